@@ -1,0 +1,38 @@
+# Two commands matter: `make study` runs a sweep and draws its page, `make test` runs the tests.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SWEEP ?= sweeps/sigma_ablation.yaml
+ARGS ?=
+MARKERS ?= not slow and not gpu and not slurm
+BIN := .venv/bin
+
+.PHONY: study test check examples clean
+
+study: .venv/installed
+	$(BIN)/python -m studies.run $(SWEEP) $(ARGS)
+	$(BIN)/python -m studies.report
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest -m "$(MARKERS)" $(ARGS)
+
+check: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+examples: .venv/installed  # the committed pages: both laptop studies, whole
+	$(BIN)/python -m studies.run sweeps/sigma_ablation.yaml
+	$(BIN)/python -m studies.run sweeps/sigma_ablation.yaml --preset photos
+	$(BIN)/python -m studies.report --out reports/examples sigma_ablation-digits sigma_ablation-photos
+
+clean:
+	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@

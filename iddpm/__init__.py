@@ -1,0 +1,1 @@
+"""The mathematics and the network of Improved DDPM; knows nothing of sweeps."""

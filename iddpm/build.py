@@ -1,0 +1,142 @@
+"""From a config to the objects that it describes: the only reader of its fields.
+
+The mathematics takes numbers and tensors, so that it can be used without a config.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from iddpm import samplers
+from iddpm.conditioning import Conditioning
+from iddpm.config import (
+    Ancestral,
+    DiffusionConfig,
+    LossSecondMoment,
+    SampleConfig,
+    TrainConfig,
+)
+from iddpm.data import Description
+from iddpm.denoiser import Denoiser, Network
+from iddpm.diffusion import Diffusion
+from iddpm.schedules import betas
+from iddpm.strides import stride_timesteps
+from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
+from iddpm.unet import UNet
+
+RESCALED_STEPS = 1000
+"""Range that the official `rescale_timesteps` brings every chain's step numbers to."""
+
+
+def diffusion(config: DiffusionConfig) -> Diffusion:
+    """The forward process."""
+    return Diffusion.from_betas(betas(config.schedule, config.steps))
+
+
+def network(config: TrainConfig, description: Description) -> UNet:
+    """The network at its start, from torch's global generator.
+
+    Raises:
+        ValueError: If the network does not fit the data.
+    """
+    unet, channels = config.network, description.channels
+    return UNet(
+        in_channels=channels,
+        out_channels=channels if config.learned_variance is None else 2 * channels,
+        image_size=description.size,
+        model_channels=unet.model_channels,
+        channel_mult=unet.channel_mult,
+        res_blocks=unet.res_blocks,
+        attention_resolutions=unet.attention_resolutions,
+        heads=unet.heads,
+        groups=unet.groups,
+        dropout=unet.dropout,
+        scale_shift=unet.scale_shift,
+        classes=description.classes if unet.class_conditional else None,
+        timestep_scale=RESCALED_STEPS / config.diffusion.steps if unet.rescale_timesteps else 1.0,
+    )
+
+
+def denoiser(config: TrainConfig, network: Network, diffusion: Diffusion) -> Denoiser:
+    """The network read as it was trained, over a chain, whole or respaced."""
+    return Denoiser(
+        network=network,
+        diffusion=diffusion,
+        prediction=config.prediction,
+        learned_variance=config.learned_variance,
+    )
+
+
+def timestep_sampler(config: TrainConfig) -> TimestepSampler:
+    """What draws the training steps."""
+    choice, steps = config.timesteps, config.diffusion.steps
+    if isinstance(choice, LossSecondMoment):
+        return LossSecondMomentTimesteps(
+            steps, history=choice.history, uniform_share=choice.uniform_share
+        )
+    return UniformTimesteps(steps)
+
+
+def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """AdamW over the parameters, its whole step in one kernel."""
+    settings = config.optimizer
+    return torch.optim.AdamW(
+        parameters,
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        eps=settings.eps,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+Sample = Callable[[Tensor, torch.Generator, Conditioning | None], Tensor]
+"""(x_T of shape (B, C, H, W), generator, conditioning) -> images near [-1, 1]."""
+
+
+def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
+    """The reverse chain that the config names.
+
+    Args:
+        config: Stride, prefix skipped and kind of step.
+        denoiser: The trained network read over its whole chain.
+
+    Raises:
+        ConfigError: If the chain has no such stride.
+    """
+    total = denoiser.diffusion.steps
+    kept = stride_timesteps(config.sampler.stride, total, config.steps)
+    short = replace(denoiser, diffusion=denoiser.diffusion.respaced(kept))
+    start = reverse_steps(config, total)
+
+    def sample(x_T: Tensor, generator: torch.Generator, given: Conditioning | None) -> Tensor:
+        choice = config.sampler
+        if isinstance(choice, Ancestral):
+            return samplers.ancestral(
+                short,
+                x_T,
+                variance=choice.variance,
+                clip=config.clip,
+                generator=generator,
+                conditioning=given,
+                start=start,
+            )
+        return samplers.ddim(
+            short,
+            x_T,
+            eta=choice.eta,
+            clip=config.clip,
+            generator=generator,
+            conditioning=given,
+            start=start,
+        )
+
+    return sample
+
+
+def reverse_steps(config: SampleConfig, total: int) -> int:
+    """Network calls per image: the steps of the stride less the skipped share of them, at least 1."""
+    kept = stride_timesteps(config.sampler.stride, total, config.steps)
+    return max(1, round((1 - config.skip) * len(kept)))

@@ -1,0 +1,1 @@
+"""Measures of a trained network: likelihood, features, Fréchet distance, precision and recall."""

@@ -1,0 +1,390 @@
+"""The variational bound on the negative log-likelihood, in bits per dimension, term by term.
+
+L_vlb = L_T + sum of L_{t-1} + L_0 (Nichol & Dhariwal, 2021, arXiv:2102.09672, Eqs. 4-7): the prior
+KL(q(x_T|x_0) || N(0, I)), one KL for each step back, and the decoder, the likelihood of the pixels
+given the last step. Every image meets every step once, each with a noise of its own (the official
+protocol), and one network call serves every variance that the network can be read with: the
+variance enters only after it. A respaced chain gives the bound of the shorter chain.
+
+The network sees float32; all around it is float64, since a late term is a tiny difference of
+almost equal Gaussians. Inside, terms are nats per dimension; the results are bits per dimension.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from iddpm.conditioning import Conditioning
+from iddpm.config import Variance
+from iddpm.data import Int64Array, UInt8Array, to_unit
+from iddpm.denoiser import Denoiser, Output
+from iddpm.draws import generator
+from iddpm.files import write_whole
+from iddpm.gaussians import Gaussian, discretised_log_likelihood, kl
+from iddpm.interruption import Interrupted, Progress, StopCheck
+
+FloatArray = NDArray[np.float64]
+
+# ---------------------------------------------------------------------------------- the result
+
+
+class Estimate(NamedTuple):
+    """A mean over images and its standard error."""
+
+    mean: float
+    standard_error: float
+
+    @classmethod
+    def of(cls, values: FloatArray) -> "Estimate":
+        """The estimate from one value for each image."""
+        error = values.std(ddof=1) / math.sqrt(len(values))
+        return cls(float(values.mean()), float(error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The bound with one variance, in bits per dimension."""
+
+    total: Estimate
+    """Prior, KLs and decoder together."""
+    decoder: Estimate
+    kl: Estimate
+    """All KLs of steps back together."""
+    by_step: FloatArray
+    """Mean over images of each step's term, shape (K,): the decoder at index 0, then the KLs."""
+    by_step_standard_error: FloatArray
+    """Shape (K,)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood:
+    """The bound on a set of images, for every variance that was asked for."""
+
+    images: int
+    dimensions: int
+    """Numbers in one image."""
+    timesteps: tuple[int, ...]
+    """The chain's steps, as numbers of the trained chain."""
+    prior: Estimate
+    """Bits per dimension; the same for every variance."""
+    bounds: dict[Variance, Bound]
+    x_0_mse_by_step: FloatArray
+    """Mean squared error of the implied x_0 on [-1, 1], clipped if the bound was; shape (K,)."""
+    range_fraction: tuple[float, float] | None
+    """Share of a learned `range` variance's v (Eq. 15) below 0 and above 1, over all steps."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a result file."""
+        result: dict[str, Any] = {
+            "images": self.images,
+            "dimensions": self.dimensions,
+            "steps": len(self.timesteps),
+            "timesteps": list(self.timesteps),
+            "prior": self.prior._asdict(),
+            "variances": {name: _bound_json(bound) for name, bound in self.bounds.items()},
+            "x_0_mse_by_step": self.x_0_mse_by_step.tolist(),
+        }
+        if self.range_fraction is not None:
+            below, above = self.range_fraction
+            result["range_fraction"] = {"below_0": below, "above_1": above}
+        return result
+
+
+def _bound_json(bound: Bound) -> dict[str, Any]:
+    return {
+        "bits_per_dim": bound.total._asdict(),
+        "decoder": bound.decoder._asdict(),
+        "kl": bound.kl._asdict(),
+        "by_step": {
+            "mean": bound.by_step.tolist(),
+            "standard_error": bound.by_step_standard_error.tolist(),
+        },
+    }
+
+
+# ------------------------------------------------------------------------------ the evaluation
+
+
+@torch.no_grad()
+def evaluate(
+    denoiser: Denoiser,
+    images: UInt8Array,
+    *,
+    levels: int,
+    variances: Sequence[Variance],
+    clip: bool,
+    block_size: int,
+    seed: int,
+    labels: Int64Array | None = None,
+    device: torch.device | str = "cpu",
+    folder: Path | None = None,
+    progress: Progress = lambda done, total: None,
+    should_stop: StopCheck = lambda: False,
+) -> Likelihood:
+    """The bound over exactly these images: none dropped, none repeated.
+
+    The noise of a block of images at a step is a function of (seed, block, step of the trained
+    chain), so a longer set of images and a shorter chain meet the same noise.
+
+    Args:
+        denoiser: A network in evaluation mode and its chain, whole or respaced.
+        images: Level indices, shape (N, H, W, C), at least 2 images.
+        levels: Number of levels of a pixel.
+        variances: Each variance to read the network with.
+        clip: Hold the implied x_0 to [-1, 1], as the official evaluation does.
+        block_size: Images that share a network call; the last block may be shorter.
+        seed: Of the noise.
+        labels: Classes for a class-conditional network, shape (N,).
+        device: Where the network is.
+        folder: Keeps each finished block, for this evaluation alone; a second call goes on there.
+        progress: Told the network calls done, of how many.
+        should_stop: Asked before each network call.
+
+    Raises:
+        ValueError: If there are fewer than 2 images, or labels for another number of images.
+        Interrupted: If `should_stop` said so; finished blocks are in `folder`.
+    """
+    _check(images, labels)
+    reading = _Reading(denoiser, tuple(variances), levels, clip, seed, block_size)
+    steps, starts = denoiser.diffusion.steps, range(0, len(images), block_size)
+    blocks: list[_Block] = []
+    for index, start in enumerate(starts):
+        path = folder / f"block-{index:06d}.npz" if folder else None
+        block = _finished(path)
+        if block is None:
+            chosen = slice(start, start + block_size)
+            x_0 = torch.from_numpy(to_unit(images[chosen], levels)).to(device, torch.float64)
+            conditioning = None
+            if labels is not None:
+                conditioning = Conditioning(labels=torch.from_numpy(labels[chosen]).to(device))
+            watch = _Watch(progress, should_stop, index * steps, len(starts) * steps)
+            block = reading.block(index, x_0, conditioning, watch)
+            _keep(block, path)
+        blocks.append(block)
+    return _likelihood(blocks, denoiser, tuple(variances), dimensions=images[0].size)
+
+
+def _check(images: UInt8Array, labels: Int64Array | None) -> None:
+    if len(images) < 2:
+        raise ValueError(
+            f"likelihood.images: expected at least 2, for a standard error, found {len(images)}"
+        )
+    if labels is not None and len(labels) != len(images):
+        raise ValueError(
+            f"likelihood.labels: expected one for each of {len(images)} images, found {len(labels)}"
+        )
+
+
+class _Watch(NamedTuple):
+    progress: Progress
+    should_stop: StopCheck
+    done: int
+    total: int
+
+    def before_step(self, k: int) -> None:
+        if self.should_stop():
+            raise Interrupted("likelihood: asked to stop; the finished blocks are kept")
+        self.progress(self.done + k, self.total)
+
+
+class _Block(NamedTuple):
+    """What is kept of one block of B images: nats per dimension, for each variance in V."""
+
+    prior: FloatArray
+    """Shape (B,)."""
+    decoder: FloatArray
+    """Shape (V, B)."""
+    kl: FloatArray
+    """All KLs together, shape (V, B)."""
+    mean: FloatArray
+    """Of each step's term over the block, shape (V, K)."""
+    spread: FloatArray
+    """Sum over images of the squared distance to that mean, shape (V, K)."""
+    x_0_mse: FloatArray
+    """Mean over the block, shape (K,)."""
+    outside: FloatArray
+    """How many numbers v of a `range` variance lie below 0 and above 1, shape (2,)."""
+
+
+class _Reading(NamedTuple):
+    """How a block of images is evaluated."""
+
+    denoiser: Denoiser
+    variances: tuple[Variance, ...]
+    levels: int
+    clip: bool
+    seed: int
+    block_size: int
+
+    def block(
+        self, index: int, x_0: Tensor, conditioning: Conditioning | None, watch: _Watch
+    ) -> _Block:
+        """Every term of every image of a block; `x_0` is float64 (B, C, H, W)."""
+        steps = self.denoiser.diffusion.steps
+        terms = x_0.new_empty(len(self.variances), steps, len(x_0))
+        squared_error = x_0.new_empty(steps, len(x_0))
+        outside = x_0.new_zeros(2)
+        for span in _spans(steps):
+            t = torch.arange(span.start, span.stop, device=x_0.device).repeat_interleave(len(x_0))
+            images = x_0.repeat(len(span), 1, 1, 1)
+            x_t = self._noised(index, images, span, t)
+            output = self._outputs(x_t, span, conditioning, watch)
+            implied = self.denoiser.x_0(output, x_t.double(), t, clip=self.clip)
+            found = self._terms(images, x_t.double(), implied, output, t)
+            terms[:, span.start : span.stop] = found.unflatten(1, (len(span), -1))
+            error = ((implied - images) ** 2).flatten(1).mean(1)
+            squared_error[span.start : span.stop] = error.unflatten(0, (len(span), -1))
+            if self.denoiser.learned_variance == "range":
+                outside += _outside(output)
+        return _reduced(_prior(x_0, self.denoiser), terms, squared_error, outside)
+
+    def _noised(self, index: int, images: Tensor, span: range, t: Tensor) -> Tensor:
+        """The images of a block after each step of a span, float32 as the network takes them.
+
+        Noise is drawn for a whole block: a shorter one meets the first of its draws.
+        """
+        count = len(images) // len(span)
+        draws = []
+        for number in self.denoiser.diffusion.timesteps[span.start : span.stop].tolist():
+            stream = generator(self.seed, "likelihood", index, number)
+            shape = (self.block_size, *images.shape[1:])
+            draws.append(torch.randn(shape, generator=stream)[:count])
+        return self.denoiser.diffusion.noised(images, t, torch.cat(draws).to(images)).float()
+
+    def _outputs(
+        self, x_t: Tensor, span: range, conditioning: Conditioning | None, watch: _Watch
+    ) -> Output:
+        """One network call for each step of a span, their outputs together in float64."""
+        outputs = []
+        for step, noisy in zip(span, x_t.chunk(len(span)), strict=True):
+            watch.before_step(step)
+            outputs.append(self.denoiser.output(noisy, step, conditioning))
+        prediction = torch.cat([output.prediction for output in outputs]).double()
+        variances = [output.variance for output in outputs if output.variance is not None]
+        return Output(prediction, torch.cat(variances).double() if variances else None)
+
+    def _terms(
+        self, x_0: Tensor, x_t: Tensor, implied: Tensor, output: Output, t: Tensor
+    ) -> Tensor:
+        """The bound's term for each variance and image, in nats per dimension, shape (V, B)."""
+        mean = self.denoiser.diffusion.posterior(implied, x_t, t).mean
+        truth = self.denoiser.diffusion.posterior(x_0, x_t, t)
+        terms = []
+        for variance in self.variances:
+            step_back = Gaussian(mean, self.denoiser.log_variance(output, t, variance))
+            if t[0] == 0:
+                nats = -discretised_log_likelihood(x_0, step_back, levels=self.levels)
+            else:
+                nats = kl(truth, step_back)
+            terms.append(nats.flatten(1).mean(1))
+        return torch.stack(terms)
+
+
+SPAN = 8
+"""Steps whose arithmetic is done at once: on small images a call costs more than its numbers."""
+
+
+def _spans(steps: int) -> list[range]:
+    """All steps in order; the first, the decoder's, is by itself."""
+    starts = range(1, steps, SPAN)
+    return [range(1), *(range(start, min(start + SPAN, steps)) for start in starts)]
+
+
+def _prior(x_0: Tensor, denoiser: Denoiser) -> Tensor:
+    """KL(q(x_T | x_0) || N(0, I)) of each image, in nats per dimension."""
+    noise = Gaussian(torch.zeros_like(x_0), x_0.new_zeros(()))
+    x_T = denoiser.diffusion.marginal(x_0, denoiser.diffusion.steps - 1)
+    return kl(x_T, noise).flatten(1).mean(1)
+
+
+def _outside(output: Output) -> Tensor:
+    """How many v lie below 0 and above 1; the network says 2v - 1."""
+    raw = output.variance
+    assert raw is not None
+    return torch.stack([(raw < -1).sum(), (raw > 1).sum()])
+
+
+def _reduced(prior: Tensor, terms: Tensor, squared_error: Tensor, outside: Tensor) -> _Block:
+    mean = terms.mean(2)
+    spread = ((terms - mean[..., None]) ** 2).sum(2)
+    kls = terms[:, 1:].sum(1)
+    kept = (prior, terms[:, 0], kls, mean, spread, squared_error.mean(1), outside)
+    return _Block(*(tensor.cpu().numpy() for tensor in kept))
+
+
+# ---------------------------------------------------------------------------- blocks on the disk
+
+
+def _keep(block: _Block, path: Path | None) -> None:
+    if path:
+        file = io.BytesIO()
+        np.savez(file, **block._asdict())
+        write_whole(path, file.getvalue())
+
+
+def _finished(path: Path | None) -> _Block | None:
+    if path is None or not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return _Block(**arrays)
+
+
+# ------------------------------------------------------------------------------------ the total
+
+
+def _likelihood(
+    blocks: list[_Block], denoiser: Denoiser, variances: tuple[Variance, ...], *, dimensions: int
+) -> Likelihood:
+    """Blocks put together, nats turned into bits."""
+    bits = 1 / math.log(2)
+    prior = bits * np.concatenate([block.prior for block in blocks])
+    decoder = bits * np.concatenate([block.decoder for block in blocks], axis=1)
+    kls = bits * np.concatenate([block.kl for block in blocks], axis=1)
+    counts = np.array([len(block.prior) for block in blocks], dtype=np.float64)
+    mean, error = _by_step(blocks, counts)
+    bounds = {
+        variance: Bound(
+            total=Estimate.of(prior + decoder[row] + kls[row]),
+            decoder=Estimate.of(decoder[row]),
+            kl=Estimate.of(kls[row]),
+            by_step=bits * mean[row],
+            by_step_standard_error=bits * error[row],
+        )
+        for row, variance in enumerate(variances)
+    }
+    return Likelihood(
+        images=len(prior),
+        dimensions=dimensions,
+        timesteps=tuple(denoiser.diffusion.timesteps.tolist()),
+        prior=Estimate.of(prior),
+        bounds=bounds,
+        x_0_mse_by_step=np.average([block.x_0_mse for block in blocks], axis=0, weights=counts),
+        range_fraction=_range_fraction(blocks, denoiser, len(prior) * dimensions),
+    )
+
+
+def _by_step(blocks: list[_Block], counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Each step's mean over all images and its standard error, both (V, K), from the blocks'."""
+    means = np.stack([block.mean for block in blocks])
+    mean = np.average(means, axis=0, weights=counts)
+    between = (counts[:, None, None] * (means - mean) ** 2).sum(0)
+    variance = (np.stack([block.spread for block in blocks]).sum(0) + between) / (counts.sum() - 1)
+    return mean, np.sqrt(variance / counts.sum())
+
+
+def _range_fraction(
+    blocks: list[_Block], denoiser: Denoiser, numbers: int
+) -> tuple[float, float] | None:
+    if denoiser.learned_variance != "range":
+        return None
+    below, above = np.sum([block.outside for block in blocks], axis=0)
+    total = numbers * denoiser.diffusion.steps
+    return float(below / total), float(above / total)

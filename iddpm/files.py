@@ -1,0 +1,85 @@
+"""Files that appear whole: a write cut short at any moment leaves the old file, or none.
+
+The new content goes to a temporary name in the same folder, is flushed to the disk, and takes the
+final name in one step.
+"""
+
+import errno
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+    errno.EFBIG: "the file is larger than this process may write; raise its limit (ulimit -f)",
+    errno.EROFS: "the disk is read-only; choose another folder",
+    errno.EACCES: "this user may not write there; choose another folder or mend its permissions",
+    errno.EPERM: "this user may not write there; choose another folder or mend its permissions",
+}
+
+
+class StorageError(OSError):
+    """A file could not be written: says which, why and what to try. What was there is untouched."""
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put `data` under `path`, whole or not at all, and on the disk when this returns.
+
+    Raises:
+        StorageError: If the disk is full or read-only, or the folder may not be written.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0, "look at the folder and run the same command again")
+        raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the new name itself on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON with sorted keys, so that equal values are equal bytes.
+
+    Raises:
+        StorageError: As `write_whole`.
+        ValueError: If a number in it is not finite.
+    """
+    text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
+    write_whole(path, f"{text}\n".encode())
+
+
+def read_json(path: Path) -> Any:
+    """The value that `write_json` wrote.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not whole JSON; names it.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: expected whole JSON, found a file cut short ({error})"
+        ) from error

@@ -1,0 +1,13 @@
+"""How long work is watched and stopped: it reports progress, and saves before it stops."""
+
+from collections.abc import Callable
+
+Progress = Callable[[int, int], None]
+"""Told (done, total) units after each unit of work."""
+
+StopCheck = Callable[[], bool]
+"""Asked between units of work; True means: save and raise `Interrupted`."""
+
+
+class Interrupted(Exception):
+    """The work was asked to stop and has saved all it had; the same call goes on from there."""

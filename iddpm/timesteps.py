@@ -1,0 +1,146 @@
+"""Which step t each training image is noised to: uniformly, or where the loss is large.
+
+A draw comes with weights such that the weighted mean of the losses estimates their mean over all
+steps without bias. Which steps a *sampler* keeps is another matter: `strides`.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class TimestepSampler(Protocol):
+    """Draws training steps, and may learn from the losses which to draw."""
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Steps in [0, T), int64 (count,), and their weights, float32 (count,)."""
+
+    def record(self, t: Tensor, losses: Tensor) -> None:
+        """Takes note of the unweighted losses (B,) of images at steps t (B,)."""
+
+    @property
+    def warmed_up(self) -> bool:
+        """Whether draws follow the losses by now, where they ever do."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that moves."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restores what `state_dict` gave."""
+
+
+class UniformTimesteps:
+    """Every step as likely as every other; all weights are 1."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Steps in [0, T), int64 (count,), and ones, on the generator's device."""
+        device = generator.device
+        t = torch.randint(self._steps, (count,), generator=generator, device=device)
+        return t, torch.ones(count, device=device)
+
+    def record(self, t: Tensor, losses: Tensor) -> None:
+        """Does nothing: uniform draws learn from no loss."""
+
+    @property
+    def warmed_up(self) -> bool:
+        """Always: there is nothing to wait for."""
+        return True
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Nothing moves."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Accepts the empty state.
+
+        Raises:
+            ValueError: If the state is another sampler's.
+        """
+        _check_shapes(self.state_dict(), state)
+
+
+class LossSecondMomentTimesteps:
+    """Steps drawn in proportion to the root mean square of their last losses.
+
+    Nichol & Dhariwal (2021, arXiv:2102.09672), Eq. 18. Uniform until each step has a full history.
+    The share of probability spread evenly is the official code's, not the paper's: it keeps a
+    step whose losses were small from never being seen again.
+
+    Args:
+        steps: Steps T of the chain.
+        history: Losses remembered of each step.
+        uniform_share: Share of the probability spread evenly, in [0, 1).
+    """
+
+    def __init__(self, steps: int, *, history: int = 10, uniform_share: float = 0.001) -> None:
+        self._uniform_share = uniform_share
+        self._losses = torch.zeros(steps, history, dtype=torch.float64)
+        self._counts = torch.zeros(steps, dtype=torch.int64)
+
+    @property
+    def warmed_up(self) -> bool:
+        """Whether each step has a full history."""
+        return bool((self._counts >= self._losses.shape[1]).all())
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Probability of each step, float64 (T,)."""
+        steps = len(self._counts)
+        if not self.warmed_up:
+            return torch.full((steps,), 1 / steps, dtype=torch.float64)
+        size = self._losses.square().mean(dim=1).sqrt()
+        return (1 - self._uniform_share) * size / size.sum() + self._uniform_share / steps
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Steps in [0, T), int64 (count,), and weights 1 / (T p_t), on the generator's device."""
+        p = self.probabilities.to(generator.device)
+        t = torch.multinomial(p, count, replacement=True, generator=generator)
+        return t, (1 / (len(p) * p[t])).float()
+
+    def record(self, t: Tensor, losses: Tensor) -> None:
+        """Remembers the unweighted losses (B,) of images at steps t (B,), the oldest forgotten.
+
+        A loss that is not finite is left out: one would make every later probability NaN.
+
+        Raises:
+            ValueError: If t and the losses differ in shape.
+        """
+        if t.shape != losses.shape:
+            raise ValueError(
+                "timesteps.record: expected t and losses of one shape, "
+                f"found {tuple(t.shape)} and {tuple(losses.shape)}"
+            )
+        table, counts = self._losses.numpy(), self._counts.numpy()
+        finite = losses.detach().isfinite()
+        for step, loss in zip(t[finite].tolist(), losses[finite].tolist(), strict=True):
+            table[step, counts[step] % table.shape[1]] = loss
+            counts[step] += 1
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The remembered losses, float64 (T, history), and how many each step had, int64 (T,)."""
+        return {"losses": self._losses.clone(), "counts": self._counts.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restores what `state_dict` gave; the draws that follow are the same.
+
+        Raises:
+            ValueError: If the state is of another number of steps or history, or incomplete.
+        """
+        _check_shapes(self.state_dict(), state)
+        self._losses.copy_(state["losses"])
+        self._counts.copy_(state["counts"])
+
+
+def _check_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    if found != expected:
+        raise ValueError(
+            f"timesteps.load_state_dict: expected tensors of shapes {expected}, found {found}; "
+            "the state is of another timestep sampler"
+        )

@@ -1,0 +1,1 @@
+"""Which runs, where, and what they add up to."""

@@ -1,0 +1,282 @@
+"""YAML text as a tree of values that know where they were written.
+
+The tree holds plain values only (mappings with text keys, lists, text, numbers, true, false,
+null), so a message about any of them can say its file and line. Numbers are read as YAML 1.2 and
+people mean them: `1e-4` is a number, `on` and `010` are text and ten.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from iddpm.config import ConfigError
+
+MAX_BYTES = 1_000_000
+MAX_VALUES = 20_000
+"""Values in one document, each alias counted as often as it is used."""
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A value and the place where it was written: `file:line`, or the option of a command."""
+
+    value: "Scalar | list[Node] | dict[str, Node]"
+    place: str
+
+    @property
+    def plain(self) -> Any:
+        """The value alone; lists as tuples."""
+        if isinstance(self.value, dict):
+            return {key: child.plain for key, child in self.value.items()}
+        if isinstance(self.value, list):
+            return tuple(child.plain for child in self.value)
+        return self.value
+
+
+def fault(node: Node, path: str, expected: str, *, found: str = "", hint: str = "") -> ConfigError:
+    """The one sentence that says what is wrong with `node`, to be raised by the caller."""
+    text = f"expected {expected}, found {found or shown(node)}"
+    return ConfigError(f"{node.place}: {path}: {text}" + (f"; {hint}" if hint else ""))
+
+
+def children(node: Node, path: str) -> dict[str, Node]:
+    """What stands in a mapping; nothing given is an empty one.
+
+    Raises:
+        ConfigError: If it is anything else.
+    """
+    if node.value is None:
+        return {}
+    if not isinstance(node.value, dict):
+        raise fault(node, path, "a mapping")
+    return node.value
+
+
+def only(node: Node, path: str, known: Iterable[str]) -> dict[str, Node]:
+    """What stands in a mapping of known keys.
+
+    Raises:
+        ConfigError: If it is no mapping, or has a key that is not known; names the nearest.
+    """
+    for key, child in (found := children(node, path)).items():
+        if key not in (names := list(known)):
+            where = f"{path}.{key}" if path else key
+            raise ConfigError(f"{child.place}: {where}: no such key; {nearest(key, names)}")
+    return found
+
+
+def shown(node: Node) -> str:
+    """A value as a message shows it: short, and spelled as in YAML."""
+    if isinstance(node.value, dict):
+        return f"a mapping of {', '.join(map(repr, list(node.value)[:5]))}" if node.value else "{}"
+    if isinstance(node.value, list):
+        items = f"[{', '.join(map(shown, node.value[:8]))}]"
+        return items if len(items) <= 40 else f"a list of {len(node.value)}"
+    if node.value is None or isinstance(node.value, bool):
+        return {None: "nothing", True: "true", False: "false"}[node.value]
+    text = repr(node.value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def nearest(name: str, names: Iterable[str], *, many: int = 12) -> str:
+    """What to try instead of an unknown name: the nearest one, or else the names there are."""
+    known = list(names)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    more = ", ..." if len(known) > many else ""
+    return f"there are: {', '.join(known[:many])}{more}" if known else "there are none"
+
+
+def overlaid(under: Node, over: Node) -> Node:
+    """`over` laid upon `under`: mappings key by key, all else replaced.
+
+    A mapping that names its `kind` replaces too: another choice starts from its own defaults.
+    """
+    if not (isinstance(under.value, dict) and isinstance(over.value, dict)):
+        return over
+    if "kind" in over.value:
+        return over
+    value = dict(under.value)
+    for key, child in over.value.items():
+        value[key] = overlaid(value[key], child) if key in value else child
+    return Node(value, over.place if over.value else under.place)
+
+
+# ----------------------------------------------------------------------------------- from files
+
+
+def read_text(path: Path, what: str, *, siblings: str = "*.yaml") -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: If it is missing (the nearest of its siblings is named), not a file, larger
+            than MAX_BYTES, not text, or not readable.
+    """
+    if not path.exists():
+        others = [str(other) for other in sorted(path.parent.glob(siblings))]
+        hint = nearest(str(path), others)
+        raise ConfigError(f"{path}: expected {what}, found no such file; {hint}")
+    if not path.is_file():
+        found = "a directory" if path.is_dir() else "something that is not a file"
+        raise ConfigError(f"{path}: expected {what}, found {found}; name a .yaml file")
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            limit = f"at most {MAX_BYTES / 1e6:g} MB"
+            raise ConfigError(f"{path}: expected {what} of {limit}, found {size / 1e6:.3g} MB")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"{path}: expected {what}, found one unreadable: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: expected {what} in UTF-8 text, found binary data at byte {error.start}"
+        ) from error
+    return text
+
+
+def parse(text: str, place: Callable[[int], str], what: str) -> Node:
+    """The tree of one YAML document.
+
+    Args:
+        text: The document.
+        place: From a line number, counted from 1, to the place that messages name.
+        what: What the document is, in the words of a message.
+
+    Raises:
+        ConfigError: If it is broken (with the line), empty, repeats a key, nests too deeply or
+            holds, once its aliases are written out, more than MAX_VALUES values.
+    """
+    try:
+        root = _Loader(text, place).get_single_node()
+        if root is None:
+            raise ConfigError(f"{place(1)}: expected {what}, found an empty document")
+        return _Converter(place).convert(root, "")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = place(mark.line + 1 if mark else 1)
+        raise ConfigError(f"{where}: expected {what}, found {_broken(error)}") from error
+    except yaml.reader.ReaderError as error:
+        where = place(text.count("\n", 0, error.position) + 1)
+        found = f"the character U+{error.character:04X}"
+        raise ConfigError(f"{where}: expected {what}, found {found}: not text") from error
+    except RecursionError:
+        found = "values nested without end; an alias may stand inside what it names"
+        raise ConfigError(f"{place(1)}: expected {what}, found {found}") from None
+
+
+def _broken(error: yaml.MarkedYAMLError) -> str:
+    problem = " ".join((error.problem or error.context or "no reason given").split())
+    if "'\\t'" in problem:
+        return "a tab; YAML is indented with spaces"
+    return f"broken YAML ({problem})"
+
+
+class _Count:
+    """Values met so far, refused beyond MAX_VALUES."""
+
+    def __init__(self, place: Callable[[int], str]) -> None:
+        self._place = place
+        self._values = 0
+
+    def one_more(self, line: int) -> None:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise ConfigError(
+                f"{self._place(line)}: expected at most {MAX_VALUES} values in a file, found more "
+                "(an alias counts as often as it is used); split the sweep into several"
+            )
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads plain scalars by YAML 1.2's core schema, and `1e-4` as the number it means."""
+
+    def __init__(self, text: str, place: Callable[[int], str]) -> None:
+        super().__init__(text)
+        self._count = _Count(place)
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._count.one_more(self.line + 1)
+        return super().compose_node(parent, index)
+
+
+def _number(text: str) -> int | float:
+    """1e5 is a whole number, 1.0e5 and 1e-5 are not written as one."""
+    if text.lower().endswith((".inf", ".nan")):
+        return float(text.replace(".", ""))
+    value = float(text)
+    return int(value) if "." not in text and value.is_integer() else value
+
+
+_DIGITS = "0123456789"
+_SCALARS: dict[str, tuple[str, str, Callable[[str], Scalar]]] = {
+    "null": (r"|~|null|Null|NULL", "~nN", lambda text: None),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF", lambda text: text.lower() == "true"),
+    "int": (r"[-+]?[0-9]+", "-+" + _DIGITS, int),
+    "float": (
+        r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN)",
+        "-+." + _DIGITS,
+        _number,
+    ),
+}
+"""Of each type: the spelling of its plain scalars, their first letters, and text to value."""
+
+_TAG = "tag:yaml.org,2002:"
+_Loader.yaml_implicit_resolvers = {}
+for _name, (_spelling, _first, _) in _SCALARS.items():
+    _letters = ["", *_first] if _name == "null" else list(_first)
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_spelling})$"), _letters)
+
+
+class _Converter:
+    """YAML nodes to a tree of Nodes; aliases are written out and counted."""
+
+    def __init__(self, place: Callable[[int], str]) -> None:
+        self._place = place
+        self._count = _Count(place)
+
+    def convert(self, node: yaml.Node, path: str) -> Node:
+        line = node.start_mark.line + 1
+        self._count.one_more(line)
+        place = self._place(line)
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+            return Node(dict(self._items(node, path)), place)
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+            items = enumerate(node.value)
+            return Node([self.convert(item, f"{path}[{i}]") for i, item in items], place)
+        return Node(_scalar(node, f"{place}: {path}"), place)
+
+    def _items(self, node: yaml.MappingNode, path: str) -> Iterator[tuple[str, Node]]:
+        lines: dict[str, int] = {}
+        for key_node, value in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag != f"{_TAG}str":
+                where = f"{self._place(line)}: {path or 'key'}"
+                found = key_node.value if isinstance(key_node.value, str) else "a collection"
+                raise ConfigError(f"{where}: expected a name as key, found {found:.60}")
+            key = key_node.value
+            inner = f"{path}.{key}" if path else key
+            if key in lines:
+                found = f"it on line {lines[key]} too"
+                raise ConfigError(
+                    f"{self._place(line)}: {inner}: expected each key once, found {found}"
+                )
+            lines[key] = line
+            yield key, self.convert(value, inner)
+
+
+def _scalar(node: yaml.Node, where: str) -> Scalar:
+    if node.tag == f"{_TAG}str":
+        return str(node.value)
+    try:
+        return _SCALARS[node.tag.removeprefix(_TAG)][2](node.value)
+    except (KeyError, ValueError):
+        found = f"{str(node.value)!r:.60} tagged {node.tag}"
+        raise ConfigError(f"{where}: expected a plain value, found {found}") from None

@@ -1,0 +1,66 @@
+"""What a sweep can ask of a trained network, and the scopes that its dotted keys begin with."""
+
+from dataclasses import dataclass, field
+
+from iddpm.config import (
+    Ancestral,
+    ConfigError,
+    ExtractorConfig,
+    LikelihoodConfig,
+    Precision,
+    Sampler,
+    Split,
+    TrainConfig,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The real images that samples are compared with: the first `images` of a split."""
+
+    split: Split = "train"
+    images: int | None = None
+    """None: the whole split."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplesConfig:
+    """Draw images, extract their features, score them against real ones.
+
+    A plan cuts this into tasks: shards of `shard_blocks` blocks, one features task, one score.
+    """
+
+    sampler: Sampler = field(default_factory=Ancestral)
+    steps: int
+    skip: float = 0.0
+    clip: bool = True
+    ema_decay: float | None = None
+    """Which average of the weights is sampled; None: the raw weights."""
+    precision: Precision = "float32"
+    images: int
+    block_size: int = 64
+    """Images that share one random stream and one pass of the network."""
+    shard_blocks: int = 16
+    extractor: ExtractorConfig
+    reference: Reference = field(default_factory=Reference)
+    neighbours: int = 3
+
+    def __post_init__(self) -> None:
+        for name, least in (("images", 2), ("block_size", 1), ("shard_blocks", 1)):
+            value = getattr(self, name)
+            if value < least:
+                raise ConfigError(f"samples.{name}: expected at least {least}, found {value}")
+        for name, images in (("images", self.images), ("reference.images", self.reference.images)):
+            if images is not None and images <= self.neighbours:
+                expected = f"more than the {self.neighbours} neighbours of a score"
+                raise ConfigError(f"samples.{name}: expected {expected}, found {images}")
+
+
+Evaluation = SamplesConfig | LikelihoodConfig
+
+SCOPES: dict[str, type] = {
+    "train": TrainConfig,
+    "samples": SamplesConfig,
+    "likelihood": LikelihoodConfig,
+}
+"""First name of a dotted key, and the type that the rest of the key is a setting of."""

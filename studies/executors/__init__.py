@@ -1,0 +1,1 @@
+"""Where tasks run: here, in a pool of processes, on a cluster."""

@@ -1,0 +1,31 @@
+"""The figures of the paper, one room each: `table` picks the data, `draw` draws exactly that table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from studies.figures import beta_ratio, quality_vs_steps, sample_grid, vlb_terms
+from studies.tables import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure by name. An empty table means that nothing has been measured to draw it from."""
+
+    title: str
+    table: Callable[[Tables], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]
+    caption: Callable[[pd.DataFrame, Tables], str]
+
+
+FIGURES: dict[str, Drawing] = {
+    name: Drawing(room.TITLE, room.table, room.draw, room.caption)
+    for name, room in (
+        ("beta_ratio", beta_ratio),
+        ("vlb_terms", vlb_terms),
+        ("quality_vs_steps", quality_vs_steps),
+        ("sample_grid", sample_grid),
+    )
+}

@@ -1,0 +1,110 @@
+"""A grid of samples: one row per arm, the columns started from the same noise.
+
+Rows come in groups of equal step counts: the fewest, one between, and the most. The table holds the
+pixels themselves, as hexadecimal level indices, so the figure is drawn from its CSV alone.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from studies.figures import style
+from studies.labels import labelled
+from studies.tables import Tables, arm_columns
+
+TITLE = "Samples of each arm from the same noise"
+COLUMNS = 12
+GAP = 1
+SCALE = 0.94
+"""Height of the images in a strip; the rest is the gap to the next strip."""
+HEADING = 0.75
+"""Height of the line that says the number of steps, in strip heights."""
+ENLARGED_TO = 32
+"""Pixels a side of an enlarged image, at least; every pixel becomes a square of whole pixels."""
+NAMES = 3.4
+"""Width of the names beside the strips, in strip heights."""
+
+
+def table(tables: Tables) -> pd.DataFrame:
+    """One row per drawn image: arm, steps, seed, column, shape, levels and pixels (hexadecimal)."""
+    arms = labelled(tables.samples, arm_columns(tables.samples, without=("steps",)))
+    drawn = arms[arms["path"].notna()]
+    drawn = drawn[drawn["seed"] == drawn["seed"].min()]
+    drawn = drawn[drawn["steps"].isin(step_counts(drawn["steps"]))]
+    rows = [row for _, arm in drawn.sort_values(["steps", "rank"]).iterrows() for row in _images(arm)]
+    columns = ["arm", "steps", "seed", "column", "shape", "levels", "pixels"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def step_counts(steps: pd.Series) -> list[int]:
+    """The fewest, the most and the one nearest their geometric mean."""
+    counts = sorted(set(steps))
+    if len(counts) < 3:
+        return counts
+    middle = min(counts[1:-1], key=lambda count: abs(np.log(count**2 / (counts[0] * counts[-1]))))
+    return [counts[0], middle, counts[-1]]
+
+
+def _images(arm: pd.Series) -> Iterator[dict[str, object]]:
+    for column, image in enumerate(np.load(arm["path"], mmap_mode="r")[:COLUMNS]):
+        yield {
+            "arm": arm["arm"],
+            "steps": arm["steps"],
+            "seed": arm["seed"],
+            "column": column,
+            "shape": "x".join(str(side) for side in image.shape),
+            "levels": arm["levels"],
+            "pixels": image.tobytes().hex(),
+        }
+
+
+def pixels(row: pd.Series) -> npt.NDArray[np.uint8]:
+    """One image of the table as brightness 0..255, shape (H, W, C)."""
+    shape = [int(side) for side in row["shape"].split("x")]
+    levels = np.frombuffer(bytes.fromhex(row["pixels"]), dtype=np.uint8).reshape(shape)
+    return np.round(levels * (255 / (row["levels"] - 1))).astype(np.uint8)
+
+
+@style.styled
+def draw(table: pd.DataFrame) -> Figure:
+    """One strip of images per arm and step count, its name beside it in words."""
+    strips = [(*key, strip(images)) for key, images in table.groupby(["steps", "arm"], sort=False)]
+    height = len(strips) + HEADING * table["steps"].nunique()
+    width = SCALE * max(picture.shape[1] / picture.shape[0] for _, _, picture in strips)
+    figure = Figure(figsize=(style.WIDTH_IN, style.WIDTH_IN * height / (NAMES + width)))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    place, previous = 0.0, None
+    for steps, arm, picture in strips:
+        if steps != previous:
+            axes.text(0, place + HEADING - 0.1, f"{steps:,} steps", fontweight="bold")
+            place, previous = place + HEADING, steps
+        axes.text(-0.2, place + 0.5, style.mathematical(arm), ha="right", va="center")
+        extent = (0, SCALE * picture.shape[1] / picture.shape[0], place + SCALE, place)
+        axes.imshow(picture, extent=extent, interpolation="none", aspect="auto")
+        place += 1
+    axes.set(xlim=(-NAMES, width), ylim=(height, 0))
+    return figure
+
+
+def strip(images: pd.DataFrame) -> npt.NDArray[np.uint8]:
+    """The images of one arm side by side, enlarged pixel by pixel, shape (H, W, 3)."""
+    pictures = [pixels(row) for _, row in images.sort_values("column").iterrows()]
+    framed = [np.pad(p, ((0, 0), (0, GAP), (0, 0)), constant_values=255) for p in pictures]
+    whole = np.concatenate(framed, axis=1)[:, :-GAP]
+    factor = -(-ENLARGED_TO // pictures[0].shape[0])
+    enlarged = whole.repeat(factor, axis=0).repeat(factor, axis=1)
+    return np.broadcast_to(enlarged, (*enlarged.shape[:2], 3)) if enlarged.shape[2] == 1 else enlarged
+
+
+def caption(table: pd.DataFrame, tables: Tables) -> str:
+    """Whose samples these are; none is picked."""
+    seed = int(table["seed"].iloc[0])
+    return (
+        f"The first {table['column'].max() + 1} samples of each arm, none picked, from the networks of "
+        f"seed {seed}. All images of a column start from the same noise. Rows that took no samples "
+        "yet are absent. The paper's Figs. 18 to 31 show such grids on ImageNet 64 and CIFAR-10."
+    )

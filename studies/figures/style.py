@@ -1,0 +1,112 @@
+"""How every figure looks, and how it becomes an SVG that is the same bytes every time.
+
+Colour and marker say how Σ is chosen, the line's pattern says the objective, so that a curve is told
+apart in grey print too. The palette is seaborn's for colour-blind readers. Text is drawn as paths:
+it looks the same wherever the page is opened.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from studies.labels import BETA_TILDE
+
+WIDTH_IN = 6.4
+GREY = "#5a5a5a"
+RC: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.labelcolor": "#222222",
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.7,
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "legend.handlelength": 3.0,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.5,
+    "mathtext.fontset": "dejavusans",
+    "path.simplify": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "studies",
+    "xtick.color": GREY,
+    "xtick.labelsize": 8.5,
+    "ytick.color": GREY,
+    "ytick.labelsize": 8.5,
+}
+PALETTE = sns.color_palette("colorblind").as_hex()
+COLOURS = {
+    "beta": PALETTE[3],
+    "beta_tilde": PALETTE[0],
+    "learned": PALETTE[4],
+    "range": PALETTE[2],
+    "ddim": PALETTE[1],
+}
+MARKERS = {"beta": "o", "beta_tilde": "s", "learned": "v", "range": "^", "ddim": "D"}
+PATTERNS = {"simple": (0, (4, 1.6)), "hybrid": "solid", "vlb": (0, (1, 1.2))}
+BAND_ALPHA = 0.18
+
+
+def styled(draw: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.DataFrame], Figure]:
+    """A drawing function that draws in the style of `RC`, whatever matplotlib is set to."""
+
+    @wraps(draw)
+    def in_style(table: pd.DataFrame) -> Figure:
+        with mpl.rc_context(RC):
+            return draw(table)
+
+    return in_style
+
+
+def new(height_in: float) -> tuple[Figure, Axes]:
+    """A figure of the page's width with one pair of axes."""
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    axes = figure.add_subplot()
+    sns.despine(ax=axes)
+    return figure, axes
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Ticks at 1, 2, 3, 5 and 7 of each decade, written out."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def arm_style(objective: str, mode: str, *, marked: bool) -> dict[str, Any]:
+    """Colour, pattern and, where points are to be seen, marker of one arm's curve."""
+    style = {"color": COLOURS[mode], "linestyle": PATTERNS[objective]}
+    if marked:
+        style |= {"marker": MARKERS[mode], "markeredgecolor": "white", "markeredgewidth": 0.6}
+    return style
+
+
+def mathematical(label: str) -> str:
+    """A label with its symbols set as the paper sets them: L with a subscript, β under a tilde."""
+    label = label.replace(BETA_TILDE, r"$\tilde{\beta}$").replace("β", r"$\beta$")
+    return re.sub(r"L_([a-z]+)", r"$L_{\\mathrm{\1}}$", label)
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an SVG element, without XML declaration, date or maker."""
+    text = io.StringIO()
+    unsaid = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    with mpl.rc_context(RC):
+        FigureCanvasSVG(figure).print_svg(text, metadata=unsaid)
+    whole = text.getvalue()
+    return whole[whole.index("<svg") :]

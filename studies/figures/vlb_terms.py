@@ -1,0 +1,95 @@
+"""Fig. 2: which steps of the chain the bound is made of.
+
+One curve per arm of the mean over seeds, with a 95% interval as a band; the strip marks the first 5%
+of the steps.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from studies.figures import style
+from studies.intervals import CONFIDENCE
+from studies.labels import labelled, mode
+from studies.paper import FIG_2
+from studies.tables import Tables, arm_columns, over_seeds
+
+TITLE = "Terms of the bound by diffusion step"
+FIRST_SHARE = 0.05
+
+
+def table(tables: Tables) -> pd.DataFrame:
+    """Mean, interval and n in bits/dim for each arm and step; the prior's term is left out."""
+    terms = tables.steps[tables.steps["part"] != "prior"]
+    columns = arm_columns(terms)
+    terms = labelled(terms, columns)
+    arms = ["rank", "arm", "objective", "variance", "T"]
+    summary = over_seeds(terms, [*arms, "step"], value="mean")
+    return summary.sort_values(["rank", "step"], ignore_index=True)
+
+
+@style.styled
+def draw(table: pd.DataFrame) -> Figure:
+    """Curves on a log scale; terms that are not above zero have no place on it."""
+    figure, axes = style.new(3.6)
+    axes.set(yscale="log", xlabel="diffusion step", ylabel="term of the bound (bits/dim)")
+    longest = int(table["T"].max())
+    axes.set_xlim(-0.01 * longest, longest)
+    axes.axvspan(0, FIRST_SHARE * longest, color="#f1efe8", zorder=0, linewidth=0)
+    for (_, arm), curve in table[table["mean"] > 0].groupby(["rank", "arm"]):
+        first = curve.iloc[0]
+        look = style.arm_style(first["objective"], mode(first.reindex([*curve, "sampler"])), marked=False)
+        axes.plot(curve["step"], curve["mean"], label=style.mathematical(arm), **look)
+        if np.isfinite(curve["low"]).all():
+            floor = curve["mean"].min() / 10
+            axes.fill_between(
+                curve["step"],
+                curve["low"].clip(lower=floor),
+                curve["high"],
+                color=look["color"],
+                alpha=style.BAND_ALPHA,
+                linewidth=0,
+            )
+    axes.legend(loc="upper right")
+    return figure
+
+
+def caption(table: pd.DataFrame, tables: Tables) -> str:
+    """What is drawn, the spread, the terms that are zero, and what the paper's figure shows."""
+    first, last = FIG_2[0], FIG_2[max(FIG_2)]
+    return " ".join(
+        [
+            "The mean over the test images of each term of the bound, in bits/dim, on a log scale; "
+            "the shaded strip holds the first 5% of the steps.",
+            spread(table),
+            _zeros(table),
+            f"The paper's Fig. 2 (T = {max(FIG_2)}) falls from about {first:g} at the first step to "
+            f"about {last:.0e} at the last (digitised). It is not overlaid: the paper does not say "
+            "which network and data it shows.",
+        ]
+    ).replace("  ", " ")
+
+
+def spread(table: pd.DataFrame) -> str:
+    """What the bands are and over how many seeds; or that one seed has none."""
+    counts = sorted(set(table["n"].astype(int)))
+    if counts == [1]:
+        return "One seed only: there is no spread to show, and so no band."
+    shown = " to ".join(str(count) for count in sorted({counts[0], counts[-1]}))
+    bands = f"Lines are means over seeds, bands their {CONFIDENCE:.0%} t intervals (n = {shown} seeds)."
+    return bands + (" Curves of one seed have no band." if counts[0] == 1 else "")
+
+
+def _zeros(table: pd.DataFrame) -> str:
+    zero = table[table["mean"] <= 0]
+    if zero.empty:
+        return "No term is zero."
+    said = [
+        f"{len(steps)} of {arm} ({_span(steps['step'])})" for arm, steps in zero.groupby("arm", sort=False)
+    ]
+    return f"Zero, and therefore not on a log axis, are the terms: {'; '.join(said)}."
+
+
+def _span(steps: pd.Series) -> str:
+    low, high = int(steps.min()), int(steps.max())
+    return f"step {low}" if low == high else f"steps {low} to {high}"

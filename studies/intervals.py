@@ -1,0 +1,77 @@
+"""Means with their spread over seeds: 95% intervals of Student's t.
+
+A seed is one training run, so the seeds are the sample. Two arms that share their seeds are compared
+by the differences seed by seed, which takes out what the seed moves in both. One seed alone says
+nothing about the spread: its interval is the whole line, and nothing can be decided by it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over n seeds and where it may lie; with n = 1 the ends are infinite."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def half_width(self) -> float:
+        """Distance from the mean to either end."""
+        return self.high - self.mean
+
+    def within(self, low: float, high: float) -> bool:
+        """True if the whole interval lies strictly between `low` and `high`."""
+        return low < self.low and self.high < high
+
+    def outside(self, low: float, high: float) -> bool:
+        """True if the whole interval lies strictly below `low` or strictly above `high`."""
+        return self.high < low or self.low > high
+
+
+def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
+    """The mean of independent values, and its two-sided interval by Student's t.
+
+    Args:
+        values: One finite number per seed.
+        confidence: Share of such intervals that hold the true mean.
+
+    Raises:
+        ValueError: If there is no value, or one is not finite.
+    """
+    n = len(values)
+    if n == 0 or not all(math.isfinite(value) for value in values):
+        raise ValueError(f"interval: expected at least one finite value, found {list(values)}")
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Interval(mean, -math.inf, math.inf, 1)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
+    half_width = math.sqrt(variance) * float(half_width_per_deviation(n, confidence=confidence))
+    return Interval(mean, mean - half_width, mean + half_width, n)
+
+
+def half_width_per_deviation(n: ArrayLike, *, confidence: float = CONFIDENCE) -> Any:
+    """Half the interval's width over the sample's standard deviation, by the number of values.
+
+    Args:
+        n: One number or an array of them; NaN where it is below 2.
+        confidence: As in `t_interval`.
+    """
+    n = np.asarray(n, dtype=np.float64)
+    return stdtrit(np.where(n > 1, n - 1, np.nan), (1 + confidence) / 2) / np.sqrt(n)
+
+
+def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """a - b for every seed that both have, in the order of the seeds."""
+    return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}

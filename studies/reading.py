@@ -1,0 +1,305 @@
+"""A tree of a document read as the frozen dataclasses of `iddpm.config`, and nothing else.
+
+The type says how a value is read: a dataclass field by field, a union of dataclasses by its
+`kind`, anything else by pydantic, strictly. A choice may be written `ddim`, `{ddim: {eta: 0.5}}`
+or `{kind: ddim, eta: 0.5}`; `spelled_out` turns the first two into the last, after which layers
+of settings can be laid upon one another and single settings compared.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import lru_cache
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from iddpm.config import ConfigError
+from studies.documents import Node, Scalar, fault, nearest
+
+Keys = tuple[str, ...]
+"""Field names from a config down to one setting: ("objective", "vlb_weight")."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    hint: Any
+    default: Any
+    """MISSING: the field must be given."""
+
+
+# ------------------------------------------------------------------------------- public things
+
+
+def read(hint: Any, node: Node, path: str) -> Any:
+    """The value of type `hint` that `node` (spelled out) describes.
+
+    Raises:
+        ConfigError: At the first thing wrong: file and line, dotted path, expected, found, hint.
+    """
+    members = _members(hint)
+    if not members:
+        return _leaf(hint, node, path)
+    if not isinstance(node.value, dict):
+        raise _no_such_choice(members, node, path)
+    return _build(_member(members, node, path), node, path)
+
+
+def spelled_out(hint: Any, node: Node, path: str) -> Node:
+    """`node` with every choice written as a mapping with its `kind`; otherwise as it was.
+
+    Raises:
+        ConfigError: If the settings of a choice are not a mapping, or name a kind once more.
+    """
+    members = _members(hint)
+    if not members:
+        return node
+    kinds = _kinds(members)
+    value = node.value
+    if isinstance(value, str) and value in kinds:
+        return Node({"kind": node}, node.place)
+    if not isinstance(value, dict):
+        return node
+    if len(value) == 1 and (name := next(iter(value))) in kinds:
+        value = {"kind": Node(name, node.place), **_settings(value[name], f"{path}.{name}")}
+    known = _fields_of(tuple(members))
+    return Node(
+        {
+            key: spelled_out(known[key].hint, child, f"{path}.{key}") if key in known else child
+            for key, child in value.items()
+        },
+        node.place,
+    )
+
+
+def nested(keys: Keys, node: Node) -> Node:
+    """`node` under the given keys: what a dotted key stands for."""
+    for key in reversed(keys):
+        node = Node({key: node}, node.place)
+    return node
+
+
+def leaves(hint: Any, node: Node, path: str) -> Iterator[tuple[Keys, Any]]:
+    """Every setting that `node` (spelled out, perhaps partial) names, with its typed value.
+
+    Raises:
+        ConfigError: If a name or a value cannot be one of the type's.
+    """
+    members = _members(hint)
+    if not members:
+        yield (), _leaf(hint, node, path)
+        return
+    if not isinstance(node.value, dict):
+        raise _no_such_choice(members, node, path)
+    if "kind" in node.value:
+        members = (_member(members, node, path),)
+    known = _fields_of(tuple(members))
+    for key, child in node.value.items():
+        if key not in known:
+            raise _no_such_field(key, child, path, known)
+        for rest, value in leaves(known[key].hint, child, f"{path}.{key}"):
+            yield (key, *rest), value
+
+
+def setting(hint: Any, node: Node, keys: Keys) -> Any:
+    """The setting at `keys` of the config that `node` describes, default or given; None if absent.
+
+    Only as much is read as lies on the way, so a config that is wrong elsewhere can be asked.
+    """
+    for depth, key in enumerate(keys):
+        member = next(iter(_matching(_members(hint), node)), None)
+        known = _fields_of((member,)) if member else {}
+        if key not in known:
+            return None
+        if not isinstance(node.value, dict) or key not in node.value:
+            return _within(known[key].default, keys[depth + 1 :])
+        hint, node = known[key].hint, node.value[key]
+    return _leaf(hint, node, ".".join(keys)) if not _members(hint) else None
+
+
+def placed(error: ConfigError, hint: Any, node: Node, path: str) -> ConfigError:
+    """The error of a config's own check, with the place and path of the setting that it names.
+
+    A check knows its config, not the file, and may say "objective.hybrid.vlb_weight" where the
+    file has `train.objective.vlb_weight`: names that are no fields are passed over.
+    """
+    where, _, rest = str(error).partition(": ")
+    place, below = node.place, node
+    for key in where.split("."):
+        known = _fields_of(_members(hint))
+        if key in known:
+            hint, path = known[key].hint, f"{path}.{key}"
+            children = below.value if isinstance(below.value, dict) else {}
+            below = children.get(key, Node(None, place))
+            place = below.place
+    return ConfigError(f"{place}: {path}: {rest}")
+
+
+# ------------------------------------------------------------------------------------- choices
+
+
+@lru_cache
+def _members(hint: Any) -> tuple[type, ...]:
+    """The dataclasses that a type is made of; none for a plain type."""
+    options = (hint,) if isinstance(hint, type) else get_args(hint)
+    return tuple(o for o in options if isinstance(o, type) and is_dataclass(o))
+
+
+@lru_cache
+def _fields_of(members: tuple[type, ...]) -> dict[str, _Field]:
+    """Name to type and default of every field that one of the dataclasses has."""
+    known: dict[str, _Field] = {}
+    for member in members:
+        hints = get_type_hints(member)
+        for item in fields(member):
+            made = item.default_factory
+            default = item.default if made is MISSING else made()
+            known.setdefault(item.name, _Field(hints[item.name], default))
+    return known
+
+
+@lru_cache
+def _kinds(members: tuple[type, ...]) -> dict[str, type]:
+    known = {member: _fields_of((member,)) for member in members}
+    return {known[member]["kind"].default: member for member in members if "kind" in known[member]}
+
+
+def _matching(members: tuple[type, ...], node: Node) -> tuple[type, ...]:
+    kinds = _kinds(members)
+    if not kinds:
+        return members
+    kind = node.value.get("kind") if isinstance(node.value, dict) else None
+    name = kind.value if kind else None
+    return (kinds[name],) if isinstance(name, str) and name in kinds else ()
+
+
+def _member(members: tuple[type, ...], node: Node, path: str) -> type:
+    found = _matching(members, node)
+    if len(found) != 1:
+        raise _no_such_choice(members, node, path)
+    return found[0]
+
+
+def _settings(node: Node, path: str) -> dict[str, Node]:
+    """What stands below the name of a choice: `{}`, nothing, or a mapping of its fields."""
+    if node.value is None:
+        return {}
+    if not isinstance(node.value, dict):
+        raise fault(node, path, "a mapping of settings")
+    if "kind" in node.value:
+        raise fault(node.value["kind"], f"{path}.kind", "no kind below the name of a choice")
+    return node.value
+
+
+def _no_such_choice(members: tuple[type, ...], node: Node, path: str) -> ConfigError:
+    kinds = _kinds(members)
+    if not kinds:
+        return fault(node, path, "a mapping of settings")
+    names = list(kinds)
+    value = node.value
+    if isinstance(value, dict):
+        child = value.get("kind")
+        written = child.value if child else next(iter(value), None) if len(value) == 1 else None
+    else:
+        written = value
+    found = repr(written) if isinstance(written, str) else ""
+    hint = nearest(written, names) if isinstance(written, str) else f"write {names[0]}: {{...}}"
+    for name, member in kinds.items():
+        if written in _fields_of((member,)):
+            hint = f"name the choice as well, as in {name}: {{{written}: ...}}"
+    return fault(node, path, _one_of(names), found=found, hint=hint)
+
+
+def _no_such_field(key: str, child: Node, path: str, known: dict[str, Any]) -> ConfigError:
+    names = [name for name in known if name != "kind"]
+    hint = nearest(key, names) if names else "this choice has no settings"
+    return ConfigError(f"{child.place}: {path}.{key}: no such field; {hint}")
+
+
+def _within(value: Any, keys: Keys) -> Any:
+    for key in keys:
+        value = getattr(value, key, None)
+    return None if value is MISSING else value
+
+
+def _build(config: type, node: Node, path: str) -> Any:
+    known = _fields_of((config,))
+    assert isinstance(node.value, dict)
+    for key, child in node.value.items():
+        if key not in known:
+            raise _no_such_field(key, child, path, known)
+    for name, item in known.items():
+        if item.default is MISSING and name not in node.value:
+            raise fault(node, f"{path}.{name}", "a value", found="none (it has no default)")
+    values = {
+        key: read(known[key].hint, child, f"{path}.{key}") for key, child in node.value.items()
+    }
+    try:
+        return config(**values)
+    except ConfigError as error:
+        raise placed(error, config, node, path) from error
+
+
+# ---------------------------------------------------------------------------------- plain values
+
+
+def _leaf(hint: Any, node: Node, path: str) -> Any:
+    try:
+        value = _adapter(hint).validate_python(node.plain, strict=True)
+    except ValidationError:
+        raise fault(node, path, _words(hint), hint=_advice(hint, node)) from None
+    numbers = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        raise fault(node, path, "finite numbers" if numbers is value else "a finite number")
+    return value
+
+
+@lru_cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
+
+
+def _words(hint: Any) -> str:
+    """What a type accepts, in the words of a message."""
+    if get_origin(hint) is Literal:
+        return _one_of([str(option) for option in get_args(hint)])
+    if get_origin(hint) is tuple:
+        item, *rest = get_args(hint)
+        count = "" if rest == [...] else f"{1 + len(rest)} "
+        return f"a list of {count}{_words(item).removeprefix('a ')}s"
+    if get_args(hint):
+        return " or ".join(_words(option) for option in get_args(hint))
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    return {NoneType: "null", **names}[hint]
+
+
+def _one_of(names: list[str]) -> str:
+    *most, last = [f"'{name}'" for name in names]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _advice(hint: Any, node: Node) -> str:
+    value = node.value
+    options = [str(o) for part in (hint, *get_args(hint)) for o in _literals(part)]
+    if isinstance(value, str) and options:
+        return nearest(value, options)
+    if isinstance(value, str) and _is_number(value):
+        return "write it without quotes"
+    if isinstance(value, float) and value.is_integer():
+        return f"write {int(value)}"
+    if hint is str and isinstance(value, (int, float)):
+        return "write it in quotes"
+    return ""
+
+
+def _literals(hint: Any) -> tuple[Scalar, ...]:
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,361 @@
+"""A study as one HTML page that needs nothing beside itself: no network, no scripts, no fonts.
+
+Everything shown comes from the store's record, tables and provenance; nothing from the clock, so the
+same store gives the same page. Numbers stand in `<data>` elements with their full value.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
+
+from studies.claims import Finding, Measurement, judge
+from studies.figures import FIGURES
+from studies.figures.style import svg
+from studies.labels import BETA_TILDE, distance_name, labelled
+from studies.paper import numbers, reasons_against, same_cell, settings_of
+from studies.report.provenance import work_done
+from studies.store import Store
+from studies.tables import Tables, arm_columns, by_seed, over_seeds
+
+METRICS = {
+    "frechet_distance": "Fréchet distance",
+    "precision": "Precision",
+    "recall": "Recall",
+    "bits_per_dim": "Bits per dimension",
+    "decoder_bits_per_dim": "decoder",
+    "kl_bits_per_dim": "KL terms",
+    "prior_bits_per_dim": "prior",
+    "training_loss": "Training loss",
+}
+PLOT_WIDTH = 150
+MATH_BETA_TILDE = (
+    '<math><mover accent="true"><mi mathvariant="normal">β</mi><mo stretchy="false">~</mo></mover></math>'
+)
+"""Few fonts place a combining tilde where it is seen; every browser knows an accent in MathML."""
+
+
+def study_page(store: Store, tables: Tables) -> dict[str, str]:
+    """The files of one study's page by name: `index.html`, each figure's SVG and CSV, the results."""
+    figures = [_figure(name, tables) for name in tables.record["figures"]]
+    html = _template("study.html.j2").render(
+        study=tables.study,
+        record=tables.record,
+        findings=[_shown(judge(name, tables)) for name in tables.record["claims"]],
+        figures=figures,
+        pivots=[_pivot(tables, metric) for metric in _measured(tables, SAMPLE_PIVOTS)],
+        bounds=_bounds(tables),
+        trainings=[_pivot(tables, metric) for metric in _measured(tables, ("training_loss",))],
+        gaps=_gaps(tables),
+        cells=_cell_counts(tables),
+        recipes=_recipes(tables),
+        comparison=_comparison(tables),
+        work=work_done(store, tables.record["tasks"]),
+    )
+    drawn = {
+        f"{figure.name}.{kind}": text
+        for figure in figures
+        if figure.svg
+        for kind, text in (("svg", figure.svg), ("csv", figure.csv))
+    }
+    return {"index.html": html, "results.csv": tables.results.to_csv(index=False), **drawn}
+
+
+def index_page(studies: list[Tables]) -> str:
+    """One entry per study: its question, how much of it is done, and the verdicts."""
+    entries = [
+        {
+            "study": tables.study,
+            "record": tables.record,
+            "cells": _cell_counts(tables),
+            "findings": [judge(name, tables) for name in tables.record["claims"]],
+        }
+        for tables in studies
+    ]
+    return _template("index.html.j2").render(entries=entries)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("studies.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["symbols"] = symbols
+    environment.filters["words"] = lambda name: name.replace("_", " ")
+    return environment
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+def symbols(text: str) -> Markup:
+    """The text, escaped, with its symbols set as the paper sets them."""
+    named = re.sub(r"\bL_([a-z]+)", r"<i>L</i><sub>\1</sub>", str(escape(text)))
+    return Markup(named.replace(BETA_TILDE, MATH_BETA_TILDE))
+
+
+# ------------------------------------------------------------------------------------- figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figure:
+    name: str
+    title: str
+    caption: str
+    svg: str
+    """Empty: nothing has been measured to draw it from."""
+    csv: str
+
+    def inline(self) -> Markup:
+        """The SVG for the page: named for readers who cannot see it, its ids its own."""
+        own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", self.svg)
+        label = escape(f"{self.title}. {self.caption}")
+        return Markup(own.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
+
+
+def _figure(name: str, tables: Tables) -> _Figure:
+    drawing = FIGURES[name]
+    table = drawing.table(tables)
+    if table.empty:
+        return _Figure(name=name, title=drawing.title, caption="", svg="", csv="")
+    return _Figure(
+        name=name,
+        title=drawing.title,
+        caption=drawing.caption(table, tables),
+        svg=svg(drawing.draw(table)),
+        csv=table.drop(columns="rank", errors="ignore").to_csv(index=False),
+    )
+
+
+# -------------------------------------------------------------------------------------- claims
+
+
+def _shown(finding: Finding) -> dict[str, Any]:
+    return {
+        "finding": finding,
+        "rows": [
+            {
+                "measurement": measurement,
+                "mean": quantity(measurement.interval.mean, measurement),
+                "low": quantity(measurement.interval.low, measurement),
+                "high": quantity(measurement.interval.high, measurement),
+                "region": region(measurement),
+                "plot": _plot(measurement),
+            }
+            for measurement in finding.measurements
+        ],
+    }
+
+
+def quantity(value: float, measurement: Measurement) -> str:
+    """A value of a measurement with three or more digits, in the measurement's unit."""
+    if math.isinf(value):
+        return "−∞" if value < 0 else "∞"
+    scale = 100 if measurement.unit in ("%", "percentage points") else 1
+    return _fixed(value * scale, 2 if scale == 100 else 3)
+
+
+def region(measurement: Measurement) -> str:
+    """Where the claim puts the quantity, in words."""
+    low, high = (quantity(end, measurement) for end in (measurement.low, measurement.high))
+    if math.isinf(measurement.low):
+        return f"below {high}"
+    return f"above {low}" if math.isinf(measurement.high) else f"{low} to {high}"
+
+
+def _fixed(value: float, decimals: int) -> str:
+    """A number with a true minus sign and no minus zero."""
+    text = f"{value:.{decimals}f}"
+    negative = text.startswith("-") and float(text) != 0
+    return ("−" if negative else "") + text.lstrip("-")
+
+
+def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
+    """Places of the interval and of the claim's region on a line of PLOT_WIDTH units."""
+    interval = measurement.interval
+    ends = (interval.mean, interval.low, interval.high, measurement.low, measurement.high)
+    finite = [end for end in ends if math.isfinite(end)]
+    margin = 0.12 * (max(finite) - min(finite)) or 1.0
+    start, stop = min(finite) - margin, max(finite) + margin
+
+    def place(value: float) -> float:
+        return round(PLOT_WIDTH * (min(max(value, start), stop) - start) / (stop - start), 2)
+
+    return {
+        "mean": place(interval.mean),
+        "low": place(interval.low),
+        "high": place(interval.high),
+        "from": place(measurement.low),
+        "to": place(measurement.high),
+        "unknown": math.isinf(interval.high),
+        "left_border": place(measurement.low) if math.isfinite(measurement.low) else None,
+        "right_border": place(measurement.high) if math.isfinite(measurement.high) else None,
+    }
+
+
+# -------------------------------------------------------------------------------------- tables
+
+SAMPLE_PIVOTS = ("frechet_distance", "precision", "recall")
+
+
+def _measured(tables: Tables, metrics: tuple[str, ...]) -> list[str]:
+    asked = set(tables.results["metric"])
+    return [metric for metric in metrics if metric in asked]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One cell of a table: a mean over the seeds that have a value, and what the others lack."""
+
+    mean: float | None
+    half_width: float | None
+    """None: fewer than two seeds."""
+    n: int
+    of: int
+    values: tuple[tuple[int, float], ...]
+    states: tuple[str, ...]
+    """Of the seeds that have no value."""
+    decimals: int
+    paper: str
+
+    def shown(self, value: float) -> str:
+        return _fixed(value, self.decimals)
+
+
+def _pivot(tables: Tables, metric: str) -> dict[str, Any]:
+    """Arms by steps; cells that were not asked for are None."""
+    rows = tables.results[tables.results["metric"] == metric]
+    rows = labelled(rows, arm_columns(rows, without=("steps",)))
+    steps = sorted(set(rows["steps"].astype(int)))
+    decimals = _decimals(rows["value"])
+    arms = [
+        (arm, [_entry(same[same["steps"] == count], decimals) for count in steps])
+        for (_, arm), same in rows.groupby(["rank", "arm"])
+    ]
+    return {"title": _metric_title(metric, rows), "metric": metric, "steps": steps, "arms": arms}
+
+
+def _metric_title(metric: str, rows: pd.DataFrame) -> str:
+    recipes = rows["recipe"].dropna()
+    if metric != "frechet_distance" or recipes.empty:
+        return METRICS[metric]
+    names = sorted({distance_name(json.loads(recipe)) for recipe in recipes})
+    return f"{METRICS[metric]}: {', '.join(names)}"
+
+
+def _bounds(tables: Tables) -> dict[str, Any] | None:
+    """Bits/dim and its parts, arm by arm; None where the study asks for no bound."""
+    if not _measured(tables, ("bits_per_dim",)):
+        return None
+    results = tables.results
+    rows = results[results["metric"].str.endswith("bits_per_dim") & results["variance"].notna()]
+    rows = labelled(rows, arm_columns(rows))
+    prior = results[results["metric"] == "prior_bits_per_dim"].assign(variance="beta")
+    parts = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
+    arms = []
+    for (_, arm), same in rows.groupby(["rank", "arm"]):
+        entries = [_entry(same[same["metric"] == part], 4) for part in parts]
+        twins = prior.merge(same[["address"]].drop_duplicates(), on="address")
+        arms.append((arm, [*entries, _entry(twins, 4)]))
+    titles = [METRICS[metric] for metric in (*parts, "prior_bits_per_dim")]
+    return {"titles": titles, "arms": arms}
+
+
+def _entry(rows: pd.DataFrame, decimals: int) -> _Entry | None:
+    if rows.empty:
+        return None
+    values = by_seed(rows)
+    summary = over_seeds(rows, ["metric"])
+    half_width = float(summary["high"].iloc[0] - summary["mean"].iloc[0]) if values else math.inf
+    return _Entry(
+        mean=float(summary["mean"].iloc[0]) if values else None,
+        half_width=half_width if math.isfinite(half_width) else None,
+        n=len(values),
+        of=len(rows),
+        values=tuple(sorted(values.items())),
+        states=tuple(sorted(set(rows[rows["value"].isna()]["state"]))),
+        decimals=decimals,
+        paper=_published(rows),
+    )
+
+
+def _decimals(values: pd.Series) -> int:
+    """Decimals that show three digits of the smallest value."""
+    smallest = values.abs()[values != 0].min()
+    return 2 if pd.isna(smallest) else min(6, max(0, 2 - math.floor(math.log10(smallest))))
+
+
+def _published(rows: pd.DataFrame) -> str:
+    """The paper's number for this cell and its source, where every setting agrees; else empty."""
+    row = rows.iloc[0]
+    if pd.isna(row["recipe"]):
+        return ""
+    for published in numbers():
+        if published.metric == row["metric"] and same_cell(published, row):
+            if not reasons_against(published, settings_of(row)):
+                return f"{published.value:g} ({published.source}, {published.tag})"
+    return ""
+
+
+def _comparison(tables: Tables) -> str:
+    """Why no published number stands beside the results; empty where one does."""
+    rows = tables.results[tables.results["recipe"].notna()]
+    rows = rows[rows["metric"].isin(["frechet_distance", "bits_per_dim"])]
+    if rows.empty:
+        return ""
+    reasons: list[list[str]] = []
+    for _, row in rows.drop_duplicates(["metric", "objective", "schedule", "T", "recipe"]).iterrows():
+        ours = settings_of(row)
+        reasons += [reasons_against(p, ours) for p in numbers() if p.metric == row["metric"]]
+    return ", ".join(min(reasons, key=len))
+
+
+# ---------------------------------------------------------------------------- gaps and recipes
+
+
+def _cell_counts(tables: Tables) -> dict[str, int]:
+    """Number of cells by state, `all` of them first."""
+    cells = _cells(tables)
+    states = cells["state"].value_counts().sort_index()
+    return {"all": len(cells), **{str(state): int(count) for state, count in states.items()}}
+
+
+def _cells(tables: Tables) -> pd.DataFrame:
+    """One row per cell of the study (a bound read with several Σ is one cell)."""
+    return tables.results.drop_duplicates(["address", "seed"])
+
+
+def _gaps(tables: Tables) -> list[dict[str, Any]]:
+    """The cells without a result: what they are, their state and the reason."""
+    cells = _cells(tables)
+    cells = cells[cells["state"] != "done"].assign(variance=lambda t: t["variance"].where(
+        t["evaluation"] == "samples"))
+    cells = labelled(cells, arm_columns(cells, without=("steps", "images")))
+    return [
+        {name: row[name] for name in ("evaluation", "arm", "steps", "seed", "state", "reason")}
+        for _, row in cells.sort_values(["evaluation", "rank", "steps", "seed"]).iterrows()
+    ]
+
+
+def _recipes(tables: Tables) -> list[dict[str, Any]]:
+    """Each distinct recipe, and the metrics that were made by it."""
+    rows = tables.results.dropna(subset=["recipe"])
+    return [
+        {
+            "metrics": [METRICS[metric] for metric in dict.fromkeys(same["metric"])],
+            "settings": json.loads(str(recipe)),
+        }
+        for recipe, same in rows.groupby("recipe", sort=True)
+    ]

@@ -1,0 +1,56 @@
+"""What the store recorded of how its results were made: work, machines, versions, commit, times."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from studies.store import Store
+
+
+def work_done(store: Store, addresses: Iterable[str]) -> dict[str, Any]:
+    """The provenance of all finished tasks, put together; empty where none is finished.
+
+    Returns:
+        `kinds` (per kind of task: how many, seconds in all, peak memory), `facts` (everything else by
+        name, each as its distinct values), and `started` and `ended` (UTC, ISO 8601).
+    """
+    records = {
+        address: record
+        for address in addresses
+        if (record := store.provenance(address)) is not None and store.result(address) is not None
+    }
+    if not records:
+        return {}
+    return {
+        "kinds": _kinds(records),
+        "facts": _facts(records.values()),
+        "started": min(record["started"] for record in records.values()),
+        "ended": max(record["ended"] for record in records.values()),
+    }
+
+
+def _kinds(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for address, record in records.items():
+        grouped[address.partition("-")[0]].append(record)
+    return [
+        {
+            "kind": kind,
+            "tasks": len(group),
+            "seconds": sum(record["seconds"] for record in group),
+            "peak_memory_mb": max(record["peak_memory_mb"] for record in group),
+        }
+        for kind, group in sorted(grouped.items())
+    ]
+
+
+def _facts(records: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for name in ("host", "executor", "device", "cpu", "threads"):
+            found[name].add(str(record[name]))
+        changed = " (with uncommitted changes)" if record["dirty"] else ""
+        found["commit"].add(f"{record['commit'] or 'not known'}{changed}")
+        for name, version in record["versions"].items():
+            found[name].add(str(version or "not installed"))
+    return {name: sorted(values) for name, values in found.items()}

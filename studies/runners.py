@@ -1,0 +1,228 @@
+"""What each kind of task does: one function from a `Work` to the content of its result file.
+
+A result is a function of the task's address alone. Finished parts are kept in the task's folder,
+so that a second call goes on where a first one stopped.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from iddpm import build, training
+from iddpm.conditioning import Conditioning
+from iddpm.config import LikelihoodConfig, SampleConfig, TrainConfig
+from iddpm.data import describe, load
+from iddpm.denoiser import Denoiser, Network
+from iddpm.draws import generator
+from iddpm.evaluation import likelihood as bound
+from iddpm.files import write_whole
+from iddpm.interruption import Interrupted, Progress, StopCheck
+from iddpm.precision import arithmetic
+from iddpm.samplers import to_uint8
+from iddpm.strides import stride_timesteps
+from studies.store import BLOCKS
+from studies.tasks import Task
+
+UInt8Array = NDArray[np.uint8]
+
+SAMPLES = "samples.npy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A task and all that doing it takes."""
+
+    task: Task
+    folder: Path
+    """Where this task keeps its files."""
+    parents: dict[str, Path]
+    """By role, the folder of each task that this one needs; all are done."""
+    parent_tasks: dict[str, Task]
+    """By role, what they are."""
+    progress: Progress
+    should_stop: StopCheck
+    device: str
+
+
+def device() -> str:
+    """Where tasks run on this machine."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+# ------------------------------------------------------------------------------------- training
+
+
+def train(work: Work) -> dict[str, Any]:
+    """A network trained to its last step; leaves the full state in the folder."""
+    config = work.task.config
+    assert isinstance(config, TrainConfig)
+    return training.train(
+        config,
+        work.folder,
+        device=work.device,
+        progress=work.progress,
+        should_stop=work.should_stop,
+    ).as_json()
+
+
+def _trained(work: Work, ema_decay: float | None) -> tuple[TrainConfig, Denoiser]:
+    """The network of the role `network`, read over the whole chain that it was trained on."""
+    config = work.parent_tasks["network"].config
+    assert isinstance(config, TrainConfig)
+    network = training.load_network(
+        work.parents["network"] / training.STATE_FILE,
+        config,
+        ema_decay=ema_decay,
+        device=work.device,
+    )
+    diffusion = build.diffusion(config.diffusion).to(work.device)
+    return config, build.denoiser(config, network, diffusion)
+
+
+# ------------------------------------------------------------------------------------- sampling
+
+
+def sample(work: Work) -> dict[str, Any]:
+    """One shard of images, block by block; leaves their level indices in `samples.npy`."""
+    config = work.task.config
+    assert isinstance(config, SampleConfig)
+    trained, denoiser = _trained(work, config.ema_decay)
+    steps = build.reverse_steps(config, trained.diffusion.steps)
+    blocks = range(config.first_block, config.last_block)
+    network = Watched(denoiser.network, work, len(blocks) * steps)
+    draw = build.sampler(config, replace(denoiser, network=network))
+    (work.folder / BLOCKS).mkdir(exist_ok=True)
+    finished = []
+    for index, block in enumerate(blocks):
+        network.calls = index * steps
+        path = work.folder / BLOCKS / f"{block:05d}.npy"
+        if not path.exists():
+            _save_array(path, _images(config, trained, draw, block, work.device))
+        finished.append(np.load(path, allow_pickle=False))
+    images = np.concatenate(finished)
+    _save_array(work.folder / SAMPLES, images)
+    return {
+        "images": len(images),
+        "sha256": _sha256(images),
+        "network_calls": len(images) * steps,
+    }
+
+
+def _images(
+    config: SampleConfig, trained: TrainConfig, draw: build.Sample, block: int, device: str
+) -> UInt8Array:
+    """One block of images as level indices (B, H, W, C).
+
+    Every sampler of one seed starts from the same x_T. The label of an image is its place in the
+    stream modulo the number of classes.
+    """
+    data = describe(trained.data)
+    shape = (config.block_size, data.channels, data.size, data.size)
+    x_T = torch.randn(shape, generator=generator(config.seed, "x_T", block)).to(device)
+    given = None
+    if trained.network.class_conditional and data.classes is not None:
+        places = torch.arange(block * config.block_size, (block + 1) * config.block_size)
+        given = Conditioning(labels=(places % data.classes).to(device))
+    with arithmetic(config.precision, device):
+        x_0 = draw(x_T, generator(config.seed, "reverse", block, device=device), given)
+    return to_uint8(x_0, data.levels).cpu().numpy()
+
+
+class Watched:
+    """A network that counts its calls for the one who watches, and can be stopped at any of them.
+
+    What the calls were for is lost with the block that they belong to.
+    """
+
+    def __init__(self, network: Network, work: Work, total: int) -> None:
+        self.calls = 0
+        self._network = network
+        self._work = work
+        self._total = total
+
+    def __call__(self, x_t: Tensor, t: Tensor, conditioning: Conditioning | None) -> Tensor:
+        """The network's output.
+
+        Raises:
+            Interrupted: If asked to stop.
+        """
+        if self._work.should_stop():
+            raise Interrupted(f"{self._work.task.address}: the finished blocks are kept")
+        output = self._network(x_t, t, conditioning)
+        self.calls += 1
+        self._work.progress(self.calls, self._total)
+        return output
+
+
+# ----------------------------------------------------------------------------------- likelihood
+
+
+def likelihood(work: Work) -> dict[str, Any]:
+    """The bound on a split, by term and by step, for every variance that the network has."""
+    config = work.task.config
+    assert isinstance(config, LikelihoodConfig)
+    trained, denoiser = _trained(work, config.ema_decay)
+    if config.steps is not None:
+        kept = stride_timesteps(config.stride, trained.diffusion.steps, config.steps)
+        denoiser = replace(denoiser, diffusion=denoiser.diffusion.respaced(kept))
+    data = load(trained.data, config.split)
+    images, labels = data.images[: config.images], data.labels
+    blocks = work.folder / BLOCKS
+    blocks.mkdir(exist_ok=True)
+    with arithmetic(config.precision, work.device):
+        result = bound.evaluate(
+            denoiser,
+            images,
+            levels=data.levels,
+            variances=trained.variances,
+            clip=config.clip,
+            block_size=config.block_size,
+            seed=config.seed,
+            labels=labels[: config.images] if trained.network.class_conditional else None,
+            device=work.device,
+            folder=blocks,
+            progress=work.progress,
+            should_stop=work.should_stop,
+        )
+    recipe = {
+        "split": f"{trained.data.kind}/{config.split}",
+        "images": len(images),
+        "clip": config.clip,
+        "weights": _weights_role(config.ema_decay),
+        "cdf": "tanh",
+        "precision": config.precision,
+    }
+    return {**result.as_json(), "recipe": recipe}
+
+
+def _weights_role(ema_decay: float | None) -> str:
+    return "raw" if ema_decay is None else f"ema {ema_decay}"
+
+
+# ----------------------------------------------------------------------------------------- files
+
+
+def _save_array(path: Path, array: NDArray[Any]) -> None:
+    file = io.BytesIO()
+    np.save(file, array)
+    write_whole(path, file.getvalue())
+
+
+def _sha256(array: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
+    "train": train,
+    "sample": sample,
+    "likelihood": likelihood,
+}
+"""What does the tasks of each kind."""

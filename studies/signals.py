@@ -1,0 +1,61 @@
+"""Asking a run to stop: the signals of a terminal and of a cluster set a flag, nothing more.
+
+Whoever works looks at the flag where it is safe to stop, at the next step boundary, and leaves
+its partial work behind whole. Only a second Ctrl-C interrupts at once.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class StopFlag:
+    """Whether a stop was asked for, by a signal or by a call."""
+
+    def __init__(self) -> None:
+        self._asked = False  # a plain flag: a lock could be held when the signal comes
+
+    def set(self) -> None:
+        """Ask to stop."""
+        self._asked = True
+
+    def is_set(self) -> bool:
+        """Whether anyone has asked to stop."""
+        return self._asked
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler.
+
+        Raises:
+            KeyboardInterrupt: On Ctrl-C after a stop was asked for already.
+        """
+        if self.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.set()
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopFlag]:
+    """A flag that the stop signals set while the context is open; then the old handlers return.
+
+    A context inside another shares its flag. Handlers belong to the main thread: on any other
+    the flag is one that no signal sets.
+    """
+    outer = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    if isinstance(outer, StopFlag):
+        yield outer
+        return
+    flag = StopFlag()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    previous = {number: signal.signal(number, flag.handle) for number in SIGNALS}
+    try:
+        yield flag
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,451 @@
+"""The store: one folder per task, and the only place where runs, doors and reports meet.
+
+    store.json                          the format of all this
+    studies/<study id>.json             what was asked: the sweep, its cells, its tasks
+    tasks/<address>/task.json           what the task is
+                    claim.json          who is at it
+                    heartbeat.json      how far they are; replaced every second
+                    result.json         what came out: a function of the address alone
+                    provenance.json     when, where and with what
+                    attempts/<n>/       one per claim: error.json if it ended badly, log.txt
+
+The state of a task is read off these files and kept nowhere else. Every file appears whole, and
+`result.json` last. Whoever changes whose a task is holds the lock of its folder for that moment.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from iddpm.files import REMEDIES, StorageError, read_json, write_json
+from studies.ownership import Claim, Observer, Place, new_claim
+from studies.tasks import Task, task_from_json, task_json
+
+FORMAT = 1
+"""Of the layout. A store of a higher number was written by a newer version."""
+
+State = Literal["planned", "running", "done", "failed"]
+
+ErrorClass = Literal["exception", "oom", "timeout", "diverged", "cancelled", "lost"]
+
+ANEW = "delete it and run the sweep again"
+"""What to try with a file that another run writes anew."""
+
+BLOCKS = "blocks"
+"""Subfolder of a task for finished parts of its work; removed once the result is published."""
+
+
+class StoreError(Exception):
+    """The store cannot give what was asked of it: says which file, and what to try."""
+
+
+class ClaimLostError(Exception):
+    """The task was taken over by another worker; what this one made is not published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How an attempt ended badly."""
+
+    error: ErrorClass
+    message: str
+    """One line for a person."""
+    traceback: str = ""
+    log: tuple[str, ...] = ()
+    """The last lines that the attempt logged."""
+    final: bool = True
+    """Whether the task now counts as failed; an attempt that was lost is simply made again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """How far a running task is."""
+
+    done: int
+    total: int
+    unit: str
+
+
+class Store:
+    """The store in folder `root`. Opening it reads at most its format; the first write makes it.
+
+    Raises:
+        StoreError: If a newer version wrote it, or the folder holds something that is no store.
+    """
+
+    def __init__(self, root: Path, *, observer: Observer | None = None) -> None:
+        self.root = root
+        self._observer = observer or Observer()
+        self._check_format()
+
+    def _check_format(self) -> None:
+        path = self.root / "store.json"
+        if not path.exists():
+            if self.root.is_file() or _names(self.root):
+                raise StoreError(
+                    f"{self.root}: expected a store or an empty folder, found other files; "
+                    "name another folder with --store"
+                )
+            return
+        found = _read(path, "restore it from another store, it holds only a number").get("format")
+        if not isinstance(found, int) or found > FORMAT:
+            raise StoreError(
+                f"{path}: expected a format up to {FORMAT}, found {found!r}; "
+                "a newer version of this program wrote this store: update, or name another store"
+            )
+
+    def _write(self, path: Path, value: object) -> None:
+        with _storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not (self.root / "store.json").exists():
+                write_json(self.root / "store.json", {"format": FORMAT})
+            write_json(path, value)
+
+    # ------------------------------------------------------------------------------- studies
+
+    def record_study(self, study: str, record: Mapping[str, Any]) -> None:
+        """Write down what a study asks; a record of the same name is replaced."""
+        self._write(self.root / "studies" / f"{study}.json", dict(record))
+
+    def studies(self) -> list[str]:
+        """The ids of all recorded studies, sorted."""
+        return sorted(path.stem for path in (self.root / "studies").glob("[!.]*.json"))
+
+    def study(self, study: str) -> dict[str, Any]:
+        """The record of a study.
+
+        Raises:
+            StoreError: If there is none of this name, or its file was cut short.
+        """
+        path = self.root / "studies" / f"{study}.json"
+        if not path.exists():
+            known = self.studies()
+            near = get_close_matches(study, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            raise StoreError(
+                f"{self.root}: no study {study!r}; {hint if known else 'it holds no study yet'}"
+            )
+        return _read(path, "run the sweep again, which writes it anew")
+
+    # --------------------------------------------------------------------------------- tasks
+
+    def folder(self, address: str) -> Path:
+        """Where a task keeps its files."""
+        return self.root / "tasks" / address
+
+    def create(self, task: Task) -> None:
+        """Write down what the task is, unless that stands there already.
+
+        Settings outside of the address, such as where the data lies, follow the latest call until
+        the task is done.
+        """
+        path = self.folder(task.address) / "task.json"
+        wanted = task_json(task)
+        if self._is_done(task.address) or (path.exists() and _read(path, ANEW) == wanted):
+            return
+        self._write(path, wanted)
+
+    def task(self, address: str) -> Task:
+        """What the task is; checked against its address.
+
+        Raises:
+            StoreError: If there is no such task, or its file is not what the address says.
+        """
+        path = self.folder(address) / "task.json"
+        if not path.exists():
+            raise StoreError(f"{self.root}: no task {address}; run its sweep again")
+        try:
+            task = task_from_json(_read(path, ANEW))
+        except ValueError as error:
+            raise StoreError(f"{path}: {error}") from error
+        if task.address != address:
+            raise StoreError(f"{path}: expected the task of this folder, found {task.address}")
+        return task
+
+    def state(self, address: str) -> State:
+        """Where the task stands; a dead claim counts as none."""
+        if self._is_done(address):
+            return "done"
+        claim = self.claim_of(address)
+        if claim is not None and not self._is_dead(claim):
+            return "running"
+        return "planned" if self.failure(address) is None else "failed"
+
+    def _is_done(self, address: str) -> bool:
+        return (self.folder(address) / "result.json").exists()
+
+    def result(self, address: str) -> dict[str, Any] | None:
+        """What came out; None: the task is not done.
+
+        Raises:
+            StoreError: If the file was cut short.
+        """
+        path = self.folder(address) / "result.json"
+        return _read(path, ANEW) if path.exists() else None
+
+    def provenance(self, address: str) -> dict[str, Any] | None:
+        """When, where and with what the task was done; None: it is not done."""
+        path = self.folder(address) / "provenance.json"
+        return _read(path, "delete it and result.json, and run again") if path.exists() else None
+
+    def failure(self, address: str) -> Failure | None:
+        """Why the task counts as failed; None: it does not."""
+        numbers = self.attempts(address)
+        if not numbers or (self._attempt(address, numbers[-1]) / "retry").exists():
+            return None
+        failure = self.attempt_failure(address, numbers[-1])
+        return failure if failure is not None and failure.final else None
+
+    def attempts(self, address: str) -> list[int]:
+        """The numbers of the attempts made so far, the one under way included."""
+        names = _names(self.folder(address) / "attempts")
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def attempt_failure(self, address: str, number: int) -> Failure | None:
+        """How an attempt ended badly; None: it did not, or not yet."""
+        path = self._attempt(address, number) / "error.json"
+        if not path.exists():
+            return None
+        record = _read(path, ANEW)
+        return Failure(**{**record, "log": tuple(record["log"])})
+
+    def clear_failure(self, address: str) -> None:
+        """Let a failed task be tried again; the record of what went wrong stays."""
+        if self.failure(address) is not None:
+            with _storage_errors(self.folder(address)):
+                (self._attempt(address, self.attempts(address)[-1]) / "retry").touch()
+
+    def _attempt(self, address: str, number: int) -> Path:
+        return self.folder(address) / "attempts" / str(number)
+
+    # ------------------------------------------------------------------------- whose it is
+
+    def claim(self, address: str) -> Claim | None:
+        """Make the task this process's own; None: it is done, failed, or a live worker's.
+
+        What a dead worker left is buried first, so its partial work is continued.
+
+        Raises:
+            StoreError: If there is no such task.
+            StorageError: If the store cannot be written.
+        """
+        if not (self.folder(address) / "task.json").exists():
+            raise StoreError(f"{self.root}: no task {address}; run its sweep again")
+        with self._locked(address):
+            self._bury(address, ())
+            if self.state(address) != "planned":
+                return None
+            _remove_half_written(self.folder(address))
+            claim = new_claim(address, attempt=max(self.attempts(address), default=0) + 1)
+            if not _create_whole(self.folder(address) / "claim.json", asdict(claim)):
+                return None  # where locks do not hold, the file still lets only one win
+            self.attempt_folder(claim).mkdir(parents=True, exist_ok=True)
+            return claim
+
+    def claim_of(self, address: str) -> Claim | None:
+        """The claim on the task, be it live or dead; None: nobody is at it."""
+        path = self.folder(address) / "claim.json"
+        try:
+            record = read_json(path)
+            return Claim(**{**record, "place": Place(**record["place"])})
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(
+                f"{path}: expected a claim, found something else ({error}); "
+                "if no run is at this task, delete it"
+            ) from error
+
+    def bury(self, address: str, *, log: tuple[str, ...] = ()) -> bool:
+        """Remove the claim if it is dead, recording the attempt as lost; whether it was.
+
+        Args:
+            address: The task.
+            log: Last words of the worker, where the caller has heard any.
+        """
+        claim = self.claim_of(address)
+        if claim is None or not self._is_dead(claim):
+            return False
+        with self._locked(address):
+            return self._bury(address, log)
+
+    def _bury(self, address: str, log: tuple[str, ...]) -> bool:
+        claim = self.claim_of(address)
+        if claim is None or not self._is_dead(claim):
+            return False
+        if not self._is_done(address) and self.attempt_failure(address, claim.attempt) is None:
+            self._record(
+                claim,
+                Failure(
+                    error="lost",
+                    message=f"process {claim.pid} on {claim.place.host} ended without a word",
+                    log=(*last_lines(self.attempt_folder(claim) / "log.txt"), *log),
+                    final=False,
+                ),
+            )
+        self._remove_claim(address)
+        return True
+
+    def attempt_folder(self, claim: Claim) -> Path:
+        """Where the attempt of this claim keeps its log."""
+        return self._attempt(claim.address, claim.attempt)
+
+    def publish(
+        self, claim: Claim, result: Mapping[str, Any], provenance: Mapping[str, Any]
+    ) -> None:
+        """Make the task done: its result appears, the claim and the finished parts go.
+
+        Raises:
+            ClaimLostError: If the task was taken over meanwhile.
+            ValueError: If a number of the result is not finite.
+        """
+        with self._owned(claim):
+            folder = self.folder(claim.address)
+            self._write(folder / "provenance.json", dict(provenance))
+            self._write(folder / "result.json", dict(result))
+            self._remove_claim(claim.address)
+            shutil.rmtree(folder / BLOCKS, ignore_errors=True)
+
+    def fail(self, claim: Claim, failure: Failure) -> None:
+        """Record how the attempt went wrong, and give the claim up.
+
+        Raises:
+            ClaimLostError: If the task was taken over meanwhile.
+        """
+        with self._owned(claim):
+            self._record(claim, failure)
+            self._remove_claim(claim.address)
+
+    def release(self, claim: Claim) -> None:
+        """Give the claim up; the partial work stays, and the task is planned again."""
+        try:
+            with self._owned(claim):
+                self._remove_claim(claim.address)
+        except ClaimLostError:
+            return
+
+    @contextmanager
+    def _owned(self, claim: Claim) -> Iterator[None]:
+        with self._locked(claim.address):
+            current = self.claim_of(claim.address)
+            if current is None or current.token != claim.token:
+                raise ClaimLostError(f"{claim.address}: taken over by another worker")
+            yield
+
+    def _record(self, claim: Claim, failure: Failure) -> None:
+        self._write(self.attempt_folder(claim) / "error.json", asdict(failure))
+
+    def _remove_claim(self, address: str) -> None:
+        for name in ("heartbeat.json", "claim.json"):
+            (self.folder(address) / name).unlink(missing_ok=True)
+
+    def _is_dead(self, claim: Claim) -> bool:
+        return self._observer.is_dead(claim, _bytes(self.folder(claim.address) / "heartbeat.json"))
+
+    @contextmanager
+    def _locked(self, address: str) -> Iterator[None]:
+        """One process at a time decides whose the task is; the kernel frees a dead one's lock."""
+        path = self.folder(address) / "lock"
+        with _storage_errors(path), path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    # ----------------------------------------------------------------------------- heartbeat
+
+    def beat(self, claim: Claim, beat: Beat, time: float) -> None:
+        """Replace the heartbeat.
+
+        Args:
+            claim: Whose heart beats.
+            beat: How far the task is.
+            time: Seconds since 1970 on the worker's clock; makes every beat differ.
+        """
+        path = self.folder(claim.address) / "heartbeat.json"
+        self._write(path, {"time": time, **asdict(beat)})
+
+    def progress(self, address: str) -> Beat | None:
+        """How far the task is by its last heartbeat; None: it has none."""
+        heartbeat = _bytes(self.folder(address) / "heartbeat.json")
+        if heartbeat is None:
+            return None
+        record = json.loads(heartbeat)
+        return Beat(done=record["done"], total=record["total"], unit=record["unit"])
+
+
+def last_lines(path: Path, count: int = 20) -> tuple[str, ...]:
+    """The last lines of a log; none where there is no log."""
+    text = _bytes(path) or b""
+    return tuple(text.decode(errors="replace").splitlines()[-count:])
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder, if it is there; hidden and half-written files aside."""
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _create_whole(path: Path, value: object) -> bool:
+    """Write a JSON file unless it exists; whether it was written. Of many at once, one succeeds."""
+    mine = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    write_json(mine, value)
+    try:
+        os.link(mine, path)
+    except FileExistsError:
+        return False
+    finally:
+        mine.unlink(missing_ok=True)
+    return True
+
+
+def _remove_half_written(folder: Path) -> None:
+    """Drop the temporary files of workers that were killed while they wrote."""
+    for path in folder.rglob(".*"):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """Says in one sentence what keeps the store from being written.
+
+    Raises:
+        StorageError: In place of any other OSError.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0, "look at the folder and run the same command again")
+        raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
+
+
+def _read(path: Path, remedy: str) -> dict[str, Any]:
+    """The object in a JSON file of the store.
+
+    Raises:
+        StoreError: If it was cut short or holds something else.
+    """
+    try:
+        value = read_json(path)
+    except ValueError as error:
+        raise StoreError(f"{error}; {remedy}") from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: expected an object, found {value!r:.40}; {remedy}")
+    return value

@@ -1,0 +1,264 @@
+"""From the store to tidy tables: one row per cell and metric, with the recipe of every number.
+
+A cell that failed or has not run yet keeps its rows, without a value and with its state, so that a
+gap is seen as one. Rows whose recipes differ are never averaged: the recipe is a column like the
+settings of the arm, and every grouping here holds it fixed.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pandas as pd
+
+from iddpm.config import TrainConfig
+from studies.intervals import half_width_per_deviation
+from studies.store import Store
+
+ARM = (
+    "objective",
+    "schedule",
+    "T",
+    "prediction",
+    "variance",
+    "sampler",
+    "eta",
+    "stride",
+    "steps",
+    "skip",
+    "ema_decay",
+    "images",
+)
+"""Columns that every arm has; a sweep over another setting adds a column of its dotted name."""
+
+MEASURED = (
+    "seed",
+    "metric",
+    "value",
+    "standard_error",
+    "recipe",
+    "training_steps",
+    "state",
+    "reason",
+    "address",
+)
+SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
+BOUND_METRICS = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """A study as tables: what figures are drawn from and claims are judged on."""
+
+    study: str
+    record: Mapping[str, Any]
+    results: pd.DataFrame
+    steps: pd.DataFrame
+    samples: pd.DataFrame
+
+
+def tables(store: Store, study: str) -> Tables:
+    """Every table of one study."""
+    return Tables(
+        study=study,
+        record=store.study(study),
+        results=results(store, study),
+        steps=steps_table(store, study),
+        samples=samples_table(store, study),
+    )
+
+
+# ------------------------------------------------------------------------------------- results
+
+
+def results(store: Store, study: str) -> pd.DataFrame:
+    """One row per (cell, metric): the arm's columns, then those of `MEASURED`.
+
+    Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `T` and
+    `steps` are whole numbers everywhere: a bound or a training is over all T steps unless it says
+    otherwise.
+    """
+    cells = store.study(study)["cells"]
+    columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
+    rows = [{"study": study, **row} for cell in cells for row in _cell_rows(store, cell)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _swept(cells: list[dict[str, Any]]) -> list[str]:
+    """Settings of the arms beside those that every arm has."""
+    names = dict.fromkeys(name for cell in cells for name in cell["arm"])
+    return [name for name in names if name not in (*ARM, "evaluation")]
+
+
+def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of one cell; without a result they hold no value, and say why."""
+    role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
+    address = cell["tasks"][role]
+    training = _training(store, cell)
+    result = store.result(address)
+    state, reason = ("done", "") if result is not None else _gap(store, address)
+    shared = {
+        **_arm(cell),
+        "seed": cell["seed"],
+        "training_steps": training.steps,
+        "state": state,
+        "reason": reason,
+        "address": address,
+    }
+    if role == "score":
+        measured = _sample_rows(result)
+    elif role == "likelihood":
+        measured = _bound_rows(result, training)
+    else:
+        loss = None if result is None else result["loss_curve"]["loss"][-1]
+        measured = iter([{"metric": "training_loss", "value": loss}])
+    for row in measured:
+        yield {**shared, **row}
+
+
+def _training(store: Store, cell: Mapping[str, Any]) -> TrainConfig:
+    return cast(TrainConfig, store.task(cell["tasks"]["train"]).config)
+
+
+def _arm(cell: Mapping[str, Any]) -> dict[str, Any]:
+    arm = dict(cell["arm"])
+    return {**arm, "steps": arm.get("steps") or arm["T"]}
+
+
+def _sample_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    for metric in SAMPLE_METRICS:
+        if result is None:
+            yield {"metric": metric}
+        else:
+            yield {
+                "metric": metric,
+                "value": result[metric],
+                "images": result["generated"],
+                "recipe": _recipe(result),
+            }
+
+
+def _bound_rows(
+    result: Mapping[str, Any] | None, training: TrainConfig
+) -> Iterator[dict[str, Any]]:
+    """One row per Σ for the bound and its two parts that depend on Σ, and one for the prior."""
+    names = dict(zip(BOUND_METRICS, ("bits_per_dim", "decoder", "kl"), strict=True))
+    for variance in training.variances:
+        for metric, name in names.items():
+            part = None if result is None else result["variances"][variance][name]
+            yield {"variance": variance, "metric": metric, **_mean_of(part, result)}
+    prior = None if result is None else result["prior"]
+    yield {"metric": "prior_bits_per_dim", **_mean_of(prior, result)}
+
+
+def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    if part is None or result is None:
+        return {}
+    return {
+        "value": part["mean"],
+        "standard_error": part["standard_error"],
+        "images": result["images"],
+        "recipe": _recipe(result),
+    }
+
+
+def _recipe(result: Mapping[str, Any]) -> str:
+    return json.dumps(result["recipe"], sort_keys=True)
+
+
+def _gap(store: Store, address: str) -> tuple[str, str]:
+    """State and reason of a task without a result; one that waits for a failed task has failed too."""
+    failure = store.failure(address)
+    if failure is not None:
+        return "failed", f"{failure.error}: {failure.message}"
+    for parent in store.task(address).parents.values():
+        if store.result(parent) is None and (blocked := _gap(store, parent))[0] == "failed":
+            reason = blocked[1]
+            return "failed", reason if reason.startswith("needs ") else f"needs {parent}, {reason}"
+    return store.state(address), ""
+
+
+# --------------------------------------------------------------------------- terms of the bound
+
+
+def steps_table(store: Store, study: str) -> pd.DataFrame:
+    """Terms of the bound in bits/dim, one row per (likelihood cell, Σ, term).
+
+    `part` is `decoder` (L_0 of Eq. 5, step 0), `kl` (Eq. 6) or `prior` (L_T of Eq. 7, step T); the
+    terms of one bound add up to it.
+    """
+    cells = store.study(study)["cells"]
+    columns = [*ARM, *_swept(cells), "seed", "recipe", "part", "step", "mean", "standard_error"]
+    frames = [
+        frame
+        for cell in cells
+        if cell["arm"]["evaluation"] == "likelihood"
+        for frame in _term_frames(store, cell)
+    ]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    return whole.reindex(columns=columns)
+
+
+def _term_frames(store: Store, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+    result = store.result(cell["tasks"]["likelihood"])
+    if result is None:
+        return
+    T, prior = cell["arm"]["T"], result["prior"]
+    for variance, bound in result["variances"].items():
+        terms = bound["by_step"]
+        frame = pd.DataFrame(
+            {
+                "part": ["decoder", *["kl"] * (len(terms["mean"]) - 1), "prior"],
+                "step": [*result["timesteps"], T],
+                "mean": [*terms["mean"], prior["mean"]],
+                "standard_error": [*terms["standard_error"], prior["standard_error"]],
+            }
+        )
+        arm = {**_arm(cell), "variance": variance}
+        yield frame.assign(**arm, seed=cell["seed"], recipe=_recipe(result))
+
+
+# ------------------------------------------------------------------------------------- samples
+
+
+def samples_table(store: Store, study: str) -> pd.DataFrame:
+    """Where the first drawn images of each samples cell lie: the arm's columns, seed, path, levels."""
+    cells = [c for c in store.study(study)["cells"] if c["arm"]["evaluation"] == "samples"]
+    rows = []
+    for cell in cells:
+        address = store.task(cell["tasks"]["features"]).parents["samples/0"]
+        done = store.result(address) is not None
+        path = store.folder(address) / "samples.npy" if done else None
+        levels = 17 if _training(store, cell).data.kind == "digits" else 256
+        rows.append({**_arm(cell), "seed": cell["seed"], "path": path, "levels": levels})
+    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", "path", "levels"])
+
+
+# ------------------------------------------------------------------------------------ groupings
+
+
+def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
+    """The columns of a table that make up an arm, in order, but for those named."""
+    others = {"study", "evaluation", "part", "step", "mean", "path", "levels", *MEASURED, *without}
+    return [column for column in table.columns if column not in others]
+
+
+def by_seed(table: pd.DataFrame, value: str = "value") -> dict[int, float]:
+    """Value by seed of the rows of one arm, those without a value left out."""
+    done = table.dropna(subset=[value])
+    return dict(zip(done["seed"].astype(int), done[value].astype(float), strict=True))
+
+
+def over_seeds(table: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:
+    """Mean over seeds and its 95% interval for each group that has a value.
+
+    Returns:
+        The columns of `by`, then mean, low, high and n; low and high are infinite where n is 1.
+    """
+    groups = table.dropna(subset=[value]).groupby(by, sort=False, dropna=False)[value]
+    mean, deviation, n = groups.mean(), groups.std(), groups.count()
+    half_width = (deviation * half_width_per_deviation(n)).fillna(math.inf)
+    ends = {"mean": mean, "low": mean - half_width, "high": mean + half_width, "n": n}
+    return pd.DataFrame(ends).reset_index()

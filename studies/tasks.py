@@ -1,0 +1,164 @@
+"""A task is one piece of work, and its address is a hash of all that it is.
+
+All that it is: the kind and the version of the kind's code, the whole resolved config with its
+defaults, the digests of the data it reads, and the addresses of the tasks it needs, by role. Two
+tasks with equal addresses are therefore the same work, done once and shared.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from iddpm.config import (
+    ExtractorConfig,
+    FeaturesConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    ScoreConfig,
+    TrainConfig,
+    canonical,
+)
+
+SCHEMA_VERSION = 1
+"""Of the text that is hashed and of task.json. Raising it moves every address."""
+
+TaskConfig = (
+    ExtractorConfig | TrainConfig | SampleConfig | FeaturesConfig | ScoreConfig | LikelihoodConfig
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A sort of work. Its version rises with every change of code that moves a result."""
+
+    name: str
+    version: int
+    config_type: Any
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("extractor", 1, ExtractorConfig),
+        Kind("train", 1, TrainConfig),
+        Kind("sample", 1, SampleConfig),
+        Kind("features", 1, FeaturesConfig),
+        Kind("score", 1, ScoreConfig),
+        Kind("likelihood", 1, LikelihoodConfig),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One piece of work: what to do, on the results of which other tasks and on which data.
+
+    Raises:
+        ValueError: If the kind is unknown or the config is not one of this kind.
+    """
+
+    kind: str
+    config: TaskConfig
+    needs: tuple[tuple[str, str], ...] = ()
+    """(role, address) of each task whose result it reads; sorted so that shard 10 follows 9."""
+    digests: tuple[tuple[str, str], ...] = ()
+    """(name, digest) of each data set it reads."""
+    address: str = field(init=False, compare=False)
+    """The kind and 16 hex digits: `train-0123456789abcdef`."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"task kind: expected one of {', '.join(KINDS)}, found {self.kind!r}")
+        if not isinstance(self.config, KINDS[self.kind].config_type):
+            found = type(self.config).__name__
+            raise ValueError(f"{self.kind} task: expected a config of this kind, found {found}")
+        object.__setattr__(self, "needs", tuple(sorted(self.needs, key=_shortest_first)))
+        object.__setattr__(self, "digests", tuple(sorted(self.digests)))
+        object.__setattr__(self, "address", _address(self))
+
+    @property
+    def parents(self) -> dict[str, str]:
+        """Address by role of every task that this one needs."""
+        return dict(self.needs)
+
+
+def _shortest_first(need: tuple[str, str]) -> tuple[int, str]:
+    role, _ = need
+    return len(role), role
+
+
+def _address(task: Task) -> str:
+    identity = {
+        "schema": SCHEMA_VERSION,
+        "kind": task.kind,
+        "version": KINDS[task.kind].version,
+        "config": canonical(task.config),
+        "needs": dict(task.needs),
+        "digests": dict(task.digests),
+    }
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return f"{task.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def task_json(task: Task) -> dict[str, Any]:
+    """The task as JSON, whole: fields that are not hashed included."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "address": task.address,
+        "kind": task.kind,
+        "version": KINDS[task.kind].version,
+        "config": _plain(task.config),
+        "needs": dict(task.needs),
+        "digests": dict(task.digests),
+    }
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def task_from_json(data: Mapping[str, Any]) -> Task:
+    """The task that `task_json` wrote.
+
+    Raises:
+        ValueError: If it was written by a newer schema or another version of the kind's code, is
+            not a task at all, or no longer hashes to its own address.
+    """
+    schema = data.get("schema")
+    if schema != SCHEMA_VERSION:
+        raise ValueError(
+            f"task: expected schema {SCHEMA_VERSION}, found {schema!r}; "
+            "another version of this program wrote it"
+        )
+    try:
+        kind = KINDS[data["kind"]]
+        config = _reader(kind.name).validate_json(json.dumps(data["config"]), strict=True)
+        task = Task(
+            kind=kind.name,
+            config=config,
+            needs=tuple(data["needs"].items()),
+            digests=tuple(data["digests"].items()),
+        )
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise ValueError(f"task: expected the fields of a task, found {error}") from error
+    if task.address != data["address"]:
+        raise ValueError(
+            f"task: expected the address {task.address} (version {kind.version} of "
+            f"{kind.name}), found {data['address']!r} (version {data.get('version')!r}); "
+            "its config was edited, or another version of this program wrote it"
+        )
+    return task
+
+
+@lru_cache
+def _reader(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(KINDS[kind].config_type)

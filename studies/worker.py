@@ -1,0 +1,191 @@
+"""One task from claim to result: the one call that every executor makes.
+
+Nothing comes back from it. What it did is in the store, so where it ran cannot matter.
+"""
+
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from iddpm.files import StorageError
+from iddpm.interruption import Interrupted
+from studies.ownership import Claim
+from studies.provenance import Stopwatch, provenance
+from studies.signals import StopFlag, stop_requests
+from studies.store import Beat, ClaimLostError, ErrorClass, Failure, Store, last_lines
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+
+THREADS = 1
+"""Of every task, in every executor: sums are then rounded alike, and two tasks share two cores."""
+
+UNITS = {
+    "extractor": "steps",
+    "train": "steps",
+    "sample": "network calls",
+    "likelihood": "network calls",
+    "features": "images",
+    "score": "steps",
+}
+"""What the progress of each kind counts."""
+
+
+def run_task(store_root: str, address: str) -> None:
+    """Claim the task, do it, publish its result; nothing, where there is nothing to do.
+
+    A task that is done, has failed or is a live worker's is left alone. An error of the work
+    itself is recorded in the store and not raised.
+
+    Raises:
+        Interrupted: If a signal asked to stop; the partial work is saved, the task planned again.
+        StorageError: If the store cannot be written; the task is planned again.
+        StoreError: If the store has no such task, or cannot read what it needs.
+    """
+    store = Store(Path(store_root))
+    claim = store.claim(address)
+    if claim is None:
+        return
+    try:
+        _run_claimed(store, claim)
+    except ClaimLostError as error:
+        logger.warning("%s; what this one made is not published", error)
+    except BaseException:
+        store.release(claim)
+        raise
+
+
+def _run_claimed(store: Store, claim: Claim) -> None:
+    log = store.attempt_folder(claim) / "log.txt"
+    try:
+        with (
+            _logged_to(log),
+            _one_thread_deterministic(),
+            stop_requests() as stop,
+            Heartbeat(store, claim) as heartbeat,
+        ):
+            stopwatch = Stopwatch()
+            result, device = _work(store, claim.address, heartbeat, stop)
+            record = provenance(claim, stopwatch, device)
+        store.publish(claim, result, record)
+    except (Interrupted, StorageError, ClaimLostError):
+        raise
+    except Exception as error:
+        store.fail(claim, _failure(error, log))
+
+
+def _work(
+    store: Store, address: str, heartbeat: "Heartbeat", stop: StopFlag
+) -> tuple[dict[str, object], str]:
+    """The result of the task, and the device that made it."""
+    from studies import runners
+
+    device = runners.device()
+    task = store.task(address)
+    work = runners.Work(
+        task=task,
+        folder=store.folder(address),
+        parents={role: store.folder(parent) for role, parent in task.needs},
+        parent_tasks={role: store.task(parent) for role, parent in task.needs},
+        progress=heartbeat.progress,
+        should_stop=stop.is_set,
+        device=device,
+    )
+    return runners.RUNNERS[task.kind](work), device
+
+
+class Heartbeat:
+    """Tells the store once a second that this worker lives, and how far it is.
+
+    A thread of its own beats, so that a long operation does not look like a death.
+    """
+
+    def __init__(self, store: Store, claim: Claim) -> None:
+        self._store = store
+        self._claim = claim
+        self._beat = Beat(done=0, total=0, unit=UNITS[claim.address.partition("-")[0]])
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def progress(self, done: int, total: int) -> None:
+        """Note how far the work is; the next beat tells it."""
+        self._beat = Beat(done=done, total=total, unit=self._beat.unit)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._store.beat(self._claim, self._beat, time.time())
+            except StorageError as error:
+                logger.warning("heartbeat: %s", error)  # the work itself meets the full disk
+            if self._end.wait(BEAT_SECONDS):
+                return
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """What anything logs meanwhile also goes to this file, which appears with the first line."""
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def _one_thread_deterministic() -> Iterator[None]:
+    """Equal work gives equal bytes inside, in whichever process; the settings return after."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with threadpool_limits(THREADS):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_num_threads(threads)
+
+
+def _failure(error: Exception, log: Path) -> Failure:
+    return Failure(
+        error=_error_class(error),
+        message=f"{type(error).__name__}: {error}".partition("\n")[0],
+        traceback="".join(traceback.format_exception(error)),
+        log=last_lines(log),
+    )
+
+
+def _error_class(error: Exception) -> ErrorClass:
+    import torch
+
+    from iddpm.training import Diverged
+
+    if isinstance(error, Diverged):
+        return "diverged"
+    exhausted = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    if exhausted or "can't allocate memory" in str(error):  # how torch says it on a CPU
+        return "oom"
+    return "exception"

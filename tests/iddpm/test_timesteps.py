@@ -1,0 +1,129 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
+
+STEPS = 6
+DRAWS = 100_000
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def warmed_up(uniform_share: float = 0.001) -> LossSecondMomentTimesteps:
+    """A sampler whose every step has a full history of losses around (t + 1)."""
+    timesteps = LossSecondMomentTimesteps(STEPS, history=10, uniform_share=uniform_share)
+    for index in range(10):
+        t = torch.arange(STEPS)
+        timesteps.record(t, (t + 1) * (1 + 0.05 * index))
+    return timesteps
+
+
+def test_uniform_draws_are_even_and_weigh_one() -> None:
+    t, weights = UniformTimesteps(STEPS).draw(DRAWS, generator())
+    check_frequencies(t, torch.full((STEPS,), 1 / STEPS))
+    assert torch.equal(weights, torch.ones(DRAWS))
+
+
+def check_frequencies(t: Tensor, p: Tensor) -> None:
+    found = torch.bincount(t, minlength=len(p)) / DRAWS
+    assert ((found - p).abs() < 4 * (p * (1 - p) / DRAWS).sqrt()).all()
+
+
+def test_draws_follow_the_root_mean_square_of_the_losses() -> None:
+    t, _ = warmed_up().draw(DRAWS, generator())
+    size = torch.tensor(
+        [
+            math.sqrt(sum(((t + 1) * (1 + 0.05 * index)) ** 2 for index in range(10)) / 10)
+            for t in range(STEPS)
+        ]
+    )
+    check_frequencies(t, 0.999 * size / size.sum() + 0.001 / STEPS)
+
+
+def test_weighted_draws_are_unbiased() -> None:
+    losses = torch.tensor([3.0, 1.0, 4.0, 1.0, 5.0, 9.0])
+    t, weights = warmed_up().draw(DRAWS, generator())
+    values = weights * losses[t]
+    error = values.std().item() / math.sqrt(DRAWS)
+    assert values.mean().item() == pytest.approx(losses.mean().item(), abs=4 * error)
+
+
+def test_draws_are_uniform_until_every_step_has_its_history() -> None:
+    timesteps = LossSecondMomentTimesteps(2, history=10)
+    timesteps.record(torch.tensor([0] * 10 + [1] * 9), torch.tensor([9.0] * 10 + [1.0] * 9))
+    assert not timesteps.warmed_up
+    assert timesteps.probabilities.tolist() == [0.5, 0.5]
+    assert timesteps.draw(4, generator())[1].tolist() == [1.0] * 4
+    timesteps.record(torch.tensor([1]), torch.tensor([1.0]))
+    assert timesteps.warmed_up
+    assert timesteps.probabilities.tolist() == pytest.approx([0.8992 + 5e-4 - 1e-4, 0.1004])
+
+
+def test_only_the_last_ten_losses_of_a_step_count() -> None:
+    forgetful, young = (LossSecondMomentTimesteps(2) for _ in range(2))
+    early, late = [100.0, 50.0, 70.0], [float(loss) for loss in range(1, 11)]
+    forgetful.record(torch.zeros(13, dtype=torch.int64), torch.tensor(early + late))
+    young.record(torch.zeros(10, dtype=torch.int64), torch.tensor(late))
+    for timesteps in (forgetful, young):
+        timesteps.record(torch.ones(10, dtype=torch.int64), torch.ones(10))
+    torch.testing.assert_close(forgetful.probabilities, young.probabilities)
+
+
+def test_the_uniform_share_keeps_a_step_without_losses_alive() -> None:
+    timesteps = LossSecondMomentTimesteps(2, history=1, uniform_share=0.001)
+    timesteps.record(torch.tensor([0, 1]), torch.tensor([0.0, 5.0]))
+    assert timesteps.probabilities.tolist() == pytest.approx([0.0005, 0.9995])
+
+
+def test_a_loss_that_is_not_finite_is_left_out() -> None:
+    timesteps = LossSecondMomentTimesteps(2, history=1)
+    timesteps.record(torch.tensor([0, 1, 1]), torch.tensor([1.0, 1.0, math.nan]))
+    timesteps.record(torch.tensor([0]), torch.tensor([math.inf]))
+    assert timesteps.probabilities.tolist() == [0.5, 0.5]
+
+
+def test_a_restored_history_draws_the_same_and_goes_on_the_same() -> None:
+    original, restored = warmed_up(), LossSecondMomentTimesteps(STEPS)
+    original.record(torch.tensor([2, 2, 3]), torch.tensor([7.0, 8.0, 9.0]))
+    restored.load_state_dict(original.state_dict())
+    for timesteps in (original, restored):
+        timesteps.record(torch.tensor([2, 5]), torch.tensor([0.5, 0.25]))
+    (t, weights), (same_t, same_weights) = (
+        timesteps.draw(1000, generator()) for timesteps in (original, restored)
+    )
+    assert torch.equal(t, same_t)
+    assert torch.equal(weights, same_weights)
+
+
+def test_a_saved_state_does_not_move_with_the_sampler() -> None:
+    timesteps = warmed_up()
+    saved = timesteps.state_dict()
+    timesteps.record(torch.tensor([0]), torch.tensor([1000.0]))
+    assert saved["counts"].tolist() == [10] * STEPS
+    assert saved["losses"].max() < 10
+
+
+@pytest.mark.parametrize(
+    "timesteps", [LossSecondMomentTimesteps(STEPS + 1), UniformTimesteps(STEPS)]
+)
+def test_the_state_of_another_sampler_is_refused(timesteps: TimestepSampler) -> None:
+    with pytest.raises(ValueError, match="the state is of another timestep sampler"):
+        timesteps.load_state_dict(warmed_up().state_dict())
+
+
+def test_uniform_timesteps_learn_nothing() -> None:
+    timesteps = UniformTimesteps(STEPS)
+    timesteps.record(torch.arange(STEPS), torch.ones(STEPS))
+    timesteps.load_state_dict(timesteps.state_dict())
+    assert timesteps.warmed_up
+    assert timesteps.state_dict() == {}
+
+
+def test_losses_of_another_shape_than_their_steps_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"t and losses of one shape, found \(2,\) and \(3,\)"):
+        warmed_up().record(torch.tensor([0, 1]), torch.ones(3))

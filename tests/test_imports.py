@@ -1,0 +1,64 @@
+"""Who imports whom, read from the source of every file: the arrows of the design, held."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+HOMES = {
+    "torch": ("iddpm/", "studies/runners.py", "studies/worker.py", "studies/provenance.py"),
+    "yaml": ("studies/spec.py",),
+    "pydantic": ("studies/spec.py", "studies/tasks.py"),
+    "submitit": ("studies/executors/slurm.py",),
+    "pandas": ("studies/tables.py", "studies/claims.py", "studies/figures/", "studies/report/"),
+    "matplotlib": ("studies/figures/", "studies/report/"),
+    "seaborn": ("studies/figures/",),
+    "jinja2": ("studies/report/",),
+    "rich": ("studies/run.py", "studies/status.py", "studies/console.py"),
+    "sklearn": ("iddpm/data.py",),
+}
+"""Each heavy library and the only places that may import it."""
+
+TORCH_FREE = ("config", "checks", "data", "draws", "files", "interruption", "schedules", "strides")
+"""Rooms of iddpm that planning needs."""
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_iddpm_never_imports_studies() -> None:
+    offenders = [p for p in sources("iddpm") for name in imports(p) if name.startswith("studies")]
+    assert offenders == []
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_each_heavy_library_has_one_home(library: str) -> None:
+    importers = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("iddpm", "studies")
+        for path in sources(package)
+        for name in imports(path)
+        if name.split(".")[0] == library
+    }
+    assert {path for path in importers if not path.startswith(HOMES[library])} == set()
+
+
+@pytest.mark.parametrize("module", [*(f"iddpm.{name}" for name in TORCH_FREE), "studies.plan"])
+def test_planning_loads_no_torch_pandas_or_matplotlib(module: str) -> None:
+    script = f"import sys, {module}; print([m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
