@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import samplers
+from iddpm.checks import check_training
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Ancestral,
@@ -22,7 +23,7 @@ from iddpm.data import Description
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
 from iddpm.schedules import betas
-from iddpm.strides import stride_timesteps
+from iddpm.strides import kept_steps, stride_timesteps
 from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
 from iddpm.unet import UNet
 
@@ -39,8 +40,9 @@ def network(config: TrainConfig, description: Description) -> UNet:
     """The network at its start, from torch's global generator.
 
     Raises:
-        ValueError: If the network does not fit the data.
+        ConfigError: If the network does not fit the data.
     """
+    check_training(config, description)
     unet, channels = config.network, description.channels
     return UNet(
         in_channels=channels,
@@ -109,7 +111,7 @@ def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
     total = denoiser.diffusion.steps
     kept = stride_timesteps(config.sampler.stride, total, config.steps)
     short = replace(denoiser, diffusion=denoiser.diffusion.respaced(kept))
-    start = reverse_steps(config, total)
+    start = kept_steps(len(kept), config.skip)
 
     def sample(x_T: Tensor, generator: torch.Generator, given: Conditioning | None) -> Tensor:
         choice = config.sampler
@@ -137,6 +139,6 @@ def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
 
 
 def reverse_steps(config: SampleConfig, total: int) -> int:
-    """Network calls per image: the steps of the stride less the skipped share of them, at least 1."""
+    """Network calls per image: the steps that the stride keeps, less the skipped prefix."""
     kept = stride_timesteps(config.sampler.stride, total, config.steps)
-    return max(1, round((1 - config.skip) * len(kept)))
+    return kept_steps(len(kept), config.skip)

@@ -1,12 +1,13 @@
 """Files of tensors: written whole, opened without running code from them, known by their content.
 
-A checkpoint says what it is: the name of its format, the format's version, and the trajectory that
-it is a state of. Anything else is refused before a tensor is used.
+A checkpoint says what it is: the name of its format, the format's version, and what work it is a
+state of. Anything else is refused before a tensor is used.
 """
 
 import hashlib
 import io
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,23 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used: says which file, why, and what to try."""
 
 
-def save(path: Path, content: str, state: Mapping[str, Any]) -> None:
+def save(path: Path, content: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     """Write a checkpoint, whole or not at all.
 
     Args:
         path: Its file.
-        content: What it is a checkpoint of; `load` must be asked for the same.
+        content: What it is a checkpoint of, as plain JSON values; `load` must be given the same.
         state: Tensors, numbers, text, and lists and dicts of them.
 
     Raises:
         StorageError: If the file cannot be written.
     """
-    buffer = io.BytesIO()
+    buffer = io.BytesIO()  # torch would hide the reason of a failed write
     torch.save({"format": FORMAT, "version": VERSION, "content": content, **state}, buffer)
-    write_whole(path, buffer.getvalue())
+    write_whole(path, buffer.getbuffer())
 
 
-def load(path: Path, content: str) -> dict[str, Any]:
+def load(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     """The state that `save` wrote, its tensors on the CPU.
 
     Args:
@@ -49,33 +50,59 @@ def load(path: Path, content: str) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is cut short, is not ours, is of a newer version, or is a
             checkpoint of something else.
-        FileNotFoundError: If there is none.
+        OSError: If it cannot be read.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise CheckpointError(
-            f"{path}: expected a whole checkpoint, found a file that is cut short or holds "
-            "something else than tensors; delete it to start again"
-        ) from error
+    state = _opened(path)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path}: expected a checkpoint of this program, found another program's file; "
-            "move it elsewhere"
-        )
+        raise _foreign(path)
     if state["version"] != VERSION:
         raise CheckpointError(
             f"{path}: expected a checkpoint of version {VERSION}, found {state['version']}; "
-            "open it with the version of this program that wrote it"
+            "a newer version of this program wrote it: update"
         )
-    if state["content"] != content:
+    if differing := list(_differing(content, state["content"])):
         raise CheckpointError(
-            f"{path}: expected a checkpoint of {content}, found one of {state['content']}; "
-            "delete it to start again"
+            f"{path}: expected a checkpoint of the same work, found one that differs in "
+            f"{', '.join(differing[:5])}; move it away to start anew"
         )
     return state
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # torch has many words for a file that it cannot read
+        if _cut_short(path):
+            raise CheckpointError(
+                f"{path}: expected a whole checkpoint, found a file cut short; "
+                "delete it to start anew"
+            ) from error
+        raise _foreign(path) from error
+
+
+def _cut_short(path: Path) -> bool:
+    """Whether the file begins as a zip archive, which a checkpoint is, and lacks its end."""
+    with path.open("rb") as file:
+        begins_as_zip = b"PK".startswith(file.read(2))
+    return begins_as_zip and not zipfile.is_zipfile(path)
+
+
+def _foreign(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: expected a checkpoint that this program wrote, found something else; move it away"
+    )
+
+
+def _differing(expected: Any, found: Any, path: str = "") -> Iterator[str]:
+    """Dotted paths at which the two differ."""
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        for key in sorted(expected.keys() | found.keys()):
+            deeper = f"{path}.{key}" if path else key
+            yield from _differing(expected.get(key), found.get(key), deeper)
+    elif expected != found:
+        yield path
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -83,5 +110,5 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     total = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        total.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        total.update(tensor.detach().cpu().numpy().tobytes())
     return total.hexdigest()

@@ -57,7 +57,7 @@ def canonical(value: Any) -> Any:
 
 
 @lru_cache
-def _hashed(config_type: type) -> tuple[tuple[str, object], ...]:
+def _hashed(config_type: Any) -> tuple[tuple[str, object], ...]:
     """Name and legacy value (MISSING: none) of each field that belongs to the address."""
     return tuple(
         (item.name, item.metadata.get("legacy", MISSING))
@@ -135,6 +135,12 @@ class DiffusionConfig:
             self.steps >= 2,
             "diffusion.steps",
             "at least 2 (the first step's variance is stood in for by the second's)",
+            self.steps,
+        )
+        _require(
+            self.schedule != "linear" or self.steps > 20,
+            "diffusion.steps",
+            "more than 20 for the linear schedule (its last beta, 20 / T, must stay below 1)",
             self.steps,
         )
 

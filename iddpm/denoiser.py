@@ -69,12 +69,16 @@ class Denoiser:
             t: Step index in [0, K), int64 (B,), or one int for all images.
             conditioning: What else the network is told.
 
+        Returns:
+            What it says, in the dtype of x_t even if it computes in a shorter one: bfloat16 would
+            round a log-variance to two digits.
+
         Raises:
             ValueError: If t is no step of the chain, or the network's channels are not as declared.
         """
         self.diffusion.check_step(t, x_t)
         numbers = _numbers(self.diffusion, t, x_t)
-        output = self.network(x_t, numbers, conditioning)
+        output = self.network(x_t, numbers, conditioning).to(x_t.dtype)
         return split(output, x_t.shape[1], self.learned_variance)
 
     def x_0(self, output: Output, x_t: Tensor, t: Step, *, clip: bool) -> Tensor:

@@ -7,8 +7,7 @@ final name in one step.
 import errno
 import json
 import os
-import tempfile
-from contextlib import suppress
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +21,44 @@ REMEDIES = {
 }
 
 
+UNFINISHED = ".part"
+"""How temporary names end."""
+
+
 class StorageError(OSError):
     """A file could not be written: says which, why and what to try. What was there is untouched."""
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Put `data` under `path`, whole or not at all, and on the disk when this returns.
 
     Raises:
         StorageError: If the disk is full or read-only, or the folder may not be written.
     """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0, "look at the folder and run the same command again")
         raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Removes what writes of `path` left behind when their process was killed.
+
+    Only for the one who alone writes `path`: a write in progress would fail.
+    """
+    for temporary in path.parent.glob(f".{path.name}.*{UNFINISHED}"):
+        temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

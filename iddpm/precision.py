@@ -10,7 +10,9 @@ from iddpm.config import Precision
 
 @contextmanager
 def arithmetic(precision: Precision, device: torch.device | str) -> Iterator[None]:
-    """Runs what is inside in the given precision; weights and everything outside stay float32.
+    """Runs a network, forwards, in the given precision; its weights stay float32.
+
+    A backward pass belongs outside, within `tf32` alone.
 
     Args:
         precision: `float32`; `tf32` rounds the factors of matrix products on a GPU and changes
@@ -18,11 +20,18 @@ def arithmetic(precision: Precision, device: torch.device | str) -> Iterator[Non
         device: Where the network runs.
     """
     kind = torch.device(device).type
+    autocast = torch.autocast(kind, dtype=torch.bfloat16, enabled=precision == "bf16")
+    with tf32(precision), autocast:
+        yield
+
+
+@contextmanager
+def tf32(precision: Precision) -> Iterator[None]:
+    """Whether products on a GPU are rounded as `tf32` says; torch's settings return afterwards."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
     matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
     try:
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            yield
+        yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -6,34 +6,36 @@ continued from a shorter one ends in the same state as one that ran through: bit
 with one thread.
 """
 
-import json
 import math
 import time
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from iddpm import build, checkpoints
 from iddpm.conditioning import Conditioning
 from iddpm.config import TrainConfig, canonical
-from iddpm.data import batch_indices, describe, load, to_unit
+from iddpm.data import Int64Array, batch_indices, describe, load, to_unit
 from iddpm.draws import derived_seed, generator
 from iddpm.ema import MovingAverages
+from iddpm.files import remove_unfinished
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.objectives import Losses, objective_losses
-from iddpm.precision import arithmetic
+from iddpm.precision import arithmetic, tf32
 from iddpm.unet import UNet
 
 STATE_FILE = "state.pt"
-WINDOW = 100
-"""Steps that one point of the loss curve is the mean of."""
 
-CURVES = ("loss", "mse", "vlb")
+CURVES = ("loss", "simple_mse", "vlb")
+CURVE_POINTS = 200
+"""At most so many points make up a loss curve, each the mean over a window of steps."""
 
 
 class Diverged(RuntimeError):
@@ -48,17 +50,18 @@ class TrainResult:
     parameters: int
     images_seen: int
     nonfinite_steps: int
-    """Steps left out because their loss was not finite."""
+    """Steps that moved nothing, because their loss or its gradient was not finite; they count
+    among `steps`, and their images as seen."""
     loss_curve: dict[str, list[float | None]]
-    """Under `loss` (what is minimised), `mse` and `vlb` (bits/dim per step of the chain), where the
-    objective has them: the mean over each whole window of `WINDOW` steps; under `step`, where
-    the window ended."""
+    """Means over windows of steps: `loss`, which is minimised, and of the parts that the objective
+    has `simple_mse` and `vlb` (bits/dim of a term); None for a window without a finite loss.
+    Under `step` stands the last step of each window, counted from 1."""
     weights: dict[str, str]
     """Content hash of the raw weights under `raw`, and of each average under its decay."""
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return asdict(self)
 
 
 def train(
@@ -75,47 +78,45 @@ def train(
 
     Args:
         config: The trajectory and its length.
-        folder: Where the state is kept; a state found there is continued.
+        folder: Where the state is kept, this training's alone; a state found there is continued.
         start: State file of a shorter training of this trajectory, to start from otherwise.
-        device: Where to train; moves the numbers by rounding, and on a GPU the draws.
+        device: Where to train; moves the numbers by rounding, and on a GPU the draws of noise.
         progress: Told of each step done.
         should_stop: Asked before each step.
         checkpoint_every_s: Seconds between saves; moves no number.
 
     Raises:
         Interrupted: If asked to stop; the state is saved.
-        Diverged: If the loss stays non-finite; the state before it is kept.
-        CheckpointError: If a state found is damaged or of another trajectory.
+        Diverged: If no loss was finite for `config.max_nonfinite_steps` steps; the state is saved,
+            as the last finite step left it.
+        CheckpointError: If a state found is damaged, of another trajectory or of a later step.
         StorageError: If the state cannot be written.
     """
     file = folder / STATE_FILE
-    training = Training(config, device)
-    source = file if file.exists() else start
-    if source is not None:
-        training.restore(source)
-    saved_at = time.monotonic()
-    while training.step < config.steps:
-        if should_stop():
-            training.save(file)
-            raise Interrupted(f"training saved at step {training.step} of {config.steps}")
-        if not training.advance() and training.nonfinite_in_a_row == 1:
-            training.save(file)
-        if training.nonfinite_in_a_row >= config.max_nonfinite_steps:
-            raise Diverged(
-                f"train: expected a finite loss, found none in {training.nonfinite_in_a_row} steps "
-                f"up to step {training.step}; try a smaller train.optimizer.learning_rate"
-            )
-        progress(training.step, config.steps)
-        if not training.nonfinite_in_a_row and time.monotonic() - saved_at > checkpoint_every_s:
-            training.save(file)
-            saved_at = time.monotonic()
+    remove_unfinished(file)
+    with _global_generators_kept():
+        training = Training(config, device)
+        if file.exists():
+            training.restore(file)
+        elif start is not None:
+            training.restore(start)
+        saved_at = time.monotonic()
+        while training.step < config.steps and not training.diverged:
+            if should_stop():
+                training.save(file)
+                raise Interrupted(f"training saved at step {training.step} of {config.steps}")
+            if time.monotonic() - saved_at >= checkpoint_every_s:
+                training.save(file)
+                saved_at = time.monotonic()
+            training.advance()
+            progress(training.step, config.steps)
     training.save(file)
+    if training.diverged:
+        raise Diverged(
+            f"train: expected a finite loss, found none in the last {training.nonfinite_in_a_row} "
+            f"steps up to step {training.step}; try a smaller optimizer.learning_rate"
+        )
     return training.result()
-
-
-def trajectory(config: TrainConfig) -> str:
-    """What trainings to different lengths share, as text: the config without its steps."""
-    return json.dumps(canonical(replace(config, steps=1)), sort_keys=True)
 
 
 def load_network(
@@ -139,25 +140,36 @@ def load_network(
             f"found {ema_decay}"
         )
     state = checkpoints.load(state_file, trajectory(config))
-    network = build.network(config, describe(config.data))
     weights = state["weights"] if ema_decay is None else state["averages"][str(ema_decay)]
-    network.load_state_dict(weights)
-    return network.to(device).eval().requires_grad_(False)
+    with torch.device("meta"):  # weights that are replaced need not be drawn
+        network = build.network(config, describe(config.data))
+    network.load_state_dict(weights, assign=True)
+    return _placed(network, torch.device(device)).eval().requires_grad_(False)
+
+
+def trajectory(config: TrainConfig) -> dict[str, Any]:
+    """What trainings to different lengths share: the config without its steps, and the data."""
+    shared = {name: value for name, value in canonical(config).items() if name != "steps"}
+    return {**shared, "data_digest": describe(config.data).digest}
 
 
 class Training:
-    """A trajectory under way: all that moves, and one method that moves it by a step."""
+    """A trajectory under way: all that moves, and one method that moves it by a step.
+
+    Making one and advancing it seeds torch's global generators.
+
+    Args:
+        config: The trajectory; its length is the caller's to watch.
+        device: Where to train.
+    """
 
     def __init__(self, config: TrainConfig, device: torch.device | str = "cpu") -> None:
         self.config = config
         self.device = torch.device(device)
         self.data = load(config.data, "train")
-        with _seeded(derived_seed(config.seed, "weights")):
-            network = build.network(config, describe(config.data))
-        memory_format = (
-            torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
-        )
-        self.network = network.to(self.device, memory_format=memory_format).train()
+        torch.manual_seed(derived_seed(config.seed, "weights"))
+        network = build.network(config, describe(config.data))
+        self.network = _placed(network, self.device).train()
         self.averages = MovingAverages(self.network, config.ema_decays)
         self.optimizer = build.optimizer(config, self.network.parameters())
         self.timesteps = build.timestep_sampler(config)
@@ -168,67 +180,80 @@ class Training:
         self.nonfinite_steps = 0
         self.nonfinite_in_a_row = 0
 
-    def advance(self) -> bool:
-        """One step of the optimizer; False if its loss was not finite and it was left out."""
-        self.optimizer.zero_grad()
-        indices = batch_indices(
-            len(self.data.images), self.config.batch_size, self.config.seed, self.step
-        )
-        size = self.config.block_size or self.config.batch_size
-        starts = range(0, self.config.batch_size, size)
-        blocks = [self._block(i, indices[s : s + size], len(starts)) for i, s in enumerate(starts)]
-        means = torch.stack([mean for _, _, mean in blocks]).mean(dim=0).tolist()
-        self.step += 1
-        finite = math.isfinite(means[0])
-        if finite:
-            self.optimizer.step()
-            self.averages.update()
-            for t, losses, _ in blocks:
-                self.timesteps.record(t, losses)
-        self.nonfinite_steps += not finite
-        self.nonfinite_in_a_row = 0 if finite else self.nonfinite_in_a_row + 1
-        self.curve.add(self.step, means if finite else None)
-        return finite
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss has not been finite for as long as the config allows."""
+        return self.nonfinite_in_a_row >= self.config.max_nonfinite_steps
 
-    def _block(self, block: int, indices: Any, blocks: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Adds a block's share to the gradient; gives its steps t, losses, and curve values."""
-        draws = generator(self.config.seed, "train", self.step, block, device=self.device)
-        x_0, conditioning = self._images(indices)
-        t, weights = self.timesteps.draw(len(indices), draws)
-        eps = torch.randn(x_0.shape, generator=draws, device=self.device)
-        with (
-            self._dropout_seeded(block),
-            arithmetic(self.config.precision, self.device),
-        ):
+    def advance(self) -> None:
+        """One step. If its loss or gradient is not finite, nothing moves but the counts."""
+        self.optimizer.zero_grad()
+        blocks = [self._backward(block, rows) for block, rows in enumerate(self._blocks())]
+        means = torch.stack([block.means for block in blocks]).mean(dim=0)
+        *curves, gradient_norm = torch.cat([means, self._gradient_norm()]).tolist()
+        self.step += 1
+        if math.isfinite(curves[0]) and math.isfinite(gradient_norm):
+            self._move(blocks)
+            self.nonfinite_in_a_row = 0
+            self.curve.append(curves)
+        else:
+            self.nonfinite_steps += 1
+            self.nonfinite_in_a_row += 1
+            self.curve.append([math.nan] * len(CURVES))
+
+    def _blocks(self) -> list[Int64Array]:
+        """Which images each block of this step holds."""
+        config = self.config
+        rows = batch_indices(len(self.data.images), config.batch_size, config.seed, self.step)
+        return np.split(rows, config.batch_size // (config.block_size or config.batch_size))
+
+    def _backward(self, block: int, rows: Int64Array) -> "_Block":
+        """Adds a block's share to the gradient of the whole batch's mean loss."""
+        config = self.config
+        x_0, conditioning = self._images(rows)
+        t, weights = self.timesteps.draw(len(rows), self._generator("timesteps", block))
+        t_there, weights = t.to(self.device), weights.to(self.device)
+        eps_generator = self._generator("noise", block, device=self.device)
+        eps = torch.randn(x_0.shape, generator=eps_generator, device=self.device)
+        if config.network.dropout > 0:
+            seed = derived_seed(config.seed, "dropout", self.step, block)
+            _seed_global_generator(self.device, seed)
+        with arithmetic(config.precision, self.device):
             losses = objective_losses(
-                self.config.objective,
+                config.objective,
                 self.denoiser,
                 x_0,
-                t,
+                t_there,
                 eps,
                 levels=self.data.levels,
                 conditioning=conditioning,
             )
-        loss = (weights * losses.total).mean()
-        (loss / blocks).backward()
-        return t, losses.total.detach(), _curve_values(losses, weights)
+        with tf32(config.precision):
+            torch.autograd.backward((weights * losses.total).sum() / config.batch_size)
+        return _Block(t=t, losses=losses.total.detach(), means=_weighted_means(losses, weights))
 
-    def _images(self, indices: Any) -> tuple[Tensor, Conditioning | None]:
-        x_0 = torch.from_numpy(to_unit(self.data.images[indices], self.data.levels))
-        labels = self.data.labels
-        if not self.config.network.class_conditional or labels is None:
-            return x_0.to(self.device), None
-        return x_0.to(self.device), Conditioning(
-            labels=torch.from_numpy(labels[indices]).to(self.device)
-        )
+    def _images(self, rows: Int64Array) -> tuple[Tensor, Conditioning | None]:
+        x_0 = torch.from_numpy(to_unit(self.data.images[rows], self.data.levels)).to(self.device)
+        if not self.config.network.class_conditional or self.data.labels is None:
+            return x_0, None
+        labels = torch.from_numpy(self.data.labels[rows]).to(self.device)
+        return x_0, Conditioning(labels=labels)
 
-    @contextmanager
-    def _dropout_seeded(self, block: int) -> Iterator[None]:
-        if self.config.network.dropout == 0:
-            yield
-            return
-        with _seeded(derived_seed(self.config.seed, "dropout", self.step, block)):
-            yield
+    def _generator(
+        self, purpose: str, block: int, device: torch.device | str = "cpu"
+    ) -> torch.Generator:
+        return generator(self.config.seed, purpose, self.step, block, device=device)
+
+    def _gradient_norm(self) -> Tensor:
+        """Shape (1,)."""
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        return nn.utils.get_total_norm(gradients)[None]
+
+    def _move(self, blocks: list["_Block"]) -> None:
+        self.optimizer.step()
+        self.averages.update()
+        for block in blocks:
+            self.timesteps.record(block.t, block.losses)
 
     def save(self, file: Path) -> None:
         """Write all that moves, whole.
@@ -236,20 +261,17 @@ class Training:
         Raises:
             StorageError: If it cannot be written.
         """
-        checkpoints.save(
-            file,
-            trajectory(self.config),
-            {
-                "weights": dict(self.network.state_dict()),
-                "averages": self.averages.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "timesteps": self.timesteps.state_dict(),
-                "curve": self.curve.state_dict(),
-                "step": self.step,
-                "nonfinite_steps": self.nonfinite_steps,
-                "nonfinite_in_a_row": self.nonfinite_in_a_row,
-            },
-        )
+        state = {
+            "weights": dict(self.network.state_dict()),
+            "averages": self.averages.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "timesteps": self.timesteps.state_dict(),
+            "curve": self.curve.state_dict(),
+            "step": self.step,
+            "nonfinite_steps": self.nonfinite_steps,
+            "nonfinite_in_a_row": self.nonfinite_in_a_row,
+        }
+        checkpoints.save(file, trajectory(self.config), state)
 
     def restore(self, file: Path) -> None:
         """Continue from a state that `save` wrote.
@@ -261,7 +283,7 @@ class Training:
         if state["step"] > self.config.steps:
             raise checkpoints.CheckpointError(
                 f"{file}: expected a state up to step {self.config.steps}, found one of step "
-                f"{state['step']}; delete it to start again"
+                f"{state['step']}; train to at least as many steps, or move it away to start anew"
             )
         self.network.load_state_dict(state["weights"])
         self.averages.load_state_dict(state["averages"])
@@ -274,71 +296,96 @@ class Training:
 
     def result(self) -> TrainResult:
         """What the training has come to."""
-        averages = self.averages.state_dict()
+        roles = {"raw": self.network.state_dict(), **self.averages.state_dict()}
         return TrainResult(
             steps=self.step,
             parameters=sum(weight.numel() for weight in self.network.parameters()),
             images_seen=self.step * self.config.batch_size,
             nonfinite_steps=self.nonfinite_steps,
             loss_curve=self.curve.points(),
-            weights={
-                "raw": checkpoints.digest(self.network.state_dict()),
-                **{decay: checkpoints.digest(weights) for decay, weights in averages.items()},
-            },
+            weights={role: checkpoints.digest(weights) for role, weights in roles.items()},
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Block:
+    """What a block of images leaves behind."""
+
+    t: Tensor
+    """Drawn steps, shape (B,), on the CPU."""
+    losses: Tensor
+    """Unweighted, shape (B,)."""
+    means: Tensor
+    """Weighted means over the block, one for each of `CURVES`; NaN for one it has not."""
+
+
+def _weighted_means(losses: Losses, weights: Tensor) -> Tensor:
+    """Unbiased for the means over uniformly drawn steps, whatever drew them. Shape (CURVES,)."""
+    parts = (losses.total, losses.simple_mse, losses.vlb)
+    absent = losses.total.new_tensor(math.nan)
+    means = [absent if part is None else (weights * part.detach()).mean() for part in parts]
+    return torch.stack(means)
+
+
 class LossCurve:
-    """Means of the losses over windows of `WINDOW` steps; steps that were left out do not count."""
+    """The loss of every step so far, and its parts; NaN at a step that was left out."""
 
     def __init__(self) -> None:
-        self._points: list[list[float | None]] = []
-        self._sums = [0.0] * len(CURVES)
-        self._count = 0
+        self._values = array("d")
 
-    def add(self, step: int, values: list[float] | None) -> None:
-        """Takes the values of a step, one per curve; None where the step was left out."""
-        if values is not None:
-            self._sums = [total + value for total, value in zip(self._sums, values, strict=True)]
-            self._count += 1
-        if step % WINDOW == 0:
-            means = [total / self._count if self._count else math.nan for total in self._sums]
-            finite = [mean if math.isfinite(mean) else None for mean in means]
-            self._points.append([step, *finite])
-            self._sums, self._count = [0.0] * len(CURVES), 0
+    def append(self, values: list[float]) -> None:
+        """Takes the next step's values, one for each of `CURVES`."""
+        self._values.extend(values)
 
     def points(self) -> dict[str, list[float | None]]:
-        """The curves that have values, and under `step` where each window ended."""
-        columns = {
-            name: [point[i] for point in self._points] for i, name in enumerate(("step", *CURVES))
-        }
-        return {
-            name: column
-            for name, column in columns.items()
-            if name == "step" or any(value is not None for value in column)
-        }
+        """Means over at most `CURVE_POINTS` windows of equal length, but for the last one's."""
+        table = self._table()
+        window = max(1, math.ceil(len(table) / CURVE_POINTS))
+        windows = [table[start : start + window] for start in range(0, len(table), window)]
+        ends = [min(end, len(table)) for end in range(window, len(table) + window, window)]
+        points: dict[str, list[float | None]] = {"step": [*ends]}
+        for column, name in enumerate(CURVES):
+            means = [_finite_mean(rows[:, column]) for rows in windows]
+            if name == "loss" or any(mean is not None for mean in means):
+                points[name] = means
+        return points
 
-    def state_dict(self) -> dict[str, Any]:
+    def _table(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Shape (steps, CURVES)."""
+        return np.array(self._values).reshape(-1, len(CURVES))
+
+    def state_dict(self) -> dict[str, Tensor]:
         """All that moves."""
-        return {"points": self._points, "sums": self._sums, "count": self._count}
+        return {"values": torch.from_numpy(self._table())}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restores what `state_dict` gave."""
-        self._points = [list(point) for point in state["points"]]
-        self._sums, self._count = list(state["sums"]), state["count"]
+        self._values = array("d", state["values"].numpy().tobytes())
 
 
-def _curve_values(losses: Losses, weights: Tensor) -> Tensor:
-    """Weighted means of a block's losses, in the order of `CURVES`; NaN for one it has not."""
-    absent = torch.full_like(losses.total, math.nan)
-    rows = [losses.total, losses.simple_mse, losses.vlb]
-    stacked = torch.stack([absent if row is None else row.detach() for row in rows])
-    return (weights * stacked).mean(dim=1).double()
+def _finite_mean(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
+    finite = values[np.isfinite(values)].tolist()
+    return math.fsum(finite) / len(finite) if finite else None
+
+
+def _placed(network: UNet, device: torch.device) -> UNet:
+    """The network on a device, in the memory layout whose convolutions are fast there."""
+    network.to(device)
+    if device.type == "cuda":
+        nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
+    return network
+
+
+def _seed_global_generator(device: torch.device, seed: int) -> None:
+    """Seeds the one that dropout draws from; `torch.manual_seed` takes longer than some layers."""
+    if device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Torch's global generators seeded inside, and as they were outside."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+def _global_generators_kept() -> Iterator[None]:
+    """Torch's global generators are afterwards as they were."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         yield

@@ -21,7 +21,7 @@ Convolution = TypeVar("Convolution", nn.Conv1d, nn.Conv2d)
 
 
 class UNet(nn.Module):
-    """The paper's network for square images; at its start, its output is zero.
+    """The paper's network for square images; untrained, it says zero.
 
     Args:
         in_channels: Channels of the images.
@@ -82,7 +82,7 @@ class UNet(nn.Module):
         attention = partial(AttentionBlock, heads=heads, groups=groups)
 
         def stage(width: int, level: int, *last: nn.Module) -> Stage:
-            layers = [residual(width, widths[level])]
+            layers: list[nn.Module] = [residual(width, widths[level])]
             if sides[level] in attention_resolutions:
                 layers.append(attention(widths[level]))
             return Stage([*layers, *last])
@@ -104,7 +104,9 @@ class UNet(nn.Module):
                 skips.append(width)
 
         width = widths[-1]
-        self.middle_block = Stage([residual(width, width), attention(width), residual(width, width)])
+        self.middle_block = Stage(
+            [residual(width, width), attention(width), residual(width, width)]
+        )
 
         self.output_blocks = nn.ModuleList()
         for level in reversed(range(len(widths))):
@@ -118,7 +120,7 @@ class UNet(nn.Module):
         )
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Conditioning | None = None) -> Tensor:
-        """The prediction for noisy images, in the memory format of the input.
+        """What the network says of noisy images, in the memory format of its weights.
 
         Args:
             x: Noisy images, shape (B, in_channels, image_size, image_size).
@@ -251,7 +253,7 @@ class AttentionBlock(nn.Module):
     """Self-attention between the pixels of a feature map, added to the input; starts as identity.
 
     The 3c channels of `qkv` are ordered by head, then query, key and value: the official code's
-    first order, and that of its released checkpoints.
+    order, and so that of its released checkpoints.
     """
 
     def __init__(self, width: int, *, heads: int, groups: int) -> None:
@@ -266,7 +268,7 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H, W) to the same shape."""
         pixels = self.norm(x).flatten(2).mT
-        qkv = _pointwise(self.qkv, pixels).unflatten(2, (self.heads, 3, -1))
+        qkv = _pointwise(self.qkv, pixels).view(*pixels.shape[:2], self.heads, 3, -1)
         query, key, value = qkv.permute(3, 0, 2, 1, 4)
         attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
         return x + _pointwise(self.proj_out, attended).mT.reshape(x.shape)
@@ -349,5 +351,5 @@ def _zeroed(module: Convolution) -> Convolution:
 
 
 def _pointwise(conv: nn.Conv1d, pixels: Tensor) -> Tensor:
-    """A convolution of kernel 1 over (B, pixels, channels): one matrix product, and no transpose."""
+    """A convolution of kernel 1 over (B, pixels, channels): one product of matrices."""
     return F.linear(pixels, conv.weight.squeeze(2), conv.bias)

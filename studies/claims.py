@@ -9,6 +9,7 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import pandas as pd
@@ -109,7 +110,10 @@ def _decide(measured: Measured) -> tuple[Verdict, str]:
     if measured.missing or not deciding:
         return "not run", f"Not measured yet: {'; '.join(measured.missing)}."
     if any(m.interval.n == 1 for m in across):
-        return "inconclusive", "There is only one seed, so the spread is unknown and decides nothing."
+        return (
+            "inconclusive",
+            "There is only one seed, so the spread is unknown and decides nothing.",
+        )
     if across:
         return (
             "inconclusive",
@@ -126,10 +130,11 @@ def setting_differences(tables: Tables) -> str:
     trained = sorted({int(steps) for steps in results["training_steps"]})
     lengths = sorted({int(T) for T in results["T"]})
     return (
-        "The paper's networks were trained for 200,000 to 1,500,000 steps on ImageNet 64 or CIFAR-10, "
-        "mostly with T = 4000, and scored by FID over Inception features; this study ran the preset "
-        f"{tables.record['preset']} with {_listed(trained)} training steps, T = {_listed(lengths)}, and "
-        "the features named in its recipes. The paper shows no spread over seeds."
+        "The paper's networks were trained for 200,000 to 1,500,000 steps on ImageNet 64 or "
+        "CIFAR-10, mostly with T = 4000, and scored by FID over Inception features; this study "
+        f"ran the preset {tables.record['preset']} with {_listed(trained)} training steps, T = "
+        f"{_listed(lengths)}, and the features named in its recipes. The paper shows no spread "
+        "over seeds."
     )
 
 
@@ -146,13 +151,14 @@ def _close_to_beta(tables: Tables) -> Measured:
     measurements = [_lowest_ratio("linear", T, decides=True) for T in RATIO_LENGTHS]
     measurements += [
         Measurement(
-            what=f"share of steps below {RATIO_AT_LEAST}, T = {longer:,} minus T = {shorter:,}, linear",
+            what=f"share of steps below {RATIO_AT_LEAST}, T = {longer:,} minus T = {shorter:,}, "
+            "linear",
             interval=_exact(shares[longer] - shares[shorter]),
             unit="percentage points",
             high=0.0,
             detail=f"{shares[shorter]:.2%} of the steps falls to {shares[longer]:.2%}",
         )
-        for shorter, longer in zip(RATIO_LENGTHS, RATIO_LENGTHS[1:], strict=False)
+        for shorter, longer in pairwise(RATIO_LENGTHS)
     ]
     if "cosine" in set(tables.results["schedule"]):
         measurements += [_lowest_ratio("cosine", T, decides=False) for T in RATIO_LENGTHS]
@@ -256,7 +262,7 @@ BASELINES = (
     ("hybrid", "beta", False),
     ("hybrid", "beta_tilde", False),
 )
-"""What a learned Σ is compared with, and whether that decides; the last two are the same network."""
+"""What a learned Σ is compared with, and whether that decides: the last two share its network."""
 
 
 def _comparison(objective: str, fixed: str) -> str:
@@ -267,7 +273,7 @@ def _degradation_difference(
     name: str, arms: pd.DataFrame, objective: str, fixed: str, *, decides: bool
 ) -> Measurement | None:
     """How much less the learned Σ loses by taking few steps; None where that is not measured."""
-    learned_arm = arms[(arms["objective"] == "hybrid") & (arms["variance"].isin(["range", "learned"]))]
+    learned_arm = _learned(arms)
     fixed_arm = arms[(arms["objective"] == objective) & (arms["variance"] == fixed)]
     steps = sorted(set(_steps(learned_arm)) & set(_steps(fixed_arm)))
     few = [count for count in steps if count <= FEW_STEPS_SHARE * arms["T"].iloc[0]]
@@ -288,6 +294,10 @@ def _degradation_difference(
         detail=f"FD grows ×{math.exp(_mean(learned)):.3g} with learned Σ, "
         f"×{math.exp(_mean(baseline)):.3g} with {VARIANCES[fixed]}",
     )
+
+
+def _learned(arms: pd.DataFrame) -> pd.DataFrame:
+    return arms[(arms["objective"] == "hybrid") & arms["variance"].isin(["range", "learned"])]
 
 
 def _degradation(arm: pd.DataFrame, few: list[int], most: int) -> dict[int, float]:
@@ -315,8 +325,10 @@ def _steps(arm: pd.DataFrame) -> list[int]:
 
 def _common_steps(arms: pd.DataFrame, *variances: str) -> set[int]:
     """Step counts at which every one of the variances shares a seed with the others."""
-    cells = (set(zip(rows["steps"], rows["seed"], strict=True)) for rows in
-             (arms[arms["variance"] == variance] for variance in variances))
+    cells = (
+        set(zip(rows["steps"], rows["seed"], strict=True))
+        for rows in (arms[arms["variance"] == variance] for variance in variances)
+    )
     return {int(steps) for steps, _ in set.intersection(*cells)}
 
 
@@ -341,7 +353,7 @@ def _lower_nll(tables: Tables) -> Measured:
 def _bound_difference(
     name: str, arms: pd.DataFrame, objective: str, fixed: str, *, decides: bool
 ) -> Measurement | None:
-    learned = by_seed(arms[(arms["objective"] == "hybrid") & arms["variance"].isin(["range", "learned"])])
+    learned = by_seed(_learned(arms))
     baseline = by_seed(arms[(arms["objective"] == objective) & (arms["variance"] == fixed)])
     differences = paired_differences(learned, baseline)
     if not differences:
@@ -372,50 +384,54 @@ def _named(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, pd.Da
 
 CLAIMS: dict[str, Claim] = {
     "beta_tilde_close_to_beta": Claim(
-        says="Apart from the first steps, β̃ is almost β, and more nearly so the longer the process: "
-        "the choice of Σ between the two should matter little to samples.",
+        says="Apart from the first steps, β̃ is almost β, and more nearly so the longer the "
+        "process: the choice of Σ between the two should matter little to samples.",
         source="Section 3.1 and Fig. 1",
-        method=f"Computed from the linear schedule, which Fig. 1 shows: from index {RATIO_FROM_INDEX} on "
-        f"(counting from 0) β̃/β is at least {RATIO_AT_LEAST} for T = "
+        method="Computed from the linear schedule, which Fig. 1 shows: from index "
+        f"{RATIO_FROM_INDEX} on (counting from 0) β̃/β is at least {RATIO_AT_LEAST} for T = "
         f"{', '.join(f'{T:,}' for T in RATIO_LENGTHS)}, and the share of steps below "
-        f"{RATIO_AT_LEAST} shrinks as T grows. A claim about a schedule is exact and has no interval. Where "
-        "the study uses the cosine schedule, its ratios are given too, and decide nothing.",
+        f"{RATIO_AT_LEAST} shrinks as T grows. A claim about a schedule is exact and has no "
+        "interval. Where the study uses the cosine schedule, its ratios are given too, and decide "
+        "nothing.",
         measure=_close_to_beta,
     ),
     "first_steps_carry_the_bound": Claim(
-        says="The first few steps of the diffusion process contribute most of the variational bound.",
+        says="The first few steps of the diffusion process contribute most of the variational "
+        "bound.",
         source="Section 3.1 and Fig. 2",
         method=f"For every network and every Σ it can be read with: the terms of the first "
-        f"{FIRST_SHARE:.0%} of the steps, the decoder's among them, over the whole bound with its prior, "
-        "per seed. Supported if the interval of this share lies above one half for all of them.",
+        f"{FIRST_SHARE:.0%} of the steps, the decoder's among them, over the whole bound with its "
+        "prior, per seed. Supported if the interval of this share lies above one half for all of "
+        "them.",
         measure=_first_steps,
     ),
     "sigma_choice_is_minor_at_many_steps": Claim(
         says="With many sampling steps, β and β̃ as Σ give samples of about the same quality.",
         source="Section 3.1 and Fig. 8",
-        method="For each network: Fréchet distance with β minus that with β̃ over the mean of the two, per "
-        "seed, at the largest number of steps at which both were sampled. Minor means within "
-        f"±{MARGIN:.0%}, fixed beforehand: supported if the whole interval lies inside, contradicted if "
-        "it lies wholly outside.",
+        method="For each network: Fréchet distance with β minus that with β̃ over the mean of the "
+        "two, per seed, at the largest number of steps at which both were sampled. Minor means "
+        f"within ±{MARGIN:.0%}, fixed beforehand: supported if the whole interval lies inside, "
+        "contradicted if it lies wholly outside.",
         measure=_minor_at_many_steps,
     ),
     "learned_sigma_lowers_nll": Claim(
         says="Learning Σ with the hybrid objective gives fewer bits/dim than either fixed Σ.",
         source="Section 3.1, Tables 1 and 2",
-        method="Bits/dim of L_hybrid with its learned Σ minus that of L_simple with β, and minus that of "
-        "L_simple with β̃, per seed. Supported if both intervals lie below zero. The same "
-        "differences within the L_hybrid network, where Σ alone changes, are given and decide nothing.",
+        method="Bits/dim of L_hybrid with its learned Σ minus that of L_simple with β, and minus "
+        "that of L_simple with β̃, per seed. Supported if both intervals lie below zero. The same "
+        "differences within the L_hybrid network, where Σ alone changes, are given and decide "
+        "nothing.",
         measure=_lower_nll,
     ),
     "learned_sigma_keeps_quality_at_few_steps": Claim(
-        says="With learned Σ, a few sampling steps give nearly the quality of the full chain, where a "
-        "fixed Σ loses it.",
+        says="With learned Σ, a few sampling steps give nearly the quality of the full chain, "
+        "where a fixed Σ loses it.",
         source="Section 4 and Fig. 8",
-        method="The loss of an arm is the natural log of its Fréchet distance, averaged over the step "
-        "counts of at most T/20, minus that at the most steps: 0.69 is a distance twice as large. Per "
-        "seed, the loss of L_hybrid with learned Σ minus that of L_simple with each fixed Σ, "
-        "ancestral sampling. Supported if both intervals lie below zero. The same within the "
-        "L_hybrid network is given and decides nothing.",
+        method="The loss of an arm is the natural log of its Fréchet distance, averaged over the "
+        "step counts of at most T/20, minus that at the most steps: 0.69 is a distance twice as "
+        "large. Per seed, the loss of L_hybrid with learned Σ minus that of L_simple with each "
+        "fixed Σ, ancestral sampling. Supported if both intervals lie below zero. The same within "
+        "the L_hybrid network is given and decides nothing.",
         measure=_few_steps,
     ),
 }

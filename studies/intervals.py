@@ -1,8 +1,8 @@
 """Means with their spread over seeds: 95% intervals of Student's t.
 
-A seed is one training run, so the seeds are the sample. Two arms that share their seeds are compared
-by the differences seed by seed, which takes out what the seed moves in both. One seed alone says
-nothing about the spread: its interval is the whole line, and nothing can be decided by it.
+A seed is one training run, so the seeds are the sample. Two arms that share their seeds are
+compared by the differences seed by seed, which takes out what the seed moves in both. One seed
+alone says nothing about the spread: its interval is the whole line, and decides nothing.
 """
 
 import math

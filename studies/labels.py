@@ -1,11 +1,11 @@
 """What the arms of a study are called on a page: short names that tell each from the others.
 
-An arm is named by its objective and by how its Σ or its sampler is chosen. Any other setting is said
-only where it differs between arms that would otherwise share a name.
+An arm is named by its objective and by how its Σ or its sampler is chosen. Any other setting is
+said only where it differs between arms that would otherwise share a name.
 """
 
-from collections.abc import Hashable, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -81,19 +81,14 @@ def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         table: Rows of any number of arms.
         columns: The columns that make up an arm; of those of `NAMED`, any may be absent.
     """
-    arms = table[columns].drop_duplicates().astype(object)
-    arms = arms.loc[sorted(arms.index, key=lambda index: rank(arms.loc[index]))]
-    names = arms.apply(short_name, axis=1) if len(arms) else pd.Series(dtype=object)
-    extra = [column for column in columns if column not in NAMED]
-    for _, same in arms.groupby(names, sort=False):
-        for column in extra:
-            if same[column].nunique(dropna=False) > 1:
-                names[same.index] += same[column].map(lambda value, c=column: f", {setting(c, value)}")
-    order = {_key(arm): place for place, (_, arm) in enumerate(arms.iterrows())}
-    places = [order[_key(row)] for _, row in table[columns].astype(object).iterrows()]
-    listed = list(names)
-    return table.assign(arm=[listed[place] for place in places], rank=places)
-
-
-def _key(arm: pd.Series) -> tuple[Hashable, ...]:
-    return tuple(None if pd.isna(value) else cast(Hashable, value) for value in arm)
+    groups = table.groupby(columns, sort=False, dropna=False).ngroup()
+    arms = table[columns].astype(object)[~groups.duplicated()].set_axis(groups.unique())
+    order = sorted(arms.iterrows(), key=lambda item: rank(item[1]))
+    arms = arms.loc[[group for group, _ in order]]
+    names = pd.Series([short_name(arm) for _, arm in order], arms.index, dtype=object)
+    for _, alike in arms.groupby(names, sort=False):
+        for column in alike.columns.difference(list(NAMED), sort=False):
+            if alike[column].nunique(dropna=False) > 1:
+                names[alike.index] += [f", {setting(column, value)}" for value in alike[column]]
+    ranks = pd.Series(range(len(arms)), arms.index)
+    return table.assign(arm=groups.map(names), rank=groups.map(ranks))

@@ -2,8 +2,8 @@
 
 A number from a table is exact; one read off a figure by measuring its picture is digitised, with
 the error of the measurement beside it. Numbers are overlaid on ours only where everything that
-they depend on is the same: a Fréchet distance over other features, another reference set or another
-number of images is another quantity. `reasons_against` says what differs, for the reader of the page.
+they depend on is the same: a Fréchet distance over other features, another reference set or
+another number of images is another quantity. `reasons_against` says what differs.
 """
 
 import json
@@ -257,6 +257,6 @@ def _said(value: str | int | None) -> str:
 
 def same_cell(published: Published, row: Mapping[str, Any]) -> bool:
     """True if both are read with the same Σ and sampler over the same number of steps."""
-    if published.sampler == "ddim" or row["sampler"] == "ddim":
-        return published.sampler == row["sampler"] and published.steps == row["steps"]
-    return published.variance == row["variance"] and published.steps == row["steps"]
+    chosen = "sampler" if "ddim" in (published.sampler, row["sampler"]) else "variance"
+    ours = row[chosen], row["steps"]
+    return ours == (getattr(published, chosen), published.steps)

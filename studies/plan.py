@@ -1,25 +1,461 @@
-"""From a sweep to the tasks that answer it: equal tasks shared, in an order that respects needs."""
+"""From a sweep to the tasks that answer it: equal ones shared, each after all that it needs.
 
-from dataclasses import dataclass
+Planning is pure but for what `iddpm.data.describe` reads: no store, no torch. It is also where a
+sweep is held against its data and its schedules, so that nothing starts that cannot end.
+"""
 
-from studies.spec import Scalar, SweepSpec
-from studies.tasks import Task
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from iddpm.checks import check_likelihood, check_samples, check_training
+from iddpm.config import (
+    Classifier,
+    ConfigError,
+    Data,
+    ExtractorConfig,
+    FeaturesConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    Sampler,
+    ScoreConfig,
+    Split,
+    Stride,
+    TrainConfig,
+)
+from iddpm.data import Description, describe
+from iddpm.strides import kept_steps, stride_timesteps
+from studies.documents import Scalar
+from studies.evaluations import Evaluation, SamplesConfig
+from studies.spec import ArmSpec, SweepSpec
+from studies.tasks import Task, TaskConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One arm under one seed, and the addresses of the tasks that answer it, by role."""
+    """One arm under one seed, and the addresses of the tasks that answer it."""
 
     arm: dict[str, Scalar]
+    """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
+    """By role: `train`, then `likelihood`, or `samples` (the first shard), `features`, `score`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Every task of a study, each after all that it needs, and the cells that they answer."""
+    """All that a study needs done, and the cells that it answers."""
 
     study: str
     spec: SweepSpec
     tasks: dict[str, Task]
+    """By address, each after all that it needs."""
     cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What is left to do for one arm, all seeds together."""
+
+    arm: str
+    tasks: int
+    training_steps: int
+    network_calls: int
+    """One call is the network applied to one image once."""
+
+
+# ------------------------------------------------------------------------------- public things
+
+
+def expand(spec: SweepSpec) -> Plan:
+    """The tasks and cells of a sweep.
+
+    Raises:
+        ConfigError: If an arm asks of its data, network or chain what they cannot give.
+    """
+    for arm in {id(arm.train): arm for arm in spec.arms}.values():
+        _check_training(arm)
+    for arm in spec.arms:
+        _check_evaluation(arm)
+    tasks = _Tasks()
+    cells = tuple(
+        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed))
+        for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
+        for seed in spec.seeds
+    )
+    return Plan(study=spec.id, spec=spec, tasks=tasks.by_address, cells=cells)
+
+
+def waves(plan: Plan) -> list[list[str]]:
+    """Addresses in groups that can each run at once when those before them are done."""
+    depths: dict[str, int] = {}
+    grouped: list[list[str]] = []
+    for address, task in plan.tasks.items():
+        depth = 1 + max((depths[need] for _, need in task.needs), default=-1)
+        depths[address] = depth
+        if depth == len(grouped):
+            grouped.append([])
+        grouped[depth].append(address)
+    return grouped
+
+
+def record(plan: Plan) -> dict[str, Any]:
+    """The study as the store keeps it, in plain JSON."""
+    spec = plan.spec
+    return {
+        "study": spec.study,
+        "question": spec.question,
+        "preset": spec.preset,
+        "description": spec.description,
+        "seeds": list(spec.seeds),
+        "figures": list(spec.figures),
+        "claims": list(spec.claims),
+        "overrides": [list(item) for item in spec.overrides],
+        "sweep_path": spec.sweep_path,
+        "sweep_text": spec.sweep_text,
+        "preset_text": spec.preset_text,
+        "cells": [asdict(cell) for cell in plan.cells],
+        "tasks": list(plan.tasks),
+    }
+
+
+def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
+    """What each training and each evaluation has left to do; the last row is the total.
+
+    A task that several arms share is counted once, in the row of the first of them.
+
+    Args:
+        plan: The plan.
+        done: Addresses of tasks that have a result.
+    """
+    owners: dict[str, str] = {}
+    for cell in plan.cells:
+        owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
+        for role in ("likelihood", "score"):
+            if role in cell.tasks:
+                _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
+    rows: dict[str, list[Task]] = {label: [] for label in owners.values()}
+    for address, label in owners.items():
+        if address not in done:
+            rows[label].append(plan.tasks[address])
+    counted = [_cost(plan, label, tasks) for label, tasks in rows.items()]
+    whole = [plan.tasks[address] for address in owners if address not in done]
+    return [*counted, _cost(plan, "total", whole)]
+
+
+def arm_label(arm: dict[str, Scalar]) -> str:
+    """An arm in words: `hybrid cosine T=1000, ancestral range, 50 steps, EMA 0.995, 256 images`."""
+    if arm["evaluation"] == "train":
+        return _training_label(arm)
+    parts = [_training_words(arm)]
+    if arm["evaluation"] == "likelihood":
+        parts.append("likelihood")
+    elif arm["sampler"] == "ddim":
+        parts.append(f"ddim eta={arm['eta']:g}")
+    else:
+        parts.append(f"ancestral {arm['variance']}")
+    usual = "constant" if arm["sampler"] == "ddim" else "even"
+    stride = "" if arm["stride"] == usual else f" {arm['stride']}"
+    parts.append(f"{arm['steps']}{stride} steps")
+    if arm["skip"]:
+        parts.append(f"{arm['skip']:g} skipped")
+    parts.append("raw weights" if arm["ema_decay"] is None else f"EMA {arm['ema_decay']:g}")
+    parts.append(f"{arm['images']} images")
+    return ", ".join([*parts, *_extra_words(arm, training=False)])
+
+
+# ------------------------------------------------------------------------------------- checking
+
+
+def _check_training(arm: ArmSpec) -> None:
+    try:
+        description = describe(arm.train.data)
+    except ConfigError as error:
+        raise arm.origin.placed(error, "data") from error
+    try:
+        check_training(arm.train, description)
+    except ConfigError as error:
+        raise arm.origin.placed(error, "train") from error
+
+
+def _check_evaluation(arm: ArmSpec) -> None:
+    if arm.evaluation is None:
+        return
+    description = describe(arm.train.data)
+    try:
+        if isinstance(arm.evaluation, LikelihoodConfig):
+            check_likelihood(arm.evaluation, arm.train, description)
+        else:
+            check_samples(_shard(arm.evaluation, arm.evaluation.sampler), arm.train)
+            _check_score(arm.evaluation, description)
+    except ConfigError as error:
+        raise arm.origin.placed(error, _scope(arm.evaluation)) from error
+
+
+def _check_score(config: SamplesConfig, description: Description) -> None:
+    """The feature network fits the images, and there are as many real ones as are asked for."""
+    extractor, reference = config.extractor, config.reference
+    own = describe(extractor.data)
+    if isinstance(extractor, Classifier) and own.classes is None:
+        raise ConfigError(
+            "samples.extractor: expected data with labels, found none in "
+            f"{extractor.data.kind!r}; use the extractor 'random'"
+        )
+    shapes = [(one.channels, one.size, one.levels) for one in (own, description)]
+    if shapes[0] != shapes[1]:
+        raise ConfigError(
+            "samples.extractor.data: expected images of the trained data's channels, size and "
+            f"levels {shapes[1]}, found {shapes[0]}"
+        )
+    available = _images_of(description, reference.split)
+    if reference.images is not None and reference.images > available:
+        raise ConfigError(
+            f"samples.reference.images: expected at most the {available} images of the "
+            f"{reference.split} split, found {reference.images}"
+        )
+
+
+def _scope(evaluation: Evaluation) -> str:
+    return "samples" if isinstance(evaluation, SamplesConfig) else "likelihood"
+
+
+def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
+    return config.images or _images_of(describe(train.data), config.split)
+
+
+def _images_of(description: Description, split: Split) -> int:
+    return description.train_images if split == "train" else description.test_images
+
+
+# ---------------------------------------------------------------------------------------- tasks
+
+
+class _Tasks:
+    """The tasks of a study as they are asked for, equal ones made once."""
+
+    def __init__(self) -> None:
+        self.by_address: dict[str, Task] = {}
+        self._trainings: dict[tuple[int, int], str] = {}
+        self._real: dict[tuple[Data, ExtractorConfig, Split, int | None], tuple[str, str]] = {}
+
+    def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
+        """Addresses by role of all that answers one cell."""
+        network = self._training(arm.train, seed)
+        if isinstance(arm.evaluation, LikelihoodConfig):
+            return {"train": network, "likelihood": self._likelihood(arm, seed, network)}
+        if isinstance(arm.evaluation, SamplesConfig):
+            return {"train": network, **self._samples(arm.evaluation, arm.train, seed, network)}
+        return {"train": network}
+
+    def _add(
+        self, kind: str, config: TaskConfig, needs: dict[str, str], data: Data | None = None
+    ) -> str:
+        digests = () if data is None else (("data", describe(data).digest),)
+        task = Task(kind=kind, config=config, needs=tuple(needs.items()), digests=digests)
+        self.by_address.setdefault(task.address, task)
+        return task.address
+
+    def _training(self, config: TrainConfig, seed: int) -> str:
+        key = id(config), seed
+        if key not in self._trainings:
+            whole = None if config.block_size == config.batch_size else config.block_size
+            seeded = replace(config, seed=seed, block_size=whole)
+            self._trainings[key] = self._add("train", seeded, {}, config.data)
+        return self._trainings[key]
+
+    def _likelihood(self, arm: ArmSpec, seed: int, network: str) -> str:
+        config, train = arm.evaluation, arm.train
+        assert isinstance(config, LikelihoodConfig)
+        config = replace(config, images=_bounded_images(config, train), seed=seed)
+        if config.steps in (None, train.diffusion.steps):
+            config = replace(config, steps=None, stride="even")
+        return self._add("likelihood", config, {"network": network}, train.data)
+
+    def _samples(
+        self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
+    ) -> dict[str, str]:
+        sampler = config.sampler
+        if config.steps == train.diffusion.steps:  # by any stride the whole chain
+            sampler = replace(sampler, stride="even")
+        blocks = -(-config.images // config.block_size)
+        shards = []
+        for first in range(0, blocks, config.shard_blocks):
+            shard = _shard(config, sampler, seed=seed, first_block=first)
+            shards.append(self._add("sample", shard, {"network": network}))
+        extractor, reference = self._reference(config, train.data)
+        needs = {"extractor": extractor, **{f"samples/{i}": s for i, s in enumerate(shards)}}
+        features = self._add("features", FeaturesConfig(images=config.images), needs)
+        score = self._add(
+            "score",
+            ScoreConfig(neighbours=config.neighbours),
+            {"generated": features, "reference": reference},
+        )
+        return {"samples": shards[0], "features": features, "score": score}
+
+    def _reference(self, config: SamplesConfig, data: Data) -> tuple[str, str]:
+        """The feature network, and the features of the real images."""
+        split, images = config.reference.split, config.reference.images
+        key = data, config.extractor, split, images
+        if key not in self._real:
+            extractor = self._add("extractor", config.extractor, {}, config.extractor.data)
+            real = FeaturesConfig(
+                images=images or _images_of(describe(data), split), data=data, split=split
+            )
+            features = self._add("features", real, {"extractor": extractor}, data)
+            self._real[key] = extractor, features
+        return self._real[key]
+
+
+def _shard(
+    config: SamplesConfig, sampler: Sampler, *, seed: int = 0, first_block: int = 0
+) -> SampleConfig:
+    blocks = -(-config.images // config.block_size)
+    return SampleConfig(
+        sampler=sampler,
+        steps=config.steps,
+        skip=config.skip,
+        clip=config.clip,
+        ema_decay=config.ema_decay,
+        first_block=first_block,
+        last_block=min(first_block + config.shard_blocks, blocks),
+        block_size=config.block_size,
+        precision=config.precision,
+        seed=seed,
+    )
+
+
+# ----------------------------------------------------------------------------- settings of an arm
+
+SHOWN = {
+    "objective": ("train.objective",),
+    "schedule": ("train.diffusion.schedule",),
+    "T": ("train.diffusion.steps",),
+    "prediction": ("train.prediction",),
+    "variance": ("samples.sampler.variance",),
+    "sampler": ("samples.sampler",),
+    "eta": ("samples.sampler.eta",),
+    "stride": ("samples.sampler.stride", "likelihood.stride"),
+    "steps": ("samples.steps", "likelihood.steps"),
+    "skip": ("samples.skip",),
+    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay"),
+    "images": ("samples.images", "likelihood.images"),
+}
+"""What every arm shows beside its evaluation, and the settings that it stands for."""
+
+
+def _settings(arms: Sequence[ArmSpec]) -> list[dict[str, Scalar]]:
+    """The settings that each arm goes by: those of `SHOWN`, and all others that differ."""
+    leaves: dict[int, dict[str, Scalar]] = {}
+    for arm in arms:
+        for scope, config in _configs(arm):
+            if id(config) not in leaves:
+                leaves[id(config)] = dict(_leaves(config, scope))
+    values: dict[str, set[Scalar]] = {}
+    for found in leaves.values():
+        for key, value in found.items():
+            values.setdefault(key, set()).add(value)
+    shown = {key for keys in SHOWN.values() for key in keys}
+    extra = [key for key, found in values.items() if len(found) > 1 and key not in shown]
+    return [
+        _arm(arm, {k: v for _, c in _configs(arm) for k, v in leaves[id(c)].items()}, extra)
+        for arm in arms
+    ]
+
+
+def _configs(arm: ArmSpec) -> Iterator[tuple[str, TrainConfig | Evaluation]]:
+    yield "train", arm.train
+    if arm.evaluation is not None:
+        yield _scope(arm.evaluation), arm.evaluation
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
+    """Dotted key and value of every setting; a choice's own key holds its kind, a list is text."""
+    if not is_dataclass(value):
+        yield key, ",".join(map(str, value)) if isinstance(value, tuple) else value
+        return
+    for item in fields(value):
+        child = getattr(value, item.name)
+        yield from _leaves(child, key if item.name == "kind" else f"{key}.{item.name}")
+
+
+def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[str, Scalar]:
+    evaluation = arm.evaluation
+    named: dict[str, Scalar] = {"evaluation": _scope(evaluation) if evaluation else "train"}
+    for name, keys in SHOWN.items():
+        named[name] = next((leaves[key] for key in keys if key in leaves), None)
+    if isinstance(evaluation, LikelihoodConfig):
+        named["steps"] = evaluation.steps or arm.train.diffusion.steps
+        named["images"] = _bounded_images(evaluation, arm.train)
+    return {**named, **{key: leaves.get(key) for key in extra}}
+
+
+# ---------------------------------------------------------------------------------------- words
+
+
+def _training_label(arm: dict[str, Scalar]) -> str:
+    return f"{_training_words(arm)}, training"
+
+
+def _training_words(arm: dict[str, Scalar]) -> str:
+    words = f"{arm['objective']} {arm['schedule']} T={arm['T']}"
+    if arm["prediction"] != "eps":
+        words += f" predicting {arm['prediction']}"
+    return ", ".join([words, *_extra_words(arm, training=True)])
+
+
+def _extra_words(arm: dict[str, Scalar], *, training: bool) -> list[str]:
+    return [
+        f"{key.partition('.')[2]}={value}"
+        for key, value in arm.items()
+        if "." in key and value is not None and key.startswith("train.") == training
+    ]
+
+
+# ---------------------------------------------------------------------------------------- costs
+
+REAL_IMAGES = "features of real images"
+
+
+def _claim(plan: Plan, address: str, label: str, owners: dict[str, str]) -> None:
+    """Make the arm of this label the owner of a task and of all it needs that has none yet."""
+    if address in owners:
+        return
+    task = plan.tasks[address]
+    config = task.config
+    if task.kind == "extractor" or (isinstance(config, FeaturesConfig) and config.data):
+        label = REAL_IMAGES
+    owners[address] = label
+    for _, need in task.needs:
+        _claim(plan, need, label, owners)
+
+
+def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
+    return Cost(
+        arm=label,
+        tasks=len(tasks),
+        training_steps=sum(_training_steps(task.config) for task in tasks),
+        network_calls=sum(_network_calls(plan, task) for task in tasks),
+    )
+
+
+def _training_steps(config: TaskConfig) -> int:
+    return config.steps if isinstance(config, TrainConfig | Classifier) else 0
+
+
+def _network_calls(plan: Plan, task: Task) -> int:
+    config = task.config
+    if not isinstance(config, SampleConfig | LikelihoodConfig):
+        return 0
+    train = plan.tasks[task.parents["network"]].config
+    assert isinstance(train, TrainConfig)
+    total = train.diffusion.steps
+    if isinstance(config, LikelihoodConfig):
+        return (config.images or 0) * _kept(config.stride, total, config.steps or total)
+    steps = _kept(config.sampler.stride, total, config.steps)
+    return config.images * kept_steps(steps, config.skip)
+
+
+@lru_cache
+def _kept(stride: Stride, total: int, steps: int) -> int:
+    return len(stride_timesteps(stride, total, steps))

@@ -119,21 +119,21 @@ def setting(hint: Any, node: Node, keys: Keys) -> Any:
 
 
 def placed(error: ConfigError, hint: Any, node: Node, path: str) -> ConfigError:
-    """The error of a config's own check, with the place and path of the setting that it names.
+    """The error of a check on the config at `path`, with the place of the setting that it names.
 
     A check knows its config, not the file, and may say "objective.hybrid.vlb_weight" where the
     file has `train.objective.vlb_weight`: names that are no fields are passed over.
     """
     where, _, rest = str(error).partition(": ")
-    place, below = node.place, node
+    place, below, found = node.place, node, path
     for key in where.split("."):
         known = _fields_of(_members(hint))
         if key in known:
-            hint, path = known[key].hint, f"{path}.{key}"
+            hint, found = known[key].hint, f"{found}.{key}"
             children = below.value if isinstance(below.value, dict) else {}
             below = children.get(key, Node(None, place))
             place = below.place
-    return ConfigError(f"{place}: {path}: {rest}")
+    return ConfigError(f"{place}: {found}: {rest if found != path else error}")
 
 
 # ------------------------------------------------------------------------------------- choices

@@ -105,7 +105,7 @@ def sample(work: Work) -> dict[str, Any]:
         network.calls = index * steps
         path = work.folder / BLOCKS / f"{block:05d}.npy"
         if not path.exists():
-            _save_array(path, _images(config, trained, draw, block, work.device))
+            _save_array(path, block_of_images(config, trained, draw, block, work.device))
         finished.append(np.load(path, allow_pickle=False))
     images = np.concatenate(finished)
     _save_array(work.folder / SAMPLES, images)
@@ -116,7 +116,7 @@ def sample(work: Work) -> dict[str, Any]:
     }
 
 
-def _images(
+def block_of_images(
     config: SampleConfig, trained: TrainConfig, draw: build.Sample, block: int, device: str
 ) -> UInt8Array:
     """One block of images as level indices (B, H, W, C).

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iddpm.config import ConfigError, TrainConfig
+from iddpm.config import ConfigError, Data, TrainConfig
 from studies.cells import (
     MAX_CELLS,
     VARYING,
@@ -20,8 +20,8 @@ from studies.cells import (
     cells,
     checked,
     laid,
-    override,
     overlay,
+    override,
     rules,
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
@@ -48,9 +48,11 @@ class Origin:
     """Dotted path of the evaluation: `evaluate[1].samples`."""
 
     def placed(self, error: ConfigError, scope: str) -> ConfigError:
-        """An error about the config of a scope, with its file, line and dotted path."""
+        """An error about the config of a scope (or the data), with file, line and dotted path."""
         if scope == "train":
             return placed(error, TrainConfig, self.train, "train")
+        if scope == "data":
+            return placed(error, Data, children(self.train, "train")["data"], "train.data")
         return placed(error, SCOPES[scope], self.evaluation, self.path)
 
 

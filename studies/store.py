@@ -88,12 +88,13 @@ class Store:
 
     def _check_format(self) -> None:
         path = self.root / "store.json"
-        if not path.exists():
-            if self.root.is_file() or _names(self.root):
-                raise StoreError(
-                    f"{self.root}: expected a store or an empty folder, found other files; "
-                    "name another folder with --store"
-                )
+        names = _names(self.root)
+        if self.root.is_file() or (names and path.name not in names):
+            raise StoreError(
+                f"{self.root}: expected a store or an empty folder, found other files; "
+                "name another folder with --store"
+            )
+        if not names:
             return
         found = _read(path, "restore it from another store, it holds only a number").get("format")
         if not isinstance(found, int) or found > FORMAT:
@@ -104,9 +105,10 @@ class Store:
 
     def _write(self, path: Path, value: object) -> None:
         with _storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not (self.root / "store.json").exists():
+            if not (self.root / "store.json").exists():  # first of all, or it looks like no store
+                self.root.mkdir(parents=True, exist_ok=True)
                 write_json(self.root / "store.json", {"format": FORMAT})
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, value)
 
     # ------------------------------------------------------------------------------- studies
@@ -390,7 +392,7 @@ def _names(folder: Path) -> list[str]:
     """What is in a folder, if it is there; hidden and half-written files aside."""
     try:
         return [name for name in os.listdir(folder) if not name.startswith(".")]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -169,7 +169,7 @@ def _recipe(result: Mapping[str, Any]) -> str:
 
 
 def _gap(store: Store, address: str) -> tuple[str, str]:
-    """State and reason of a task without a result; one that waits for a failed task has failed too."""
+    """State and reason of a task without a result; to wait for a failed task is to have failed."""
     failure = store.failure(address)
     if failure is not None:
         return "failed", f"{failure.error}: {failure.message}"
@@ -224,7 +224,7 @@ def _term_frames(store: Store, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame
 
 
 def samples_table(store: Store, study: str) -> pd.DataFrame:
-    """Where the first drawn images of each samples cell lie: the arm's columns, seed, path, levels."""
+    """Where the first images of each samples cell lie: the arm's columns, seed, path and levels."""
     cells = [c for c in store.study(study)["cells"] if c["arm"]["evaluation"] == "samples"]
     rows = []
     for cell in cells:
@@ -243,6 +243,12 @@ def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[s
     """The columns of a table that make up an arm, in order, but for those named."""
     others = {"study", "evaluation", "part", "step", "mean", "path", "levels", *MEASURED, *without}
     return [column for column in table.columns if column not in others]
+
+
+def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows of a table, each by column name."""
+    for row in table.to_dict("records"):
+        yield {str(name): value for name, value in row.items()}
 
 
 def by_seed(table: pd.DataFrame, value: str = "value") -> dict[int, float]:

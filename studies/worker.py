@@ -66,10 +66,10 @@ def _run_claimed(store: Store, claim: Claim) -> None:
     log = store.attempt_folder(claim) / "log.txt"
     try:
         with (
-            _logged_to(log),
-            _one_thread_deterministic(),
             stop_requests() as stop,
+            _logged_to(log),
             Heartbeat(store, claim) as heartbeat,
+            _one_thread_deterministic(),
         ):
             stopwatch = Stopwatch()
             result, device = _work(store, claim.address, heartbeat, stop)

@@ -12,10 +12,16 @@ ROOT = Path(__file__).parents[1]
 
 HOMES = {
     "torch": ("iddpm/", "studies/runners.py", "studies/worker.py", "studies/provenance.py"),
-    "yaml": ("studies/spec.py",),
-    "pydantic": ("studies/spec.py", "studies/tasks.py"),
+    "yaml": ("studies/documents.py",),
+    "pydantic": ("studies/reading.py", "studies/tasks.py"),
     "submitit": ("studies/executors/slurm.py",),
-    "pandas": ("studies/tables.py", "studies/claims.py", "studies/figures/", "studies/report/"),
+    "pandas": (
+        "studies/tables.py",
+        "studies/labels.py",
+        "studies/claims.py",
+        "studies/figures/",
+        "studies/report/",
+    ),
     "matplotlib": ("studies/figures/", "studies/report/"),
     "seaborn": ("studies/figures/",),
     "jinja2": ("studies/report/",),

@@ -239,9 +239,9 @@ class _Reading(NamedTuple):
             output = self._outputs(x_t, span, conditioning, watch)
             implied = self.denoiser.x_0(output, x_t.double(), t, clip=self.clip)
             found = self._terms(images, x_t.double(), implied, output, t)
-            terms[:, span.start : span.stop] = found.unflatten(1, (len(span), -1))
+            terms[:, span.start : span.stop] = found.view(len(self.variances), len(span), -1)
             error = ((implied - images) ** 2).flatten(1).mean(1)
-            squared_error[span.start : span.stop] = error.unflatten(0, (len(span), -1))
+            squared_error[span.start : span.stop] = error.view(len(span), -1)
             if self.denoiser.learned_variance == "range":
                 outside += _outside(output)
         return _reduced(_prior(x_0, self.denoiser), terms, squared_error, outside)

@@ -124,8 +124,10 @@ class Slot:
         self.stderr.seek(0)
         return tuple(self.stderr.read().decode(errors="replace").splitlines()[-20:])
 
-    def close(self) -> None:
-        """Let it save and leave; does not wait."""
+    def dismiss(self) -> None:
+        """Let it save and leave, at once if it is at nothing; does not wait."""
+        if self.address is None:
+            self.process.kill()
         _pipe(self.process.stdin).close()
 
     def end(self) -> int:
@@ -162,7 +164,7 @@ class Pool:
     def stop(self) -> None:
         """Let every process save and leave, and wait for them all."""
         for slot in self._slots:
-            slot.close()
+            slot.dismiss()
         while self._slots:
             self._slots[-1].end()
             self._slots.pop().stderr.close()

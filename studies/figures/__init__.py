@@ -1,4 +1,4 @@
-"""The figures of the paper, one room each: `table` picks the data, `draw` draws exactly that table."""
+"""The figures of the paper, one room each: `table` picks the data, `draw` draws just that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -56,7 +56,8 @@ def draw(table: pd.DataFrame) -> Figure:
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, and what the paper's figure shows."""
     return (
-        "The ratio of the two fixed choices of Σ along a linear schedule of T steps; log scale. At the "
-        "first step it is exactly zero, which a log axis cannot show. The paper's Fig. 1 shows "
-        "the same three curves: they are a property of the schedule, so no seed and no data enter."
+        "The ratio of the two fixed choices of Σ along a linear schedule of T steps; log scale. "
+        "At the first step it is exactly zero, which a log axis cannot show. The paper's Fig. 1 "
+        "shows the same three curves: they are a property of the schedule, so no seed and no data "
+        "enter."
     )

@@ -16,7 +16,7 @@ from studies.figures import style
 from studies.figures.vlb_terms import spread
 from studies.labels import distance_name, labelled, mode
 from studies.paper import Published, fig_8_numbers, reasons_against, same_cell, settings_of
-from studies.tables import Tables, arm_columns, over_seeds
+from studies.tables import Tables, arm_columns, over_seeds, records
 
 TITLE = "Sample quality against sampling steps"
 HERE = "this study"
@@ -35,7 +35,9 @@ def table(tables: Tables) -> pd.DataFrame:
     ours = over_seeds(scores, [*arms, "steps"]).assign(source=HERE)
     theirs = pd.DataFrame(_overlay(scores), columns=[*arms, "steps", "mean", "n", "source"])
     whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
-    return whole.sort_values(["rank", "source", "steps"], ascending=[True, False, True], ignore_index=True)
+    return whole.sort_values(
+        ["rank", "source", "steps"], ascending=[True, False, True], ignore_index=True
+    )
 
 
 def _scores(tables: Tables) -> pd.DataFrame:
@@ -45,7 +47,7 @@ def _scores(tables: Tables) -> pd.DataFrame:
 
 def _overlay(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
     """The paper's numbers that share every setting with one of ours, each once."""
-    for _, row in scores.drop_duplicates(["arm", "steps"]).iterrows():
+    for row in records(scores.drop_duplicates(["arm", "steps"])):
         for published in fig_8_numbers():
             if same_cell(published, row) and not reasons_against(published, settings_of(row)):
                 yield {**row, "mean": published.value, "n": 1, "source": published.source}
@@ -56,7 +58,12 @@ def draw(table: pd.DataFrame) -> Figure:
     """Curves over log-spaced steps; the paper's in black, where there are any."""
     figure, axes = style.new(3.9)
     distances = " / ".join(table["distance"].unique())
-    axes.set(xscale="log", yscale="log", xlabel="sampling steps", ylabel=f"{distances}  (lower is better)")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="sampling steps",
+        ylabel=f"{distances}  (lower is better)",
+    )
     for (_, arm, source), curve in table.groupby(["rank", "arm", "source"], sort=False):
         if source == HERE:
             _draw_ours(axes, arm, curve)
@@ -77,7 +84,7 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_ours(axes: Axes, arm: str, curve: pd.DataFrame) -> None:
+def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame) -> None:
     first = curve.iloc[0].reindex([*curve.columns, "eta"])
     look = style.arm_style(first["objective"], mode(first), marked=True)
     axes.plot(curve["steps"], curve["mean"], label=style.mathematical(arm), **look)
@@ -98,15 +105,17 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     images = sorted({int(images) for images in _scores(tables)["images"]})
     return (
         f"Fréchet distance of {' or '.join(f'{n:,}' for n in images)} samples per point to the "
-        f"reference images, both axes logarithmic. {spread(ours)} {_overlay_note(table, tables)} The "
-        "paper's Fig. 8 has linear FID axes: Σ = β is far off the axis below some hundred steps, and "
-        "learned Σ stays nearly flat down to 50."
+        f"reference images, both axes logarithmic. {spread(ours)} {_overlay_note(table, tables)} "
+        "The paper's Fig. 8 has linear FID axes: Σ = β is far off the axis below some hundred "
+        "steps, and learned Σ stays nearly flat down to 50."
     )
 
 
 def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
     if (table["source"] != HERE).any():
-        return "Crosses: the paper's numbers, digitised from its Fig. 8, where every setting agrees."
+        return (
+            "Crosses: the paper's numbers, digitised from its Fig. 8, where every setting agrees."
+        )
     reasons = closest_reasons(_scores(tables), tuple(fig_8_numbers()))
     return f"The paper's curves are not overlaid; what differs: {', '.join(reasons)}."
 
@@ -114,5 +123,5 @@ def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
 def closest_reasons(rows: pd.DataFrame, published: tuple[Published, ...]) -> list[str]:
     """What differs from the published number that differs least from any of these results."""
     arms = rows.drop_duplicates(["objective", "schedule", "T", "training_steps", "recipe"])
-    found = [reasons_against(p, settings_of(row)) for _, row in arms.iterrows() for p in published]
-    return min(found, key=len)
+    found = [reasons_against(p, settings_of(row)) for row in records(arms) for p in published]
+    return min(found, key=lambda reasons: len(reasons))

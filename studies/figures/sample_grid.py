@@ -34,7 +34,9 @@ def table(tables: Tables) -> pd.DataFrame:
     drawn = arms[arms["path"].notna()]
     drawn = drawn[drawn["seed"] == drawn["seed"].min()]
     drawn = drawn[drawn["steps"].isin(step_counts(drawn["steps"]))]
-    rows = [row for _, arm in drawn.sort_values(["steps", "rank"]).iterrows() for row in _images(arm)]
+    rows = [
+        row for _, arm in drawn.sort_values(["steps", "rank"]).iterrows() for row in _images(arm)
+    ]
     columns = ["arm", "steps", "seed", "column", "shape", "levels", "pixels"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -65,13 +67,17 @@ def pixels(row: pd.Series) -> npt.NDArray[np.uint8]:
     """One image of the table as brightness 0..255, shape (H, W, C)."""
     shape = [int(side) for side in row["shape"].split("x")]
     levels = np.frombuffer(bytes.fromhex(row["pixels"]), dtype=np.uint8).reshape(shape)
-    return np.round(levels * (255 / (row["levels"] - 1))).astype(np.uint8)
+    brightness: npt.NDArray[np.uint8] = np.round(levels * (255 / (row["levels"] - 1))).astype(
+        np.uint8
+    )
+    return brightness
 
 
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """One strip of images per arm and step count, its name beside it in words."""
-    strips = [(*key, strip(images)) for key, images in table.groupby(["steps", "arm"], sort=False)]
+    groups = table.groupby(["steps", "arm"], sort=False)
+    strips = [(steps, arm, strip(images)) for (steps, arm), images in groups]
     height = len(strips) + HEADING * table["steps"].nunique()
     width = SCALE * max(picture.shape[1] / picture.shape[0] for _, _, picture in strips)
     figure = Figure(figsize=(style.WIDTH_IN, style.WIDTH_IN * height / (NAMES + width)))
@@ -97,14 +103,17 @@ def strip(images: pd.DataFrame) -> npt.NDArray[np.uint8]:
     whole = np.concatenate(framed, axis=1)[:, :-GAP]
     factor = -(-ENLARGED_TO // pictures[0].shape[0])
     enlarged = whole.repeat(factor, axis=0).repeat(factor, axis=1)
-    return np.broadcast_to(enlarged, (*enlarged.shape[:2], 3)) if enlarged.shape[2] == 1 else enlarged
+    return (
+        np.broadcast_to(enlarged, (*enlarged.shape[:2], 3)) if enlarged.shape[2] == 1 else enlarged
+    )
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """Whose samples these are; none is picked."""
     seed = int(table["seed"].iloc[0])
     return (
-        f"The first {table['column'].max() + 1} samples of each arm, none picked, from the networks of "
-        f"seed {seed}. All images of a column start from the same noise. Rows that took no samples "
-        "yet are absent. The paper's Figs. 18 to 31 show such grids on ImageNet 64 and CIFAR-10."
+        f"The first {table['column'].max() + 1} samples of each arm, none picked, from the "
+        f"networks of seed {seed}. All images of a column start from the same noise. Rows that "
+        "took no samples yet are absent. The paper's Figs. 18 to 31 show such grids on ImageNet "
+        "64 and CIFAR-10."
     )

@@ -1,8 +1,8 @@
 """How every figure looks, and how it becomes an SVG that is the same bytes every time.
 
-Colour and marker say how Σ is chosen, the line's pattern says the objective, so that a curve is told
-apart in grey print too. The palette is seaborn's for colour-blind readers. Text is drawn as paths:
-it looks the same wherever the page is opened.
+Colour and marker say how Σ is chosen, the line's pattern says the objective, so that a curve is
+told apart in grey print too. The palette is seaborn's for colour-blind readers. Text is drawn as
+paths: it looks the same wherever the page is opened.
 """
 
 import io
@@ -16,7 +16,6 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -24,7 +23,7 @@ from studies.labels import BETA_TILDE
 
 WIDTH_IN = 6.4
 GREY = "#5a5a5a"
-RC: dict[str, Any] = {
+RC: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
     "axes.grid": True,
@@ -96,10 +95,10 @@ def arm_style(objective: str, mode: str, *, marked: bool) -> dict[str, Any]:
     return style
 
 
-def mathematical(label: str) -> str:
+def mathematical(label: object) -> str:
     """A label with its symbols set as the paper sets them: L with a subscript, β under a tilde."""
-    label = label.replace(BETA_TILDE, r"$\tilde{\beta}$").replace("β", r"$\beta$")
-    return re.sub(r"L_([a-z]+)", r"$L_{\\mathrm{\1}}$", label)
+    text = str(label).replace(BETA_TILDE, r"$\tilde{\beta}$").replace("β", r"$\beta$")
+    return re.sub(r"L_([a-z]+)", r"$L_{\\mathrm{\1}}$", text)
 
 
 def svg(figure: Figure) -> str:
@@ -107,6 +106,6 @@ def svg(figure: Figure) -> str:
     text = io.StringIO()
     unsaid = {"Date": None, "Creator": None, "Format": None, "Type": None}
     with mpl.rc_context(RC):
-        FigureCanvasSVG(figure).print_svg(text, metadata=unsaid)
+        figure.savefig(text, format="svg", metadata=unsaid)
     whole = text.getvalue()
     return whole[whole.index("<svg") :]

@@ -1,7 +1,7 @@
 """Fig. 2: which steps of the chain the bound is made of.
 
-One curve per arm of the mean over seeds, with a 95% interval as a band; the strip marks the first 5%
-of the steps.
+One curve per arm of the mean over seeds, with a 95% interval as a band; the strip marks the
+first 5% of the steps.
 """
 
 import numpy as np
@@ -38,7 +38,9 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.axvspan(0, FIRST_SHARE * longest, color="#f1efe8", zorder=0, linewidth=0)
     for (_, arm), curve in table[table["mean"] > 0].groupby(["rank", "arm"]):
         first = curve.iloc[0]
-        look = style.arm_style(first["objective"], mode(first.reindex([*curve, "sampler"])), marked=False)
+        look = style.arm_style(
+            first["objective"], mode(first.reindex([*curve, "sampler"])), marked=False
+        )
         axes.plot(curve["step"], curve["mean"], label=style.mathematical(arm), **look)
         if np.isfinite(curve["low"]).all():
             floor = curve["mean"].min() / 10
@@ -63,9 +65,9 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
             "the shaded strip holds the first 5% of the steps.",
             spread(table),
             _zeros(table),
-            f"The paper's Fig. 2 (T = {max(FIG_2)}) falls from about {first:g} at the first step to "
-            f"about {last:.0e} at the last (digitised). It is not overlaid: the paper does not say "
-            "which network and data it shows.",
+            f"The paper's Fig. 2 (T = {max(FIG_2)}) falls from about {first:g} at the first step "
+            f"to about {last:.0e} at the last (digitised). It is not overlaid: the paper does not "
+            "say which network and data it shows.",
         ]
     ).replace("  ", " ")
 
@@ -76,7 +78,9 @@ def spread(table: pd.DataFrame) -> str:
     if counts == [1]:
         return "One seed only: there is no spread to show, and so no band."
     shown = " to ".join(str(count) for count in sorted({counts[0], counts[-1]}))
-    bands = f"Lines are means over seeds, bands their {CONFIDENCE:.0%} t intervals (n = {shown} seeds)."
+    bands = (
+        f"Lines are means over seeds, bands their {CONFIDENCE:.0%} t intervals (n = {shown} seeds)."
+    )
     return bands + (" Curves of one seed have no band." if counts[0] == 1 else "")
 
 
@@ -85,7 +89,8 @@ def _zeros(table: pd.DataFrame) -> str:
     if zero.empty:
         return "No term is zero."
     said = [
-        f"{len(steps)} of {arm} ({_span(steps['step'])})" for arm, steps in zero.groupby("arm", sort=False)
+        f"{len(steps)} of {arm} ({_span(steps['step'])})"
+        for arm, steps in zero.groupby("arm", sort=False)
     ]
     return f"Zero, and therefore not on a log axis, are the terms: {'; '.join(said)}."
 

@@ -1,13 +1,12 @@
 """A study as one HTML page that needs nothing beside itself: no network, no scripts, no fonts.
 
-Everything shown comes from the store's record, tables and provenance; nothing from the clock, so the
-same store gives the same page. Numbers stand in `<data>` elements with their full value.
+Everything shown comes from the store's record, tables and provenance; nothing from the clock, so
+the same store gives the same page. Numbers stand in `<data>` elements with their full value.
 """
 
 import json
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,7 +22,7 @@ from studies.labels import BETA_TILDE, distance_name, labelled
 from studies.paper import numbers, reasons_against, same_cell, settings_of
 from studies.report.provenance import work_done
 from studies.store import Store
-from studies.tables import Tables, arm_columns, by_seed, over_seeds
+from studies.tables import Tables, arm_columns, by_seed, over_seeds, records
 
 METRICS = {
     "frechet_distance": "Fréchet distance",
@@ -37,13 +36,14 @@ METRICS = {
 }
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
-    '<math><mover accent="true"><mi mathvariant="normal">β</mi><mo stretchy="false">~</mo></mover></math>'
+    '<math><mover accent="true"><mi mathvariant="normal">β</mi>'
+    '<mo stretchy="false">~</mo></mover></math>'
 )
 """Few fonts place a combining tilde where it is seen; every browser knows an accent in MathML."""
 
 
 def study_page(store: Store, tables: Tables) -> dict[str, str]:
-    """The files of one study's page by name: `index.html`, each figure's SVG and CSV, the results."""
+    """The files of a study's page by name: `index.html`, each figure's SVG and CSV, the results."""
     figures = [_figure(name, tables) for name in tables.record["figures"]]
     html = _template("study.html.j2").render(
         study=tables.study,
@@ -299,13 +299,13 @@ def _decimals(values: pd.Series) -> int:
 
 def _published(rows: pd.DataFrame) -> str:
     """The paper's number for this cell and its source, where every setting agrees; else empty."""
-    row = rows.iloc[0]
+    row = next(records(rows))
     if pd.isna(row["recipe"]):
         return ""
-    for published in numbers():
-        if published.metric == row["metric"] and same_cell(published, row):
-            if not reasons_against(published, settings_of(row)):
-                return f"{published.value:g} ({published.source}, {published.tag})"
+    for number in numbers():
+        same = number.metric == row["metric"] and same_cell(number, row)
+        if same and not reasons_against(number, settings_of(row)):
+            return f"{number.value:g} ({number.source}, {number.tag})"
     return ""
 
 
@@ -313,13 +313,15 @@ def _comparison(tables: Tables) -> str:
     """Why no published number stands beside the results; empty where one does."""
     rows = tables.results[tables.results["recipe"].notna()]
     rows = rows[rows["metric"].isin(["frechet_distance", "bits_per_dim"])]
-    if rows.empty:
-        return ""
-    reasons: list[list[str]] = []
-    for _, row in rows.drop_duplicates(["metric", "objective", "schedule", "T", "recipe"]).iterrows():
-        ours = settings_of(row)
-        reasons += [reasons_against(p, ours) for p in numbers() if p.metric == row["metric"]]
-    return ", ".join(min(reasons, key=len))
+    settings = ["metric", "objective", "schedule", "T", "training_steps", "recipe"]
+    reasons = [
+        reasons_against(number, settings_of(row))
+        for row in records(rows.drop_duplicates(settings))
+        for number in numbers()
+        if number.metric == row["metric"]
+    ]
+    fewest = min(reasons, key=lambda found: len(found), default=[])
+    return ", ".join(fewest)
 
 
 # ---------------------------------------------------------------------------- gaps and recipes
@@ -340,8 +342,9 @@ def _cells(tables: Tables) -> pd.DataFrame:
 def _gaps(tables: Tables) -> list[dict[str, Any]]:
     """The cells without a result: what they are, their state and the reason."""
     cells = _cells(tables)
-    cells = cells[cells["state"] != "done"].assign(variance=lambda t: t["variance"].where(
-        t["evaluation"] == "samples"))
+    cells = cells[cells["state"] != "done"].assign(
+        variance=lambda t: t["variance"].where(t["evaluation"] == "samples")
+    )
     cells = labelled(cells, arm_columns(cells, without=("steps", "images")))
     return [
         {name: row[name] for name in ("evaluation", "arm", "steps", "seed", "state", "reason")}

@@ -11,8 +11,8 @@ def work_done(store: Store, addresses: Iterable[str]) -> dict[str, Any]:
     """The provenance of all finished tasks, put together; empty where none is finished.
 
     Returns:
-        `kinds` (per kind of task: how many, seconds in all, peak memory), `facts` (everything else by
-        name, each as its distinct values), and `started` and `ended` (UTC, ISO 8601).
+        `kinds` (per kind of task: how many, seconds in all, peak memory), `facts` (everything else
+        by name, each as its distinct values), and `started` and `ended` (UTC, ISO 8601).
     """
     records = {
         address: record

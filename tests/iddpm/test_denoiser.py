@@ -138,6 +138,11 @@ def test_the_network_is_told_the_original_step_numbers_and_the_conditioning() ->
     assert heard == [([0, 10, 49, 10, 0], labels), ([10] * 5, None)]
 
 
+def test_what_a_network_says_in_bfloat16_is_read_in_the_dtype_of_the_images() -> None:
+    short = replace(denoiser(), network=lambda x_t, *_: x_t.bfloat16())
+    assert short.output(images(0), 3).prediction.dtype == torch.float64
+
+
 def test_an_output_is_split_into_prediction_and_variance() -> None:
     whole = images(0, channels=4)
     prediction, variance = split(whole, 2, "range")

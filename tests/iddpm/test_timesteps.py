@@ -15,12 +15,17 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def warmed_up(uniform_share: float = 0.001) -> LossSecondMomentTimesteps:
-    """A sampler whose every step has a full history of losses around (t + 1)."""
+    """A sampler whose every step has a full history."""
     timesteps = LossSecondMomentTimesteps(STEPS, history=10, uniform_share=uniform_share)
     for index in range(10):
-        t = torch.arange(STEPS)
-        timesteps.record(t, (t + 1) * (1 + 0.05 * index))
+        losses = [remembered_loss(t, index) for t in range(STEPS)]
+        timesteps.record(torch.arange(STEPS), torch.tensor(losses))
     return timesteps
+
+
+def remembered_loss(t: int, index: int) -> float:
+    """Of equal mean for every step, and the more spread out the larger t is."""
+    return 2.0 + (0.3 if index % 2 else -0.3) * t
 
 
 def test_uniform_draws_are_even_and_weigh_one() -> None:
@@ -36,12 +41,8 @@ def check_frequencies(t: Tensor, p: Tensor) -> None:
 
 def test_draws_follow_the_root_mean_square_of_the_losses() -> None:
     t, _ = warmed_up().draw(DRAWS, generator())
-    size = torch.tensor(
-        [
-            math.sqrt(sum(((t + 1) * (1 + 0.05 * index)) ** 2 for index in range(10)) / 10)
-            for t in range(STEPS)
-        ]
-    )
+    squares = [[remembered_loss(t, index) ** 2 for index in range(10)] for t in range(STEPS)]
+    size = torch.tensor([math.sqrt(sum(row) / 10) for row in squares])
     check_frequencies(t, 0.999 * size / size.sum() + 0.001 / STEPS)
 
 

@@ -1,10 +1,11 @@
-"""Stores whose results are invented: whole studies on disk in a moment, with numbers known beforehand.
+"""Stores whose results are invented: whole studies on disk at once, with numbers known before.
 
-Tasks are real tasks with real addresses; only their results were never computed. The default study is
-a small Σ-ablation in which every claim of the paper holds.
+Tasks are real tasks with real addresses; only their results were never computed. The default
+study is a small Σ-ablation in which every claim of the paper holds.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
@@ -53,8 +54,8 @@ LEVEL = {"beta": 2.51, "beta_tilde": 2.48, "range": 2.46, "learned": 2.46}
 
 def distance(objective: str, mode: str, steps: int, seed: int) -> float:
     """A Fréchet distance that falls with the steps, more steeply for a fixed Σ."""
-    wobble = 1 + 0.01 * ((7 * seed + 3 * len(objective) + 2 * len(mode) + steps) % 5 - 2)
-    return 4.0 * wobble * (1 + LOSS[mode] * (10 / steps) ** 0.8)
+    wobble: float = 1 + 0.01 * ((7 * seed + 3 * len(objective) + 2 * len(mode) + steps) % 5 - 2)
+    return 4.0 * wobble * (1 + LOSS[mode] * math.pow(10 / steps, 0.8))
 
 
 def bound(objective: str, variance: str, seed: int) -> float:

@@ -1,0 +1,141 @@
+"""Whether a training fits its data, and an evaluation its training: told before anything starts.
+
+A config holds what can be said of it alone; here two of them, or one and its data, are held against
+each other. Nothing here imports torch, so a whole sweep is refused while it is planned.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from iddpm.config import Ancestral, ConfigError, LikelihoodConfig, SampleConfig, Stride, TrainConfig
+from iddpm.data import Description
+from iddpm.schedules import betas
+from iddpm.strides import stride_timesteps
+
+_betas = lru_cache(betas)
+"""The schedule itself says which lengths it cannot have; asked once for each."""
+
+
+def check_training(config: TrainConfig, description: Description) -> None:
+    """Whether the network can be built for the images and the chain has a schedule.
+
+    Raises:
+        ConfigError: If the network cannot halve the image's side once per level, has attention at
+            a side that never occurs or of a width that its heads do not divide, or asks for labels
+            that the data has not; or if the schedule has no such number of steps.
+    """
+    _check_levels(config, description.size)
+    _check_attention(config, description.size)
+    if config.network.class_conditional and description.classes is None:
+        raise ConfigError(
+            "network.class_conditional: expected data with labels, found none in "
+            f"{config.data.kind!r}; choose other data or class_conditional: false"
+        )
+    _betas(config.diffusion.schedule, config.diffusion.steps)
+
+
+def check_samples(config: SampleConfig, train: TrainConfig) -> None:
+    """Whether the trained network can be sampled that way.
+
+    Raises:
+        ConfigError: If the network did not learn the variance, the training did not keep the
+            average of the weights, or its chain has no such stride.
+    """
+    sampler = config.sampler
+    if isinstance(sampler, Ancestral) and sampler.variance not in train.variances:
+        raise ConfigError(
+            f"samples.sampler.ancestral.variance: expected one of {_words(train.variances)}, found "
+            f"{sampler.variance!r}, which a network trained with the objective "
+            f"{train.objective.kind!r} did not learn; train it with "
+            f"{{hybrid: {{variance: {sampler.variance}}}}}"
+        )
+    _check_average("samples", config.ema_decay, train)
+    places = {"steps": "samples.steps", "stride": f"samples.sampler.{sampler.kind}.stride"}
+    _check_stride(places, sampler.stride, train.diffusion.steps, config.steps)
+
+
+def check_likelihood(
+    config: LikelihoodConfig, train: TrainConfig, description: Description
+) -> None:
+    """Whether the trained network's bound can be taken that way on that data.
+
+    Raises:
+        ConfigError: If the split has fewer images, the training did not keep the average of the
+            weights, or its chain has no such stride.
+    """
+    images = description.test_images if config.split == "test" else description.train_images
+    if config.images is not None and config.images > images:
+        raise ConfigError(
+            f"likelihood.images: expected at most the {images} images of the {config.split} "
+            f"split, found {config.images}"
+        )
+    _check_average("likelihood", config.ema_decay, train)
+    if config.steps is not None:
+        places = {"steps": "likelihood.steps", "stride": "likelihood.stride"}
+        _check_stride(places, config.stride, train.diffusion.steps, config.steps)
+    elif isinstance(config.stride, tuple):
+        raise ConfigError(
+            f"likelihood.steps: expected {len(config.stride)}, the length of the explicit stride, "
+            "found None, which is the whole chain"
+        )
+
+
+def _check_levels(config: TrainConfig, size: int) -> None:
+    levels = len(config.network.channel_mult)
+    if size % 2 ** (levels - 1):
+        possible = 1
+        while size % 2**possible == 0:
+            possible += 1
+        raise ConfigError(
+            f"network.channel_mult: expected at most {possible} levels for images of {size} "
+            f"pixels, since each further level halves the side, found {levels}"
+        )
+
+
+def _check_attention(config: TrainConfig, size: int) -> None:
+    network = config.network
+    widths = {
+        size // 2**level: multiplier * network.model_channels
+        for level, multiplier in enumerate(network.channel_mult)
+    }
+    for side in network.attention_resolutions:
+        if side not in widths:
+            raise ConfigError(
+                f"network.attention_resolutions: expected sides of the feature maps of images of "
+                f"{size} pixels, {_words(widths)}, found {side}"
+            )
+        if widths[side] % network.heads:
+            raise ConfigError(
+                f"network.heads: expected a divisor of {widths[side]}, the width of the level of "
+                f"side {side}, found {network.heads}"
+            )
+
+
+def _check_average(scope: str, ema_decay: float | None, train: TrainConfig) -> None:
+    if ema_decay is not None and ema_decay not in train.ema_decays:
+        kept = _words(train.ema_decays) or "none"
+        raise ConfigError(
+            f"{scope}.ema_decay: expected an average that the training keeps ({kept}), found "
+            f"{ema_decay}; add it to train.ema_decays"
+        )
+
+
+def _check_stride(places: dict[str, str], stride: Stride, total: int, steps: int) -> None:
+    """Asks for the stride; its complaint names `steps` or `stride`, and is given the whole path."""
+    complaint = _complaint(stride, total, steps)
+    if complaint is not None:
+        name, _, text = complaint.partition(": ")
+        raise ConfigError(f"{places[name]}: {text}")
+
+
+@lru_cache
+def _complaint(stride: Stride, total: int, steps: int) -> str | None:
+    try:
+        stride_timesteps(stride, total, steps)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def _words(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))

@@ -1,0 +1,269 @@
+"""Networks that turn images into the feature vectors which distances are measured in.
+
+For data with labels a small classifier is trained and its last hidden layer read; for data without,
+a fixed random network is read at several scales. Either is a function of its config alone, and is
+known by the hash of its weights: numbers over features of different hashes are never compared.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from iddpm import checkpoints
+from iddpm.config import Classifier, ConfigError, ExtractorConfig, Split, canonical
+from iddpm.data import Description, UInt8Array, batch_indices, describe, load, to_unit
+from iddpm.draws import derived_seed, generator
+from iddpm.interruption import Interrupted, Progress, StopCheck
+
+FloatArray = NDArray[np.float32]
+
+
+# ---------------------------------------------------------------------------------- extractors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Extractor:
+    """A network with its weights and what is known of it."""
+
+    name: str
+    """The data that it is made for, and its kind: `digits-classifier`."""
+    network: nn.Module
+    """From images in [-1, 1], shape (B, C, H, W), to features (B, D)."""
+    dimensions: int
+    """The D of its features."""
+    test_accuracy: float | None
+    """Share of test images that the classifier is right about; None: it is no classifier."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash, as hex, of its weights: their names, shapes, types and bytes."""
+        return checkpoints.digest(self.network.state_dict())
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a result file."""
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "features": self.dimensions,
+            "test_accuracy": self.test_accuracy,
+        }
+
+
+def make_extractor(
+    config: ExtractorConfig,
+    *,
+    progress: Progress = lambda done, total: None,
+    should_stop: StopCheck = lambda: False,
+) -> Extractor:
+    """The extractor that a config describes, trained where its kind is.
+
+    Always on the CPU, so that every machine with one torch build makes the same weights.
+
+    Args:
+        config: Its kind and settings.
+        progress: Told the training steps done, of how many.
+        should_stop: Asked before each training step.
+
+    Raises:
+        ConfigError: If a classifier is asked of data without labels.
+        Interrupted: If `should_stop` said so. Nothing is kept: it is a matter of seconds.
+    """
+    network = _built(config)
+    accuracy = None
+    if isinstance(config, Classifier):
+        assert isinstance(network, ClassifierNetwork)
+        _train(network, config, progress, should_stop)
+        accuracy = _test_accuracy(network, config)
+    return _extractor(config, network, accuracy)
+
+
+def save_extractor(path: Path, config: ExtractorConfig, extractor: Extractor) -> None:
+    """Write an extractor, whole or not at all.
+
+    Raises:
+        StorageError: If the file cannot be written.
+    """
+    state = {
+        "weights": extractor.network.state_dict(),
+        "test_accuracy": extractor.test_accuracy,
+    }
+    checkpoints.save(path, _content(config), state)
+
+
+def load_extractor(path: Path, config: ExtractorConfig) -> Extractor:
+    """The extractor that `save_extractor` wrote for the same config, on the CPU.
+
+    Raises:
+        CheckpointError: If the file is cut short, foreign, or an extractor of another config.
+    """
+    state = checkpoints.load(path, _content(config))
+    network = _built(config)
+    network.load_state_dict(state["weights"])
+    return _extractor(config, network, state["test_accuracy"])
+
+
+def extract(
+    network: nn.Module, images: UInt8Array, *, levels: int, block_size: int = 256
+) -> FloatArray:
+    """Features (N, D) of images given as level indices (N, H, W, C).
+
+    Every call of the network holds `block_size` images, the last block filled up with black ones:
+    the features of an image do not depend on how many others there are.
+    """
+    device = next(network.parameters()).device
+    features = []
+    for start in range(0, len(images), block_size):
+        block = images[start : start + block_size]
+        full = np.zeros((block_size, *images.shape[1:]), dtype=np.uint8)
+        full[: len(block)] = block
+        with torch.no_grad():
+            found = network(torch.from_numpy(to_unit(full, levels)).to(device))
+        features.append(found[: len(block)].float().cpu().numpy())
+    return np.concatenate(features)
+
+
+def _extractor(config: ExtractorConfig, network: nn.Module, accuracy: float | None) -> Extractor:
+    return Extractor(
+        name=f"{config.data.kind}-{config.kind}",
+        network=network.eval(),
+        dimensions=config.features,
+        test_accuracy=accuracy,
+    )
+
+
+def _built(config: ExtractorConfig) -> nn.Module:
+    """The network of a config with its first weights, drawn from the config's seed."""
+    data = describe(config.data)
+    if isinstance(config, Classifier):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(config.seed, "classifier weights"))
+            return ClassifierNetwork(
+                channels=data.channels,
+                classes=_classes(data),
+                width=config.channels,
+                features=config.features,
+            )
+    return RandomFeatures(
+        channels=data.channels,
+        width=config.channels,
+        features=config.features,
+        draws=generator(config.seed, "random network"),
+    )
+
+
+def _classes(data: Description) -> int:
+    if data.classes is None:
+        raise ConfigError(
+            "extractor.classifier.data: expected data with labels, found none; "
+            "use the extractor 'random'"
+        )
+    return data.classes
+
+
+def _content(config: ExtractorConfig) -> dict[str, Any]:
+    return {"extractor": canonical(config)}
+
+
+# ---------------------------------------------------------------------------------- classifier
+
+
+class ClassifierNetwork(nn.Module):
+    """Three convolutions, a hidden layer of features, and a score for each class."""
+
+    def __init__(self, *, channels: int, classes: int, width: int, features: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+            nn.SiLU(),
+            nn.AdaptiveAvgPool2d(4),
+        )
+        self.hidden = nn.Linear(2 * width * 4 * 4, features)
+        self.scores = nn.Linear(features, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The last hidden layer, shape (B, features)."""
+        return functional.silu(self.hidden(self.convolutions(images).flatten(1)))
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Unnormalised log-probabilities of the classes, shape (B, classes)."""
+        scores: Tensor = self.scores(self(images))
+        return scores
+
+
+def _train(
+    network: ClassifierNetwork, config: Classifier, progress: Progress, should_stop: StopCheck
+) -> None:
+    images, labels = _split(config, "train")
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    for step in range(config.steps):
+        if should_stop():
+            raise Interrupted("extractor: asked to stop; its training starts again")
+        batch = batch_indices(len(images), config.batch_size, config.seed, step)
+        loss = functional.cross_entropy(network.logits(images[batch]), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        progress(step + 1, config.steps)
+
+
+@torch.no_grad()
+def _test_accuracy(network: ClassifierNetwork, config: Classifier) -> float:
+    images, labels = _split(config, "test")
+    answers = [network.logits(some).argmax(1) for some in torch.split(images, 256)]
+    return float((torch.cat(answers) == labels).double().mean())
+
+
+def _split(config: Classifier, split: Split) -> tuple[Tensor, Tensor]:
+    data = load(config.data, split)
+    assert data.labels is not None
+    return torch.from_numpy(to_unit(data.images, data.levels)), torch.from_numpy(data.labels)
+
+
+# ------------------------------------------------------------------------------ random network
+
+
+class RandomFeatures(nn.Module):
+    """Untrained convolutions read at three scales: where they respond, how much, how evenly.
+
+    At each scale every channel gives its mean and its standard deviation over the image; a random
+    projection mixes them to the number of features asked for. Scales halve in size, and an image
+    too small for one more is read at its last size again.
+    """
+
+    SCALES = 3
+
+    def __init__(self, *, channels: int, width: int, features: int, draws: torch.Generator) -> None:
+        super().__init__()
+        inputs = [channels, *[width] * (self.SCALES - 1)]
+        self.convolutions = nn.ParameterList(
+            _frozen((width, count, 3, 3), fan_in=9 * count, draws=draws) for count in inputs
+        )
+        pooled = 2 * width * self.SCALES
+        self.projection = _frozen((features, pooled), fan_in=pooled, draws=draws)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shape (B, features)."""
+        pooled = []
+        for scale, weight in enumerate(self.convolutions):
+            if scale > 0 and min(images.shape[2:]) > 1:
+                images = functional.avg_pool2d(images, 2)
+            images = functional.leaky_relu(functional.conv2d(images, weight, padding=1), 0.2)
+            pooled += [images.mean((2, 3)), images.std((2, 3), correction=0)]
+        return functional.linear(torch.cat(pooled, dim=1), self.projection)
+
+
+def _frozen(shape: tuple[int, ...], *, fan_in: int, draws: torch.Generator) -> nn.Parameter:
+    """Weights that keep the size of what passes through them, and never learn."""
+    weight = torch.randn(shape, generator=draws) * math.sqrt(2 / fan_in)
+    return nn.Parameter(weight, requires_grad=False)

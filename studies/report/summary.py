@@ -1,0 +1,47 @@
+"""A study in one small table of text: what a run prints when it ends."""
+
+import math
+
+import pandas as pd
+
+from studies.labels import labelled
+from studies.store import Store
+from studies.tables import arm_columns, over_seeds, results
+
+TITLES = {"bits_per_dim": "bits/dim", "frechet_distance": "FD"}
+
+
+def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
+    """Column titles, then one row per arm: bits/dim, and the Fréchet distance at each step count.
+
+    A value is the mean over seeds ± half of its 95% interval; one seed has no interval, and a
+    cell without a value says its state.
+    """
+    table = results(store, study)
+    table = table[table["metric"].isin(TITLES)]
+    if table.empty:
+        return ["arm"], []
+    table = labelled(table, arm_columns(table, without=("steps", "images", "stride", "skip")))
+    table = table.assign(column=[_column(row) for _, row in table.iterrows()])
+    columns = sorted(table["column"].unique())
+    rows = [
+        [str(arm), *(_shown(same[same["column"] == column]) for column in columns)]
+        for (_, arm), same in table.groupby(["rank", "arm"])
+    ]
+    return ["arm", *(title for _, _, title in columns)], rows
+
+
+def _column(row: pd.Series) -> tuple[str, int, str]:
+    title, steps = TITLES[row["metric"]], int(row["steps"])
+    shown = title if row["metric"] == "bits_per_dim" else f"{title} at {steps}"
+    return row["metric"], steps, shown
+
+
+def _shown(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return ""
+    if rows["value"].isna().all():
+        return str(rows["state"].iloc[0])
+    found = over_seeds(rows, ["metric"]).iloc[0]
+    half_width = found["high"] - found["mean"]
+    return f"{found['mean']:.4g}" + (f" ± {half_width:.2g}" if math.isfinite(half_width) else "")

@@ -1,0 +1,115 @@
+"""What may go wrong around the work: kills at any moment, two runs at once, a full disk."""
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studies.store import Store
+from tests.witness import tiny
+from tests.witness.warm import Warm
+
+RUN = "inline.execute(Store(Path({root!r})), tiny.study({arguments}))"
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    with Warm(tmp_path_factory.mktemp("workers")) as warm:
+        yield warm
+
+
+@pytest.fixture(scope="module")
+def undisturbed(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    root = tmp_path_factory.mktemp("undisturbed")
+    assert warm.start(run(root)).wait() == 0
+    return Store(root)
+
+
+def run(root: Path, arguments: str = "") -> str:
+    return RUN.format(root=str(root), arguments=arguments)
+
+
+def products(store: Store) -> dict[str, bytes]:
+    """Bytes of all that the tasks produced, by their place in the store."""
+    names = ("result.json", "samples.npy", "features.npz", "extractor.pt", "state.pt")
+    paths = [path for name in names for path in (store.root / "tasks").glob(f"*/{name}")]
+    return {str(path.relative_to(store.root)): path.read_bytes() for path in paths}
+
+
+def kill_until_done(warm: Warm, root: Path, *, seed: int, kills: int) -> None:
+    """Run a study, kill it at random moments so many times, then let it end."""
+    moments = random.Random(seed)
+    for _ in range(kills):
+        worker = warm.start(run(root, "seeds=1"))
+        time.sleep(moments.uniform(0, 0.5))
+        worker.kill(moments.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
+        worker.wait()
+    last = warm.start(run(root, "seeds=1"))
+    assert last.wait() == 0, last.output()
+
+
+def assert_as_undisturbed(store: Store, undisturbed: Store) -> None:
+    found, expected = products(store), products(undisturbed)
+    assert found == {name: expected[name] for name in found}
+    tasks = len(list((store.root / "tasks").iterdir()))
+    assert sum(name.endswith("result.json") for name in found) == tasks > 0
+    left = {path.name for path in store.root.rglob("*") if path.name.startswith(".")}
+    left |= {path.name for path in store.root.glob("tasks/*/claim.json")}
+    assert left == set()
+
+
+def test_a_study_killed_at_random_moments_ends_with_the_same_bytes(
+    warm: Warm, undisturbed: Store, tmp_path: Path
+) -> None:
+    kill_until_done(warm, tmp_path, seed=0, kills=6)
+    store = Store(tmp_path)
+    assert_as_undisturbed(store, undisturbed)
+    attempts = [len(store.attempts(task.address)) for task in tiny.study(seeds=1)]
+    assert max(attempts) > 1, "no kill met a running task"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_study_killed_at_many_random_moments_ends_with_the_same_bytes(
+    warm: Warm, undisturbed: Store, tmp_path: Path, seed: int
+) -> None:
+    kill_until_done(warm, tmp_path, seed=seed, kills=20)
+    assert_as_undisturbed(Store(tmp_path), undisturbed)
+
+
+def test_two_runs_at_once_do_every_task_once_and_both_end_complete(
+    warm: Warm, undisturbed: Store, tmp_path: Path
+) -> None:
+    runs = [warm.start(run(tmp_path)) for _ in range(2)]
+    assert [one.wait() for one in runs] == [0, 0]
+    store = Store(tmp_path)
+    assert {tuple(store.attempts(task.address)) for task in tiny.study()} == {(1,)}
+    assert_as_undisturbed(store, undisturbed)
+
+
+def test_two_studies_that_share_tasks_do_the_shared_ones_once(warm: Warm, tmp_path: Path) -> None:
+    runs = [warm.start(run(tmp_path, seeds)) for seeds in ("seeds=1", "seeds=2")]
+    assert [one.wait() for one in runs] == [0, 0]
+    store = Store(tmp_path)
+    tasks = tiny.study(seeds=2)
+    assert {store.state(task.address) for task in tasks} == {"done"}
+    assert {tuple(store.attempts(task.address)) for task in tasks} == {(1,)}
+
+
+LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes})); {run}"
+
+
+def test_a_disk_that_fills_up_stops_the_run_in_one_sentence_and_it_goes_on_later(
+    warm: Warm, undisturbed: Store, tmp_path: Path
+) -> None:
+    limited = warm.start(LIMITED.format(bytes=5_000, run=run(tmp_path, "seeds=1")))
+    assert limited.wait() == 1
+    message = limited.output().splitlines()[-1]
+    assert "state.pt: cannot write: File too large; the file is larger than this" in message
+    store = Store(tmp_path)
+    assert {store.state(task.address) for task in tiny.study(seeds=1)} == {"planned"}
+    assert warm.start(run(tmp_path, "seeds=1")).wait() == 0
+    assert_as_undisturbed(store, undisturbed)

@@ -1,0 +1,68 @@
+"""Intervals against SciPy's t distribution, and against how often they hold the truth."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from studies.intervals import Interval, half_width_per_deviation, paired_differences, t_interval
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 30])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_the_interval_is_scipys_student_t(n: int, confidence: float) -> None:
+    values = np.random.default_rng(n).normal(3, 2, n)
+    found = t_interval(list(values), confidence=confidence)
+    low, high = stats.t.interval(confidence, n - 1, loc=values.mean(), scale=stats.sem(values))
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
+    assert (found.mean, found.n) == (pytest.approx(values.mean(), rel=1e-14), n)
+    assert found.half_width == pytest.approx((high - low) / 2, rel=1e-12)
+
+
+def test_95_of_100_intervals_of_three_seeds_hold_the_true_mean() -> None:
+    draws = np.random.default_rng(0).normal(1.0, 0.3, (4000, 3))
+    held = np.mean([(i := t_interval(list(row))).low < 1.0 < i.high for row in draws])
+    assert abs(held - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 4000)  # four standard errors
+
+
+def test_one_seed_says_nothing_about_the_spread() -> None:
+    alone = t_interval([2.5])
+    assert alone == Interval(2.5, -math.inf, math.inf, 1)
+    assert not alone.within(0, 100)
+    assert not alone.outside(0, 1)
+
+
+def test_equal_seeds_give_an_interval_of_no_width() -> None:
+    assert t_interval([0.5, 0.5, 0.5]) == Interval(0.5, 0.5, 0.5, 3)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf, 1.0]])
+def test_an_interval_of_nothing_or_of_what_is_not_finite_is_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="expected at least one finite value, found"):
+        t_interval(values)
+
+
+def test_pairs_are_the_seeds_that_both_arms_have() -> None:
+    found = paired_differences({2: 5.0, 0: 1.0, 7: 9.0}, {0: 0.5, 2: 1.0, 3: 8.0})
+    assert list(found.items()) == [(0, 0.5), (2, 4.0)]
+
+
+def test_pairing_takes_out_what_the_seed_moves_in_both() -> None:
+    seeds = {seed: 10.0 * seed for seed in range(3)}
+    shifted = {seed: value - 1 for seed, value in seeds.items()}
+    assert t_interval(list(paired_differences(shifted, seeds).values())).within(-1.01, -0.99)
+
+
+def test_a_whole_column_of_counts_is_widened_at_once() -> None:
+    widths = half_width_per_deviation([1, 2, 3])
+    assert math.isnan(widths[0])
+    assert widths[2] == pytest.approx(stats.t.ppf(0.975, 2) / math.sqrt(3), rel=1e-12)
+
+
+def test_an_end_on_the_border_is_neither_inside_nor_outside() -> None:
+    touching = Interval(0.5, 0.0, 1.0, 3)
+    assert not touching.within(0, 2)
+    assert not touching.outside(1, 2)
+    assert touching.within(-0.1, 1.1)
+    assert touching.outside(1.1, 2)

@@ -1,0 +1,142 @@
+"""Tables against the result files that they are read from."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from studies.store import Store
+from studies.tables import (
+    ARM,
+    MEASURED,
+    arm_columns,
+    by_seed,
+    over_seeds,
+    results,
+    samples_table,
+    steps_table,
+)
+from tests.witness.made_up_store import ARMS, MadeUp, bound, distance, variant, write_store
+
+STUDY = MadeUp(
+    failed={("simple", "ddim", 50, 1): "the loss is not finite"},
+    planned_bounds=(("hybrid", 2),),
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(write_store(tmp_path_factory.mktemp("tables") / "store", STUDY))
+
+
+@pytest.fixture(scope="module")
+def table(store: Store) -> pd.DataFrame:
+    return results(store, STUDY.study)
+
+
+def test_every_value_is_the_one_in_the_result_file(store: Store, table: pd.DataFrame) -> None:
+    for _, row in table[table["state"] == "done"].iterrows():
+        path = store.root / "tasks" / row["address"] / "result.json"
+        result = json.loads(path.read_text())
+        if row["evaluation"] == "samples":
+            assert row["value"] == result[row["metric"]]
+        elif row["metric"] == "prior_bits_per_dim":
+            assert row["value"] == result["prior"]["mean"]
+        else:
+            name = row["metric"].removesuffix("_bits_per_dim")
+            assert row["value"] == result["variances"][row["variance"]][name]["mean"]
+        assert json.loads(row["recipe"]) == result["recipe"]
+
+
+def test_one_row_per_cell_and_metric(table: pd.DataFrame) -> None:
+    samples = len(ARMS) * len(STUDY.steps) * len(STUDY.seeds) * 3
+    bounds = len(STUDY.seeds) * (2 * 3 + 1 + 3 * 3 + 1)
+    assert len(table) == samples + bounds
+    assert list(table.columns) == ["study", "evaluation", *ARM, *MEASURED]
+
+
+def test_a_bound_is_the_sum_of_its_parts(table: pd.DataFrame) -> None:
+    done = table[(table["evaluation"] == "likelihood") & (table["state"] == "done")]
+    prior = done[done["metric"] == "prior_bits_per_dim"].set_index("address")["value"]
+    parts = done[done["variance"].notna()].pivot_table(
+        index=["address", "variance"], columns="metric", values="value"
+    )
+    total = parts["decoder_bits_per_dim"] + parts["kl_bits_per_dim"]
+    total += prior.loc[parts.index.get_level_values("address")].to_numpy()
+    assert np.allclose(total, parts["bits_per_dim"], rtol=0.002)  # the made-up prior is rounded
+
+
+def test_a_failed_cell_keeps_its_rows_without_a_value_and_says_why(table: pd.DataFrame) -> None:
+    rows = table[table["state"] == "failed"]
+    assert set(rows["metric"]) == {"frechet_distance", "precision", "recall"}
+    assert rows["value"].isna().all()
+    assert set(rows["sampler"]) == {"ddim"}
+    (reason,) = set(rows["reason"])
+    assert reason.startswith("needs sample-")
+    assert reason.endswith(", exception: the loss is not finite")
+
+
+def test_a_cell_that_has_not_run_is_planned_with_every_sigma_it_will_be_read_with(
+    table: pd.DataFrame,
+) -> None:
+    rows = table[(table["state"] == "planned") & (table["metric"] == "bits_per_dim")]
+    assert list(rows["variance"]) == ["beta", "beta_tilde", "range"]
+    assert set(rows["seed"]) == {2}
+    assert rows["value"].isna().all()
+
+
+def test_terms_by_step_add_up_to_the_bound_with_its_prior(store: Store) -> None:
+    terms = steps_table(store, STUDY.study)
+    for (objective, variance, seed), arm in terms.groupby(["objective", "variance", "seed"]):
+        assert list(arm["step"]) == list(range(STUDY.T + 1))
+        assert list(arm["part"]) == ["decoder", *["kl"] * (STUDY.T - 1), "prior"]
+        expected = 0.999 * bound(str(objective), str(variance), int(str(seed))) + 0.0025
+        assert arm["mean"].sum() == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_swept_setting_becomes_a_column_and_keeps_arms_apart(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", variant(likelihood=False))
+    path = root / "studies" / f"{STUDY.study}.json"
+    record = json.loads(path.read_text())
+    for i, cell in enumerate(record["cells"]):
+        cell["arm"]["train.network.model_channels"] = 32 if i % 2 else 64
+    path.write_text(json.dumps(record))
+    table = results(Store(root), STUDY.study)
+    assert "train.network.model_channels" in arm_columns(table)
+
+
+def test_samples_that_were_not_drawn_have_no_path(store: Store) -> None:
+    samples = samples_table(store, STUDY.study)
+    missing = samples[samples["path"].isna()]
+    assert list(missing["sampler"]) == ["ddim"]
+    assert all(path.is_file() for path in samples["path"].dropna())
+    assert set(samples["levels"]) == {17}
+
+
+def test_mean_and_interval_over_seeds_are_those_of_scipy(table: pd.DataFrame) -> None:
+    scores = table[(table["metric"] == "frechet_distance") & (table["sampler"] == "ancestral")]
+    summary = over_seeds(scores, ["objective", "variance", "steps"])
+    for _, row in summary.iterrows():
+        values = [distance(row["objective"], row["variance"], row["steps"], s) for s in (0, 1, 2)]
+        low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+        assert (row["mean"], row["n"]) == (pytest.approx(np.mean(values), rel=1e-12), 3)
+        assert (row["low"], row["high"]) == pytest.approx((low, high), rel=1e-9)
+
+
+def test_one_seed_has_an_infinite_interval() -> None:
+    table = pd.DataFrame({"arm": ["a"], "value": [2.0]})
+    assert over_seeds(table, ["arm"]).iloc[0].tolist() == ["a", 2.0, -np.inf, np.inf, 1]
+
+
+def test_numbers_of_different_recipes_are_different_arms_of_an_average() -> None:
+    table = pd.DataFrame({"arm": "a", "recipe": ["r", "r", "s"], "value": [1.0, 3.0, 100.0]})
+    summary = over_seeds(table, ["arm", "recipe"])
+    assert summary["mean"].tolist() == [2.0, 100.0]
+
+
+def test_seeds_without_a_value_are_left_out() -> None:
+    table = pd.DataFrame({"seed": [0, 1], "value": [np.nan, 4.0]})
+    assert by_seed(table) == {1: 4.0}
