@@ -9,20 +9,16 @@ from functools import lru_cache
 
 from iddpm.config import Ancestral, ConfigError, LikelihoodConfig, SampleConfig, Stride, TrainConfig
 from iddpm.data import Description
-from iddpm.schedules import betas
 from iddpm.strides import stride_timesteps
-
-_betas = lru_cache(betas)
-"""The schedule itself says which lengths it cannot have; asked once for each."""
 
 
 def check_training(config: TrainConfig, description: Description) -> None:
-    """Whether the network can be built for the images and the chain has a schedule.
+    """Whether the network can be built for the images.
 
     Raises:
         ConfigError: If the network cannot halve the image's side once per level, has attention at
-            a side that never occurs or of a width that its heads do not divide, or asks for labels
-            that the data has not; or if the schedule has no such number of steps.
+            a side that never occurs or of a width that its heads do not divide, or is told labels
+            that the data has not.
     """
     _check_levels(config, description.size)
     _check_attention(config, description.size)
@@ -31,7 +27,6 @@ def check_training(config: TrainConfig, description: Description) -> None:
             "network.class_conditional: expected data with labels, found none in "
             f"{config.data.kind!r}; choose other data or class_conditional: false"
         )
-    _betas(config.diffusion.schedule, config.diffusion.steps)
 
 
 def check_samples(config: SampleConfig, train: TrainConfig) -> None:

@@ -1,9 +1,9 @@
-"""Exponential moving averages of a network's weights, several decays side by side."""
+"""Exponential moving averages of weights, several decays side by side."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class MovingAverages:
@@ -14,36 +14,16 @@ class MovingAverages:
     0.9999).
 
     Args:
-        network: Whose parameters are averaged.
+        weights: What is averaged, changed in place by others.
         decays: Decays in (0, 1).
     """
 
-    def __init__(self, network: nn.Module, decays: Iterable[float]) -> None:
-        self._names = [name for name, _ in network.named_parameters()]
-        self._weights = [weight.detach() for weight in network.parameters()]
-        self._averages = {decay: [w.clone() for w in self._weights] for decay in decays}
+    def __init__(self, weights: Tensor, decays: Iterable[float]) -> None:
+        self._weights = weights.detach()
+        self.averages = {decay: self._weights.clone() for decay in decays}
 
     @torch.no_grad()
     def update(self) -> None:
-        """Moves every average towards the network's present weights."""
-        for decay, average in self._averages.items():
-            torch._foreach_lerp_(average, self._weights, 1 - decay)
-
-    def state_dict(self) -> dict[str, dict[str, Tensor]]:
-        """The averaged weights by parameter name, under each decay as text: `0.9999`."""
-        return {
-            str(decay): dict(zip(self._names, average, strict=True))
-            for decay, average in self._averages.items()
-        }
-
-    @torch.no_grad()
-    def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Restores what `state_dict` gave.
-
-        Raises:
-            KeyError: If a decay or a parameter is missing.
-        """
-        for decay, average in self._averages.items():
-            saved = state[str(decay)]
-            for name, weight in zip(self._names, average, strict=True):
-                weight.copy_(saved[name])
+        """Moves every average towards the present weights."""
+        for decay, average in self.averages.items():
+            average.lerp_(self._weights, 1 - decay)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from iddpm import build, checkpoints
 from iddpm.conditioning import Conditioning
@@ -26,6 +26,7 @@ from iddpm.data import Int64Array, batch_indices, describe, load, to_unit
 from iddpm.draws import derived_seed, generator
 from iddpm.ema import MovingAverages
 from iddpm.files import remove_unfinished
+from iddpm.flat import FlatWeights
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.objectives import Losses, objective_losses
 from iddpm.precision import arithmetic, tf32
@@ -140,11 +141,11 @@ def load_network(
             f"found {ema_decay}"
         )
     state = checkpoints.load(state_file, trajectory(config))
-    weights = state["weights"] if ema_decay is None else state["averages"][str(ema_decay)]
+    weights = state["weights"]["raw" if ema_decay is None else str(ema_decay)]
     with torch.device("meta"):  # weights that are replaced need not be drawn
         network = build.network(config, describe(config.data))
     network.load_state_dict(weights, assign=True)
-    return _placed(network, torch.device(device)).eval().requires_grad_(False)
+    return network.to(device).eval().requires_grad_(False)
 
 
 def trajectory(config: TrainConfig) -> dict[str, Any]:
@@ -166,12 +167,14 @@ class Training:
     def __init__(self, config: TrainConfig, device: torch.device | str = "cpu") -> None:
         self.config = config
         self.device = torch.device(device)
+        on_gpu = self.device.type == "cuda"
+        self.memory_format = torch.channels_last if on_gpu else torch.contiguous_format
         self.data = load(config.data, "train")
         torch.manual_seed(derived_seed(config.seed, "weights"))
-        network = build.network(config, describe(config.data))
-        self.network = _placed(network, self.device).train()
-        self.averages = MovingAverages(self.network, config.ema_decays)
-        self.optimizer = build.optimizer(config, self.network.parameters())
+        self.network = build.network(config, describe(config.data)).to(self.device).train()
+        self.weights = FlatWeights(self.network)
+        self.averages = MovingAverages(self.weights.vector, config.ema_decays)
+        self.optimizer = build.optimizer(config, [self.weights.vector])
         self.timesteps = build.timestep_sampler(config)
         diffusion = build.diffusion(config.diffusion).to(self.device)
         self.denoiser = build.denoiser(config, self.network, diffusion)
@@ -187,10 +190,11 @@ class Training:
 
     def advance(self) -> None:
         """One step. If its loss or gradient is not finite, nothing moves but the counts."""
-        self.optimizer.zero_grad()
+        self.weights.gradient.zero_()
         blocks = [self._backward(block, rows) for block, rows in enumerate(self._blocks())]
         means = torch.stack([block.means for block in blocks]).mean(dim=0)
-        *curves, gradient_norm = torch.cat([means, self._gradient_norm()]).tolist()
+        gradient_norm = torch.linalg.vector_norm(self.weights.gradient)
+        *curves, gradient_norm = torch.cat([means, gradient_norm[None]]).tolist()
         self.step += 1
         if math.isfinite(curves[0]) and math.isfinite(gradient_norm):
             self._move(blocks)
@@ -233,7 +237,8 @@ class Training:
         return _Block(t=t, losses=losses.total.detach(), means=_weighted_means(losses, weights))
 
     def _images(self, rows: Int64Array) -> tuple[Tensor, Conditioning | None]:
-        x_0 = torch.from_numpy(to_unit(self.data.images[rows], self.data.levels)).to(self.device)
+        x_0 = torch.from_numpy(to_unit(self.data.images[rows], self.data.levels))
+        x_0 = x_0.to(self.device, memory_format=self.memory_format)
         if not self.config.network.class_conditional or self.data.labels is None:
             return x_0, None
         labels = torch.from_numpy(self.data.labels[rows]).to(self.device)
@@ -243,11 +248,6 @@ class Training:
         self, purpose: str, block: int, device: torch.device | str = "cpu"
     ) -> torch.Generator:
         return generator(self.config.seed, purpose, self.step, block, device=device)
-
-    def _gradient_norm(self) -> Tensor:
-        """Shape (1,)."""
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        return nn.utils.get_total_norm(gradients)[None]
 
     def _move(self, blocks: list["_Block"]) -> None:
         self.optimizer.step()
@@ -262,8 +262,7 @@ class Training:
             StorageError: If it cannot be written.
         """
         state = {
-            "weights": dict(self.network.state_dict()),
-            "averages": self.averages.state_dict(),
+            "weights": self._roles(),
             "optimizer": self.optimizer.state_dict(),
             "timesteps": self.timesteps.state_dict(),
             "curve": self.curve.state_dict(),
@@ -272,6 +271,12 @@ class Training:
             "nonfinite_in_a_row": self.nonfinite_in_a_row,
         }
         checkpoints.save(file, trajectory(self.config), state)
+
+    def _roles(self) -> dict[str, dict[str, Tensor]]:
+        """The weights themselves, under `raw`, and each average, under its decay, by parameter."""
+        vectors = {"raw": self.weights.vector.detach()}
+        vectors |= {str(decay): average for decay, average in self.averages.averages.items()}
+        return {role: self.weights.named(vector) for role, vector in vectors.items()}
 
     def restore(self, file: Path) -> None:
         """Continue from a state that `save` wrote.
@@ -285,8 +290,9 @@ class Training:
                 f"{file}: expected a state up to step {self.config.steps}, found one of step "
                 f"{state['step']}; train to at least as many steps, or move it away to start anew"
             )
-        self.network.load_state_dict(state["weights"])
-        self.averages.load_state_dict(state["averages"])
+        for role, weights in self._roles().items():
+            for name, weight in weights.items():
+                weight.copy_(state["weights"][role][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.timesteps.load_state_dict(state["timesteps"])
         self.curve.load_state_dict(state["curve"])
@@ -296,14 +302,13 @@ class Training:
 
     def result(self) -> TrainResult:
         """What the training has come to."""
-        roles = {"raw": self.network.state_dict(), **self.averages.state_dict()}
         return TrainResult(
             steps=self.step,
             parameters=sum(weight.numel() for weight in self.network.parameters()),
             images_seen=self.step * self.config.batch_size,
             nonfinite_steps=self.nonfinite_steps,
             loss_curve=self.curve.points(),
-            weights={role: checkpoints.digest(weights) for role, weights in roles.items()},
+            weights={role: checkpoints.digest(weights) for role, weights in self._roles().items()},
         )
 
 
@@ -366,14 +371,6 @@ class LossCurve:
 def _finite_mean(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
     finite = values[np.isfinite(values)].tolist()
     return math.fsum(finite) / len(finite) if finite else None
-
-
-def _placed(network: UNet, device: torch.device) -> UNet:
-    """The network on a device, in the memory layout whose convolutions are fast there."""
-    network.to(device)
-    if device.type == "cuda":
-        nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
-    return network
 
 
 def _seed_global_generator(device: torch.device, seed: int) -> None:

@@ -137,7 +137,7 @@ class UNet(nn.Module):
         """
         conditioning = conditioning or Conditioning()
         self._check(x, conditioning)
-        emb = self._embedding(t, conditioning.labels).to(x.dtype)
+        emb = self._embedding(t, conditioning.labels, x.dtype)
         h = _joined(x, conditioning.low_resolution)
         skips = []
         for block in self.input_blocks:
@@ -149,9 +149,9 @@ class UNet(nn.Module):
         output: Tensor = self.out(h)
         return output
 
-    def _embedding(self, t: Tensor, labels: Tensor | None) -> Tensor:
+    def _embedding(self, t: Tensor, labels: Tensor | None, dtype: torch.dtype) -> Tensor:
         features = timestep_features(t * self.timestep_scale, self.model_channels)
-        emb: Tensor = self.time_embed(features)
+        emb: Tensor = self.time_embed(features.to(dtype))
         return emb if self.label_emb is None else emb + self.label_emb(labels)
 
     def _check(self, x: Tensor, conditioning: Conditioning) -> None:

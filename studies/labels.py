@@ -64,6 +64,8 @@ def setting(column: str, value: Any) -> str:
         return "raw weights" if pd.isna(value) else f"EMA {value:g}"
     if column in ("schedule", "stride"):
         return f"{value} {column}"
+    if column == "steps":
+        return f"{value:,} steps"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.removeprefix('train.').replace('_', ' ')} = {shown}"
 

@@ -63,7 +63,7 @@ def spelled_out(hint: Any, node: Node, path: str) -> Node:
         return node
     if len(value) == 1 and (name := next(iter(value))) in kinds:
         value = {"kind": Node(name, node.place), **_settings(value[name], f"{path}.{name}")}
-    known = _fields_of(tuple(members))
+    known = _fields_of(members)
     return Node(
         {
             key: spelled_out(known[key].hint, child, f"{path}.{key}") if key in known else child
@@ -94,12 +94,30 @@ def leaves(hint: Any, node: Node, path: str) -> Iterator[tuple[Keys, Any]]:
         raise _no_such_choice(members, node, path)
     if "kind" in node.value:
         members = (_member(members, node, path),)
-    known = _fields_of(tuple(members))
+    known = _fields_of(members)
     for key, child in node.value.items():
         if key not in known:
+            if len(members) > 1 and len(node.value) == 1:
+                raise _no_such_choice(members, node, path)
             raise _no_such_field(key, child, path, known)
         for rest, value in leaves(known[key].hint, child, f"{path}.{key}"):
             yield (key, *rest), value
+
+
+def refuse_nameless(hint: Any, node: Node, path: str) -> None:
+    """Refuse settings of a choice that nothing names: whatever is chosen later replaces them.
+
+    Raises:
+        ConfigError: At the first such choice in a partial config (spelled out).
+    """
+    members = _members(hint)
+    if not members or not isinstance(node.value, dict):
+        return
+    if _kinds(members) and "kind" not in node.value:
+        raise _no_such_choice(members, node, path)
+    known = _fields_of(members)
+    for key, child in node.value.items():
+        refuse_nameless(known[key].hint, child, f"{path}.{key}")
 
 
 def setting(hint: Any, node: Node, keys: Keys) -> Any:

@@ -6,7 +6,7 @@ so that a second call goes on where a first one stopped.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,23 @@ from torch import Tensor
 
 from iddpm import build, training
 from iddpm.conditioning import Conditioning
-from iddpm.config import LikelihoodConfig, SampleConfig, TrainConfig
+from iddpm.config import (
+    Classifier,
+    FeaturesConfig,
+    LikelihoodConfig,
+    RandomNetwork,
+    SampleConfig,
+    ScoreConfig,
+    TrainConfig,
+)
 from iddpm.data import describe, load
 from iddpm.denoiser import Denoiser, Network
 from iddpm.draws import generator
 from iddpm.evaluation import likelihood as bound
-from iddpm.files import write_whole
+from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
+from iddpm.evaluation.frechet import frechet_distance, moments
+from iddpm.evaluation.precision_recall import precision_recall
+from iddpm.files import read_json, write_whole
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.precision import arithmetic
 from iddpm.samplers import to_uint8
@@ -33,7 +44,9 @@ from studies.tasks import Task
 
 UInt8Array = NDArray[np.uint8]
 
+EXTRACTOR = "extractor.pt"
 SAMPLES = "samples.npy"
+FEATURES = "features.npz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +187,8 @@ def likelihood(work: Work) -> dict[str, Any]:
         kept = stride_timesteps(config.stride, trained.diffusion.steps, config.steps)
         denoiser = replace(denoiser, diffusion=denoiser.diffusion.respaced(kept))
     data = load(trained.data, config.split)
-    images, labels = data.images[: config.images], data.labels
+    images = data.images[: config.images]
+    labels = data.labels if trained.network.class_conditional else None
     blocks = work.folder / BLOCKS
     blocks.mkdir(exist_ok=True)
     with arithmetic(config.precision, work.device):
@@ -186,7 +200,7 @@ def likelihood(work: Work) -> dict[str, Any]:
             clip=config.clip,
             block_size=config.block_size,
             seed=config.seed,
-            labels=labels[: config.images] if trained.network.class_conditional else None,
+            labels=None if labels is None else labels[: config.images],
             device=work.device,
             folder=blocks,
             progress=work.progress,
@@ -207,6 +221,107 @@ def _weights_role(ema_decay: float | None) -> str:
     return "raw" if ema_decay is None else f"ema {ema_decay}"
 
 
+# --------------------------------------------------------------------- features and their scores
+
+
+def extractor(work: Work) -> dict[str, Any]:
+    """The network that features are read from; leaves it in `extractor.pt`."""
+    config = work.task.config
+    assert isinstance(config, Classifier | RandomNetwork)
+    made = make_extractor(config, progress=work.progress, should_stop=work.should_stop)
+    save_extractor(work.folder / EXTRACTOR, config, made)
+    return made.as_json()
+
+
+def features(work: Work) -> dict[str, Any]:
+    """Features and moments of drawn or of real images; leaves them in `features.npz`."""
+    config, made = work.task.config, work.parent_tasks["extractor"].config
+    assert isinstance(config, FeaturesConfig)
+    assert isinstance(made, Classifier | RandomNetwork)
+    read_by = load_extractor(work.parents["extractor"] / EXTRACTOR, made)
+    images, origin = _images(work, config)
+    found = extract(
+        read_by.network.to(work.device),
+        images,
+        levels=describe(made.data).levels,
+        block_size=config.block_size,
+    )
+    summary = moments(found)
+    file = io.BytesIO()
+    np.savez(file, features=found, mean=summary.mean, covariance=summary.covariance)
+    write_whole(work.folder / FEATURES, file.getvalue())
+    return {
+        "images": len(images),
+        "sha256": _sha256(found),
+        "extractor": f"{read_by.name}:{read_by.sha256[:8]}",
+        **origin,
+    }
+
+
+def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, str]]:
+    """The first so many images of a split, or of the shards in their order, and what they are.
+
+    Raises:
+        ValueError: If there are fewer than were asked for.
+    """
+    if config.data is not None:
+        origin = {"source": f"{config.data.kind}/{config.split}"}
+        images = load(config.data, config.split).images
+    else:
+        roles = [role for role in work.parents if role.startswith("samples/")]
+        images = np.concatenate([np.load(work.parents[role] / SAMPLES) for role in roles])
+        drawn = work.parent_tasks[roles[0]].config
+        assert isinstance(drawn, SampleConfig)
+        origin = {"source": "samples", "weights": _weights_role(drawn.ema_decay)}
+    if config.images is not None and len(images) < config.images:
+        raise ValueError(
+            f"features.images: expected at most the {len(images)} of {origin['source']}, "
+            f"found {config.images}"
+        )
+    return images[: config.images], origin
+
+
+def score(work: Work) -> dict[str, Any]:
+    """Fréchet distance, precision and recall of drawn images against real ones."""
+    config = work.task.config
+    assert isinstance(config, ScoreConfig)
+    generated, real = (_features(work.parents[role]) for role in ("generated", "reference"))
+    distance = frechet_distance(generated, real)
+    shares = precision_recall(real, generated, k=config.neighbours)
+    return {
+        "frechet_distance": distance.value,
+        "clipped_mass": distance.clipped_mass,
+        "precision": shares.precision,
+        "recall": shares.recall,
+        "generated": len(generated),
+        "reference": len(real),
+        "dimensions": generated.shape[1],
+        "neighbours": config.neighbours,
+        "recipe": _score_recipe(work, config),
+    }
+
+
+def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
+    """All that a score must share with another to be compared with it."""
+    drawn, real = (read_json(work.parents[r] / "result.json") for r in ("generated", "reference"))
+    assert drawn["extractor"] == real["extractor"]
+    return {
+        "extractor": drawn["extractor"],
+        "reference": real["source"],
+        "reference_images": real["images"],
+        "images": drawn["images"],
+        "weights": drawn["weights"],
+        "resize": "none",
+        "neighbours": config.neighbours,
+    }
+
+
+def _features(folder: Path) -> NDArray[np.float32]:
+    with np.load(folder / FEATURES, allow_pickle=False) as arrays:
+        found: NDArray[np.float32] = arrays["features"]
+        return found
+
+
 # ----------------------------------------------------------------------------------------- files
 
 
@@ -221,8 +336,11 @@ def _sha256(array: NDArray[Any]) -> str:
 
 
 RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
+    "extractor": extractor,
     "train": train,
     "sample": sample,
+    "features": features,
+    "score": score,
     "likelihood": likelihood,
 }
 """What does the tasks of each kind."""

@@ -27,7 +27,7 @@ from studies.cells import (
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
 from studies.evaluations import SCOPES, Evaluation
 from studies.names import CLAIMS, FIGURES
-from studies.reading import placed, read
+from studies.reading import placed, read, refuse_nameless
 
 BLOCK_KEYS = ("train", "evaluate", *VARYING)
 SWEEP_KEYS = ("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims")
@@ -300,11 +300,18 @@ def _block(
     return _Block(
         node,
         path,
-        laid(preset.train, trains),
+        _base("train", [preset.train, *trains], "train"),
         cells(node, path, "train", overrides),
         rules(node, path, "train"),
         _asks(evaluate[-1], where, preset, overrides) if evaluate else [],
     )
+
+
+def _base(scope: str, layers: list[Node], path: str) -> Node:
+    """The settings that hold in every cell, before those that vary."""
+    base = laid(layers[0], layers[1:])
+    refuse_nameless(SCOPES[scope], base, path)
+    return base
 
 
 def _asks(node: Node, path: str, preset: _Preset, overrides: Sequence[Override]) -> list[_Ask]:
@@ -321,12 +328,12 @@ def _ask(node: Node, path: str, preset: _Preset, overrides: Sequence[Override]) 
         raise fault(node, path, f"one of {' or '.join(EVALUATIONS)}")
     (scope, section), *_ = found.items()
     path = f"{path}.{scope}"
-    fixed = _fixed(section, path, scope)
+    beneath = [preset.evaluations[scope]] if scope in preset.evaluations else []
     return _Ask(
         scope,
         section,
         path,
-        laid(preset.evaluations[scope], [fixed]) if scope in preset.evaluations else fixed,
+        _base(scope, [*beneath, _fixed(section, path, scope)], path),
         cells(section, path, scope, overrides),
         rules(section, path, scope),
     )
@@ -364,11 +371,11 @@ class _Arms:
             train = self._train(tree)
             if not asks:
                 arm = ArmSpec(train=train, evaluation=None, origin=Origin(tree, tree, "train"))
-                self._add(arm, seen, f"{cell}")
+                self._add(arm, block.node, [cell], seen)
             for asked in asks:
                 beyond = self._preset.rules.get(asked.ask.scope, ())
                 for inner, arm in asked.arms(train, tree, beyond, used):
-                    self._add(arm, seen, f"{cell}; {inner}")
+                    self._add(arm, asked.ask.node, [cell, inner], seen)
         if not self._overrides:
             _all_used([*block.rules, *(rule for ask in block.asks for rule in ask.rules)], used)
 
@@ -377,11 +384,18 @@ class _Arms:
         train: TrainConfig = read(TrainConfig, tree, "train")
         return self._trains.setdefault(train, train)
 
-    def _add(self, arm: ArmSpec, seen: set[tuple[int, Evaluation | None]], settings: str) -> None:
+    def _add(
+        self,
+        arm: ArmSpec,
+        node: Node,
+        within: Sequence[Cell],
+        seen: set[tuple[int, Evaluation | None]],
+    ) -> None:
         key = id(arm.train), arm.evaluation
         if key in seen:
-            node, path = arm.origin.evaluation, arm.origin.path
-            raise fault(node, path, "each cell once", found=f"two alike ({settings})")
+            settings = "; ".join(str(cell) for cell in within if cell.settings)
+            found = f"two alike ({settings or 'nothing varies'})"
+            raise fault(node, arm.origin.path, "each cell once", found=found)
         seen.add(key)
         self._arms.setdefault(key, arm)
 

@@ -120,4 +120,4 @@ def _squared_distance(shift: FloatArray, traces: float, root_trace: float) -> fl
 
 def _negative_share(eigenvalues: FloatArray) -> float:
     total = float(np.abs(eigenvalues).sum())
-    return float(-eigenvalues.clip(max=0).sum()) / total if total else 0.0
+    return float(abs(eigenvalues.clip(max=0).sum())) / total if total else 0.0

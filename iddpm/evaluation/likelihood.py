@@ -184,15 +184,20 @@ def _check(images: UInt8Array, labels: Int64Array | None) -> None:
 
 
 class _Watch(NamedTuple):
+    """Whom to tell of network calls, and whom to ask whether to go on."""
+
     progress: Progress
     should_stop: StopCheck
     done: int
+    """Network calls of the blocks before."""
     total: int
 
-    def before_step(self, k: int) -> None:
+    def before_call(self) -> None:
         if self.should_stop():
             raise Interrupted("likelihood: asked to stop; the finished blocks are kept")
-        self.progress(self.done + k, self.total)
+
+    def after_call(self, of_block: int) -> None:
+        self.progress(self.done + of_block, self.total)
 
 
 class _Block(NamedTuple):
@@ -265,8 +270,9 @@ class _Reading(NamedTuple):
         """One network call for each step of a span, their outputs together in float64."""
         outputs = []
         for step, noisy in zip(span, x_t.chunk(len(span)), strict=True):
-            watch.before_step(step)
+            watch.before_call()
             outputs.append(self.denoiser.output(noisy, step, conditioning))
+            watch.after_call(step + 1)
         prediction = torch.cat([output.prediction for output in outputs]).double()
         variances = [output.variance for output in outputs if output.variance is not None]
         return Output(prediction, torch.cat(variances).double() if variances else None)

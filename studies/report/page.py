@@ -18,11 +18,12 @@ from markupsafe import Markup, escape
 from studies.claims import Finding, Measurement, judge
 from studies.figures import FIGURES
 from studies.figures.style import svg
+from studies.intervals import t_interval
 from studies.labels import BETA_TILDE, distance_name, labelled
 from studies.paper import numbers, reasons_against, same_cell, settings_of
 from studies.report.provenance import work_done
 from studies.store import Store
-from studies.tables import Tables, arm_columns, by_seed, over_seeds, records
+from studies.tables import Tables, arm_columns, by_seed, records
 
 METRICS = {
     "frechet_distance": "Fréchet distance",
@@ -119,8 +120,13 @@ class _Figure:
     csv: str
 
     def inline(self) -> Markup:
-        """The SVG for the page: named for readers who cannot see it, its ids its own."""
-        own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", self.svg)
+        """The SVG for the page: named for readers who cannot see it, its ids its own.
+
+        Ids that nothing refers to are left out: equal images would share one.
+        """
+        used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', self.svg))
+        own = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", self.svg)
+        own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", own)
         label = escape(f"{self.title}. {self.caption}")
         return Markup(own.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
@@ -277,11 +283,10 @@ def _entry(rows: pd.DataFrame, decimals: int) -> _Entry | None:
     if rows.empty:
         return None
     values = by_seed(rows)
-    summary = over_seeds(rows, ["metric"])
-    half_width = float(summary["high"].iloc[0] - summary["mean"].iloc[0]) if values else math.inf
+    interval = t_interval(list(values.values())) if values else None
     return _Entry(
-        mean=float(summary["mean"].iloc[0]) if values else None,
-        half_width=half_width if math.isfinite(half_width) else None,
+        mean=interval.mean if interval else None,
+        half_width=interval.half_width if interval and interval.n > 1 else None,
         n=len(values),
         of=len(rows),
         values=tuple(sorted(values.items())),
@@ -299,7 +304,7 @@ def _decimals(values: pd.Series) -> int:
 
 def _published(rows: pd.DataFrame) -> str:
     """The paper's number for this cell and its source, where every setting agrees; else empty."""
-    row = next(records(rows))
+    row = next(records(rows.head(1)))
     if pd.isna(row["recipe"]):
         return ""
     for number in numbers():

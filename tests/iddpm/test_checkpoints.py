@@ -1,68 +1,126 @@
-"""Checkpoints: whole or refused, and never a pickle that runs code."""
+"""A checkpoint is whole, ours, of this version and of this work; or it is refused in one sentence."""
 
-import os
+import hashlib
+import io
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from iddpm import checkpoints
-from iddpm.checkpoints import CheckpointError
+from iddpm.checkpoints import CheckpointError, digest, load, save
+
+WORK = {"kind": "training", "network": {"width": 8, "blocks": [1, 2]}, "seed": 0}
+
+
+class Trap:
+    """Unpickling it would raise an error that no one expects."""
+
+    def __reduce__(self) -> Any:
+        return exec, ("raise SystemExit('code from a checkpoint was run')",)
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    checkpoints.save(tmp_path / "a.pt", "this", {"weight": torch.arange(1000.0)})
-    return tmp_path / "a.pt"
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "state.pt"
+    save(file, WORK, {"weights": {"a": torch.arange(100.0)}, "step": 3, "losses": [0.5, None]})
+    return file
 
 
-def test_what_is_saved_is_loaded(saved: Path) -> None:
-    assert torch.equal(checkpoints.load(saved, "this")["weight"], torch.arange(1000.0))
+def test_a_state_is_read_back_as_it_was(path: Path) -> None:
+    state = load(path, WORK)
+    assert torch.equal(state["weights"]["a"], torch.arange(100.0))
+    assert (state["step"], state["losses"]) == (3, [0.5, None])
 
 
-def test_a_truncated_checkpoint_is_refused(saved: Path) -> None:
-    saved.write_bytes(saved.read_bytes()[:-700])
-    with pytest.raises(CheckpointError, match=r"a\.pt: expected a whole checkpoint, found a file"):
-        checkpoints.load(saved, "this")
+def test_a_file_cut_short_anywhere_is_refused(path: Path) -> None:
+    whole = path.read_bytes()
+    for length in [0, 1, 2, 3, 100, *range(200, len(whole), 97), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(CheckpointError) as caught:
+            load(path, WORK)
+        assert str(caught.value) == (
+            f"{path}: expected a whole checkpoint, found a file cut short; delete it to start anew"
+        )
 
 
-def test_another_programs_checkpoint_is_refused(tmp_path: Path) -> None:
-    torch.save({"weight": torch.zeros(1)}, tmp_path / "a.pt")
-    with pytest.raises(CheckpointError, match="another program's file; move it elsewhere"):
-        checkpoints.load(tmp_path / "a.pt", "this")
+def archive() -> bytes:
+    file = io.BytesIO()
+    np.savez(file, a=np.zeros(3))
+    return file.getvalue()
 
 
-def test_a_newer_checkpoint_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "VERSION", 0)
-    with pytest.raises(CheckpointError, match="expected a checkpoint of version 0, found 1"):
-        checkpoints.load(saved, "this")
+def saved_by_torch(value: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
 
 
-def test_a_checkpoint_of_something_else_is_refused(saved: Path) -> None:
-    with pytest.raises(CheckpointError, match="expected a checkpoint of that, found one of this"):
-        checkpoints.load(saved, "that")
-
-
-class Bomb:
-    """Unpickling this runs a command."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, ("exploded",)
-
-
-def test_no_code_is_run_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    torch.save({"format": Bomb()}, tmp_path / "a.pt")
-    with pytest.raises(CheckpointError):
-        checkpoints.load(tmp_path / "a.pt", "this")
-    assert not (tmp_path / "exploded").exists()
-
-
-def test_the_digest_tells_names_shapes_types_and_values_apart() -> None:
-    zeros = torch.zeros(2, 3)
-    variants = [{"a": zeros}, {"b": zeros}, {"a": zeros.T}, {"a": zeros.half()}, {"a": zeros + 1}]
-    assert len({checkpoints.digest(variant) for variant in variants}) == len(variants)
-    assert checkpoints.digest({"a": zeros, "b": zeros}) == checkpoints.digest(
-        {"b": zeros, "a": zeros}
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no checkpoint at all",
+        pickle.dumps({"a": 1}),
+        pickle.dumps(Trap()),
+        archive(),
+        saved_by_torch({"a": torch.zeros(3)}),
+        saved_by_torch(torch.zeros(3)),
+        saved_by_torch({"format": checkpoints.FORMAT, "code": Trap()}),
+    ],
+    ids=["text", "pickle", "code", "arrays", "weights", "tensor", "code in ours"],
+)
+def test_a_foreign_file_is_refused_and_no_code_in_it_is_run(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError) as caught:
+        load(path, WORK)
+    assert str(caught.value) == (
+        f"{path}: expected a checkpoint that this program wrote, found something else; move it away"
     )
+
+
+def test_a_newer_version_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(checkpoints, "VERSION", 2)
+        save(path, WORK, {})
+    with pytest.raises(CheckpointError) as caught:
+        load(path, WORK)
+    assert str(caught.value) == (
+        f"{path}: expected a checkpoint of version 1, found 2; "
+        "a newer version of this program wrote it: update"
+    )
+
+
+def test_a_checkpoint_of_other_work_is_refused_with_what_differs(path: Path) -> None:
+    other = {**WORK, "network": {"width": 16, "blocks": [1, 2]}, "seed": 1, "data": "x"}
+    with pytest.raises(CheckpointError) as caught:
+        load(path, other)
+    assert str(caught.value) == (
+        f"{path}: expected a checkpoint of the same work, found one that differs in "
+        "data, network.width, seed; move it away to start anew"
+    )
+
+
+def test_a_missing_checkpoint_is_not_a_broken_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "gone.pt", WORK)
+
+
+def test_a_zip_archive_is_what_torch_writes(path: Path) -> None:
+    assert zipfile.is_zipfile(path)  # what tells a file cut short from a foreign one
+
+
+def test_a_digest_is_of_names_shapes_types_and_bytes_in_the_order_of_names() -> None:
+    tensors = {"b": torch.tensor(2.5), "a": torch.tensor([[1.0, 2.0], [3.0, 4.0]])}
+    text = b"a (2, 2) torch.float32\n" + np.array([1, 2, 3, 4], "<f4").tobytes()
+    text += b"b () torch.float32\n" + np.array([2.5], "<f4").tobytes()
+    assert digest(tensors) == hashlib.sha256(text).hexdigest()
+
+
+def test_a_digest_does_not_see_how_a_tensor_lies_in_memory() -> None:
+    images = torch.arange(48.0).reshape(2, 3, 2, 4)
+    transposed = images.contiguous(memory_format=torch.channels_last)
+    assert digest({"a": transposed}) == digest({"a": images})

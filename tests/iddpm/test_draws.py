@@ -1,24 +1,38 @@
-"""A draw is a function of (seed, purpose, index) and of nothing drawn before."""
+"""Draws are functions of (seed, purpose, index), and of nothing that happened before."""
 
+import hashlib
+
+import numpy as np
 import torch
 
 from iddpm.draws import derived_seed, generator, numpy_generator
 
+INDICES = [(0, "noise"), (1, "noise"), (0, "dropout"), (0, "noise", 0), (0, "noise", 0, 1)]
+INDICES += [(0, "noise", 1, 0), (0, "noise", 10), (0, "noise", 1)]
 
-def test_the_seed_is_the_first_bytes_of_a_published_hash() -> None:
-    # printf '7 noise 3 1' | sha256sum, its first eight bytes, little-endian, halved
+
+def test_a_seed_is_the_first_bytes_of_the_hash_of_what_it_is_for() -> None:
+    digest = hashlib.sha256(b"7 noise 3 1").digest()
+    assert derived_seed(7, "noise", 3, 1) == int.from_bytes(digest[:8], "little") // 2
     assert derived_seed(7, "noise", 3, 1) == 7467310619247847631
 
 
-def test_the_same_draw_comes_again_and_every_other_differs() -> None:
-    def drawn(*key: int, purpose: str = "eps") -> list[float]:
-        return torch.randn(4, generator=generator(0, purpose, *key)).tolist()
-
-    assert drawn(5) == drawn(5)
-    others = [drawn(4), drawn(5, 0), drawn(5, purpose="t")]
-    assert all(drawn(5) != other for other in others)
+def test_every_seed_purpose_and_index_draws_its_own_numbers() -> None:
+    torch_draws = {float(torch.rand((), generator=generator(*index))) for index in INDICES}
+    numpy_draws = {numpy_generator(*index).random() for index in INDICES}
+    assert len(torch_draws) == len(numpy_draws) == len(INDICES)
 
 
-def test_numpy_draws_follow_the_same_rule() -> None:
-    assert numpy_generator(0, "a", 1).random() == numpy_generator(0, "a", 1).random()
-    assert numpy_generator(0, "a", 1).random() != numpy_generator(1, "a", 1).random()
+def test_a_draw_is_the_same_whatever_was_drawn_before() -> None:
+    first = torch.randn(5, generator=generator(3, "noise", 2))
+    first_numpy = numpy_generator(3, "noise", 2).normal(size=5)
+    torch.rand(7)
+    torch.rand(7, generator=generator(3, "noise", 1))
+    assert torch.equal(torch.randn(5, generator=generator(3, "noise", 2)), first)
+    assert np.array_equal(numpy_generator(3, "noise", 2).normal(size=5), first_numpy)
+
+
+def test_torchs_global_generator_is_neither_read_nor_moved() -> None:
+    before = torch.get_rng_state()
+    torch.rand(3, generator=generator(0, "noise"))
+    assert torch.equal(torch.get_rng_state(), before)

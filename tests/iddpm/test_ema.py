@@ -1,4 +1,4 @@
-"""Moving averages of weights against their closed form."""
+"""Averages against their closed form: a geometric series of all the weights there were."""
 
 import pytest
 import torch
@@ -7,36 +7,63 @@ from torch import nn
 from iddpm.ema import MovingAverages
 
 
-def test_an_average_is_the_closed_form_weighted_sum() -> None:
-    network = nn.Linear(3, 2, dtype=torch.float64)
-    history = [network.weight.detach().clone()]
-    averages = MovingAverages(network, (0.9, 0.5))
-    for step in range(6):
-        with torch.no_grad():
-            network.weight.add_(step + 1.0)
-        history.append(network.weight.detach().clone())
+def network(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)).double()
+
+
+def assign(target: nn.Module, source: nn.Module) -> None:
+    target.load_state_dict(source.state_dict())
+
+
+def test_averages_are_the_geometric_series_of_the_weights() -> None:
+    decays = (0.9, 0.5, 0.9999)
+    past = [network(seed) for seed in range(6)]
+    weights = network(0)
+    averages = MovingAverages(weights, decays)
+    for later in past[1:]:
+        assign(weights, later)
         averages.update()
-    for decay in (0.9, 0.5):
-        expected = decay**6 * history[0]
-        for step, weight in enumerate(history[1:], start=1):
-            expected = expected + (1 - decay) * decay ** (6 - step) * weight
-        found = averages.state_dict()[str(decay)]["weight"]
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    for decay in decays:
+        shares = [decay**5, *((1 - decay) * decay ** (5 - k) for k in range(1, 6))]
+        for name, average in averages.state_dict()[str(decay)].items():
+            expected = sum(
+                share * one.state_dict()[name] for share, one in zip(shares, past, strict=True)
+            )
+            torch.testing.assert_close(average, expected, rtol=0, atol=1e-14)  # float64 rounding
 
 
-def test_a_restored_average_goes_on_as_if_it_had_never_stopped() -> None:
-    network = nn.Linear(2, 2)
-    first, second = MovingAverages(network, (0.9,)), MovingAverages(network, (0.9,))
-    with torch.no_grad():
-        network.weight.mul_(3)
-    first.update()
-    second.load_state_dict(first.state_dict())
-    for averages in (first, second):
-        averages.update()
-    assert torch.equal(first.state_dict()["0.9"]["weight"], second.state_dict()["0.9"]["weight"])
+def test_an_average_starts_as_a_copy() -> None:
+    weights = network(0)
+    averages = MovingAverages(weights, (0.9,))
+    assign(weights, network(1))
+    for name, average in averages.state_dict()["0.9"].items():
+        assert torch.equal(average, network(0).state_dict()[name])
 
 
-def test_a_missing_decay_is_refused() -> None:
-    network = nn.Linear(2, 2)
-    with pytest.raises(KeyError):
-        MovingAverages(network, (0.9,)).load_state_dict({})
+def test_averages_go_on_where_a_saved_state_left_them() -> None:
+    weights = network(0)
+    averages = MovingAverages(weights, (0.9, 0.99))
+    assign(weights, network(1))
+    averages.update()
+    restored = MovingAverages(weights, (0.9, 0.99))
+    restored.load_state_dict(averages.state_dict())
+    assign(weights, network(2))
+    averages.update()
+    restored.update()
+    for decay, average in averages.state_dict().items():
+        for name, tensor in average.items():
+            assert torch.equal(restored.state_dict()[decay][name], tensor)
+
+
+def test_no_gradient_flows_into_an_average() -> None:
+    weights = network(0)
+    averages = MovingAverages(weights, (0.9,))
+    averages.update()
+    assert not any(tensor.requires_grad for tensor in averages.state_dict()["0.9"].values())
+
+
+def test_a_state_without_one_of_the_decays_is_refused() -> None:
+    averages = MovingAverages(network(0), (0.9,))
+    with pytest.raises(KeyError, match=r"0\.99"):
+        MovingAverages(network(0), (0.99,)).load_state_dict(averages.state_dict())

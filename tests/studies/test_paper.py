@@ -174,9 +174,7 @@ def test_one_setting_that_differs_keeps_the_papers_number_away(
 
 
 def test_what_the_paper_leaves_open_matches_nothing() -> None:
-    row = a_row(
-        metric="bits_per_dim", steps=4000, sampler=None, recipe='{"split": "cifar10/test"}'
-    )
+    row = a_row(metric="bits_per_dim", steps=4000, sampler=None, recipe='{"split": "cifar10/test"}')
     nll = next(p for p in table_numbers() if p.value == 3.17)
     assert reasons_against(nll, settings_of(row)) == [
         "images (50,000 here, not stated in the paper)"

@@ -90,17 +90,20 @@ def test_a_store_whose_making_was_cut_short_is_an_empty_one(tmp_path: Path) -> N
         (errno.EACCES, "this user may not write there; choose another folder"),
     ],
 )
-@pytest.mark.parametrize("call", ["mkdir", "fsync", "link"])
+@pytest.mark.parametrize("call", ["mkdir", "fsync", "link", "replace"])
 def test_a_disk_that_refuses_is_named_in_one_sentence(
     store: Store, monkeypatch: pytest.MonkeyPatch, call: str, number: int, words: str
 ) -> None:
     def refuse(*args: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, call, refuse)
-    with pytest.raises(StorageError, match=words) as error:
+    def write() -> None:
         store.claim(ADDRESS)
         store.create(tiny.training(seed=9))
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(StorageError, match=words) as error:
+        write()
     assert str(error.value).startswith(str(store.root))
     assert "\n" not in str(error.value)
 
@@ -111,9 +114,10 @@ def test_a_full_disk_leaves_neither_claim_nor_half_a_file(
     def refuse(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as patch, pytest.raises(StorageError):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", refuse)
-        store.claim(ADDRESS)
+        with pytest.raises(StorageError):
+            store.claim(ADDRESS)
     assert sorted(p.name for p in store.folder(ADDRESS).iterdir()) == ["lock", "task.json"]
     assert claimed(store).attempt == 1
 
@@ -167,7 +171,7 @@ def test_a_study_that_is_not_there_is_named_with_the_nearest(store: Store) -> No
     with pytest.raises(StoreError, match="no study 'sigma'; it holds no study yet"):
         store.study("sigma")
     store.record_study("sigma-digits", {})
-    with pytest.raises(StoreError, match="no study 'sigm-digits'; did you mean 'sigma-digits'?"):
+    with pytest.raises(StoreError, match="no study 'sigm-digits'; did you mean 'sigma-digits'"):
         store.study("sigm-digits")
     with pytest.raises(StoreError, match="no study 'x'; there are: sigma-digits"):
         store.study("x")

@@ -1,6 +1,6 @@
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -136,7 +136,8 @@ def test_an_address_is_the_sha256_of_the_canonical_text_written_by_hand() -> Non
 
 
 def score(**changes: Any) -> Task:
-    return replace(Task(kind="score", config=ScoreConfig(), needs=NETWORK, digests=DATA), **changes)
+    usual = {"config": ScoreConfig(), "needs": NETWORK, "digests": DATA}
+    return Task(kind="score", **{**usual, **changes})
 
 
 @pytest.mark.parametrize(

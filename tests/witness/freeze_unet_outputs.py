@@ -96,4 +96,5 @@ def output(case: str) -> Tensor:
 
 
 if __name__ == "__main__":
-    np.savez_compressed(FILE, **{case: output(case).numpy() for case in CASES})
+    outputs: dict[str, Any] = {case: output(case).numpy() for case in CASES}
+    np.savez_compressed(FILE, **outputs)

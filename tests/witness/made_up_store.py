@@ -37,6 +37,7 @@ from studies.store import Failure
 from studies.tasks import Task, task_json
 
 IMAGES = 16
+BOUNDED_IMAGES = 359
 SIMPLE, HYBRID = Simple(), Hybrid()
 ARMS: tuple[tuple[Objective, Sampler], ...] = (
     (SIMPLE, Ancestral(variance="beta")),
@@ -187,6 +188,7 @@ def _likelihood_cell(root: Path, study: MadeUp, objective: Objective, seed: int)
         variances = network.config.variances  # type: ignore[union-attr]
         _finish(root, task, _likelihood_result(study, objective.kind, variances, seed), seconds=5.0)
     arm = _arm(study, objective, "likelihood")
+    arm |= {"stride": "even", "steps": study.T, "images": BOUNDED_IMAGES}
     return {
         "arm": arm,
         "seed": seed,
@@ -208,7 +210,7 @@ def _likelihood_result(
         }
 
     return {
-        "images": 359,
+        "images": BOUNDED_IMAGES,
         "dimensions": 64,
         "steps": study.T,
         "timesteps": list(range(study.T)),
@@ -315,7 +317,10 @@ def _create(root: Path, task: Task) -> Path:
 
 
 def _finish(root: Path, task: Task, result: Mapping[str, Any], *, seconds: float) -> None:
-    folder = _create(root, task)
+    folder = root / "tasks" / task.address
+    if (folder / "result.json").exists():
+        return
+    _create(root, task)
     _write(folder / "result.json", result)
     _write(folder / "provenance.json", PROVENANCE | {"seconds": seconds})
 

@@ -8,11 +8,13 @@ from iddpm.config import (
     Ddim,
     DiffusionConfig,
     Digits,
+    FeaturesConfig,
     Hybrid,
     LikelihoodConfig,
-    OptimizerConfig,
+    RandomNetwork,
     SampleConfig,
     Sampler,
+    ScoreConfig,
     TrainConfig,
     UNetConfig,
 )
@@ -33,11 +35,13 @@ TRAINING = TrainConfig(
     steps=10,
 )
 
+DIGITS = (("data", describe(Digits()).digest),)
+
 
 def training(**changes: Any) -> Task:
     """A training of a few steps."""
     config = replace(TRAINING, **changes)
-    return Task(kind="train", config=config, digests=(("data", describe(Digits()).digest),))
+    return Task(kind="train", config=config, digests=DIGITS)
 
 
 def sampling(train: Task, sampler: Sampler | None = None, **changes: Any) -> Task:
@@ -62,16 +66,45 @@ def likelihood(train: Task, **changes: Any) -> Task:
         kind="likelihood",
         config=replace(config, **changes),
         needs=(("network", train.address),),
-        digests=(("data", describe(Digits()).digest),),
+        digests=DIGITS,
     )
 
 
-def study(seeds: int = 2, *, steps: int = 10) -> list[Task]:
-    """Trainings, and of each a bound and shards of two samplers; each task after its needs."""
-    trainings = [training(seed=seed, steps=steps) for seed in range(seeds)]
-    return [
-        *trainings,
-        *(likelihood(train) for train in trainings),
-        *(sampling(train) for train in trainings),
-        *(sampling(train, Ddim()) for train in trainings),
-    ]
+def extractor() -> Task:
+    """A random network of few features."""
+    config = RandomNetwork(data=Digits(), channels=2, features=4)
+    return Task(kind="extractor", config=config, digests=DIGITS)
+
+
+def real_features(extractor: Task) -> Task:
+    """Features of a few real images."""
+    config = FeaturesConfig(images=8, data=Digits(), split="test", block_size=4)
+    needs = (("extractor", extractor.address),)
+    return Task(kind="features", config=config, needs=needs, digests=DIGITS)
+
+
+def drawn_features(extractor: Task, *shards: Task, images: int | None = None) -> Task:
+    """Features of drawn images."""
+    needs = [("extractor", extractor.address)]
+    needs += [(f"samples/{i}", shard.address) for i, shard in enumerate(shards)]
+    config = FeaturesConfig(images=images, block_size=4)
+    return Task(kind="features", config=config, needs=tuple(needs))
+
+
+def score(drawn: Task, real: Task) -> Task:
+    """A score over one neighbour."""
+    needs = (("generated", drawn.address), ("reference", real.address))
+    return Task(kind="score", config=ScoreConfig(neighbours=1), needs=needs)
+
+
+def study(seeds: int = 2) -> list[Task]:
+    """A small study with every kind of task, each after those that it needs."""
+    read_by = extractor()
+    real = real_features(read_by)
+    tasks = [read_by, real]
+    for seed in range(seeds):
+        trained = training(seed=seed)
+        shards = sampling(trained, seed=seed), sampling(trained, Ddim(), seed=seed)
+        drawn = drawn_features(read_by, *shards)
+        tasks += [trained, likelihood(trained, seed=seed), *shards, drawn, score(drawn, real)]
+    return tasks

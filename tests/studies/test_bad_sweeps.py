@@ -1,0 +1,634 @@
+"""Everything that a sweep, a preset or an override can get wrong, and the sentence that says so."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from iddpm.config import ConfigError
+from studies.documents import MAX_BYTES
+from studies.plan import expand
+from studies.spec import read_sweep
+from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
+
+
+def complaint(folder: Path, sweep: str = SWEEP, preset: str = PRESET, **options: Any) -> str:
+    """What reading and planning is refused with; places are relative to the folder."""
+    path = write_sweep(folder, sweep, preset)
+    with pytest.raises(ConfigError) as refusal:
+        expand(read_sweep(path, **options))
+    text = str(refusal.value)
+    assert "\n" not in text
+    return text.replace(f"{folder}/", "")
+
+
+def inside(old: str, new: str, text: str = SWEEP) -> str:
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+def training(line: str) -> str:
+    """The sweep with one line of training settings, on line 6."""
+    return inside("seeds:", f"train: {{{line}}}\nseeds:")
+
+
+def sampling(lines: str) -> str:
+    """The sweep with other samples settings, from line 10 on."""
+    return SWEEP[: SWEEP.index("      grid:\n")] + "".join(
+        f"      {line}\n" for line in lines.splitlines()
+    )
+
+
+# --------------------------------------------------------------------------------- names and types
+
+NAMES = {
+    inside("question:", "qestion:"): (
+        "sweep.yaml:2: qestion: no such key; did you mean 'question'?"
+    ),
+    training("stepz: 5"): "sweep.yaml:6: train.stepz: no such field; did you mean 'steps'?",
+    training("diffusion: {schedul: linear}"): (
+        "sweep.yaml:6: train.diffusion.schedul: no such field; did you mean 'schedule'?"
+    ),
+    training("diffusion: {schedule: linaer}"): (
+        "sweep.yaml:6: train.diffusion.schedule: expected 'linear' or 'cosine', found 'linaer'; "
+        "did you mean 'linear'?"
+    ),
+    inside("[simple, hybrid]", "[simple, hybird]"): (
+        "sweep.yaml:5: grid.train.objective: expected 'simple', 'vlb' or 'hybrid', found "
+        "'hybird'; did you mean 'hybrid'?"
+    ),
+    inside("[simple, hybrid]", "[simple, {hybird: {}}]"): (
+        "sweep.yaml:5: grid.train.objective: expected 'simple', 'vlb' or 'hybrid', found "
+        "'hybird'; did you mean 'hybrid'?"
+    ),
+    inside("[simple, hybrid]", "[{simple: {vlb_weight: 1}}]"): (
+        "sweep.yaml:5: grid.train.objective.vlb_weight: no such field; this choice has no settings"
+    ),
+    training("objective: {vlb_weight: 0.1}"): (
+        "sweep.yaml:6: train.objective: expected 'simple', 'vlb' or 'hybrid', found "
+        "'vlb_weight'; name the choice as well, as in hybrid: {vlb_weight: ...}"
+    ),
+    training("objective: {hybrid: 5}"): (
+        "sweep.yaml:6: train.objective.hybrid: expected a mapping of settings, found 5"
+    ),
+    training("objective: {hybrid: {kind: vlb}}"): (
+        "sweep.yaml:6: train.objective.hybrid.kind: expected no kind below the name of a choice, "
+        "found 'vlb'"
+    ),
+    training("objective: 7"): (
+        "sweep.yaml:6: train.objective: expected 'simple', 'vlb' or 'hybrid', found 7; "
+        "write simple: {...}"
+    ),
+    inside("train.objective", "train.objectve"): (
+        "sweep.yaml:5: grid.train.objectve: no such field; did you mean 'objective'?"
+    ),
+    inside("train.objective", "objective"): (
+        "sweep.yaml:5: grid: expected a key that begins with train., found 'objective'; "
+        "settings of an evaluation vary inside `evaluate`"
+    ),
+    inside("likelihood: {}", "liklihood: {}"): (
+        "sweep.yaml:8: evaluate[0].liklihood: no such key; did you mean 'likelihood'?"
+    ),
+    inside("likelihood: {}", "likelihood: {image: 5}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.image: no such field; did you mean 'images'?"
+    ),
+    inside("        steps:", "        stpes:"): (
+        "sweep.yaml:11: evaluate[1].samples.grid.stpes: no such field; did you mean 'steps'?"
+    ),
+    f"{SWEEP}figures: [vlb_trems]\n": (
+        "sweep.yaml:12: figures: no such name 'vlb_trems'; did you mean 'vlb_terms'?"
+    ),
+    f"{SWEEP}claims: [learned_sigma_lowers_nl]\n": (
+        "sweep.yaml:12: claims: no such name 'learned_sigma_lowers_nl'; did you mean "
+        "'learned_sigma_lowers_nll'?"
+    ),
+    f"{SWEEP}figures: [vlb_terms, vlb_terms]\n": (
+        "sweep.yaml:12: figures: expected each name once, found 'vlb_terms' twice"
+    ),
+}
+
+VALUES = {
+    training("steps: true"): "sweep.yaml:6: train.steps: expected a whole number, found true",
+    training("steps: 10.0"): (
+        "sweep.yaml:6: train.steps: expected a whole number, found 10.0; write 10"
+    ),
+    training("steps: ten"): "sweep.yaml:6: train.steps: expected a whole number, found 'ten'",
+    training("steps: "): "sweep.yaml:6: train.steps: expected a whole number, found nothing",
+    training("steps: [1]"): "sweep.yaml:6: train.steps: expected a whole number, found [1]",
+    training("optimizer: {learning_rate: '1e-4'}"): (
+        "sweep.yaml:6: train.optimizer.learning_rate: expected a number, found '1e-4'; "
+        "write it without quotes"
+    ),
+    training("optimizer: {learning_rate: false}"): (
+        "sweep.yaml:6: train.optimizer.learning_rate: expected a number, found false"
+    ),
+    training("optimizer: {learning_rate: .nan}"): (
+        "sweep.yaml:6: train.optimizer.learning_rate: expected a finite number, found nan"
+    ),
+    training("optimizer: {learning_rate: -.inf}"): (
+        "sweep.yaml:6: train.optimizer.learning_rate: expected a finite number, found -inf"
+    ),
+    training("optimizer: {betas: [0.9, .nan]}"): (
+        "sweep.yaml:6: train.optimizer.betas: expected finite numbers, found [0.9, nan]"
+    ),
+    training("optimizer: {betas: [0.9]}"): (
+        "sweep.yaml:6: train.optimizer.betas: expected a list of 2 numbers, found [0.9]"
+    ),
+    training("optimizer: {learning_rate: -1e-3}"): (
+        "sweep.yaml:6: train.optimizer.learning_rate: expected a positive number, found -0.001"
+    ),
+    training("steps: -5"): "sweep.yaml:6: train.steps: expected at least 1, found -5",
+    training("network: {dropout: -0.1}"): (
+        "sweep.yaml:6: train.network.dropout: expected a probability in [0, 1), found -0.1"
+    ),
+    training("network: {dropout: 1}"): (
+        "sweep.yaml:6: train.network.dropout: expected a probability in [0, 1), found 1.0"
+    ),
+    training("ema_decays: 0.9"): (
+        "sweep.yaml:6: train.ema_decays: expected a list of numbers, found 0.9"
+    ),
+    training("network: 5"): (
+        "sweep.yaml:6: train.network: expected a mapping of settings, found 5"
+    ),
+    training("diffusion: {steps: 1}"): (
+        "sweep.yaml:6: train.diffusion.steps: expected at least 2 (the first step's variance is "
+        "stood in for by the second's), found 1"
+    ),
+    training("seed: 3"): (
+        "sweep.yaml:6: train.seed: expected no seed here, found 3; list seeds under `seeds`: a "
+        "cell trains, samples and scores with its own"
+    ),
+    inside("likelihood: {}", "likelihood: {seed: 1}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.seed: expected no seed here, found 1; list seeds "
+        "under `seeds`: a cell trains, samples and scores with its own"
+    ),
+    inside("likelihood: {}", "likelihood: {images: 0}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.images: expected at least 1, found 0"
+    ),
+    inside("[10, 100]", "[10, many]"): (
+        "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number, found 'many'"
+    ),
+    sampling("steps: 10\nimages: 3"): (
+        "sweep.yaml:11: evaluate[1].samples.images: expected more than the 3 neighbours of a "
+        "score, found 3"
+    ),
+    sampling("steps: 10\nimages: 1"): (
+        "sweep.yaml:11: evaluate[1].samples.images: expected at least 2, found 1"
+    ),
+    sampling("steps: 10\nshard_blocks: 0"): (
+        "sweep.yaml:11: evaluate[1].samples.shard_blocks: expected at least 1, found 0"
+    ),
+    sampling("steps: 10\nreference: {images: 2}"): (
+        "sweep.yaml:11: evaluate[1].samples.reference.images: expected more than the 3 "
+        "neighbours of a score, found 2"
+    ),
+    sampling("steps: 10\nskip: 1"): (
+        "sweep.yaml:11: evaluate[1].samples.skip: expected a fraction in [0, 1), found 1.0"
+    ),
+    sampling("clip: true"): (
+        "sweep.yaml:10: evaluate[1].samples.steps: expected a value, found none (it has no default)"
+    ),
+    inside("study: small", "study: ../small"): (
+        "sweep.yaml:1: study: expected a name of letters, digits, _, - and . (it names a "
+        "folder), found '../small'"
+    ),
+    inside("study: small", "study: 5"): (
+        "sweep.yaml:1: study: expected text, found 5; write it in quotes"
+    ),
+    inside("study: small\n", ""): (
+        "sweep.yaml:1: study: expected a value, found none (it has no default)"
+    ),
+    inside("[0, 1]", "[]"): "sweep.yaml:6: seeds: expected at least one seed, found none",
+    inside("[0, 1]", "[0, 0]"): (
+        "sweep.yaml:6: seeds: expected whole numbers of at least 0, each once, found [0, 0]"
+    ),
+    inside("[0, 1]", "[-1]"): (
+        "sweep.yaml:6: seeds: expected whole numbers of at least 0, each once, found [-1]"
+    ),
+    inside("[0, 1]", "3"): "sweep.yaml:6: seeds: expected a list of whole numbers, found 3",
+}
+
+
+@pytest.mark.parametrize("sweep", NAMES, ids=NAMES.get)
+def test_an_unknown_name_is_refused_with_the_nearest(tmp_path: Path, sweep: str) -> None:
+    assert complaint(tmp_path, sweep) == NAMES[sweep]
+
+
+@pytest.mark.parametrize("sweep", VALUES, ids=VALUES.get)
+def test_a_wrong_value_is_refused(tmp_path: Path, sweep: str) -> None:
+    assert complaint(tmp_path, sweep) == VALUES[sweep]
+
+
+def test_1e_4_is_read_as_the_number_it_means(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, training("optimizer: {learning_rate: 1e-4}, steps: 1e2"))
+    train = read_sweep(path).arms[0].train
+    assert (train.optimizer.learning_rate, train.steps) == (1e-4, 100)
+
+
+# ---------------------------------------------------------------------------------------- the cells
+
+CELLS = {
+    inside("[simple, hybrid]", "[]"): (
+        "sweep.yaml:5: grid.train.objective: expected a list of at least one, found an empty one"
+    ),
+    inside("[simple, hybrid]", "simple"): (
+        "sweep.yaml:5: grid.train.objective: expected a list, found 'simple'; put it in [ ]"
+    ),
+    inside("\n  train.objective: [simple, hybrid]", " {}"): (
+        "sweep.yaml:4: grid: expected at least one setting, found none"
+    ),
+    inside("\n  train.objective: [simple, hybrid]", " [1]"): (
+        "sweep.yaml:4: grid: expected a mapping, found [1]"
+    ),
+    inside("[10, 100]", "[10, 10]"): (
+        "sweep.yaml:10: evaluate[1].samples: expected each cell once, found two alike "
+        "(train.objective 'simple'; steps 10)"
+    ),
+    inside("[simple, hybrid]", "[simple, {simple: {}}]"): (
+        "sweep.yaml:8: evaluate[0].likelihood: expected each cell once, found two alike "
+        "(train.objective a mapping of 'simple')"
+    ),
+    f"{SWEEP}      include: [{{steps: 100}}]\n": (
+        "sweep.yaml:10: evaluate[1].samples: expected each cell once, found two alike "
+        "(train.objective 'simple'; steps 100)"
+    ),
+    f"{SWEEP}      exclude: [{{steps: 50}}]\n": (
+        "sweep.yaml:12: evaluate[1].samples.exclude[0]: expected a rule that leaves out a cell, "
+        "found one that matches none; mend or remove it"
+    ),
+    f"{SWEEP}      exclude: [{{}}]\n": (
+        "sweep.yaml:12: evaluate[1].samples.exclude[0]: expected at least one setting, found none"
+    ),
+    f"{SWEEP}      exclude: {{steps: 10}}\n": (
+        "sweep.yaml:12: evaluate[1].samples.exclude: expected a list, found a mapping of 'steps'; "
+        "put it in [ ]"
+    ),
+    f"{SWEEP}      exclude: [{{stesp: 10}}]\n": (
+        "sweep.yaml:12: evaluate[1].samples.exclude[0].stesp: no such field; did you mean 'steps'?"
+    ),
+    f"{SWEEP}      exclude: [{{train.objectiv: simple}}]\n": (
+        "sweep.yaml:12: evaluate[1].samples.exclude[0].train.objectiv: no such field; did you "
+        "mean 'objective'?"
+    ),
+    inside("seeds:", "exclude: [{steps: 10}]\nseeds:"): (
+        "sweep.yaml:6: exclude[0]: expected a key that begins with train., found 'steps'"
+    ),
+    inside("seeds:", "exclude: [{train.objective: simple}, {train.objective: hybrid}]\nseeds:"): (
+        "sweep.yaml:1: exclude: expected a cell left to run, found every one excluded"
+    ),
+    sampling("zip: {steps: [10, 20], images: [96]}"): (
+        "sweep.yaml:10: evaluate[1].samples.zip.images: expected 2 values, as many as the first "
+        "list of the zip has, found 1"
+    ),
+    inside("[10, 100]", f"{list(range(2, 102))}\n        skip: {[i / 2e3 for i in range(1001)]}"): (
+        "sweep.yaml:10: evaluate[1].samples: expected at most 100000 cells, found 100100"
+    ),
+    inside("[0, 1]", str(list(range(15000))), inside("[10, 100]", "[2, 3, 4, 5, 6]")): (
+        "sweep.yaml:1: grid: expected at most 100000 cells, found 180000"
+    ),
+    inside("seeds:", "blocks: []\nseeds:", SWEEP.replace("grid:\n  train", "#\n#")): (
+        "sweep.yaml:6: blocks: expected a list of at least one block, found []"
+    ),
+    inside("seeds:", "blocks: [{grid: {train.objective: [vlb]}}]\nseeds:"): (
+        "sweep.yaml:5: grid: expected no such key beside blocks, found a mapping of "
+        "'train.objective'; move it into the blocks that it is meant for"
+    ),
+    inside("grid:\n  train.objective: [simple, hybrid]", "blocks: [{gird: 1}]"): (
+        "sweep.yaml:4: blocks[0].gird: no such key; did you mean 'grid'?"
+    ),
+    SWEEP[: SWEEP.index("  - likelihood")] + "  []\n": (
+        "sweep.yaml:8: evaluate: expected a list of at least one evaluation, found []; "
+        "write - samples: {...}"
+    ),
+    inside("likelihood: {}", "{likelihood: {}, samples: {}}"): (
+        "sweep.yaml:8: evaluate[0]: expected one of likelihood or samples, found a mapping of "
+        "'likelihood', 'samples'"
+    ),
+}
+
+
+@pytest.mark.parametrize("sweep", CELLS, ids=CELLS.get)
+def test_cells_that_cannot_be_are_refused(tmp_path: Path, sweep: str) -> None:
+    assert complaint(tmp_path, sweep) == CELLS[sweep]
+
+
+# ------------------------------------------------------------------ what one part asks of another
+
+FIT = {
+    sampling("steps: 10\nsampler: {ancestral: {variance: range}}"): (
+        "sweep.yaml:11: evaluate[1].samples.sampler.variance: expected one of beta, beta_tilde, "
+        "found 'range', which a network trained with the objective 'simple' did not learn; train "
+        "it with {hybrid: {variance: range}}"
+    ),
+    inside("[10, 100]", "[10, 101]"): (
+        "sweep.yaml:11: evaluate[1].samples.steps: expected from 2 to the 100 of the trained "
+        "chain, found 101"
+    ),
+    inside("[10, 100]", "[1, 10]"): (
+        "sweep.yaml:11: evaluate[1].samples.steps: expected at least 2, found 1"
+    ),
+    sampling("steps: 40\nsampler: ddim"): (
+        "sweep.yaml:10: evaluate[1].samples.steps: expected a count that a constant stride over "
+        "100 steps can have, found 40; the nearest are 34 and 50"
+    ),
+    sampling("steps: 100\nsampler: {ancestral: {stride: [0, 5]}}"): (
+        "sweep.yaml:10: evaluate[1].samples.steps: expected 2, the length of the explicit stride, "
+        "found 100"
+    ),
+    sampling("steps: 10\nema_decay: 0.5"): (
+        "sweep.yaml:11: evaluate[1].samples.ema_decay: expected an average that the training "
+        "keeps (0.9), found 0.5; add it to train.ema_decays"
+    ),
+    sampling("steps: 10\nreference: {images: 5000}"): (
+        "sweep.yaml:11: evaluate[1].samples.reference.images: expected at most the 1500 images "
+        "of the train split, found 5000"
+    ),
+    sampling("steps: 10\nextractor: {random: {data: photos}}"): (
+        "sweep.yaml:11: evaluate[1].samples.extractor.data: expected images of the trained data's "
+        "channels, size and levels (1, 8, 17), found (3, 16, 256)"
+    ),
+    inside("likelihood: {}", "likelihood: {images: 298}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.images: expected at most the 297 images of the test "
+        "split, found 298"
+    ),
+    training("network: {channel_mult: [1, 1, 1, 1, 1]}"): (
+        "sweep.yaml:6: train.network.channel_mult: expected at most 4 levels for images of 8 "
+        "pixels, since each further level halves the side, found 5"
+    ),
+    training("network: {groups: 3}"): (
+        "sweep.yaml:6: train.network.groups: expected a divisor of every width (one is 8), found 3"
+    ),
+    training("network: {heads: 3}"): (
+        "sweep.yaml:6: train.network.heads: expected a divisor of the width of the middle block "
+        "(16), found 3"
+    ),
+    training("data: photos, network: {class_conditional: true, attention_resolutions: [8]}"): (
+        "sweep.yaml:6: train.network.class_conditional: expected data with labels, found none in "
+        "'photos'; choose other data or class_conditional: false"
+    ),
+    training("data: photos, network: {attention_resolutions: [8]}"): (
+        "presets/tiny.yaml:11: evaluate[1].samples.extractor: expected data with labels, found "
+        "none in 'photos'; use the extractor 'random'"
+    ),
+}
+
+
+@pytest.mark.parametrize("sweep", FIT, ids=FIT.get)
+def test_what_does_not_fit_is_refused_where_it_was_asked(tmp_path: Path, sweep: str) -> None:
+    assert complaint(tmp_path, sweep) == FIT[sweep]
+
+
+def test_an_extractor_is_of_data_that_it_can_read(tmp_path: Path) -> None:
+    preset = inside("extractor: classifier", "extractor: {classifier: {data: photos}}", PRESET)
+    assert complaint(tmp_path, preset=preset) == (
+        "presets/tiny.yaml:11: evaluate[1].samples.extractor: expected data with labels, found "
+        "none in 'photos'; use the extractor 'random'"
+    )
+
+
+def test_a_network_for_photos_needs_sides_that_photos_have(tmp_path: Path) -> None:
+    assert complaint(tmp_path, training("data: photos")) == (
+        "presets/tiny.yaml:4: train.network.attention_resolutions: expected sides of the feature "
+        "maps of images of 16 pixels, 16, 8, found 4"
+    )
+
+
+# ---------------------------------------------------------------------------------------- the files
+
+BROKEN = {
+    "study: x\n\tquestion: y\n": (
+        "sweep.yaml:2: expected a sweep file, found a tab; YAML is indented with spaces"
+    ),
+    "study: x\nseeds: [0, 1\ngrid: {}\n": (
+        "sweep.yaml:3: expected a sweep file, found broken YAML (expected ',' or ']', but got ':')"
+    ),
+    "study: 'x\n": (
+        "sweep.yaml:2: expected a sweep file, found broken YAML (found unexpected end of stream)"
+    ),
+    "study: x\nstudy: y\n": "sweep.yaml:2: study: expected each key once, found it on line 1 too",
+    "train:\n  steps: 1\n  seed: 1\n  steps: 1\n": (
+        "sweep.yaml:4: train.steps: expected each key once, found it on line 2 too"
+    ),
+    "1: x\n": "sweep.yaml:1: key: expected a name as key, found 1",
+    "? [a]\n: x\n": "sweep.yaml:1: key: expected a name as key, found a collection",
+    "train: {? [a] : x}\n": "sweep.yaml:1: train: expected a name as key, found a collection",
+    "study: !!python/name:os.system x\n": (
+        "sweep.yaml:1: study: expected a plain value, found 'x' tagged "
+        "tag:yaml.org,2002:python/name:os.system"
+    ),
+    "study: !!int x\n": (
+        "sweep.yaml:1: study: expected a plain value, found 'x' tagged tag:yaml.org,2002:int"
+    ),
+    "study: *x\n": (
+        "sweep.yaml:1: expected a sweep file, found broken YAML (found undefined alias 'x')"
+    ),
+    "study: &x [*x]\n": (
+        "sweep.yaml:1: expected a sweep file, found values nested without end; an alias may stand "
+        "inside what it names"
+    ),
+    "[" * 5000: (
+        "sweep.yaml:1: expected a sweep file, found values nested without end; an alias may stand "
+        "inside what it names"
+    ),
+    "study: x\n---\nstudy: y\n": (
+        "sweep.yaml:2: expected a sweep file, found broken YAML (but found another document)"
+    ),
+    "study: \x07\n": "sweep.yaml:1: expected a sweep file, found the character U+0007: not text",
+    "": "sweep.yaml:1: expected a sweep file, found an empty document",
+    "- study\n": (
+        "sweep.yaml:1: study: expected a sweep file with keys such as study, found ['study']"
+    ),
+}
+TOO_MANY = (
+    "expected at most 20000 values in a file, found more (an alias counts as often as it is "
+    "used); split the sweep into several"
+)
+
+
+@pytest.mark.parametrize("sweep", BROKEN, ids=BROKEN.get)
+def test_broken_yaml_is_refused_with_its_line(tmp_path: Path, sweep: str) -> None:
+    assert complaint(tmp_path, sweep) == BROKEN[sweep]
+
+
+def test_a_few_aliases_that_stand_for_millions_of_values_are_refused(tmp_path: Path) -> None:
+    lines = ["a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefg", "bcdefgh")]
+    assert complaint(tmp_path, "\n".join(lines)).endswith(TOO_MANY)
+
+
+def test_more_values_than_a_sweep_can_mean_are_refused(tmp_path: Path) -> None:
+    sweep = f"seeds: [{'1,' * 20_000}]\n"
+    assert complaint(tmp_path, sweep) == f"sweep.yaml:1: {TOO_MANY}"
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    sweep = "a: &a [1]\n" + "b: *a\n" * (50_000_000 // 6)
+    assert complaint(tmp_path, sweep) == (
+        "sweep.yaml: expected a sweep file of at most 1 MB, found 50 MB"
+    )
+    assert MAX_BYTES == 1_000_000
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "sweep.npz", np.arange(9))
+    with pytest.raises(ConfigError, match=r"expected a sweep file in UTF-8 text, found binary dat"):
+        read_sweep(tmp_path / "sweep.npz")
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a sweep file, found a directory; name a .yaml"):
+        read_sweep(tmp_path)
+
+
+def test_what_is_no_file_is_refused() -> None:
+    with pytest.raises(ConfigError, match="found something that is not a file"):
+        read_sweep("/dev/null")
+
+
+def test_a_missing_sweep_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    with pytest.raises(ConfigError) as refusal:
+        read_sweep(tmp_path / "swep.yaml")
+    assert str(refusal.value) == (
+        f"{tmp_path}/swep.yaml: expected a sweep file, found no such file; did you mean '{path}'?"
+    )
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found no such file; there are none"):
+        read_sweep(tmp_path / "no" / "sweep.yaml")
+
+
+def test_a_file_that_may_not_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_sweep(tmp_path)
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ConfigError, match="found one unreadable: Permission denied"):
+        read_sweep(path)
+
+
+# --------------------------------------------------------------------------- presets and overrides
+
+PRESETS = {
+    inside("description:", "descripton:", PRESET): (
+        "presets/tiny.yaml:1: descripton: no such key; did you mean 'description'?"
+    ),
+    inside("data: digits\n", "", PRESET): (
+        "presets/tiny.yaml:1: data: expected a value, found none (it has no default)"
+    ),
+    inside("data: digits", "data: digitz", PRESET): (
+        "presets/tiny.yaml:2: data: expected 'digits', 'photos', 'folder' or 'npz', found "
+        "'digitz'; did you mean 'digits'?"
+    ),
+    inside("  steps: 50", "  stpes: 50", PRESET): (
+        "presets/tiny.yaml:8: train.stpes: no such field; did you mean 'steps'?"
+    ),
+    inside("images: 20", "imagse: 20", PRESET): (
+        "presets/tiny.yaml:10: evaluate.likelihood.imagse: no such field; did you mean 'images'?"
+    ),
+    inside("  samples:", "  sample:", PRESET): (
+        "presets/tiny.yaml:11: evaluate.sample: no such key; did you mean 'samples'?"
+    ),
+    inside("images: 96", "exclude: [{stesp: 5}], images: 96", PRESET): (
+        "presets/tiny.yaml:11: evaluate.samples.exclude[0].stesp: no such field; "
+        "did you mean 'steps'?"
+    ),
+    inside("data: digits", "data: {folder: {size: 8}}", PRESET): (
+        "presets/tiny.yaml:2: train.data.path: expected a value, found none (it has no default)"
+    ),
+    inside("data: digits", "data: {photos: {test_images: 1000000}}", PRESET): None,
+}
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=PRESETS.get)
+def test_a_wrong_preset_is_refused(tmp_path: Path, preset: str) -> None:
+    expected = PRESETS[preset] or "presets/tiny.yaml:2: train.data.test_images: expected at most"
+    assert complaint(tmp_path, preset=preset).startswith(expected)
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    data = f"data: {{folder: {{path: {tmp_path}/images, size: 8}}}}"
+    assert complaint(tmp_path, preset=inside("data: digits", data, PRESET)) == (
+        "presets/tiny.yaml:2: train.data.path: expected a folder images/train with image files, "
+        "found none; put the images below train/ and test/"
+    )
+
+
+@pytest.mark.parametrize("name", ["tyni", "../presets/tiny", ""])
+def test_a_preset_that_does_not_exist_is_refused(tmp_path: Path, name: str) -> None:
+    hint = "did you mean 'tiny'?" if name else "there are: tiny"
+    assert complaint(tmp_path, inside("tiny", f"'{name}'")) == (
+        f"sweep.yaml: preset: expected one in presets, found {name!r}; {hint}"
+    )
+
+
+OVERRIDES = {
+    ("train.stepz", "3"): (
+        "--set train.stepz=3: train.stepz: no such field; did you mean 'steps'?"
+    ),
+    ("steps", "3"): (
+        "--set steps=3: steps: expected a key that begins with train., samples., likelihood., "
+        "found 'steps'"
+    ),
+    ("train", "3"): (
+        "--set train=3: train: expected a key that begins with train., samples., likelihood., "
+        "found 'train'"
+    ),
+    ("train.steps", "ten"): (
+        "--set train.steps=ten: train.steps: expected a whole number, found 'ten'"
+    ),
+    ("train.steps", ""): "--set train.steps=: expected a value, found an empty document",
+    ("train.steps", "[1"): None,
+    ("train.steps", "-5"): "--set train.steps=-5: train.steps: expected at least 1, found -5",
+    ("train.network.heads", "3"): (
+        "--set train.network.heads=3: train.network.heads: expected a divisor of the width of the "
+        "middle block (16), found 3"
+    ),
+    ("samples.steps", "[1000]"): (
+        "--set samples.steps=[1000]: evaluate[1].samples.steps: expected from 2 to the 100 of "
+        "the trained chain, found 1000"
+    ),
+    ("samples.steps", "[]"): (
+        "--set samples.steps=[]: evaluate[1].samples.grid.steps: expected a list of at least one, "
+        "found an empty one"
+    ),
+    ("likelihood.seed", "3"): (
+        "--set likelihood.seed=3: evaluate[0].likelihood.seed: expected no seed here, found 3; "
+        "list seeds under `seeds`: a cell trains, samples and scores with its own"
+    ),
+}
+
+
+@pytest.mark.parametrize("override", OVERRIDES, ids="=".join)
+def test_a_wrong_override_is_refused(tmp_path: Path, override: tuple[str, str]) -> None:
+    expected = OVERRIDES[override] or "--set train.steps=[1: expected a value, found broken YAML"
+    assert complaint(tmp_path, overrides=[override]).startswith(expected)
+
+
+def test_an_override_of_what_is_not_evaluated_is_refused(tmp_path: Path) -> None:
+    sweep = SWEEP[: SWEEP.index("  - samples")]
+    assert complaint(tmp_path, sweep, overrides=[("samples.steps", "5")]) == (
+        "--set samples.steps=5: samples.steps: expected a setting of what the sweep does "
+        "(likelihood, train), found 'samples'"
+    )
+
+
+def test_an_override_of_lists_in_step_is_refused(tmp_path: Path) -> None:
+    sweep = sampling("zip: {steps: [10, 20], images: [96, 32]}")
+    assert complaint(tmp_path, sweep, overrides=[("samples.steps", "[10]")]) == (
+        "--set samples.steps=[10]: samples.steps: expected a setting that the sweep does not vary "
+        "in step, found one of its zip; edit the lists in the file"
+    )
+
+
+def test_wrong_seeds_from_the_command_line_are_refused(tmp_path: Path) -> None:
+    assert complaint(tmp_path, seeds=[1, 1]) == (
+        "--seeds: seeds: expected whole numbers of at least 0, each once, found [1, 1]"
+    )

@@ -1,0 +1,299 @@
+"""Each claim on made-up results that support it, contradict it, leave it open, or are not there."""
+
+import math
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies import names
+from studies.claims import CLAIMS, Finding, Measurement, judge
+from studies.intervals import Interval
+from studies.store import Store
+from studies.tables import Tables, tables
+from tests.witness.made_up_store import ARMS, MadeUp, bound, distance, terms, variant, write_store
+
+Judge = Callable[..., Finding]
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Judge:
+    """Judges one claim on a study with some of its parts changed."""
+    folders = count()
+
+    def on(claim: str, study: MadeUp) -> Finding:
+        root = write_store(tmp_path / str(next(folders)), study)
+        return judge(claim, tables(Store(root), study.study))
+
+    return on
+
+
+def deciding(finding: Finding) -> list[Measurement]:
+    return [m for m in finding.measurements if m.decides]
+
+
+def test_the_claims_are_those_that_a_sweep_may_name() -> None:
+    assert tuple(CLAIMS) == names.CLAIMS
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        (Interval(-1.0, -2.0, -0.1, 3), "supported"),
+        (Interval(1.0, 0.1, 2.0, 3), "contradicted"),
+        (Interval(-1.0, -2.1, 0.1, 3), "inconclusive"),
+        (Interval(-1.0, -math.inf, math.inf, 1), "inconclusive"),
+    ],
+)
+def test_the_interval_alone_decides(interval: Interval, verdict: str) -> None:
+    assert Measurement(what="x", interval=interval, unit="ratio", high=0.0).verdict == verdict
+
+
+def test_every_claim_is_supported_by_results_that_agree_with_the_paper(judged: Judge) -> None:
+    study = variant(distance=lambda o, mode, k, seed: distance(o, mode, k, 0) * (1 + seed / 100))
+    for claim in CLAIMS:
+        finding = judged(claim, study)
+        assert (claim, finding.verdict) == (claim, "supported")
+        assert finding.reason == "Every deciding quantity lies wholly where the claim puts it."
+
+
+@pytest.mark.parametrize("claim", list(CLAIMS)[1:])
+def test_one_seed_leaves_every_measured_claim_open(claim: str, judged: Judge) -> None:
+    finding = judged(claim, variant(seeds=(5,)))
+    assert finding.verdict == "inconclusive"
+    assert finding.reason.startswith("There is only one seed, so the spread is unknown")
+    assert {m.interval.n for m in finding.measurements} == {1}
+
+
+@pytest.mark.parametrize("claim", list(CLAIMS)[1:])
+def test_nothing_measured_is_not_run(claim: str, judged: Judge) -> None:
+    empty = variant(likelihood=False, arms=(), steps=())
+    finding = judged(claim, empty)
+    assert (finding.verdict, finding.measurements) == ("not run", ())
+    assert finding.reason.startswith("Not measured yet: ")
+
+
+# ---------------------------------------------------------------------- the ratio of the schedule
+
+
+def ratio_by_one_step_kernels(T: int) -> list[float]:
+    """Var[x_{t-1} | x_t, x_0] / beta_t by conditioning the joint Gaussian, step by step."""
+    ratios, variance = [], 0.0
+    for beta in np.linspace(0.1 / T, 20 / T, T):
+        after = (1 - beta) * variance + beta
+        covariance = math.sqrt(1 - beta) * variance
+        ratios.append(float((variance - covariance**2 / after) / beta))
+        variance = after
+    return ratios
+
+
+def test_beta_tilde_is_close_to_beta_by_the_joint_gaussian_too(judged: Judge) -> None:
+    found = deciding(judged("beta_tilde_close_to_beta", variant(schedule="linear")))
+    lowest = [min(ratio_by_one_step_kernels(T)[18:]) for T in (100, 1000, 4000, 10_000)]
+    assert [m.interval.mean for m in found[:4]] == pytest.approx(lowest, rel=1e-9)
+    assert all(low >= 0.9 for low in lowest)
+    shares = [np.mean(np.less(ratio_by_one_step_kernels(T), 0.9)) for T in (100, 1000, 4000, 10000)]
+    assert [m.interval.mean for m in found[4:]] == pytest.approx(np.diff(shares), rel=1e-12)
+
+
+def test_an_exact_claim_has_no_seeds_and_no_width(judged: Judge) -> None:
+    for measurement in judged("beta_tilde_close_to_beta", variant(seeds=(0,))).measurements:
+        assert measurement.interval.n == 0
+        assert measurement.interval.low == measurement.interval.high
+
+
+def test_the_studys_own_cosine_schedule_is_told_and_decides_nothing(judged: Judge) -> None:
+    cosine = judged("beta_tilde_close_to_beta", variant(schedule="cosine"))
+    aside = [m for m in cosine.measurements if not m.decides]
+    assert [m.what.rpartition(", ")[2] for m in aside] == ["cosine"] * 4
+    assert not any("cosine" in m.what for m in deciding(cosine))
+
+
+# ------------------------------------------------------------------------------ first steps
+
+
+def test_the_share_of_the_first_steps_is_their_terms_over_the_whole_bound(judged: Judge) -> None:
+    finding = judged("first_steps_carry_the_bound", MadeUp())
+    assert len(finding.measurements) == 5
+    of_hybrid_range = finding.measurements[-1]
+    assert of_hybrid_range.what.endswith("L_hybrid, Σ learned")
+    shares = []
+    for seed in range(3):
+        by_step = terms(bound("hybrid", "range", seed), 200)
+        shares.append(sum(by_step[:10]) / (sum(by_step) + 0.0025))
+    assert of_hybrid_range.interval.mean == pytest.approx(np.mean(shares), rel=1e-12)
+
+
+def test_a_bound_spread_evenly_contradicts_that_the_first_steps_carry_it(judged: Judge) -> None:
+    finding = judged("first_steps_carry_the_bound", variant(terms=lambda total, T: [total / T] * T))
+    assert finding.verdict == "contradicted"
+    assert "The paper's networks were trained for 200,000 to 1,500,000 steps" in finding.reason
+    assert "1,500 training steps, T = 200" in finding.reason
+
+
+def test_one_arm_against_it_is_enough_to_contradict(judged: Judge) -> None:
+    def odd(total: float, T: int) -> list[float]:
+        return terms(total, T) if total < 2.5 else [total / T] * T
+
+    finding = judged("first_steps_carry_the_bound", variant(terms=odd))
+    assert finding.verdict == "contradicted"
+    assert {m.verdict for m in finding.measurements} == {"supported", "contradicted"}
+
+
+# --------------------------------------------------------------------- sigma at many steps
+
+MINOR = "sigma_choice_is_minor_at_many_steps"
+
+
+def differing(*relative: float) -> Callable[[str, str, int, int], float]:
+    """Distances in which β differs from β̃ by these relative amounts at the most steps."""
+
+    def of(objective: str, mode: str, steps: int, seed: int) -> float:
+        return 10.0 * (1 + relative[seed] * (mode == "beta") * (steps == 200))
+
+    return of
+
+
+def test_a_large_difference_at_the_most_steps_contradicts(judged: Judge) -> None:
+    assert judged(MINOR, variant(distance=differing(0.5, 0.52, 0.48))).verdict == "contradicted"
+
+
+def test_a_difference_across_the_margin_leaves_it_open(judged: Judge) -> None:
+    finding = judged(MINOR, variant(distance=differing(0.05, 0.2, 0.0)))
+    assert finding.verdict == "inconclusive"
+    assert finding.reason.startswith("The interval crosses the border of the claim: FD(β) minus")
+
+
+def test_the_difference_is_relative_to_the_mean_of_the_two_and_paired(judged: Judge) -> None:
+    finding = judged(MINOR, variant(distance=differing(0.04, 0.05, 0.03)))
+    relative = [0.4 / 10.2, 0.5 / 10.25, 0.3 / 10.15]
+    assert [m.interval.mean for m in finding.measurements] == pytest.approx([np.mean(relative)] * 2)
+    assert (finding.verdict, finding.measurements[0].what) == (
+        "supported",
+        "FD(β) minus FD(β̃) over their mean at 200 steps, L_simple",
+    )
+
+
+def test_few_steps_have_no_say_in_it(judged: Judge) -> None:
+    def only_few(objective: str, mode: str, steps: int, seed: int) -> float:
+        return (10.0 + seed) * (9 if mode == "beta" and steps < 200 else 1)
+
+    assert judged(MINOR, variant(distance=only_few)).verdict == "supported"
+
+
+def test_beta_tilde_unsampled_is_not_run(judged: Judge) -> None:
+    arms = tuple(arm for arm in ARMS if getattr(arm[1], "variance", "") != "beta_tilde")
+    assert judged(MINOR, variant(arms=arms)).verdict == "not run"
+
+
+# --------------------------------------------------------------------------------- bits/dim
+
+NLL = "learned_sigma_lowers_nll"
+
+
+def test_the_differences_are_paired_by_seed(judged: Judge) -> None:
+    found = judged(NLL, MadeUp()).measurements
+    expected = [
+        np.mean([bound("hybrid", "range", s) - bound(objective, fixed, s) for s in range(3)])
+        for objective in ("simple", "hybrid")
+        for fixed in ("beta", "beta_tilde")
+    ]
+    assert [m.interval.mean for m in found] == pytest.approx(expected, rel=1e-9)
+    assert [m.decides for m in found] == [True, True, False, False]
+
+
+def test_a_learned_sigma_that_costs_bits_against_one_fixed_one_contradicts(judged: Judge) -> None:
+    def worse(objective: str, variance: str, seed: int) -> float:
+        return {"beta": 2.6, "beta_tilde": 2.4, "range": 2.5}[variance] + 0.01 * seed
+
+    finding = judged(NLL, variant(bound=worse))
+    assert finding.verdict == "contradicted"
+    assert finding.reason.startswith(
+        "Wholly outside what the claim says: L_hybrid, Σ learned minus L_simple, Σ = β̃."
+    )
+
+
+def test_seeds_that_disagree_leave_bits_open(judged: Judge) -> None:
+    def noisy(objective: str, variance: str, seed: int) -> float:
+        return 2.5 + (0.1 * (seed - 1) if variance == "range" else 0)
+
+    assert judged(NLL, variant(bound=noisy)).verdict == "inconclusive"
+
+
+def test_no_hybrid_network_is_not_run_and_says_what_is_missing(judged: Judge) -> None:
+    finding = judged(NLL, variant(arms=ARMS[:2]))
+    assert finding.verdict == "not run"
+    assert "L_hybrid, Σ learned minus L_simple, Σ = β̃" in finding.reason
+
+
+def test_a_seed_that_only_one_arm_has_is_no_pair(judged: Judge) -> None:
+    finding = judged(NLL, variant(planned_bounds=(("hybrid", 1),)))
+    assert {m.interval.n for m in finding.measurements} == {2}
+
+
+# -------------------------------------------------------------------------------- few steps
+
+FEW = "learned_sigma_keeps_quality_at_few_steps"
+
+
+def test_the_loss_is_the_mean_log_distance_at_few_steps_against_the_most(judged: Judge) -> None:
+    study = variant(steps=(5, 10, 50, 200))
+    learned_against_beta = judged(FEW, study).measurements[0]
+
+    def loss(objective: str, mode: str, seed: int) -> float:
+        few = [math.log(distance(objective, mode, k, seed)) for k in (5, 10)]
+        return sum(few) / 2 - math.log(distance(objective, mode, 200, seed))
+
+    expected = np.mean([loss("hybrid", "range", s) - loss("simple", "beta", s) for s in range(3)])
+    assert learned_against_beta.interval.mean == pytest.approx(expected, rel=1e-9)
+    assert learned_against_beta.what.startswith("loss at 5 and 10 steps against 200, ")
+
+
+def test_a_learned_sigma_that_loses_more_contradicts(judged: Judge) -> None:
+    def swapped(objective: str, mode: str, steps: int, seed: int) -> float:
+        other = {"range": "beta", "beta": "range", "beta_tilde": "range"}.get(mode, mode)
+        return distance(objective, other, steps, seed)
+
+    assert judged(FEW, variant(distance=swapped)).verdict == "contradicted"
+
+
+def test_losses_that_differ_by_seed_leave_it_open(judged: Judge) -> None:
+    def noisy(objective: str, mode: str, steps: int, seed: int) -> float:
+        return 10.0 * math.exp((seed - 1) * (mode == "range") * (steps == 10))
+
+    assert judged(FEW, variant(distance=noisy)).verdict == "inconclusive"
+
+
+def test_without_few_steps_it_is_not_run(judged: Judge) -> None:
+    assert judged(FEW, variant(steps=(100, 200))).verdict == "not run"
+
+
+# -------------------------------------------------------------------------------- robustness
+
+
+def test_arms_that_differ_in_another_setting_are_judged_apart(
+    judged: Judge, tmp_path: Path
+) -> None:
+    root = write_store(
+        tmp_path / "two", variant(study="a-digits"), variant(study="b-digits", T=400)
+    )
+    both = [tables(Store(root), study) for study in ("a-digits", "b-digits")]
+    merged = Tables(
+        study="both",
+        record=both[0].record,
+        results=_stacked(both, "results"),
+        steps=_stacked(both, "steps"),
+        samples=_stacked(both, "samples"),
+    )
+    whats = [m.what for m in judge(NLL, merged).measurements if m.decides]
+    assert [what.partition(", T = ")[2] for what in whats] == [
+        *["200, 200 steps"] * 2,
+        *["400, 400 steps"] * 2,
+    ]
+
+
+def _stacked(parts: list[Tables], name: str) -> pd.DataFrame:
+    return pd.concat([getattr(part, name) for part in parts], ignore_index=True)

@@ -1,0 +1,287 @@
+"""What the artists draw, against one-line expressions over the tables and results behind them."""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy import stats
+
+from iddpm.config import Digits, Photos
+from iddpm.data import describe
+from studies import names
+from studies.figures import FIGURES, style
+from studies.figures.sample_grid import COLUMNS, step_counts
+from studies.store import Store
+from studies.tables import Tables, tables
+from tests.witness.made_up_store import MadeUp, terms, variant, write_store
+
+STUDY = MadeUp()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    root = write_store(tmp_path_factory.mktemp("figures") / "store", STUDY)
+    return tables(Store(root), STUDY.study)
+
+
+def a_study(folder: Path, made_up: MadeUp) -> Tables:
+    return tables(Store(write_store(folder / "store", made_up)), made_up.study)
+
+
+def drawn(name: str, study: Tables) -> tuple[pd.DataFrame, Figure]:
+    table = FIGURES[name].table(study)
+    return table, FIGURES[name].draw(table)
+
+
+def curves(axes: Axes) -> dict[str, Line2D]:
+    return {str(line.get_label()): line for line in axes.lines}
+
+
+def caption(name: str, study: Tables) -> str:
+    return FIGURES[name].caption(FIGURES[name].table(study), study)
+
+
+def test_the_figures_are_those_that_a_sweep_may_name() -> None:
+    assert tuple(FIGURES) == names.FIGURES
+
+
+# ----------------------------------------------------------------------------------- beta_ratio
+
+
+def test_the_ratio_is_drawn_for_three_lengths_on_a_log_axis(study: Tables) -> None:
+    _, figure = drawn("beta_ratio", study)
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    assert list(curves(axes)) == ["T = 100", "T = 1,000", "T = 10,000"]
+    for T, line in zip((100, 1000, 10_000), axes.lines, strict=True):
+        noise = 1 - np.cumprod(1 - np.linspace(0.1 / T, 20 / T, T))
+        np.testing.assert_allclose(line.get_xdata(), np.arange(2, T + 1) / T)
+        np.testing.assert_allclose(line.get_ydata(), noise[:-1] / noise[1:], rtol=1e-12)
+
+
+def test_the_digitised_points_of_fig_1_lie_on_the_drawn_curve(study: Tables) -> None:
+    _, figure = drawn("beta_ratio", study)
+    ratio = np.asarray(figure.axes[0].lines[0].get_ydata())  # index 0 is not drawn
+    digitised = {2: 0.451, 3: 0.564, 5: 0.701, 10: 0.833, 20: 0.923}
+    for index, value in digitised.items():
+        assert ratio[index - 1] == pytest.approx(value, abs=0.01)  # one hundredth of the axis
+
+
+def test_the_first_ratio_is_zero_and_said_in_words(study: Tables) -> None:
+    assert FIGURES["beta_ratio"].table(study).groupby("T")["ratio"].first().eq(0).all()
+    assert "exactly zero, which a log axis cannot show" in caption("beta_ratio", study)
+
+
+# ------------------------------------------------------------------------------------ vlb_terms
+
+
+def test_each_term_is_the_mean_over_seeds(study: Tables) -> None:
+    _, figure = drawn("vlb_terms", study)
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    assert len(axes.lines) == 5
+    shown = study.steps[study.steps["part"] != "prior"]
+    shown = shown[(shown["objective"] == "hybrid") & (shown["variance"] == "range")]
+    line = curves(axes)[r"$L_{\mathrm{hybrid}}$, Σ learned"]
+    expected = shown.groupby("step")["mean"].mean()
+    np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-12)
+    np.testing.assert_array_equal(line.get_xdata(), expected.index)
+
+
+def test_the_bands_are_95_percent_t_intervals(study: Tables) -> None:
+    _, figure = drawn("vlb_terms", study)
+    bands = [c for c in figure.axes[0].collections if isinstance(c, PolyCollection)]
+    assert len(bands) == 5
+    shown = study.steps[(study.steps["objective"] == "simple") & (study.steps["part"] != "prior")]
+    beta = shown[shown["variance"] == "beta"].pivot_table("mean", "step", "seed").to_numpy()
+    half = stats.t.ppf(0.975, 2) * stats.sem(beta, axis=1)
+    vertices = bands[0].get_paths()[0].vertices
+    low, high = beta.mean(axis=1) - half, beta.mean(axis=1) + half
+    heights = np.sort(np.asarray(vertices)[:, 1])
+    assert heights[[0, -1]] == pytest.approx([low[-1], high[0]], rel=1e-9)
+    assert np.isin(np.round(np.log(high), 9), np.round(np.log(heights), 9)).all()
+
+
+def test_terms_that_are_zero_are_left_out_and_said_in_words(tmp_path: Path) -> None:
+    def ending_in_zero(total: float, T: int) -> list[float]:
+        return [*terms(total, T)[:-3], 0.0, 0.0, 0.0]
+
+    study = a_study(tmp_path, variant(terms=ending_in_zero))
+    _, figure = drawn("vlb_terms", study)
+    assert {len(np.asarray(line.get_xdata())) for line in figure.axes[0].lines} == {197}
+    assert "are the terms: 3 of L_simple, Σ = β (steps 197 to 199)" in caption("vlb_terms", study)
+
+
+def test_the_papers_terms_are_described_and_not_overlaid(study: Tables) -> None:
+    said = caption("vlb_terms", study)
+    assert "falls from about 1.1 at the first step to about 5e-08 at the last (digitised)" in said
+    assert "It is not overlaid: the paper does not say which network and data it shows." in said
+    assert "No term is zero." in said
+
+
+# ----------------------------------------------------------------------------- quality_vs_steps
+
+
+def test_each_curve_is_the_mean_over_seeds_at_each_number_of_steps(study: Tables) -> None:
+    _, figure = drawn("quality_vs_steps", study)
+    (axes,) = figure.axes
+    results = study.results[study.results["metric"] == "frechet_distance"]
+    arms = results.groupby(["objective", results["variance"].fillna("ddim")])
+    assert len(axes.lines) == arms.ngroups == 6
+    expected = [tuple(arm.groupby("steps")["value"].mean().round(12)) for _, arm in arms]
+    found = [tuple(np.asarray(line.get_ydata()).round(12)) for line in axes.lines]
+    assert sorted(found) == sorted(expected)
+    assert all(tuple(line.get_xdata()) == STUDY.steps for line in axes.lines)
+
+
+def test_both_axes_of_quality_are_logarithmic_and_the_distance_is_never_called_fid(
+    study: Tables,
+) -> None:
+    _, figure = drawn("quality_vs_steps", study)
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert axes.get_ylabel().startswith("FD[digits-classifier:ab12cd34]")
+
+
+def test_curves_are_told_apart_without_colour(study: Tables) -> None:
+    _, figure = drawn("quality_vs_steps", study)
+    looks = {(line.get_linestyle(), line.get_marker()) for line in figure.axes[0].lines}
+    assert len(looks) == 6
+
+
+def test_captions_say_what_the_bands_are_and_over_how_many_seeds(study: Tables) -> None:
+    for name in ("vlb_terms", "quality_vs_steps"):
+        assert "means over seeds, bands their 95% t intervals (n = 3 seeds)" in caption(name, study)
+
+
+def test_one_seed_draws_no_band_and_says_so(tmp_path: Path) -> None:
+    study = a_study(tmp_path, variant(seeds=(0,)))
+    for name in ("vlb_terms", "quality_vs_steps"):
+        _, figure = drawn(name, study)
+        heights = [path for band in figure.axes[0].collections for path in band.get_paths()]
+        assert all(len(np.asarray(path.vertices)) <= 3 for path in heights)
+        assert "One seed only: there is no spread to show" in caption(name, study)
+
+
+PAPERS = variant(
+    study="sigma_ablation-cifar10",
+    T=4000,
+    steps=(25, 50, 4000),
+    seeds=(0, 1),
+    training_steps=500_000,
+    extractor="inception-2015-12-05:6726825d",
+    reference="cifar10/train",
+    images=50_000,
+    likelihood=False,
+)
+
+
+def test_the_papers_curves_are_overlaid_where_every_setting_is_the_papers(tmp_path: Path) -> None:
+    study = a_study(tmp_path, PAPERS)
+    table, figure = drawn("quality_vs_steps", study)
+    overlaid = table[table["source"] == "Fig. 8"].set_index(["objective", "steps"])["mean"]
+    assert overlaid["hybrid"].to_dict() == {25: 10.6, 50: 5.6, 4000: 3.2}
+    line = curves(figure.axes[0])[r"paper, Fig. 8: $L_{\mathrm{hybrid}}$, Σ learned"]
+    assert list(np.asarray(line.get_ydata())) == [10.6, 5.6, 3.2]
+    assert figure.axes[0].get_ylabel().startswith("FID ")
+    assert "digitised from its Fig. 8" in caption("quality_vs_steps", study)
+
+
+def test_10000_images_of_the_same_features_are_fid_at_10k_and_not_overlaid(tmp_path: Path) -> None:
+    study = a_study(tmp_path, variant(**{**_fields(PAPERS), "images": 10_000}))
+    table, figure = drawn("quality_vs_steps", study)
+    assert set(table["source"]) == {"this study"}
+    assert figure.axes[0].get_ylabel().startswith("FID@10k ")
+
+
+def _fields(study: MadeUp) -> dict[str, object]:
+    return {name: getattr(study, name) for name in MadeUp.__dataclass_fields__}
+
+
+def test_digits_never_meet_the_papers_numbers_and_the_caption_says_why(study: Tables) -> None:
+    table, _ = drawn("quality_vs_steps", study)
+    assert set(table["source"]) == {"this study"}
+    said = caption("quality_vs_steps", study)
+    assert "features (digits-classifier here, inception-2015-12-05 in the paper)" in said
+    assert "The paper's curves are not overlaid" in said
+
+
+# ---------------------------------------------------------------------------------- sample_grid
+
+
+def test_the_strips_are_the_stored_images_enlarged_pixel_by_pixel(study: Tables) -> None:
+    table, figure = drawn("sample_grid", study)
+    pictures = [np.asarray(image.get_array()) for image in figure.axes[0].images]
+    assert len(pictures) == 6 * 3
+    paths = study.samples[(study.samples["seed"] == 0) & (study.samples["steps"] == 10)]["path"]
+    stored = np.load(paths.iloc[0])[:COLUMNS]
+    grey = np.round(stored[..., 0].astype(float) * 255 / 16).astype(np.uint8)
+    framed = [np.pad(image, ((0, 0), (0, 1)), constant_values=255) for image in grey]
+    expected = np.kron(np.hstack(framed)[:, :-1], np.ones((4, 4), dtype=np.uint8))
+    np.testing.assert_array_equal(pictures[0][..., 0], expected)
+    assert (table["levels"].unique(), table["seed"].unique()) == ([17], [0])
+
+
+def test_each_row_is_named_in_words_and_grouped_by_steps(study: Tables) -> None:
+    _, figure = drawn("sample_grid", study)
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert [text for text in said if text.endswith("steps")] == [
+        "10 steps",
+        "50 steps",
+        "200 steps",
+    ]
+    assert said.count(r"$L_{\mathrm{hybrid}}$, Σ learned") == 3
+
+
+def test_the_step_counts_shown_are_the_fewest_the_middle_and_the_most() -> None:
+    assert step_counts(pd.Series([10, 25, 50, 100, 250, 1000])) == [10, 100, 1000]
+    assert step_counts(pd.Series([50, 10])) == [10, 50]
+
+
+def test_grey_levels_are_those_of_the_data(study: Tables) -> None:
+    assert set(study.samples["levels"]) == {describe(Digits()).levels}
+    assert describe(Photos()).levels == 256
+
+
+# ----------------------------------------------------------------------------------- every figure
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_table_gives_the_same_svg_bytes(name: str, study: Tables) -> None:
+    table, figure = drawn(name, study)
+    again = style.svg(FIGURES[name].draw(table))
+    assert style.svg(figure) == again
+    assert again.startswith("<svg ")
+    assert "<dc:date>" not in again
+    assert "<text" not in again  # drawn as paths, so no font is asked of the reader
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_text_is_at_least_8_points_at_the_width_of_a_page(name: str, study: Tables) -> None:
+    _, figure = drawn(name, study)
+    assert 5.5 <= figure.get_figwidth() <= 6.5
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    labels = [*axes.texts, axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels()]
+    labels += [] if legend is None else legend.get_texts()
+    assert min(label.get_fontsize() for label in labels) >= 8
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "beta_ratio"])
+def test_nothing_measured_is_an_empty_table(name: str, tmp_path: Path) -> None:
+    study = a_study(tmp_path, variant(likelihood=False, arms=(), steps=()))
+    assert FIGURES[name].table(study).empty
+
+
+def test_colours_of_the_arms_are_apart_for_every_common_kind_of_sight() -> None:
+    found = [tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)) for c in style.COLOURS.values()]
+    grey = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in found)
+    assert len(set(found)) == len(found)
+    assert all(not math.isclose(a, b, abs_tol=1e-3) for a, b in pairwise(grey))

@@ -1,0 +1,370 @@
+import json
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iddpm.config import (
+    Ancestral,
+    Classifier,
+    Digits,
+    FeaturesConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    ScoreConfig,
+    TrainConfig,
+)
+from iddpm.data import describe
+from studies.plan import Cost, Plan, arm_label, costs, expand, record, waves
+from studies.spec import read_sweep
+from studies.tasks import Task
+from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
+
+ROOT = Path(__file__).parents[2]
+T = 100
+
+
+def planned(folder: Path, sweep: str = SWEEP, preset: str = PRESET, **options: Any) -> Plan:
+    return expand(read_sweep(write_sweep(folder, sweep, preset), **options))
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return planned(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def ablation() -> Plan:
+    return expand(read_sweep(ROOT / "sweeps/sigma_ablation.yaml", preset="digits_full"))
+
+
+def of_kind(plan: Plan, kind: str) -> list[Task]:
+    return [task for task in plan.tasks.values() if task.kind == kind]
+
+
+def changed(old: str, new: str, text: str = SWEEP) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+def with_likelihood(inside: str) -> str:
+    return changed("likelihood: {}", f"likelihood: {{{inside}}}")
+
+
+# ------------------------------------------------------------------------------------- its tasks
+
+
+def test_every_task_comes_after_all_that_it_needs(ablation: Plan) -> None:
+    seen: set[str] = set()
+    for address, task in ablation.tasks.items():
+        assert {need for _, need in task.needs} <= seen
+        assert address == task.address
+        seen.add(address)
+
+
+def test_a_wave_needs_only_what_earlier_waves_did(ablation: Plan) -> None:
+    done: set[str] = set()
+    for wave in waves(ablation):
+        for address in wave:
+            assert set(ablation.tasks[address].parents.values()) <= done
+        assert not done & set(wave)
+        done |= set(wave)
+    assert done == set(ablation.tasks)
+
+
+def test_every_task_answers_some_cell(ablation: Plan) -> None:
+    wanted: set[str] = set()
+    pending = [address for cell in ablation.cells for address in cell.tasks.values()]
+    while pending:
+        address = pending.pop()
+        wanted.add(address)
+        pending += [need for _, need in ablation.tasks[address].needs]
+    assert wanted == set(ablation.tasks)
+
+
+def test_all_arms_of_an_objective_share_its_networks(ablation: Plan) -> None:
+    assert len(of_kind(ablation, "train")) == 2 * 3
+    assert len(of_kind(ablation, "likelihood")) == 2 * 3
+    assert len(of_kind(ablation, "score")) == 4 * 6 * 3
+    assert len(of_kind(ablation, "extractor")) == 1
+    assert len(of_kind(ablation, "features")) == 4 * 6 * 3 + 1
+
+
+def test_an_arm_is_answered_under_every_seed(plan: Plan) -> None:
+    assert [cell.seed for cell in plan.cells] == [0, 1] * 6
+    for cell in plan.cells:
+        for role in {"train", "samples", "likelihood"} & set(cell.tasks):
+            config = plan.tasks[cell.tasks[role]].config
+            assert isinstance(config, TrainConfig | SampleConfig | LikelihoodConfig)
+            assert config.seed == cell.seed
+
+
+def test_a_samples_cell_is_cut_into_tasks_that_need_one_another_by_role(plan: Plan) -> None:
+    roles = next(cell.tasks for cell in plan.cells if cell.arm["evaluation"] == "samples")
+    assert set(roles) == {"train", "samples", "features", "score"}
+    score, features = plan.tasks[roles["score"]], plan.tasks[roles["features"]]
+    reference = plan.tasks[score.parents["reference"]]
+    first, second = (plan.tasks[features.parents[f"samples/{i}"]] for i in (0, 1))
+    extractor = plan.tasks[features.parents["extractor"]]
+    assert score.config == ScoreConfig(neighbours=3)
+    assert score.parents["generated"] == features.address
+    assert features.config == FeaturesConfig(images=96)
+    assert set(features.parents) == {"extractor", "samples/0", "samples/1"}
+    shard = SampleConfig(
+        sampler=Ancestral(), steps=10, ema_decay=0.9, last_block=4, block_size=16, seed=0
+    )
+    assert first.config == shard
+    assert second.config == replace(shard, first_block=4, last_block=6)
+    assert first.parents == second.parents == {"network": roles["train"]}
+    assert roles["samples"] == first.address
+    assert extractor.config == Classifier(data=Digits())
+    images = describe(Digits()).train_images
+    assert reference.config == FeaturesConfig(data=Digits(), split="train", images=images)
+    assert reference.parents == {"extractor": extractor.address}
+
+
+def test_what_reads_data_holds_its_digest(plan: Plan) -> None:
+    digest = (("data", describe(Digits()).digest),)
+    for task in plan.tasks.values():
+        reads = task.kind in ("train", "extractor", "likelihood") or (
+            isinstance(task.config, FeaturesConfig) and task.config.data is not None
+        )
+        assert task.digests == (digest if reads else ())
+
+
+def test_a_cell_of_a_training_alone_names_its_training(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SWEEP[: SWEEP.index("evaluate:")])
+    assert [set(cell.tasks) for cell in plan.cells] == [{"train"}] * 4
+    assert {cell.arm["evaluation"] for cell in plan.cells} == {"train"}
+    assert {task.kind for task in plan.tasks.values()} == {"train"}
+
+
+# ----------------------------------------------------------------------------- equal work is shared
+
+
+def test_two_sweeps_share_equal_tasks(tmp_path: Path) -> None:
+    one = planned(tmp_path)
+    other = planned(tmp_path, changed("[10, 100]", "[10, 50]", changed("study: small", "study: x")))
+    assert set(one.tasks) & set(other.tasks) == {
+        address
+        for address, task in one.tasks.items()
+        if not any(
+            cell.arm["steps"] == 100
+            and cell.arm["evaluation"] == "samples"
+            and address in _own(one, cell.tasks)
+            for cell in one.cells
+        )
+    }
+
+
+def _own(plan: Plan, roles: dict[str, str]) -> set[str]:
+    if "features" not in roles:
+        return set()
+    shards = plan.tasks[roles["features"]].parents
+    return {roles["score"], roles["features"], *(a for r, a in shards.items() if "/" in r)}
+
+
+def test_more_images_share_the_whole_shards_of_fewer(tmp_path: Path) -> None:
+    few, many = (
+        planned(tmp_path, preset=changed("images: 96", f"images: {images}", PRESET))
+        for images in (64, 128)
+    )
+    assert {task.address for task in of_kind(few, "sample")} < {
+        task.address for task in of_kind(many, "sample")
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (SWEEP, with_likelihood("steps: 100")),
+        (SWEEP, with_likelihood("steps: 100, stride: constant")),
+        (with_likelihood("images: null"), with_likelihood("images: 297")),
+        (SWEEP, changed("seeds:", "train: {block_size: 16}\nseeds:")),
+        (changed("[10, 100]", "[100]\n        sampler: [{ddim: {stride: even}}]"),
+         changed("[10, 100]", "[100]\n        sampler: [ddim]")),
+        (changed("grid:\n        steps: [10, 100]", "reference: {images: 1500}\n      steps: 10"),
+         changed("grid:\n        steps: [10, 100]", "steps: 10")),
+        (changed("[simple, hybrid]", "[hybrid]"),
+         changed("[simple, hybrid]", "[{hybrid: {vlb_weight: 1e-3}}]")),
+    ],
+)  # fmt: skip
+def test_equal_work_has_equal_addresses(tmp_path: Path, one: str, other: str) -> None:
+    assert set(planned(tmp_path, one).tasks) == set(planned(tmp_path, other).tasks)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_keys_moves_no_address(
+    tmp_path_factory: pytest.TempPathFactory, shuffler: random.Random
+) -> None:
+    def shuffled(value: Any) -> Any:
+        if isinstance(value, list):
+            return [shuffled(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        keys = list(value)
+        shuffler.shuffle(keys)
+        return {key: shuffled(value[key]) for key in keys}
+
+    folder = tmp_path_factory.mktemp("order")
+    usual = planned(folder)
+    texts = [json.dumps(shuffled(yaml.safe_load(text))) for text in (SWEEP, PRESET)]
+    assert set(planned(folder, *texts).tasks) == set(usual.tasks)
+
+
+# -------------------------------------------------------------------------- the settings of an arm
+
+
+def test_an_arm_is_named_by_what_every_arm_shows(plan: Plan) -> None:
+    shared = {"objective": "simple", "schedule": "cosine", "T": T, "prediction": "eps"}
+    assert plan.cells[0].arm == {
+        "evaluation": "likelihood",
+        **shared,
+        "variance": None,
+        "sampler": None,
+        "eta": None,
+        "stride": "even",
+        "steps": T,
+        "skip": None,
+        "ema_decay": 0.9,
+        "images": 20,
+    }
+    assert plan.cells[2].arm == {
+        "evaluation": "samples",
+        **shared,
+        "variance": "beta",
+        "sampler": "ancestral",
+        "eta": None,
+        "stride": "even",
+        "steps": 10,
+        "skip": 0.0,
+        "ema_decay": 0.9,
+        "images": 96,
+    }
+
+
+def test_any_other_setting_that_differs_is_shown_by_its_dotted_key(tmp_path: Path) -> None:
+    grid = "  train.network.channel_mult: [[1, 2], [1, 1]]\n  train.steps: [9]\nseeds:"
+    inside = "clip: [true, false]\n        steps: [10]"
+    plan = planned(tmp_path, changed("steps: [10, 100]", inside, changed("seeds:", grid)))
+    extra = [{k: v for k, v in cell.arm.items() if "." in k} for cell in plan.cells]
+    assert extra[0] == {"train.network.channel_mult": "1,2", "samples.clip": None}
+    assert extra[2] == {"train.network.channel_mult": "1,2", "samples.clip": True}
+    assert extra[-1] == {"train.network.channel_mult": "1,1", "samples.clip": False}
+
+
+def test_settings_within_a_choice_tell_its_arms_apart(tmp_path: Path) -> None:
+    choices = "[simple, {hybrid: {vlb_weight: 0.1}}, {hybrid: {vlb_weight: 0.2}}]"
+    plan = planned(tmp_path, changed("[simple, hybrid]", choices))
+    shown = [(cell.arm["objective"], cell.arm["train.objective.vlb_weight"]) for cell in plan.cells]
+    assert list(dict.fromkeys(shown)) == [("simple", None), ("hybrid", 0.1), ("hybrid", 0.2)]
+
+
+def test_no_two_arms_go_by_the_same_settings(ablation: Plan) -> None:
+    arms = [json.dumps([cell.arm, cell.seed], sort_keys=True) for cell in ablation.cells]
+    assert len(set(arms)) == len(arms)
+
+
+def test_an_arm_is_said_in_words(plan: Plan) -> None:
+    likelihood, samples = plan.cells[0].arm, plan.cells[2].arm
+    ddim = {**samples, "sampler": "ddim", "variance": None, "eta": 0.5, "stride": "even"}
+    other = {**samples, "ema_decay": None, "skip": 0.25, "prediction": "v", "samples.clip": False,
+             "train.steps": 7}  # fmt: skip
+    assert [arm_label(arm) for arm in (likelihood, samples, ddim, other)] == [
+        "simple cosine T=100, likelihood, 100 steps, EMA 0.9, 20 images",
+        "simple cosine T=100, ancestral beta, 10 steps, EMA 0.9, 96 images",
+        "simple cosine T=100, ddim eta=0.5, 10 even steps, EMA 0.9, 96 images",
+        "simple cosine T=100 predicting v, steps=7, ancestral beta, 10 steps, 0.25 skipped, "
+        "raw weights, 96 images, clip=False",
+    ]
+    assert arm_label({**samples, "evaluation": "train"}) == "simple cosine T=100, training"
+
+
+# ----------------------------------------------------------------------------------------- costs
+
+
+def test_costs_are_counted_once_per_task(plan: Plan) -> None:
+    def rows(objective: str) -> list[Cost]:
+        words = f"{objective} cosine T=100"
+        images = f"ancestral beta, {{}} steps, EMA 0.9, {96} images"
+        return [
+            cost(f"{words}, training", tasks=2, training_steps=2 * 50),
+            cost(f"{words}, likelihood, 100 steps, EMA 0.9, 20 images", 2, calls=2 * 20 * T),
+            cost(f"{words}, {images.format(10)}", 2 * 4, calls=2 * 96 * 10),
+            cost(f"{words}, {images.format(100)}", 2 * 4, calls=2 * 96 * 100),
+        ]
+
+    def cost(arm: str, tasks: int, training_steps: int = 0, calls: int = 0) -> Cost:
+        return Cost(arm=arm, tasks=tasks, training_steps=training_steps, network_calls=calls)
+
+    simple, hybrid = rows("simple"), rows("hybrid")
+    real = cost("features of real images", 2, training_steps=600)
+    total = cost("total", len(plan.tasks), 200 + 600, 2 * (2 * 20 * T + 2 * 96 * 110))
+    assert costs(plan) == [*simple[:3], real, simple[3], *hybrid, total]
+
+
+def test_what_is_done_costs_nothing(plan: Plan) -> None:
+    trained = [task.address for task in of_kind(plan, "train")]
+    rows = {row.arm: row for row in costs(plan, done=trained)}
+    assert rows["simple cosine T=100, training"].tasks == 0
+    assert rows["total"].training_steps == 600
+    assert costs(plan, done=plan.tasks)[-1] == Cost(
+        arm="total", tasks=0, training_steps=0, network_calls=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ("steps: 10\n      skip: 0.25", 8),
+        ("steps: 10\n      sampler: {ancestral: {stride: even_plus_first}}", 10 + 9),
+        ("steps: 3\n      sampler: {ancestral: {stride: [0, 50, 99]}}", 3),
+    ],
+)
+def test_calls_follow_the_steps_that_are_taken(tmp_path: Path, settings: str, steps: int) -> None:
+    plan = planned(tmp_path, changed("grid:\n        steps: [10, 100]", settings))
+    likelihoods = 2 * 2 * 20 * T
+    assert costs(plan)[-1].network_calls == likelihoods + 2 * 2 * 96 * steps
+
+
+def test_rows_add_up_to_the_total(ablation: Plan) -> None:
+    *rows, total = costs(ablation)
+    for name in ("tasks", "training_steps", "network_calls"):
+        assert sum(getattr(row, name) for row in rows) == getattr(total, name)
+    assert total.tasks == len(ablation.tasks)
+
+
+# ------------------------------------------------------------------------------- record, imports
+
+
+def test_a_record_is_plain_json_with_all_that_was_asked(plan: Plan) -> None:
+    kept = record(plan)
+    assert json.loads(json.dumps(kept, allow_nan=False)) == kept
+    assert plan.study == "small-tiny"
+    assert (kept["study"], kept["preset"], kept["seeds"]) == ("small", "tiny", [0, 1])
+    assert (kept["sweep_text"], kept["preset_text"]) == (SWEEP, PRESET)
+    assert kept["tasks"] == list(plan.tasks)
+    assert kept["cells"][0] == {
+        "arm": plan.cells[0].arm,
+        "seed": 0,
+        "tasks": plan.cells[0].tasks,
+    }
+
+
+def test_planning_the_ablation_loads_no_torch_pandas_or_matplotlib() -> None:
+    script = (
+        "import sys; from studies.plan import expand; from studies.spec import read_sweep; "
+        "expand(read_sweep('sweeps/sigma_ablation.yaml')); "
+        "heavy = ('torch', 'pandas', 'matplotlib', 'scipy', 'sklearn'); "
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -1,0 +1,141 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iddpm.config import (
+    Ancestral,
+    Classifier,
+    ConfigError,
+    Ddim,
+    Digits,
+    Hybrid,
+    LikelihoodConfig,
+    Photos,
+    Sampler,
+    Simple,
+    Stride,
+    TrainConfig,
+    UNetConfig,
+    Vlb,
+)
+from studies.documents import Node, parse
+from studies.evaluations import SamplesConfig
+from studies.reading import Keys, leaves, placed, read, setting, spelled_out
+
+
+def node(text: str) -> Node:
+    return parse(text, lambda line: f"f.yaml:{line}", "a config")
+
+
+def config(hint: Any, text: str) -> Any:
+    return read(hint, spelled_out(hint, node(text), "x"), "x")
+
+
+@pytest.mark.parametrize(
+    "text", ["ddim", "{ddim: {}}", "{ddim: }", "{kind: ddim}", "{ddim: {eta: 0}}"]
+)
+def test_a_choice_is_read_alike_however_it_is_written(text: str) -> None:
+    assert config(Sampler, text) == Ddim()
+
+
+@pytest.mark.parametrize("text", ["{ddim: {eta: 0.5}}", "{kind: ddim, eta: 0.5}"])
+def test_the_settings_of_a_choice_are_read_alike(text: str) -> None:
+    assert config(Sampler, text) == Ddim(eta=0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("even", "even"), ("[0, 5, 9]", (0, 5, 9)), ("constant", "constant")]
+)
+def test_a_stride_is_a_name_or_a_list(text: str, expected: Stride) -> None:
+    assert config(Stride, text) == expected
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    assert config(TrainConfig, "data: digits") == TrainConfig(data=Digits())
+
+
+def test_a_whole_config_is_read_field_by_field() -> None:
+    text = """
+    data: {photos: {test_images: 7}}
+    network: {channel_mult: [1, 2], dropout: 1e-1, class_conditional: false}
+    objective: {hybrid: {vlb_weight: 1e-4}}
+    optimizer: {learning_rate: 1e-3, betas: [0.8, 0.9]}
+    ema_decays: []
+    block_size: null
+    steps: 1e3
+    """
+    usual = TrainConfig(data=Photos(test_images=7))
+    optimizer = replace(usual.optimizer, learning_rate=1e-3, betas=(0.8, 0.9))
+    assert config(TrainConfig, text) == replace(
+        usual,
+        network=UNetConfig(channel_mult=(1, 2), dropout=0.1),
+        objective=Hybrid(vlb_weight=1e-4),
+        optimizer=optimizer,
+        ema_decays=(),
+        steps=1000,
+    )
+
+
+def test_choices_within_choices_are_spelled_out() -> None:
+    text = "{images: 9, steps: 5, extractor: {classifier: {data: digits}}}"
+    extractor = Classifier(data=Digits())
+    assert config(SamplesConfig, text) == SamplesConfig(images=9, steps=5, extractor=extractor)
+
+
+def test_leaves_are_the_settings_that_are_named() -> None:
+    text = "{objective: {hybrid: {vlb_weight: 2}}, diffusion: {steps: 9}, ema_decays: [0.5]}"
+    found = dict(leaves(TrainConfig, spelled_out(TrainConfig, node(text), "x"), "x"))
+    assert found == {
+        ("objective", "kind"): "hybrid",
+        ("objective", "vlb_weight"): 2.0,
+        ("diffusion", "steps"): 9,
+        ("ema_decays",): (0.5,),
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("objective", "kind"), "vlb"),
+        (("objective", "variance"), "range"),
+        (("objective", "vlb_weight"), None),
+        (("diffusion", "schedule"), "cosine"),
+        (("diffusion", "steps"), 7),
+        (("timesteps", "kind"), "uniform"),
+        (("seed",), 0),
+        (("data", "size"), None),
+    ],
+)
+def test_a_setting_is_found_whether_given_or_not(keys: Keys, value: object) -> None:
+    tree = spelled_out(TrainConfig, node("{objective: vlb, diffusion: {steps: 7}}"), "x")
+    assert setting(TrainConfig, tree, keys) == value
+
+
+def test_a_setting_can_be_asked_of_a_config_that_is_wrong_elsewhere() -> None:
+    tree = node("{objective: {kind: simple, vlb_weight: 1}, steps: -5}")
+    assert setting(TrainConfig, tree, ("objective", "kind")) == "simple"
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("network.heads", "f.yaml:2: train.network.heads: expected x"),
+        ("network.groups", "f.yaml:2: train.network.groups: expected x"),
+        ("train.steps", "f.yaml:3: train.steps: expected x"),
+        ("objective.hybrid.vlb_weight", "f.yaml:4: train.objective.vlb_weight: expected x"),
+        ("timesteps.history", "f.yaml:1: train.timesteps.history: expected x"),
+        ("no.such.place", "f.yaml:1: train: no.such.place: expected x"),
+    ],
+)
+def test_a_complaint_about_a_config_is_placed_in_its_file(where: str, message: str) -> None:
+    text = "data: digits\nnetwork: {heads: 2}\nsteps: 5\nobjective: {kind: hybrid, vlb_weight: 1}"
+    error = placed(ConfigError(f"{where}: expected x"), TrainConfig, node(text), "train")
+    assert str(error) == message
+
+
+def test_the_members_of_a_union_keep_their_own_defaults() -> None:
+    assert config(Sampler, "ancestral") == Ancestral(stride="even")
+    assert config(TrainConfig, "{data: digits, objective: vlb}").objective == Vlb()
+    assert config(TrainConfig, "{data: digits, objective: simple}").objective == Simple()
+    assert config(LikelihoodConfig, "{}") == LikelihoodConfig()

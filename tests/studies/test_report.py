@@ -1,0 +1,327 @@
+"""The page: every number and link against the tables, its bytes, its gaps, its escaping."""
+
+import json
+import re
+import shutil
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from studies.claims import judge
+from studies.figures import FIGURES
+from studies.report import build
+from studies.report.__main__ import main
+from studies.store import Store, StoreError
+from studies.tables import tables
+from tests.witness.made_up_store import PROVENANCE, MadeUp, variant, write_store
+
+HOSTILE = "<script>alert('x')</script> & \"co\""
+STUDY = variant(
+    question=f"Is Σ = β̃ minor? {HOSTILE}",
+    failed={("simple", "ddim", 50, s): f"loss is not finite {HOSTILE}" for s in (0, 1, 2)}
+    | {("hybrid", "beta", 10, 1): "out of memory"},
+    planned_bounds=(("hybrid", 2),),
+)
+
+
+class Page(HTMLParser):
+    """What a reader of the page meets: tags, links, ids, numbers and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.values: list[tuple[float, str]] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self._value: str | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags[tag] += 1
+        self.attributes += attrs
+        if tag == "a" and found["href"]:
+            self.links.append(found["href"])
+        if found.get("id"):
+            self.ids.append(str(found["id"]))
+        if tag == "data":
+            self._value = found["value"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._value is not None:
+            self.values.append((float(self._value), data))
+            self._value = None
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(write_store(tmp_path_factory.mktemp("report") / "store", STUDY))
+
+
+@pytest.fixture(scope="module")
+def out(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("reports")
+    build(store, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(out: Path) -> Page:
+    return Page((out / STUDY.study / "index.html").read_text())
+
+
+def numbers_of(store: Store) -> list[float]:
+    """Every number that the page may show, by SciPy and pandas from the results themselves."""
+    study = tables(store, STUDY.study)
+    rows = study.results.dropna(subset=["value"])
+    keys = ["metric", "objective", "variance", "sampler", "steps"]
+    groups = rows.groupby(keys, dropna=False)["value"]
+    half = groups.sem() * stats.t.ppf(0.975, groups.count() - 1)
+    found = [*rows["value"], *groups.mean(), *half.dropna()]
+    for claim in STUDY.claims:
+        for m in judge(claim, study).measurements:
+            found += [m.interval.mean, m.interval.low, m.interval.high]
+    return found
+
+
+def test_every_number_on_the_page_is_one_of_the_tables(store: Store, page: Page) -> None:
+    known = np.sort(numbers_of(store))
+    assert len(page.values) > 300
+    for value, _ in page.values:
+        assert np.isclose(known, value, rtol=1e-9, atol=1e-12).any()
+
+
+def test_every_number_shown_is_its_value_rounded(page: Page) -> None:
+    for value, shown in page.values:
+        printed = float(shown.replace("−", "-"))
+        decimals = len(shown.partition(".")[2])
+        percent = abs(printed - 100 * value) < abs(printed - value)
+        assert printed == pytest.approx((100 if percent else 1) * value, abs=0.51 * 10**-decimals)
+
+
+def test_every_value_of_the_tables_is_on_the_page(store: Store, page: Page) -> None:
+    shown = np.array([value for value, _ in page.values])
+    for value in tables(store, STUDY.study).results["value"].dropna():
+        assert np.isclose(shown, value, rtol=1e-12, atol=0).any()
+
+
+def test_every_link_leads_somewhere(out: Path, page: Page) -> None:
+    folder = out / STUDY.study
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids
+        elif link != "https://arxiv.org/abs/2102.09672":
+            assert (folder / link).is_file()
+    index = Page((out / "index.html").read_text())
+    for link in index.links:
+        path, _, anchor = link.partition("#")
+        assert (out / path).is_file()
+        assert not anchor or anchor in page.ids
+
+
+def test_the_page_needs_nothing_beside_itself(out: Path, page: Page) -> None:
+    assert not {"script", "link", "iframe", "object", "img"} & set(page.tags)
+    loaded = [value for name, value in page.attributes if name in ("src", "xlink:href", "href")]
+    assert [v for v in loaded if v and v.startswith("http")] == ["https://arxiv.org/abs/2102.09672"]
+    css = (out / STUDY.study / "index.html").read_text().partition("</style>")[0]
+    assert "@import" not in css
+    assert "url(" not in css
+
+
+def test_ids_are_unique_so_that_figures_do_not_borrow_each_others_shapes(page: Page) -> None:
+    assert [name for name, count in Counter(page.ids).items() if count > 1] == []
+
+
+def test_whatever_people_wrote_is_escaped(page: Page) -> None:
+    assert page.tags["script"] == 0
+    assert page.text.count(HOSTILE) >= 3  # question, sweep text, reason of a failure
+    assert "# <b>as written</b>" in page.text
+
+
+def test_the_same_store_gives_the_same_bytes(store: Store, out: Path, tmp_path: Path) -> None:
+    build(store, tmp_path)
+    files = [path.relative_to(out) for path in out.rglob("*") if path.is_file()]
+    assert len(files) == 2 + 1 + 2 * len(FIGURES)
+    for file in files:
+        assert (tmp_path / file).read_bytes() == (out / file).read_bytes()
+
+
+def test_each_figure_stands_with_its_svg_its_csv_and_words_for_it(out: Path, page: Page) -> None:
+    labels = [value or "" for name, value in page.attributes if name == "aria-label"]
+    for name, drawing in FIGURES.items():
+        assert any(label.startswith(f"{drawing.title}. ") for label in labels)
+        assert (out / STUDY.study / f"{name}.svg").read_text().startswith("<svg ")
+        assert len(pd.read_csv(out / STUDY.study / f"{name}.csv")) > 0
+
+
+def test_results_csv_is_the_whole_table(store: Store, out: Path) -> None:
+    written = pd.read_csv(out / STUDY.study / "results.csv")
+    table = tables(store, STUDY.study).results
+    assert len(written) == len(table)
+    np.testing.assert_array_equal(written["value"], table["value"])
+
+
+def test_failed_and_missing_cells_are_shown_with_their_reason(page: Page) -> None:
+    assert "49 of 60 cells done" not in page.text
+    assert "55 of 60 cells done, 4 failed, 1 planned" in page.text
+    assert page.text.count("exception: loss is not finite") == 3
+    assert "exception: out of memory" in page.text
+    assert "3 of 3 failed" in page.text
+    assert "1 of 3 failed" in page.text
+    assert "1 of 3 planned" in page.text
+
+
+def test_verdicts_and_their_reasons_are_those_of_the_claims(store: Store, page: Page) -> None:
+    study = tables(store, STUDY.study)
+    text = " ".join(page.text.split())
+    for name in STUDY.claims:
+        finding = judge(name, study)
+        assert name in page.ids
+        assert finding.claim.source in text
+        assert finding.verdict in text
+
+
+def test_recipe_provenance_sweep_and_preset_are_on_the_page(page: Page) -> None:
+    for fact in (
+        "digits-classifier:ab12cd34",
+        "digits/train",
+        "digits/test",
+        "ema 0.99",
+        PROVENANCE["commit"],
+        PROVENANCE["cpu"],
+        PROVENANCE["started"],
+        PROVENANCE["ended"],
+        "2.13.0",
+        "study: sigma_ablation",
+        "steps: 1500",
+        "Seeds 0, 1, 2",
+    ):
+        assert fact in page.text
+
+
+def test_tables_have_headers_for_those_who_do_not_see_them(page: Page) -> None:
+    scopes = Counter(value for name, value in page.attributes if name == "scope")
+    assert page.tags["table"] >= 8
+    assert scopes["col"] >= page.tags["table"]
+    assert scopes["row"] > 50
+
+
+def test_no_number_of_the_paper_stands_beside_digits_and_the_page_says_why(page: Page) -> None:
+    assert "paper:" not in page.text
+    assert "No number of the paper stands beside" in page.text
+    assert "training set (digits here," in page.text
+
+
+def test_a_number_of_the_paper_stands_beside_a_result_made_the_papers_way(tmp_path: Path) -> None:
+    same = variant(
+        T=4000,
+        steps=(50, 4000),
+        seeds=(0, 1),
+        training_steps=500_000,
+        extractor="inception-2015-12-05:6726825d",
+        reference="cifar10/train",
+        images=50_000,
+        likelihood=False,
+        figures=(),
+    )
+    build(Store(write_store(tmp_path / "store", same)), tmp_path / "out")
+    text = Page((tmp_path / "out" / same.study / "index.html").read_text()).text
+    assert "paper: 5.6 (Fig. 8, digitised)" in text
+    assert "paper: 3.19 (Table 2, exact)" in text
+    assert "No number of the paper" not in text
+
+
+def test_one_seed_is_said_at_the_top(tmp_path: Path) -> None:
+    build(Store(write_store(tmp_path / "store", variant(seeds=(4,), figures=()))), tmp_path / "out")
+    text = Page((tmp_path / "out" / MadeUp().study / "index.html").read_text()).text
+    assert "One seed 4" in text
+    assert "With one seed there is no spread over seeds" in text
+    assert "−∞ to ∞" in text
+
+
+def test_a_study_without_any_result_has_a_page_that_says_so(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", MadeUp(steps=(10,)))
+    for path in (root / "tasks").rglob("result.json"):
+        path.unlink()
+    build(Store(root), tmp_path / "out")
+    text = Page((tmp_path / "out" / MadeUp().study / "index.html").read_text()).text
+    assert "0 of 24 cells done, 24 planned" in text
+    assert "Nothing to draw yet" in text
+    assert "No task has finished yet." in text
+    assert text.count("not run") >= 4
+
+
+# --------------------------------------------------------------------------------- the door
+
+
+def test_the_door_prints_where_the_pages_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_store(tmp_path / "store", variant(steps=(10,), figures=()))
+    assert main(["--store", str(root), "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out.split()
+    assert printed == [str(tmp_path / "index.html"), str(tmp_path / STUDY.study / "index.html")]
+
+
+def test_a_store_without_studies_is_nothing_to_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--store", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
+    assert "holds no study yet; run a sweep first" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_that_is_not_there_is_bad_use_and_the_nearest_name_is_told(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["sigma_ablation-digit", "--store", str(store.root), "--out", str(tmp_path)]
+    assert main(arguments) == 2
+    assert "did you mean 'sigma_ablation-digits'?" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_store_is_bad_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    assert main(["--store", str(tmp_path)]) == 2
+    assert "expected a store or an empty folder" in capsys.readouterr().err
+
+
+def test_a_result_cut_short_is_named(store: Store, tmp_path: Path) -> None:
+    root = shutil.copytree(store.root, tmp_path / "store")
+    path = next((root / "tasks").glob("likelihood-*/result.json"))
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(StoreError, match=re.escape(str(path))):
+        build(Store(root), tmp_path / "out")
+
+
+def test_pages_of_other_studies_stay_on_the_index(tmp_path: Path) -> None:
+    others = [
+        variant(study=name, steps=(10,), seeds=(0, 1), figures=())
+        for name in ("a-digits", "b-digits")
+    ]
+    store = Store(write_store(tmp_path / "store", *others))
+    build(store, tmp_path / "out")
+    before = (tmp_path / "out" / "index.html").read_text()
+    build(store, tmp_path / "out", ["b-digits"])
+    assert (tmp_path / "out" / "index.html").read_text() == before
+    assert "a-digits/index.html" in before
+
+
+def test_overrides_of_the_command_line_are_shown(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", variant(steps=(10,), figures=()))
+    path = root / "studies" / f"{MadeUp().study}.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"overrides": [["train.steps", "100"]]}))
+    build(Store(root), tmp_path / "out")
+    page = Page((tmp_path / "out" / MadeUp().study / "index.html").read_text())
+    assert "train.steps=100" in page.text

@@ -1,0 +1,220 @@
+"""What each kind of task does, and that stopping, sharding and the sampler change no draw."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from iddpm.conditioning import Conditioning
+from iddpm.config import Ancestral, Ddim, SampleConfig
+from iddpm.data import describe, load
+from iddpm.interruption import Interrupted
+from studies import runners
+from studies.runners import RUNNERS, Work
+from studies.store import BLOCKS, Store
+from studies.tasks import KINDS, Task
+from studies.worker import UNITS, run_task
+from tests.witness import tiny
+
+TRAINED = tiny.training()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("store"))
+    done(store, TRAINED, tiny.extractor())
+    return store
+
+
+def done(store: Store, *tasks: Task) -> None:
+    for task in tasks:
+        store.create(task)
+        run_task(str(store.root), task.address)
+        assert store.state(task.address) == "done", store.failure(task.address)
+
+
+def samples(store: Store, task: Task) -> NDArray[np.uint8]:
+    done(store, task)
+    images: NDArray[np.uint8] = np.load(store.folder(task.address) / "samples.npy")
+    return images
+
+
+def work(store: Store, task: Task, folder: Path, stop: Callable[[], bool]) -> Work:
+    return Work(
+        task=task,
+        folder=folder,
+        parents={role: store.folder(need) for role, need in task.needs},
+        parent_tasks={role: store.task(need) for role, need in task.needs},
+        progress=lambda done, total: None,
+        should_stop=stop,
+        device="cpu",
+    )
+
+
+def stopping_after(calls: int) -> Callable[[], bool]:
+    """Says yes once it was asked so many times."""
+    asked = iter(range(calls))
+    return lambda: next(asked, None) is None
+
+
+def test_every_kind_of_task_has_a_runner_and_a_unit() -> None:
+    assert set(RUNNERS) == set(UNITS) == set(KINDS)
+
+
+def test_samples_are_levels_of_the_data(store: Store) -> None:
+    task = tiny.sampling(TRAINED)
+    images, result = samples(store, task), store.result(task.address)
+    assert (images.shape, images.dtype) == ((4, 8, 8, 1), np.uint8)
+    assert images.max() < describe(tiny.TRAINING.data).levels
+    assert result is not None
+    assert (result["images"], result["network_calls"]) == (4, 4 * 5)
+
+
+@pytest.mark.parametrize("sampler", [Ancestral(variance="beta"), Ddim()])
+def test_shards_put_together_are_the_images_of_one(store: Store, sampler: Ancestral) -> None:
+    whole = samples(store, tiny.sampling(TRAINED, sampler, last_block=3))
+    spans = [(0, 1), (1, 3)]
+    shards = [
+        samples(store, tiny.sampling(TRAINED, sampler, first_block=a, last_block=b))
+        for a, b in spans
+    ]
+    assert np.array_equal(np.concatenate(shards), whole)
+
+
+def given(block: int, seed: int = 0, **changes: object) -> tuple[Tensor, Tensor, Tensor | None]:
+    """x_T, the first noise of the steps, and the labels that a block is drawn with."""
+    config = tiny.sampling(TRAINED, seed=seed).config
+    assert isinstance(config, SampleConfig)
+    network = replace(tiny.NETWORK, class_conditional=True)
+    seen: list[tuple[Tensor, Tensor, Tensor | None]] = []
+
+    def draw(x_T: Tensor, noise: torch.Generator, told: Conditioning | None) -> Tensor:
+        seen.append((x_T, torch.randn(3, generator=noise), told.labels if told else None))
+        return x_T
+
+    config = replace(config, **changes)
+    runners.block_of_images(config, replace(tiny.TRAINING, network=network), draw, block, "cpu")
+    return seen[0]
+
+
+def test_every_arm_of_a_seed_starts_from_the_same_noise() -> None:
+    one, *others = (
+        given(3, sampler=sampler, steps=steps)[0]
+        for sampler in (Ancestral(), Ancestral(variance="range"), Ddim())
+        for steps in (5, 10)
+    )
+    assert all(torch.equal(one, other) for other in others)
+    assert not torch.equal(one, given(4)[0])
+    assert not torch.equal(one, given(3, seed=1)[0])
+
+
+def test_the_noise_of_the_steps_is_not_that_of_the_start() -> None:
+    x_T, noise, _ = given(0)
+    assert not torch.equal(x_T.flatten()[:3], noise)
+    assert not torch.equal(noise, given(1)[1])
+
+
+def test_the_label_of_an_image_is_its_place_modulo_the_classes() -> None:
+    labels = [given(block, block_size=4)[2] for block in range(3)]
+    assert [label for some in labels if some is not None for label in some.tolist()] == [
+        *range(10),
+        *range(2),
+    ]
+
+
+def test_sampling_that_was_stopped_draws_only_what_is_missing(store: Store, tmp_path: Path) -> None:
+    task = tiny.sampling(TRAINED)
+    whole = samples(store, task)
+    with pytest.raises(Interrupted, match="the finished blocks are kept"):
+        RUNNERS["sample"](work(store, task, tmp_path, stopping_after(7)))  # 5 calls make a block
+    assert [path.name for path in (tmp_path / BLOCKS).iterdir()] == ["00000.npy"]
+    RUNNERS["sample"](work(store, task, tmp_path, stopping_after(5)))
+    assert np.array_equal(np.load(tmp_path / "samples.npy"), whole)
+
+
+def test_a_bound_that_was_stopped_ends_with_the_same_result(store: Store, tmp_path: Path) -> None:
+    task = tiny.likelihood(TRAINED)
+    done(store, task)
+    with pytest.raises(Interrupted):
+        RUNNERS["likelihood"](work(store, task, tmp_path, stopping_after(15)))  # 10 make a block
+    resumed = RUNNERS["likelihood"](work(store, task, tmp_path, stopping_after(10)))
+    assert resumed == store.result(task.address)
+    assert not (store.folder(task.address) / BLOCKS).exists()
+
+
+def test_a_bound_says_what_it_is_of(store: Store) -> None:
+    task = tiny.likelihood(TRAINED, steps=5, ema_decay=0.9)
+    done(store, task)
+    result = store.result(task.address)
+    assert result is not None
+    assert (result["steps"], set(result["variances"])) == (5, {"beta", "beta_tilde", "range"})
+    assert result["recipe"] == {
+        "split": "digits/test",
+        "images": 4,
+        "clip": True,
+        "weights": "ema 0.9",
+        "cdf": "tanh",
+        "precision": "float32",
+    }
+
+
+def test_features_are_those_of_the_first_images_of_the_shards_in_order(store: Store) -> None:
+    shards = [tiny.sampling(TRAINED, first_block=i, last_block=i + 1) for i in range(11)]
+    one = tiny.sampling(TRAINED, last_block=11)
+    done(store, one, *shards)
+    whole, parts = (
+        tiny.drawn_features(tiny.extractor(), *tasks, images=21) for tasks in ([one], shards)
+    )
+    done(store, whole, parts)
+    arrays = [np.load(store.folder(task.address) / "features.npz") for task in (whole, parts)]
+    assert arrays[0]["features"].shape == (21, 4)
+    assert np.array_equal(arrays[0]["features"], arrays[1]["features"])
+    assert np.allclose(arrays[0]["mean"], arrays[0]["features"].mean(0))
+    assert np.allclose(arrays[0]["covariance"], np.cov(arrays[0]["features"].T), atol=1e-6)
+
+
+def test_more_features_than_images_are_refused(store: Store) -> None:
+    shard = tiny.sampling(TRAINED)
+    done(store, shard)
+    task = tiny.drawn_features(tiny.extractor(), shard, images=5)
+    store.create(task)
+    run_task(str(store.root), task.address)
+    failure = store.failure(task.address)
+    assert failure is not None
+    expected = "ValueError: features.images: expected at most the 4 of samples, found 5"
+    assert failure.message == expected
+
+
+def test_a_score_carries_its_recipe(store: Store) -> None:
+    shard, real = tiny.sampling(TRAINED), tiny.real_features(tiny.extractor())
+    drawn = tiny.drawn_features(tiny.extractor(), shard)
+    task = tiny.score(drawn, real)
+    done(store, shard, real, drawn, task)
+    result, extractor = store.result(task.address), store.result(tiny.extractor().address)
+    assert result is not None
+    assert extractor is not None
+    assert result["recipe"] == {
+        "extractor": f"digits-random:{extractor['sha256'][:8]}",
+        "reference": "digits/test",
+        "reference_images": 8,
+        "images": 4,
+        "weights": "ema 0.9",
+        "resize": "none",
+        "neighbours": 1,
+    }
+    assert (result["generated"], result["reference"], result["dimensions"]) == (4, 8, 4)
+
+
+def test_real_images_scored_against_themselves_are_perfect(store: Store) -> None:
+    real = tiny.real_features(tiny.extractor())
+    done(store, real)
+    folder = store.folder(real.address)
+    found = np.load(folder / "features.npz")["features"]
+    test = load(tiny.TRAINING.data, "test").images
+    assert len(found) == 8 <= len(test)
+    assert runners.frechet_distance(found, found).value == pytest.approx(0, abs=1e-6)

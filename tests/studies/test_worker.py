@@ -1,0 +1,227 @@
+"""One task from claim to result: what is published, what is recorded, what is given back."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from iddpm.config import Ancestral, OptimizerConfig, Simple
+from iddpm.interruption import Interrupted
+from studies.signals import SIGNALS, stop_requests
+from studies.store import Beat, Store, StoreError
+from studies.tasks import Task
+from studies.worker import Heartbeat, run_task
+from tests.witness import tiny
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def done(store: Store, *tasks: Task) -> None:
+    for task in tasks:
+        store.create(task)
+        run_task(str(store.root), task.address)
+
+
+def during(store: Store, task: Task, act: Callable[[], None]) -> threading.Thread:
+    """A thread that acts once the task has made some progress."""
+
+    def watch() -> None:
+        while not ((beat := store.progress(task.address)) and beat.done):
+            time.sleep(0.02)
+        act()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+LONG = tiny.training(steps=100_000)
+"""A training that no test waits for."""
+
+
+def interrupt(store: Store, number: int = signal.SIGTERM) -> None:
+    """Run a long training and stop it by a signal."""
+    store.create(LONG)
+    thread = during(store, LONG, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(Interrupted):
+        run_task(str(store.root), LONG.address)
+    thread.join()
+
+
+# -------------------------------------------------------------------------------- what is made
+
+
+def test_a_task_ends_with_its_result_and_what_made_it(store: Store) -> None:
+    task = tiny.training()
+    done(store, task)
+    result, made = store.result(task.address), store.provenance(task.address)
+    assert result is not None
+    assert made is not None
+    assert (store.state(task.address), result["steps"]) == ("done", 10)
+    assert set(made) == {
+        *("host", "executor", "job", "attempt", "started", "ended", "seconds", "versions"),
+        *("commit", "dirty", "device", "cpu", "threads", "peak_memory_mb"),
+    }
+    assert made["executor"] == "inline"
+    assert made["versions"]["torch"] == torch.__version__
+    assert made["threads"] == 1
+    assert 0 < made["seconds"] < 60
+    assert 50 < made["peak_memory_mb"] < 8000
+
+
+def test_a_done_task_is_not_done_again(store: Store) -> None:
+    task = tiny.training()
+    done(store, task, task)
+    assert store.attempts(task.address) == [1]
+
+
+def test_the_bytes_of_a_result_do_not_depend_on_the_threads_outside(
+    store: Store, tmp_path: Path
+) -> None:
+    task, threads = tiny.training(), torch.get_num_threads()
+    other = Store(tmp_path / "other")
+    done(store, task)
+    torch.set_num_threads(threads + 1)
+    done(other, task)
+    assert torch.get_num_threads() == threads + 1
+    torch.set_num_threads(threads)
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert store.result(task.address) == other.result(task.address)
+
+
+def test_a_task_whose_store_does_not_know_it_is_named(store: Store) -> None:
+    with pytest.raises(StoreError, match="no task train-0; run its sweep again"):
+        run_task(str(store.root), "train-0")
+
+
+# ----------------------------------------------------------------------------- what goes wrong
+
+
+def test_an_error_of_the_work_is_recorded_with_its_traceback(store: Store) -> None:
+    train = tiny.training(objective=Simple())
+    task = tiny.sampling(train, Ancestral(variance="range"))
+    done(store, train, task)
+    failure = store.failure(task.address)
+    assert failure is not None
+    assert (store.state(task.address), failure.error) == ("failed", "exception")
+    assert failure.message.startswith("ValueError: ")
+    assert "variance" in failure.message
+    assert "raise ValueError" in failure.traceback
+    assert store.claim_of(task.address) is None
+
+
+def test_a_failed_task_is_left_alone_until_its_failure_is_cleared(store: Store) -> None:
+    train = tiny.training(objective=Simple())
+    task = tiny.sampling(train, Ancestral(variance="range"))
+    done(store, train, task, task)
+    assert store.attempts(task.address) == [1]
+    store.clear_failure(task.address)
+    done(store, task)
+    assert store.attempts(task.address) == [1, 2]
+
+
+def test_a_training_that_diverges_is_recorded_as_diverged(store: Store) -> None:
+    task = tiny.training(
+        optimizer=OptimizerConfig(learning_rate=1e38), steps=50, max_nonfinite_steps=2
+    )
+    done(store, task)
+    failure = store.failure(task.address)
+    assert failure is not None
+    assert failure.error == "diverged"
+    assert "expected a finite loss" in failure.message
+
+
+def test_a_network_too_large_for_the_memory_is_recorded_as_out_of_memory(store: Store) -> None:
+    task = tiny.training(network=replace(tiny.NETWORK, model_channels=2**26))
+    done(store, task)
+    failure = store.failure(task.address)
+    assert failure is not None
+    assert failure.error == "oom", failure.message
+
+
+# ------------------------------------------------------------------------------------ stopping
+
+
+def test_a_signal_stops_a_task_which_is_planned_again_with_its_partial_work(store: Store) -> None:
+    interrupt(store)
+    assert store.state(LONG.address) == "planned"
+    assert store.claim_of(LONG.address) is None
+    assert (store.folder(LONG.address) / "state.pt").exists()
+
+
+def test_what_is_logged_during_an_attempt_is_kept_with_it(store: Store) -> None:
+    store.create(LONG)
+    thread = during(store, LONG, lambda: logging.getLogger("iddpm").warning("the loss is odd"))
+    interrupt(store)
+    thread.join()
+    log = store.folder(LONG.address) / "attempts" / "1" / "log.txt"
+    assert log.read_text().endswith("iddpm WARNING the loss is odd\n")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_each_stop_signal_sets_the_flag_and_the_old_handler_returns(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stop_requests() as stop:
+        assert not stop.is_set()
+        signal.raise_signal(number)
+        assert stop.is_set()
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_interrupts_at_once() -> None:
+    with stop_requests() as stop:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+
+
+def test_a_context_inside_another_shares_its_flag() -> None:
+    with stop_requests() as outer:
+        with stop_requests() as inner:
+            signal.raise_signal(signal.SIGTERM)
+        assert inner is outer
+        assert signal.getsignal(signal.SIGTERM) == outer.handle
+
+
+def test_off_the_main_thread_no_handler_is_installed() -> None:
+    before, during = signal.getsignal(signal.SIGTERM), []
+
+    def look() -> None:
+        with stop_requests() as stop:
+            during.append((signal.getsignal(signal.SIGTERM), stop.is_set()))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert during == [(before, False)]
+
+
+# ----------------------------------------------------------------------------------- heartbeat
+
+
+def test_the_heart_beats_once_a_second_however_often_progress_is_told(store: Store) -> None:
+    task = tiny.training()
+    store.create(task)
+    claim = store.claim(task.address)
+    assert claim is not None
+    path, seen = store.folder(task.address) / "heartbeat.json", set()
+    with Heartbeat(store, claim) as heartbeat:
+        end = time.monotonic() + 1.3
+        while time.monotonic() < end:
+            heartbeat.progress(len(seen), 9)
+            time.sleep(0.01)
+            if path.exists():
+                seen.add(path.stat().st_mtime_ns)
+    assert len(seen) == 2
+    assert store.progress(task.address) == Beat(done=1, total=9, unit="steps")
