@@ -51,7 +51,7 @@ def canonical(value: Any) -> Any:
         return [canonical(item) for item in value]
     return {
         name: canonical(item)
-        for name, legacy in _hashed(type(value))
+        for name, legacy in _hashed(value.__class__)
         if (item := getattr(value, name)) is not legacy and (legacy is MISSING or item != legacy)
     }
 

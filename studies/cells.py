@@ -66,9 +66,10 @@ class Override:
     node: Node
 
     @property
-    def values(self) -> list[Node]:
-        """The values that stand in for a grid's, where the grid varies this very key."""
-        return self.node.value if isinstance(self.node.value, list) else [self.node]
+    def values(self) -> Node:
+        """The list that stands in for a grid's, where the grid varies this very key."""
+        is_list = isinstance(self.node.value, list)
+        return self.node if is_list else Node([self.node], self.node.place)
 
 
 def override(key: str, node: Node) -> Override:
@@ -154,7 +155,7 @@ def _grid(
         return
     for key, values in _nonempty(node, path).items():
         chosen = _override_of(key, scope, overrides)
-        options = chosen.values if chosen else _nonempty_list(values, f"{path}.{key}")
+        options = _nonempty_list(chosen.values if chosen else values, f"{path}.{key}")
         yield [[_part(key, value, path, scope)] for value in options]
 
 

@@ -88,7 +88,7 @@ def shown(node: Node) -> str:
 def nearest(name: str, names: Iterable[str], *, many: int = 12) -> str:
     """What to try instead of an unknown name: the nearest one, or else the names there are."""
     known = list(names)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"did you mean '{close[0]}'?"
     more = ", ..." if len(known) > many else ""
@@ -203,8 +203,9 @@ class _Loader(yaml.SafeLoader):
         self._count = _Count(place)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self._count.one_more(self.line + 1)
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        self._count.one_more(node.start_mark.line + 1 if node else 1)
+        return node
 
 
 def _number(text: str) -> int | float:

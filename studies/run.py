@@ -19,7 +19,8 @@ from studies.spec import read_sweep
 from studies.store import Store, StoreError
 from studies.tasks import Task
 
-INCOMPLETE, BAD_INPUT, INTERRUPTED = 1, 2, 130
+INCOMPLETE, INTERRUPTED = 1, 130
+TABLE_WIDTH = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +77,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _console() -> Console:
+    """The terminal, or lines of a width that holds the tables where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=TABLE_WIDTH)
+
+
 def _planned(path: Path, options: argparse.Namespace) -> Plan:
     return expand(
         read_sweep(path, preset=options.preset, overrides=options.overrides, seeds=options.seeds)
@@ -97,7 +104,7 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
     if options.retry:
         for address in tasks:
             store.clear_failure(address)
-    console = Console()
+    console = _console()
     with watching(len(tasks), console) as watch:
         executors.execute(
             store,
@@ -136,7 +143,7 @@ def _dry_run(plans: Sequence[Plan], store: Store) -> int:
     tasks = _tasks(plans)
     states = {address: store.state(address) for address in tasks}
     done = {address for address, state in states.items() if state == "done"}
-    console = Console()
+    console = _console()
     for plan in plans:
         table = Table(title=f"{plan.study}: what is left to do")
         for i, column in enumerate(("arm", "tasks", "training steps", "network calls")):

@@ -220,7 +220,7 @@ class _Preset:
 def _preset(base: Node) -> _Preset:
     data = Node({"data": _required(base, "data")}, base.place)
     found = children(base, "")
-    train = [checked("train", data, "")]
+    train = [checked("train", data, "train")]
     if "train" in found:
         train.append(checked("train", found["train"], "train"))
     sections = only(found.get("evaluate", Node({}, base.place)), "evaluate", EVALUATIONS)
@@ -376,7 +376,7 @@ class _Arms:
                 beyond = self._preset.rules.get(asked.ask.scope, ())
                 for inner, arm in asked.arms(train, tree, beyond, used):
                     self._add(arm, asked.ask.node, [cell, inner], seen)
-        if not self._overrides:
+        if True:
             _all_used([*block.rules, *(rule for ask in block.asks for rule in ask.rules)], used)
 
     def _train(self, tree: Node) -> TrainConfig:

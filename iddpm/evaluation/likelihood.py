@@ -233,17 +233,18 @@ class _Reading(NamedTuple):
         self, index: int, x_0: Tensor, conditioning: Conditioning | None, watch: _Watch
     ) -> _Block:
         """Every term of every image of a block; `x_0` is float64 (B, C, H, W)."""
-        steps = self.denoiser.diffusion.steps
+        steps, numbers = self.denoiser.diffusion.steps, self.denoiser.diffusion.timesteps.tolist()
         terms = x_0.new_empty(len(self.variances), steps, len(x_0))
         squared_error = x_0.new_empty(steps, len(x_0))
         outside = x_0.new_zeros(2)
         for span in _spans(steps):
             t = torch.arange(span.start, span.stop, device=x_0.device).repeat_interleave(len(x_0))
             images = x_0.repeat(len(span), 1, 1, 1)
-            x_t = self._noised(index, images, span, t)
+            noise = self._noise(index, numbers[span.start : span.stop], len(x_0), images)
+            x_t = self.denoiser.diffusion.noised(images, t, noise).float()
             output = self._outputs(x_t, span, conditioning, watch)
             implied = self.denoiser.x_0(output, x_t.double(), t, clip=self.clip)
-            found = self._terms(images, x_t.double(), implied, output, t)
+            found = self._terms(images, x_t.double(), implied, output, t, decoder=span.start == 0)
             terms[:, span.start : span.stop] = found.view(len(self.variances), len(span), -1)
             error = ((implied - images) ** 2).flatten(1).mean(1)
             squared_error[span.start : span.stop] = error.view(len(span), -1)
@@ -251,18 +252,15 @@ class _Reading(NamedTuple):
                 outside += _outside(output)
         return _reduced(_prior(x_0, self.denoiser), terms, squared_error, outside)
 
-    def _noised(self, index: int, images: Tensor, span: range, t: Tensor) -> Tensor:
-        """The images of a block after each step of a span, float32 as the network takes them.
+    def _noise(self, index: int, numbers: list[int], count: int, like: Tensor) -> Tensor:
+        """Noise for `count` images after each step of these numbers, shaped like all of them.
 
-        Noise is drawn for a whole block: a shorter one meets the first of its draws.
+        It is drawn for a whole block: a shorter one meets the first of its draws.
         """
-        count = len(images) // len(span)
-        draws = []
-        for number in self.denoiser.diffusion.timesteps[span.start : span.stop].tolist():
-            stream = generator(self.seed, "likelihood", index, number)
-            shape = (self.block_size, *images.shape[1:])
-            draws.append(torch.randn(shape, generator=stream)[:count])
-        return self.denoiser.diffusion.noised(images, t, torch.cat(draws).to(images)).float()
+        shape = (self.block_size, *like.shape[1:])
+        streams = [generator(self.seed, "likelihood", index, number) for number in numbers]
+        draws = [torch.randn(shape, generator=stream)[:count] for stream in streams]
+        return torch.cat(draws).to(like)
 
     def _outputs(
         self, x_t: Tensor, span: range, conditioning: Conditioning | None, watch: _Watch
@@ -278,7 +276,14 @@ class _Reading(NamedTuple):
         return Output(prediction, torch.cat(variances).double() if variances else None)
 
     def _terms(
-        self, x_0: Tensor, x_t: Tensor, implied: Tensor, output: Output, t: Tensor
+        self,
+        x_0: Tensor,
+        x_t: Tensor,
+        implied: Tensor,
+        output: Output,
+        t: Tensor,
+        *,
+        decoder: bool,
     ) -> Tensor:
         """The bound's term for each variance and image, in nats per dimension, shape (V, B)."""
         mean = self.denoiser.diffusion.posterior(implied, x_t, t).mean
@@ -286,7 +291,7 @@ class _Reading(NamedTuple):
         terms = []
         for variance in self.variances:
             step_back = Gaussian(mean, self.denoiser.log_variance(output, t, variance))
-            if t[0] == 0:
+            if decoder:
                 nats = -discretised_log_likelihood(x_0, step_back, levels=self.levels)
             else:
                 nats = kl(truth, step_back)

@@ -26,7 +26,7 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
     columns = sorted(table["column"].unique())
     rows = [
         [str(arm), *(_shown(same[same["column"] == column]) for column in columns)]
-        for (_, arm), same in table.groupby(["rank", "arm"])
+        for arm, same in table.sort_values("rank").groupby("arm", sort=False)
     ]
     return ["arm", *(title for _, _, title in columns)], rows
 

@@ -1,211 +1,438 @@
 """Training: what moves the state, and that stopping, killing and continuing never do."""
 
+import math
 import os
 import random
 import signal
-import subprocess
-import sys
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from iddpm import build, checkpoints
 from iddpm.checkpoints import CheckpointError
+from iddpm.conditioning import Conditioning
 from iddpm.config import (
-    DiffusionConfig,
-    Digits,
     Hybrid,
-    LossSecondMoment,
     Objective,
     OptimizerConfig,
+    Precision,
     Simple,
     TrainConfig,
-    UNetConfig,
     Vlb,
 )
+from iddpm.data import batch_indices, load, to_unit
+from iddpm.denoiser import Network
+from iddpm.draws import generator
+from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
-from iddpm.training import STATE_FILE, Diverged, Training, load_network, train
-
-CONFIG = TrainConfig(
-    data=Digits(),
-    diffusion=DiffusionConfig(steps=6),
-    network=UNetConfig(
-        model_channels=8,
-        channel_mult=(1,),
-        res_blocks=1,
-        attention_resolutions=(),
-        heads=2,
-        groups=4,
-        dropout=0.2,
-        class_conditional=True,
-    ),
-    objective=Hybrid(),
-    timesteps=LossSecondMoment(history=2),
-    optimizer=OptimizerConfig(learning_rate=1e-3),
-    batch_size=12,
-    block_size=4,
-    ema_decays=(0.9, 0.5),
-    steps=12,
+from iddpm.objectives import objective_losses
+from iddpm.training import (
+    CURVE_POINTS,
+    STATE_FILE,
+    Diverged,
+    LossCurve,
+    Training,
+    load_network,
+    train,
+    trajectory,
 )
-"""Everything that moves: dropout, labels, several blocks, a loss history and two averages."""
+from tests.witness.limits import largest_file
+from tests.witness.warm import Warm
+from tests.witness.whole_training import CONFIG
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return train(CONFIG, tmp_path_factory.mktemp("undisturbed")).as_json()
 
 
 def after(calls: int) -> Callable[[], bool]:
-    """A stop check that says yes from its call number `calls` on."""
+    """A stop check that says yes from its call number `calls` on, counted from 0."""
     seen = iter(range(1_000_000))
     return lambda: next(seen) >= calls
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    torch.set_num_threads(1)
-    return train(CONFIG, tmp_path_factory.mktemp("undisturbed")).as_json()
+def saved(folder: Path, config: TrainConfig = CONFIG) -> dict[str, Any]:
+    return checkpoints.load(folder / STATE_FILE, trajectory(config))
 
 
-@pytest.mark.parametrize("stops", [(1,), (5, 2), (0, 3, 1)])
+def assert_equal_states(found: Any, expected: Any) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+
+
+# ------------------------------------------------------------------ stopping, killing, continuing
+
+
+@pytest.mark.parametrize("stops", [(3,), (0, 5, 1), (1,) * 8])
 def test_stopped_and_resumed_equals_never_stopped(
-    tmp_path: Path, undisturbed: dict[str, object], stops: tuple[int, ...]
+    tmp_path: Path, undisturbed: dict[str, Any], stops: tuple[int, ...]
 ) -> None:
     for steps in stops:
-        with pytest.raises(Interrupted, match="training saved at step"):
+        with pytest.raises(Interrupted, match=r"training saved at step \d of 8"):
             train(CONFIG, tmp_path, should_stop=after(steps))
+            raise Interrupted("training saved at step 8 of 8")
     assert train(CONFIG, tmp_path).as_json() == undisturbed
 
 
+def test_a_resumed_state_is_the_whole_state(tmp_path: Path) -> None:
+    folders = [tmp_path / "stopped", tmp_path / "whole"]
+    for folder in folders:
+        folder.mkdir()
+    with pytest.raises(Interrupted):
+        train(CONFIG, folders[0], should_stop=after(5))
+    for folder in folders:
+        train(CONFIG, folder)
+    stopped, whole = map(saved, folders)
+    assert whole["timesteps"]["counts"].min() >= 2  # draws of t did follow the losses
+    assert_equal_states(stopped, whole)
+
+
 def test_a_longer_training_continues_a_shorter_one(
-    tmp_path: Path, undisturbed: dict[str, object]
+    tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     short, long = tmp_path / "short", tmp_path / "long"
     short.mkdir()
     long.mkdir()
-    train(replace(CONFIG, steps=7), short)
-    seen: list[int] = []
+    train(replace(CONFIG, steps=5), short)
+    seen: list[tuple[int, int]] = []
     result = train(
-        CONFIG, long, start=short / STATE_FILE, progress=lambda done, total: seen.append(done)
+        CONFIG, long, start=short / STATE_FILE, progress=lambda *done: seen.append(done)
     )
     assert result.as_json() == undisturbed
-    assert seen == [8, 9, 10, 11, 12]
+    assert seen == [(6, 8), (7, 8), (8, 8)]
 
 
 def test_how_often_the_state_is_saved_moves_nothing(
-    tmp_path: Path, undisturbed: dict[str, object]
+    tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     assert train(CONFIG, tmp_path, checkpoint_every_s=0).as_json() == undisturbed
 
 
-def test_another_seed_is_another_training(tmp_path: Path, undisturbed: dict[str, object]) -> None:
+def test_torchs_global_generator_moves_nothing_and_is_not_moved(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    assert train(CONFIG, tmp_path).as_json() == undisturbed
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_it_ends_in_the_same_state(
+    tmp_path: Path, undisturbed: dict[str, Any], kills: int
+) -> None:
+    folder = tmp_path / "training"
+    folder.mkdir()
+    moments = random.Random(0)
+    with Warm(tmp_path) as warm:
+        for _ in range(kills):
+            code = "from tests.witness.whole_training import told"
+            worker = warm.start(f"{code}\ntold(Path({str(folder)!r}))")
+            wait_for(lambda: worker.output().count("\n") > 0)  # noqa: B023
+            time.sleep(moments.uniform(0, 0.02))
+            worker.kill()
+            assert worker.wait() in (0, -signal.SIGKILL)
+    assert saved(folder)["step"] > 0
+    assert train(CONFIG, folder).as_json() == undisturbed
+    assert os.listdir(folder) == [STATE_FILE]  # no half-written file is left
+
+
+def test_another_seed_is_another_training(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
     other = train(replace(CONFIG, seed=1), tmp_path).as_json()
     assert other["weights"] != undisturbed["weights"]
+    assert other["loss_curve"] != undisturbed["loss_curve"]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_it_ends_in_the_same_state(
-    tmp_path: Path, undisturbed: dict[str, object], kills: int
-) -> None:
-    script = (
-        "import torch; torch.set_num_threads(1)\n"
-        "from pathlib import Path; from iddpm.training import train\n"
-        "from tests.iddpm.test_training import CONFIG\n"
-        f"print('ready', flush=True); train(CONFIG, Path({str(tmp_path)!r}), checkpoint_every_s=0)"
+def test_a_state_of_another_trajectory_is_refused(tmp_path: Path) -> None:
+    train(replace(CONFIG, steps=1), tmp_path)
+    other = replace(CONFIG, seed=3, network=replace(CONFIG.network, dropout=0.1))
+    for where in ({}, {"start": tmp_path / STATE_FILE}):
+        folder = tmp_path / "start" if where else tmp_path
+        folder.mkdir(exist_ok=True)
+        with pytest.raises(CheckpointError, match=r"one that differs in network\.dropout, seed;"):
+            train(other, folder, **where)
+
+
+def test_a_state_of_a_later_step_is_refused(tmp_path: Path) -> None:
+    train(replace(CONFIG, steps=2), tmp_path)
+    with pytest.raises(CheckpointError) as caught:
+        train(replace(CONFIG, steps=1), tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / STATE_FILE}: expected a state up to step 1, found one of step 2; "
+        "train to at least as many steps, or move it away to start anew"
     )
-    moments = random.Random(0)
-    for _ in range(kills):
-        process = subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        time.sleep(moments.uniform(0, 0.4))
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
+
+
+def test_a_state_cut_short_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / STATE_FILE
+    train(replace(CONFIG, steps=1), tmp_path)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="found a file cut short; delete it to start anew"):
+        train(CONFIG, tmp_path)
+
+
+def test_a_full_disk_leaves_the_state_before_it(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    train(replace(CONFIG, steps=3), tmp_path)
+    with largest_file(1000), pytest.raises(StorageError, match="cannot write: File too large"):
+        train(CONFIG, tmp_path)
+    assert saved(tmp_path)["step"] == 3
     assert train(CONFIG, tmp_path).as_json() == undisturbed
 
 
-def test_gradients_are_averaged_over_blocks() -> None:
-    """Blocks that draw alike give the gradient of the batch: the mean of the blocks' gradients."""
-    config = replace(CONFIG, network=replace(CONFIG.network, dropout=0.0), objective=Simple())
-    whole = Training(config)
-    gradients = []
-    for block, start in enumerate(range(0, 12, 4)):
-        single = Training(config)
-        single._block(block, _first_batch(config)[start : start + 4], 1)
-        gradients.append([p.grad for p in single.network.parameters() if p.grad is not None])
-    whole.optimizer.step = lambda *_: None  # type: ignore[method-assign]
-    whole.advance()
-    found = [p.grad for p in whole.network.parameters() if p.grad is not None]
-    expected = [torch.stack(parts).mean(dim=0) for parts in zip(*gradients, strict=True)]
+# ----------------------------------------------------------------------------------- what a step is
+
+
+class Drawn:
+    """The batch of a step as a witness draws it, block by block, laid together."""
+
+    def __init__(self, training: Training, step: int) -> None:
+        data = load(CONFIG.data, "train")
+        rows = batch_indices(len(data.images), 12, CONFIG.seed, step)
+        blocks = [
+            training.timesteps.draw(4, generator(CONFIG.seed, "timesteps", step, block))
+            for block in range(3)
+        ]
+        noise = [generator(CONFIG.seed, "noise", step, block) for block in range(3)]
+        self.x_0 = torch.from_numpy(to_unit(data.images[rows], data.levels))
+        self.eps = torch.cat([torch.randn(4, 1, 8, 8, generator=one) for one in noise])
+        self.t, self.weights = (torch.cat(parts) for parts in zip(*blocks, strict=True))
+        assert data.labels is not None
+        self.labels = torch.from_numpy(data.labels[rows])
+
+
+def test_blocks_add_up_to_the_gradient_of_the_whole_batch_averaged_once() -> None:
+    config = replace(CONFIG, network=replace(CONFIG.network, dropout=0.0))
+    training = Training(config)
+    while not training.timesteps.warmed_up:
+        training.advance()
+    network, drawn = deepcopy(training.network), Drawn(training, training.step)
+    losses = objective_losses(
+        config.objective,
+        build.denoiser(config, network, build.diffusion(config.diffusion)),
+        drawn.x_0,
+        drawn.t,
+        drawn.eps,
+        levels=17,
+        conditioning=Conditioning(labels=drawn.labels),
+    )
+    expected = torch.autograd.grad((drawn.weights * losses.total).mean(), network.parameters())
+    training.advance()
+    found = list(training.weights.named(training.weights.gradient).values())
+    assert len(set(drawn.weights.tolist())) > 1
+    torch.testing.assert_close(found, list(expected), rtol=1e-4, atol=1e-6)  # float32 sums
+
+
+def test_the_first_step_of_adam_moves_each_weight_by_the_learning_rate() -> None:
+    training = Training(CONFIG)
+    before = training.weights.vector.detach().clone()
+    training.advance()
+    gradient = training.weights.gradient
+    expected = before - 1e-3 * gradient / (gradient.abs() + 1e-8)
+    torch.testing.assert_close(training.weights.vector.detach(), expected, rtol=1e-5, atol=1e-8)
+    assert gradient.count_nonzero() > 100
+
+
+def test_the_averages_follow_the_weights_of_every_step() -> None:
+    training = Training(CONFIG)
+    expected = training.weights.vector.detach().double()
+    for _ in range(3):
+        training.advance()
+        expected = 0.9 * expected + 0.1 * training.weights.vector.detach()
+    found = training.averages.averages[0.9].double()
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)  # float32 rounding
 
 
-def _first_batch(config: TrainConfig) -> object:
-    from iddpm.data import batch_indices
+def test_dropout_of_a_block_depends_on_nothing_drawn_before() -> None:
+    first, second = Training(CONFIG), Training(CONFIG)
+    torch.manual_seed(1)
+    first.advance()
+    torch.manual_seed(2)
+    second.advance()
+    assert torch.equal(first.weights.gradient, second.weights.gradient)
 
-    return batch_indices(1500, config.batch_size, config.seed, 0)
+
+def test_dropout_is_at_work() -> None:
+    gradients = []
+    for dropout in (0.0, 0.2):
+        training = Training(replace(CONFIG, network=replace(CONFIG.network, dropout=dropout)))
+        for _ in range(2):  # at first the output is zero, whatever is dropped
+            training.advance()
+        gradients.append(training.weights.gradient)
+    assert not torch.equal(*gradients)
+
+
+def test_labels_reach_the_network() -> None:
+    training = Training(CONFIG)
+    while training.step < 4:  # the first steps open the paths that start at zero
+        training.advance()
+    drawn = Drawn(training, training.step)
+    training.advance()
+    table = training.weights.named(training.weights.gradient)["label_emb.weight"]
+    assert table.abs().sum(dim=1).nonzero().flatten().tolist() == drawn.labels.unique().tolist()
 
 
 @pytest.mark.parametrize("objective", [Simple(), Vlb(), Hybrid()])
 def test_the_loss_falls(tmp_path: Path, objective: Objective) -> None:
     network = replace(CONFIG.network, dropout=0.0)
-    config = replace(CONFIG, objective=objective, steps=200, network=network, block_size=None)
-    curve = train(config, tmp_path).loss_curve
-    first, last = curve["loss"]
-    assert curve["step"] == [100, 200]
-    assert first is not None
-    assert last is not None
-    assert last < first
+    config = replace(CONFIG, objective=objective, steps=60, network=network, block_size=None)
+    losses = train(config, tmp_path).loss_curve["loss"]
+    values = [loss for loss in losses if loss is not None]
+    assert statistics.mean(values[-15:]) < 0.9 * statistics.mean(values[:15])
 
 
-def test_a_diverged_training_keeps_its_last_good_state(tmp_path: Path) -> None:
-    config = replace(
-        CONFIG,
-        optimizer=OptimizerConfig(learning_rate=1e30),
-        max_nonfinite_steps=3,
-        steps=50,
-    )
-    with pytest.raises(Diverged, match="found none in 3 steps up to step"):
-        train(config, tmp_path)
-    training = Training(config)
-    training.restore(tmp_path / STATE_FILE)
-    assert training.nonfinite_in_a_row == 1
-    assert all(weight.isfinite().all() for weight in training.network.state_dict().values())
+@pytest.mark.parametrize(("precision", "tolerance"), [("tf32", 0.0), ("bf16", 0.01)])
+def test_other_precisions_stay_near_float32_on_a_cpu(
+    tmp_path: Path, undisturbed: dict[str, Any], precision: Precision, tolerance: float
+) -> None:
+    found = train(replace(CONFIG, precision=precision), tmp_path).as_json()
+    expected = undisturbed["loss_curve"]["loss"]
+    assert found["loss_curve"]["loss"] == pytest.approx(expected, rel=tolerance, abs=0)
+    assert (found["weights"] == undisturbed["weights"]) == (precision == "tf32")
 
 
-def test_a_state_of_another_trajectory_is_refused(tmp_path: Path) -> None:
-    train(replace(CONFIG, steps=1), tmp_path)
-    with pytest.raises(CheckpointError, match="expected a checkpoint of"):
-        train(replace(CONFIG, seed=3), tmp_path)
+# ------------------------------------------------------------------------------- what is not finite
 
 
-def test_a_state_of_a_later_step_is_refused(tmp_path: Path) -> None:
-    train(replace(CONFIG, steps=2), tmp_path)
-    with pytest.raises(CheckpointError, match="expected a state up to step 1, found one of step 2"):
-        train(replace(CONFIG, steps=1), tmp_path)
+def broken(network: Network, fault: str) -> Network:
+    """A network whose loss, or only whose gradient, is not finite."""
+
+    def call(x_t: Tensor, t: Tensor, conditioning: Conditioning | None) -> Tensor:
+        output = network(x_t, t, conditioning)
+        if fault == "loss":
+            return output * math.nan
+        return output + (0 * output).abs().sqrt()  # adds 0, of infinite slope
+
+    return call
 
 
-def test_the_loaded_network_is_the_average_asked_for(tmp_path: Path) -> None:
-    train(replace(CONFIG, steps=3), tmp_path)
+@pytest.mark.parametrize("fault", ["loss", "gradient"])
+def test_a_step_that_is_not_finite_moves_nothing_but_the_counts(fault: str, tmp_path: Path) -> None:
     training = Training(CONFIG)
-    training.restore(tmp_path / STATE_FILE)
-    for decay in (None, 0.5):
-        network = load_network(
-            tmp_path / STATE_FILE, CONFIG, ema_decay=decay, device="cpu"
-        ).state_dict()
-        expected = (
-            training.network.state_dict()
-            if decay is None
-            else training.averages.state_dict()[str(decay)]
+    for _ in range(3):
+        training.advance()
+    training.save(tmp_path / STATE_FILE)
+    before, whole = saved(tmp_path), training.denoiser
+    training.denoiser = replace(whole, network=broken(whole.network, fault))
+    training.advance()
+    training.save(tmp_path / STATE_FILE)
+    skipped = saved(tmp_path)
+    for part in ("weights", "optimizer", "timesteps"):
+        assert_equal_states(skipped[part], before[part])
+    counts = [skipped[name] for name in ("step", "nonfinite_steps", "nonfinite_in_a_row")]
+    assert counts == [4, 1, 1]
+    training.denoiser = whole
+    training.advance()
+    result = training.result()
+    assert (result.steps, result.images_seen, result.nonfinite_steps) == (5, 60, 1)
+    assert training.nonfinite_in_a_row == 0
+    assert [loss is None for loss in result.loss_curve["loss"]] == [False] * 3 + [True, False]
+    assert all(weight.isfinite().all() for weight in training.network.parameters())
+
+
+def test_a_diverged_training_keeps_its_last_good_state_and_stays_diverged(tmp_path: Path) -> None:
+    optimizer = OptimizerConfig(learning_rate=1e30)
+    config = replace(CONFIG, optimizer=optimizer, max_nonfinite_steps=3, steps=50)
+    for _ in range(2):
+        with pytest.raises(Diverged) as caught:
+            train(config, tmp_path)
+        assert str(caught.value) == (
+            "train: expected a finite loss, found none in the last 3 steps up to step 4; "
+            "try a smaller optimizer.learning_rate"
         )
-        assert all(torch.equal(network[name], weight) for name, weight in expected.items())
+    state = saved(tmp_path, config)
+    assert (state["step"], state["nonfinite_steps"]) == (4, 3)
+    network = load_network(tmp_path / STATE_FILE, config, ema_decay=None, device="cpu")
+    assert all(weight.isfinite().all() for weight in network.parameters())
+
+
+def test_a_divergence_is_the_same_when_stopped_on_the_way(tmp_path: Path) -> None:
+    optimizer = OptimizerConfig(learning_rate=1e30)
+    config = replace(CONFIG, optimizer=optimizer, max_nonfinite_steps=3, steps=50)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path, should_stop=after(2))
+    with pytest.raises(Diverged, match="in the last 3 steps up to step 4"):
+        train(config, tmp_path)
+
+
+# ----------------------------------------------------------------------------------- what comes out
+
+
+def test_a_result_counts_steps_images_and_parameters(undisturbed: dict[str, Any]) -> None:
+    training = Training(CONFIG)
+    assert undisturbed["steps"] == 8
+    assert undisturbed["images_seen"] == 96
+    assert undisturbed["nonfinite_steps"] == 0
+    assert undisturbed["parameters"] == sum(
+        math.prod(weight.shape) for weight in training.network.state_dict().values()
+    )
+    assert list(undisturbed["weights"]) == ["raw", "0.9", "0.5"]
+    assert list(undisturbed["loss_curve"]) == ["step", "loss", "simple_mse", "vlb"]
+    assert undisturbed["loss_curve"]["step"] == list(range(1, 9))
+
+
+def test_the_loaded_network_is_the_one_that_the_result_names(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    train(CONFIG, tmp_path)
+    for decay, role in ((None, "raw"), (0.9, "0.9"), (0.5, "0.5")):
+        network = load_network(tmp_path / STATE_FILE, CONFIG, ema_decay=decay, device="cpu")
+        assert checkpoints.digest(network.state_dict()) == undisturbed["weights"][role]
+        assert not network.training
+        assert not any(weight.requires_grad for weight in network.parameters())
 
 
 def test_an_average_that_was_not_kept_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"expected one that the training kept, \(0.9, 0.5\)"):
+    with pytest.raises(ValueError, match=r"expected one that the training kept, \(0\.9, 0\.5\)"):
         load_network(tmp_path / STATE_FILE, CONFIG, ema_decay=0.7, device="cpu")
+
+
+@pytest.mark.parametrize("steps", [0, 1, CURVE_POINTS, CURVE_POINTS + 1, 3 * CURVE_POINTS + 7])
+def test_a_loss_curve_is_made_of_means_over_windows(steps: int) -> None:
+    numbers = random.Random(0)
+    losses = [numbers.choice([math.nan, numbers.random()]) for _ in range(steps)]
+    curve = LossCurve()
+    for loss in losses:
+        curve.append([loss, math.nan, 2 * loss])
+    points = curve.points()
+    window = 1
+    while window * CURVE_POINTS < steps:
+        window += 1
+    expected: list[float | None] = []
+    for start in range(0, steps, window):
+        finite = [loss for loss in losses[start : start + window] if not math.isnan(loss)]
+        expected.append(statistics.fmean(finite) if finite else None)
+    assert [loss is None for loss in points["loss"]] == [loss is None for loss in expected]
+    found = [loss for loss in points["loss"] if loss is not None]
+    assert found == pytest.approx([loss for loss in expected if loss is not None], rel=1e-15)
+    assert points["step"] == [min(end, steps) for end in range(window, steps + window, window)]
+    assert "simple_mse" not in points
+    assert len(points["step"]) <= CURVE_POINTS
+
+
+def test_a_restored_loss_curve_goes_on_as_it_was() -> None:
+    whole, first, second = LossCurve(), LossCurve(), LossCurve()
+    for step in range(9):
+        values = [step / 7, math.nan if step == 4 else -step, math.nan]
+        whole.append(values)
+        if step == 5:
+            second.load_state_dict(first.state_dict())
+        (first if step < 5 else second).append(values)
+    assert second.points() == whole.points()

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable
-from itertools import count
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,21 +14,54 @@ from studies.claims import CLAIMS, Finding, Measurement, judge
 from studies.intervals import Interval
 from studies.store import Store
 from studies.tables import Tables, tables
-from tests.witness.made_up_store import ARMS, MadeUp, bound, distance, terms, variant, write_store
+from tests.witness.made_up_store import bound, distance, terms, variant, write_store
 
 Judge = Callable[..., Finding]
 
 
-@pytest.fixture
-def judged(tmp_path: Path) -> Judge:
-    """Judges one claim on a study with some of its parts changed."""
-    folders = count()
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    study = variant(steps=(5, 10, 50, 200))
+    root = write_store(tmp_path_factory.mktemp("claims") / "store", study)
+    return tables(Store(root), study.study)
 
-    def on(claim: str, study: MadeUp) -> Finding:
-        root = write_store(tmp_path / str(next(folders)), study)
-        return judge(claim, tables(Store(root), study.study))
+
+@pytest.fixture
+def judged(whole: Tables) -> Judge:
+    """Judges one claim on the study with its values replaced, or some of its rows left out."""
+
+    def on(
+        claim: str,
+        *,
+        distance: Callable[[str, str, int, int], float] = distance,
+        bound: Callable[[str, str, int], float] = bound,
+        terms: Callable[[float, int], list[float]] = terms,
+        rows: str = "steps != 5",
+    ) -> Finding:
+        results = whole.results.query(rows)
+        values = [
+            distance(row.objective, _mode(row), row.steps, row.seed)
+            if row.metric == "frechet_distance"
+            else bound(row.objective, row.variance, row.seed)
+            if row.metric == "bits_per_dim"
+            else row.value
+            for row in results.itertuples()
+        ]
+        steps = whole.steps.query(rows.replace("steps", "200"))
+        means = [
+            row.mean
+            if row.part == "prior"
+            else terms(bound(row.objective, row.variance, row.seed), row.T)[row.step]
+            for row in steps.itertuples()
+        ]
+        study = replace(whole, results=results.assign(value=values), steps=steps.assign(mean=means))
+        return judge(claim, study)
 
     return on
+
+
+def _mode(row: Any) -> str:
+    return "ddim" if row.sampler == "ddim" else str(row.variance)
 
 
 def deciding(finding: Finding) -> list[Measurement]:
@@ -53,16 +86,18 @@ def test_the_interval_alone_decides(interval: Interval, verdict: str) -> None:
 
 
 def test_every_claim_is_supported_by_results_that_agree_with_the_paper(judged: Judge) -> None:
-    study = variant(distance=lambda o, mode, k, seed: distance(o, mode, k, 0) * (1 + seed / 100))
+    def steady(objective: str, mode: str, steps: int, seed: int) -> float:
+        return distance(objective, mode, steps, 0) * (1 + seed / 100)
+
     for claim in CLAIMS:
-        finding = judged(claim, study)
+        finding = judged(claim, distance=steady)
         assert (claim, finding.verdict) == (claim, "supported")
         assert finding.reason == "Every deciding quantity lies wholly where the claim puts it."
 
 
 @pytest.mark.parametrize("claim", list(CLAIMS)[1:])
 def test_one_seed_leaves_every_measured_claim_open(claim: str, judged: Judge) -> None:
-    finding = judged(claim, variant(seeds=(5,)))
+    finding = judged(claim, rows="seed == 1")
     assert finding.verdict == "inconclusive"
     assert finding.reason.startswith("There is only one seed, so the spread is unknown")
     assert {m.interval.n for m in finding.measurements} == {1}
@@ -70,8 +105,7 @@ def test_one_seed_leaves_every_measured_claim_open(claim: str, judged: Judge) ->
 
 @pytest.mark.parametrize("claim", list(CLAIMS)[1:])
 def test_nothing_measured_is_not_run(claim: str, judged: Judge) -> None:
-    empty = variant(likelihood=False, arms=(), steps=())
-    finding = judged(claim, empty)
+    finding = judged(claim, rows="seed > 9")
     assert (finding.verdict, finding.measurements) == ("not run", ())
     assert finding.reason.startswith("Not measured yet: ")
 
@@ -91,7 +125,7 @@ def ratio_by_one_step_kernels(T: int) -> list[float]:
 
 
 def test_beta_tilde_is_close_to_beta_by_the_joint_gaussian_too(judged: Judge) -> None:
-    found = deciding(judged("beta_tilde_close_to_beta", variant(schedule="linear")))
+    found = deciding(judged("beta_tilde_close_to_beta"))
     lowest = [min(ratio_by_one_step_kernels(T)[18:]) for T in (100, 1000, 4000, 10_000)]
     assert [m.interval.mean for m in found[:4]] == pytest.approx(lowest, rel=1e-9)
     assert all(low >= 0.9 for low in lowest)
@@ -100,13 +134,13 @@ def test_beta_tilde_is_close_to_beta_by_the_joint_gaussian_too(judged: Judge) ->
 
 
 def test_an_exact_claim_has_no_seeds_and_no_width(judged: Judge) -> None:
-    for measurement in judged("beta_tilde_close_to_beta", variant(seeds=(0,))).measurements:
+    for measurement in judged("beta_tilde_close_to_beta", rows="seed == 0").measurements:
         assert measurement.interval.n == 0
         assert measurement.interval.low == measurement.interval.high
 
 
 def test_the_studys_own_cosine_schedule_is_told_and_decides_nothing(judged: Judge) -> None:
-    cosine = judged("beta_tilde_close_to_beta", variant(schedule="cosine"))
+    cosine = judged("beta_tilde_close_to_beta")
     aside = [m for m in cosine.measurements if not m.decides]
     assert [m.what.rpartition(", ")[2] for m in aside] == ["cosine"] * 4
     assert not any("cosine" in m.what for m in deciding(cosine))
@@ -116,7 +150,7 @@ def test_the_studys_own_cosine_schedule_is_told_and_decides_nothing(judged: Judg
 
 
 def test_the_share_of_the_first_steps_is_their_terms_over_the_whole_bound(judged: Judge) -> None:
-    finding = judged("first_steps_carry_the_bound", MadeUp())
+    finding = judged("first_steps_carry_the_bound")
     assert len(finding.measurements) == 5
     of_hybrid_range = finding.measurements[-1]
     assert of_hybrid_range.what.endswith("L_hybrid, Σ learned")
@@ -128,7 +162,7 @@ def test_the_share_of_the_first_steps_is_their_terms_over_the_whole_bound(judged
 
 
 def test_a_bound_spread_evenly_contradicts_that_the_first_steps_carry_it(judged: Judge) -> None:
-    finding = judged("first_steps_carry_the_bound", variant(terms=lambda total, T: [total / T] * T))
+    finding = judged("first_steps_carry_the_bound", terms=lambda total, T: [total / T] * T)
     assert finding.verdict == "contradicted"
     assert "The paper's networks were trained for 200,000 to 1,500,000 steps" in finding.reason
     assert "1,500 training steps, T = 200" in finding.reason
@@ -138,7 +172,7 @@ def test_one_arm_against_it_is_enough_to_contradict(judged: Judge) -> None:
     def odd(total: float, T: int) -> list[float]:
         return terms(total, T) if total < 2.5 else [total / T] * T
 
-    finding = judged("first_steps_carry_the_bound", variant(terms=odd))
+    finding = judged("first_steps_carry_the_bound", terms=odd)
     assert finding.verdict == "contradicted"
     assert {m.verdict for m in finding.measurements} == {"supported", "contradicted"}
 
@@ -158,17 +192,17 @@ def differing(*relative: float) -> Callable[[str, str, int, int], float]:
 
 
 def test_a_large_difference_at_the_most_steps_contradicts(judged: Judge) -> None:
-    assert judged(MINOR, variant(distance=differing(0.5, 0.52, 0.48))).verdict == "contradicted"
+    assert judged(MINOR, distance=differing(0.5, 0.52, 0.48)).verdict == "contradicted"
 
 
 def test_a_difference_across_the_margin_leaves_it_open(judged: Judge) -> None:
-    finding = judged(MINOR, variant(distance=differing(0.05, 0.2, 0.0)))
+    finding = judged(MINOR, distance=differing(0.05, 0.2, 0.0))
     assert finding.verdict == "inconclusive"
     assert finding.reason.startswith("The interval crosses the border of the claim: FD(β) minus")
 
 
 def test_the_difference_is_relative_to_the_mean_of_the_two_and_paired(judged: Judge) -> None:
-    finding = judged(MINOR, variant(distance=differing(0.04, 0.05, 0.03)))
+    finding = judged(MINOR, distance=differing(0.04, 0.05, 0.03))
     relative = [0.4 / 10.2, 0.5 / 10.25, 0.3 / 10.15]
     assert [m.interval.mean for m in finding.measurements] == pytest.approx([np.mean(relative)] * 2)
     assert (finding.verdict, finding.measurements[0].what) == (
@@ -181,12 +215,11 @@ def test_few_steps_have_no_say_in_it(judged: Judge) -> None:
     def only_few(objective: str, mode: str, steps: int, seed: int) -> float:
         return (10.0 + seed) * (9 if mode == "beta" and steps < 200 else 1)
 
-    assert judged(MINOR, variant(distance=only_few)).verdict == "supported"
+    assert judged(MINOR, distance=only_few).verdict == "supported"
 
 
 def test_beta_tilde_unsampled_is_not_run(judged: Judge) -> None:
-    arms = tuple(arm for arm in ARMS if getattr(arm[1], "variance", "") != "beta_tilde")
-    assert judged(MINOR, variant(arms=arms)).verdict == "not run"
+    assert judged(MINOR, rows="variance != 'beta_tilde'").verdict == "not run"
 
 
 # --------------------------------------------------------------------------------- bits/dim
@@ -195,7 +228,7 @@ NLL = "learned_sigma_lowers_nll"
 
 
 def test_the_differences_are_paired_by_seed(judged: Judge) -> None:
-    found = judged(NLL, MadeUp()).measurements
+    found = judged(NLL).measurements
     expected = [
         np.mean([bound("hybrid", "range", s) - bound(objective, fixed, s) for s in range(3)])
         for objective in ("simple", "hybrid")
@@ -209,7 +242,7 @@ def test_a_learned_sigma_that_costs_bits_against_one_fixed_one_contradicts(judge
     def worse(objective: str, variance: str, seed: int) -> float:
         return {"beta": 2.6, "beta_tilde": 2.4, "range": 2.5}[variance] + 0.01 * seed
 
-    finding = judged(NLL, variant(bound=worse))
+    finding = judged(NLL, bound=worse)
     assert finding.verdict == "contradicted"
     assert finding.reason.startswith(
         "Wholly outside what the claim says: L_hybrid, Σ learned minus L_simple, Σ = β̃."
@@ -220,17 +253,17 @@ def test_seeds_that_disagree_leave_bits_open(judged: Judge) -> None:
     def noisy(objective: str, variance: str, seed: int) -> float:
         return 2.5 + (0.1 * (seed - 1) if variance == "range" else 0)
 
-    assert judged(NLL, variant(bound=noisy)).verdict == "inconclusive"
+    assert judged(NLL, bound=noisy).verdict == "inconclusive"
 
 
 def test_no_hybrid_network_is_not_run_and_says_what_is_missing(judged: Judge) -> None:
-    finding = judged(NLL, variant(arms=ARMS[:2]))
+    finding = judged(NLL, rows="objective == 'simple'")
     assert finding.verdict == "not run"
     assert "L_hybrid, Σ learned minus L_simple, Σ = β̃" in finding.reason
 
 
 def test_a_seed_that_only_one_arm_has_is_no_pair(judged: Judge) -> None:
-    finding = judged(NLL, variant(planned_bounds=(("hybrid", 1),)))
+    finding = judged(NLL, rows="objective == 'simple' or seed != 1")
     assert {m.interval.n for m in finding.measurements} == {2}
 
 
@@ -240,8 +273,7 @@ FEW = "learned_sigma_keeps_quality_at_few_steps"
 
 
 def test_the_loss_is_the_mean_log_distance_at_few_steps_against_the_most(judged: Judge) -> None:
-    study = variant(steps=(5, 10, 50, 200))
-    learned_against_beta = judged(FEW, study).measurements[0]
+    learned_against_beta = judged(FEW, rows="steps > 0").measurements[0]
 
     def loss(objective: str, mode: str, seed: int) -> float:
         few = [math.log(distance(objective, mode, k, seed)) for k in (5, 10)]
@@ -257,43 +289,26 @@ def test_a_learned_sigma_that_loses_more_contradicts(judged: Judge) -> None:
         other = {"range": "beta", "beta": "range", "beta_tilde": "range"}.get(mode, mode)
         return distance(objective, other, steps, seed)
 
-    assert judged(FEW, variant(distance=swapped)).verdict == "contradicted"
+    assert judged(FEW, distance=swapped).verdict == "contradicted"
 
 
 def test_losses_that_differ_by_seed_leave_it_open(judged: Judge) -> None:
     def noisy(objective: str, mode: str, steps: int, seed: int) -> float:
         return 10.0 * math.exp((seed - 1) * (mode == "range") * (steps == 10))
 
-    assert judged(FEW, variant(distance=noisy)).verdict == "inconclusive"
+    assert judged(FEW, distance=noisy).verdict == "inconclusive"
 
 
 def test_without_few_steps_it_is_not_run(judged: Judge) -> None:
-    assert judged(FEW, variant(steps=(100, 200))).verdict == "not run"
+    assert judged(FEW, rows="steps > 10").verdict == "not run"
 
 
 # -------------------------------------------------------------------------------- robustness
 
 
-def test_arms_that_differ_in_another_setting_are_judged_apart(
-    judged: Judge, tmp_path: Path
-) -> None:
-    root = write_store(
-        tmp_path / "two", variant(study="a-digits"), variant(study="b-digits", T=400)
-    )
-    both = [tables(Store(root), study) for study in ("a-digits", "b-digits")]
-    merged = Tables(
-        study="both",
-        record=both[0].record,
-        results=_stacked(both, "results"),
-        steps=_stacked(both, "steps"),
-        samples=_stacked(both, "samples"),
-    )
-    whats = [m.what for m in judge(NLL, merged).measurements if m.decides]
-    assert [what.partition(", T = ")[2] for what in whats] == [
-        *["200, 200 steps"] * 2,
-        *["400, 400 steps"] * 2,
-    ]
-
-
-def _stacked(parts: list[Tables], name: str) -> pd.DataFrame:
-    return pd.concat([getattr(part, name) for part in parts], ignore_index=True)
+def test_arms_that_differ_in_another_setting_are_judged_apart(whole: Tables) -> None:
+    longer = whole.results.assign(T=400)
+    both = pd.concat([whole.results, longer], ignore_index=True)
+    found = judge(NLL, replace(whole, results=both)).measurements
+    named = [m.what.rpartition(", ")[2] for m in found if m.decides]
+    assert named == ["T = 200", "T = 200", "T = 400", "T = 400"]

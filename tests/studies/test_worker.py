@@ -215,7 +215,7 @@ def test_the_heart_beats_once_a_second_however_often_progress_is_told(store: Sto
     store.create(task)
     claim = store.claim(task.address)
     assert claim is not None
-    path, seen = store.folder(task.address) / "heartbeat.json", set()
+    path, seen = store.folder(task.address) / "heartbeat.json", set[int]()
     with Heartbeat(store, claim) as heartbeat:
         end = time.monotonic() + 1.3
         while time.monotonic() < end:

@@ -115,7 +115,7 @@ def test_the_bound_is_the_mean_log_ratio_of_whole_chains(variance: Variance) -> 
     assert error < 0.02
 
 
-@pytest.mark.parametrize("kept", [tuple(range(40)), (0, 3, 4, 17, 39)])
+@pytest.mark.parametrize("kept", [tuple(range(40)), (0, 3, 4, 17)])
 def test_terms_of_gaussian_pixels_are_those_of_the_exact_chain(kept: tuple[int, ...]) -> None:
     """With the best denoiser, E[KL] follows from the variance that x_t leaves in x_0."""
     pixels, table = GaussianPixels(mean=0.1, sd=0.3), betas("linear", 40)
