@@ -37,7 +37,7 @@ class FlatWeights:
             weight.data, weight.grad = values[name], gradients[name]
 
     def named(self, vector: Tensor) -> dict[str, Tensor]:
-        """The pieces of a vector laid out like the weights, by parameter name, sharing its memory."""
+        """The pieces of a vector laid out like the weights, by parameter name; memory is shared."""
         starts = zip(self._shapes.items(), self._starts, strict=False)
         return {
             name: vector[start : start + shape.numel()].view(shape)

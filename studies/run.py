@@ -115,7 +115,7 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
         )
     for plan in plans:
         _print_results(store, plan.study, console)
-    states = Counter(store.state(address) for address in tasks)
+    states: Counter[str] = Counter(store.state(address) for address in tasks)
     print(f"{len(tasks)} tasks: {counted(states)}")
     if states["done"] == len(tasks):
         return 0
@@ -153,7 +153,7 @@ def _dry_run(plans: Sequence[Plan], store: Store) -> int:
             table.add_row(cost.arm, *(f"{count:,}" for count in counts))
         console.print(table)
     print("A network call is of one image; a training step is of one batch, forwards and back.")
-    print(f"{len(tasks)} tasks: {counted(Counter(states.values()))}")
+    print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
     return 0
 
 

@@ -7,6 +7,7 @@ so that a second call goes on where a first one stopped.
 import hashlib
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from iddpm.precision import arithmetic
 from iddpm.samplers import to_uint8
 from iddpm.strides import stride_timesteps
 from studies.store import BLOCKS
-from studies.tasks import Task
+from studies.tasks import Task, task_from_json
 
 UInt8Array = NDArray[np.uint8]
 
@@ -80,10 +81,23 @@ def train(work: Work) -> dict[str, Any]:
     return training.train(
         config,
         work.folder,
+        start=_shorter_training(work.folder, config),
         device=work.device,
         progress=work.progress,
         should_stop=work.should_stop,
     ).as_json()
+
+
+def _shorter_training(folder: Path, config: TrainConfig) -> Path | None:
+    """The state of the longest finished training in the store that this one continues."""
+    states: dict[int, Path] = {}
+    for result in folder.parent.glob("train-*/result.json"):
+        with suppress(ValueError):  # written by another version: its state is not continued
+            earlier = task_from_json(read_json(result.with_name("task.json"))).config
+            assert isinstance(earlier, TrainConfig)
+            if earlier.steps < config.steps and replace(earlier, steps=config.steps) == config:
+                states[earlier.steps] = result.with_name(training.STATE_FILE)
+    return states[max(states)] if states else None
 
 
 def _trained(work: Work, ema_decay: float | None) -> tuple[TrainConfig, Denoiser]:

@@ -376,7 +376,7 @@ class _Arms:
                 beyond = self._preset.rules.get(asked.ask.scope, ())
                 for inner, arm in asked.arms(train, tree, beyond, used):
                     self._add(arm, asked.ask.node, [cell, inner], seen)
-        if True:
+        if not self._overrides:
             _all_used([*block.rules, *(rule for ask in block.asks for rule in ask.rules)], used)
 
     def _train(self, tree: Node) -> TrainConfig:

@@ -65,6 +65,7 @@ def test_each_heavy_library_has_one_home(library: str) -> None:
 
 @pytest.mark.parametrize("module", [*(f"iddpm.{name}" for name in TORCH_FREE), "studies.plan"])
 def test_planning_loads_no_torch_pandas_or_matplotlib(module: str) -> None:
-    script = f"import sys, {module}; print([m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules])"
+    heavy = "{'torch', 'pandas', 'matplotlib'}"
+    script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -1,4 +1,4 @@
-"""A checkpoint is whole, ours, of this version and of this work; or it is refused in one sentence."""
+"""A checkpoint is whole, ours, of this version and of this work, or refused in one sentence."""
 
 import hashlib
 import io

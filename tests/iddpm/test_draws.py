@@ -7,8 +7,16 @@ import torch
 
 from iddpm.draws import derived_seed, generator, numpy_generator
 
-INDICES = [(0, "noise"), (1, "noise"), (0, "dropout"), (0, "noise", 0), (0, "noise", 0, 1)]
-INDICES += [(0, "noise", 1, 0), (0, "noise", 10), (0, "noise", 1)]
+DRAWS: list[tuple[int, str, tuple[int, ...]]] = [
+    (0, "noise", ()),
+    (1, "noise", ()),
+    (0, "dropout", ()),
+    (0, "noise", (0,)),
+    (0, "noise", (1,)),
+    (0, "noise", (10,)),
+    (0, "noise", (0, 1)),
+    (0, "noise", (1, 0)),
+]
 
 
 def test_a_seed_is_the_first_bytes_of_the_hash_of_what_it_is_for() -> None:
@@ -18,9 +26,9 @@ def test_a_seed_is_the_first_bytes_of_the_hash_of_what_it_is_for() -> None:
 
 
 def test_every_seed_purpose_and_index_draws_its_own_numbers() -> None:
-    torch_draws = {float(torch.rand((), generator=generator(*index))) for index in INDICES}
-    numpy_draws = {numpy_generator(*index).random() for index in INDICES}
-    assert len(torch_draws) == len(numpy_draws) == len(INDICES)
+    torchs = {float(torch.rand((), generator=generator(seed, for_, *n))) for seed, for_, n in DRAWS}
+    numpys = {numpy_generator(seed, for_, *n).random() for seed, for_, n in DRAWS}
+    assert len(torchs) == len(numpys) == len(DRAWS)
 
 
 def test_a_draw_is_the_same_whatever_was_drawn_before() -> None:

@@ -16,8 +16,8 @@ def test_averages_are_the_geometric_series_of_the_weights() -> None:
     for decay in decays:
         shares = [decay**5, *((1 - decay) * decay ** (5 - k) for k in range(1, 6))]
         expected = torch.tensor(shares, dtype=torch.float64) @ past
-        rounding = {"rtol": 0, "atol": 1e-14}
-        torch.testing.assert_close(moving.averages[decay], expected, **rounding)
+        found = moving.averages[decay]
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)  # float64 rounding
 
 
 def test_an_average_starts_as_a_copy() -> None:

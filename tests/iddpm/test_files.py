@@ -127,7 +127,7 @@ def test_json_cut_short_is_refused_by_name(tmp_path: Path, length: int) -> None:
     path = tmp_path / "result.json"
     write_json(path, {"x": "é"})
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match="result.json: expected whole JSON, found a file cut"):
+    with pytest.raises(ValueError, match=r"result\.json: expected whole JSON, found a file cut"):
         read_json(path)
 
 

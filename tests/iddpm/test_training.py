@@ -72,6 +72,11 @@ def saved(folder: Path, config: TrainConfig = CONFIG) -> dict[str, Any]:
     return checkpoints.load(folder / STATE_FILE, trajectory(config))
 
 
+def all_that_moves(folder: Path) -> dict[str, Any]:
+    what_it_is = ("format", "version", "content")
+    return {name: part for name, part in saved(folder).items() if name not in what_it_is}
+
+
 def assert_equal_states(found: Any, expected: Any) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
 
@@ -79,14 +84,13 @@ def assert_equal_states(found: Any, expected: Any) -> None:
 # ------------------------------------------------------------------ stopping, killing, continuing
 
 
-@pytest.mark.parametrize("stops", [(3,), (0, 5, 1), (1,) * 8])
+@pytest.mark.parametrize("stops", [(3,), (0, 5, 1), (1,) * 7])
 def test_stopped_and_resumed_equals_never_stopped(
     tmp_path: Path, undisturbed: dict[str, Any], stops: tuple[int, ...]
 ) -> None:
     for steps in stops:
         with pytest.raises(Interrupted, match=r"training saved at step \d of 8"):
             train(CONFIG, tmp_path, should_stop=after(steps))
-            raise Interrupted("training saved at step 8 of 8")
     assert train(CONFIG, tmp_path).as_json() == undisturbed
 
 
@@ -98,7 +102,7 @@ def test_a_resumed_state_is_the_whole_state(tmp_path: Path) -> None:
         train(CONFIG, folders[0], should_stop=after(5))
     for folder in folders:
         train(CONFIG, folder)
-    stopped, whole = map(saved, folders)
+    stopped, whole = (all_that_moves(folder) for folder in folders)
     assert whole["timesteps"]["counts"].min() >= 2  # draws of t did follow the losses
     assert_equal_states(stopped, whole)
 
@@ -111,9 +115,7 @@ def test_a_longer_training_continues_a_shorter_one(
     long.mkdir()
     train(replace(CONFIG, steps=5), short)
     seen: list[tuple[int, int]] = []
-    result = train(
-        CONFIG, long, start=short / STATE_FILE, progress=lambda *done: seen.append(done)
-    )
+    result = train(CONFIG, long, start=short / STATE_FILE, progress=lambda *done: seen.append(done))
     assert result.as_json() == undisturbed
     assert seen == [(6, 8), (7, 8), (8, 8)]
 
@@ -139,18 +141,27 @@ def test_killed_at_random_moments_it_ends_in_the_same_state(
 ) -> None:
     folder = tmp_path / "training"
     folder.mkdir()
-    moments = random.Random(0)
+    code = "from tests.witness.whole_training import run"
+    moments, statuses = random.Random(0), []
     with Warm(tmp_path) as warm:
         for _ in range(kills):
-            code = "from tests.witness.whole_training import told"
-            worker = warm.start(f"{code}\ntold(Path({str(folder)!r}))")
-            wait_for(lambda: worker.output().count("\n") > 0)  # noqa: B023
-            time.sleep(moments.uniform(0, 0.02))
+            worker = warm.start(f"{code}; run(Path({str(folder)!r}))")
+            wait_for(folder / STATE_FILE)
+            time.sleep(moments.uniform(0, 0.2))
             worker.kill()
-            assert worker.wait() in (0, -signal.SIGKILL)
-    assert saved(folder)["step"] > 0
+            statuses.append(worker.wait())
+    assert set(statuses) <= {0, -signal.SIGKILL}
+    assert -signal.SIGKILL in statuses
     assert train(CONFIG, folder).as_json() == undisturbed
     assert os.listdir(folder) == [STATE_FILE]  # no half-written file is left
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(60_000):
+        if path.exists():
+            return
+        time.sleep(0.001)
+    raise TimeoutError(path)
 
 
 def test_another_seed_is_another_training(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
@@ -162,11 +173,10 @@ def test_another_seed_is_another_training(tmp_path: Path, undisturbed: dict[str,
 def test_a_state_of_another_trajectory_is_refused(tmp_path: Path) -> None:
     train(replace(CONFIG, steps=1), tmp_path)
     other = replace(CONFIG, seed=3, network=replace(CONFIG.network, dropout=0.1))
-    for where in ({}, {"start": tmp_path / STATE_FILE}):
-        folder = tmp_path / "start" if where else tmp_path
-        folder.mkdir(exist_ok=True)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    for folder, start in ((tmp_path, None), (elsewhere, tmp_path / STATE_FILE)):
         with pytest.raises(CheckpointError, match=r"one that differs in network\.dropout, seed;"):
-            train(other, folder, **where)
+            train(other, folder, start=start)
 
 
 def test_a_state_of_a_later_step_is_refused(tmp_path: Path) -> None:
@@ -233,7 +243,9 @@ def test_blocks_add_up_to_the_gradient_of_the_whole_batch_averaged_once() -> Non
         levels=17,
         conditioning=Conditioning(labels=drawn.labels),
     )
-    expected = torch.autograd.grad((drawn.weights * losses.total).mean(), network.parameters())
+    expected = torch.autograd.grad(
+        (drawn.weights * losses.total).mean(), list(network.parameters())
+    )
     training.advance()
     found = list(training.weights.named(training.weights.gradient).values())
     assert len(set(drawn.weights.tolist())) > 1
@@ -242,6 +254,8 @@ def test_blocks_add_up_to_the_gradient_of_the_whole_batch_averaged_once() -> Non
 
 def test_the_first_step_of_adam_moves_each_weight_by_the_learning_rate() -> None:
     training = Training(CONFIG)
+    training.advance()  # at first the output is zero, and most gradients with it
+    training.optimizer.state.clear()
     before = training.weights.vector.detach().clone()
     training.advance()
     gradient = training.weights.gradient
@@ -286,7 +300,7 @@ def test_labels_reach_the_network() -> None:
     drawn = Drawn(training, training.step)
     training.advance()
     table = training.weights.named(training.weights.gradient)["label_emb.weight"]
-    assert table.abs().sum(dim=1).nonzero().flatten().tolist() == drawn.labels.unique().tolist()
+    assert table.abs().sum(dim=1).nonzero().flatten().tolist() == sorted(set(drawn.labels.tolist()))
 
 
 @pytest.mark.parametrize("objective", [Simple(), Vlb(), Hybrid()])

@@ -47,7 +47,7 @@ def judged(whole: Tables) -> Judge:
             else row.value
             for row in results.itertuples()
         ]
-        steps = whole.steps.query(rows.replace("steps", "200"))
+        steps = whole.steps.query(rows)
         means = [
             row.mean
             if row.part == "prior"

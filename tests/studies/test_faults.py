@@ -80,23 +80,19 @@ def test_a_study_killed_at_many_random_moments_ends_with_the_same_bytes(
     assert_as_undisturbed(Store(tmp_path), undisturbed)
 
 
-def test_two_runs_at_once_do_every_task_once_and_both_end_complete(
-    warm: Warm, undisturbed: Store, tmp_path: Path
+@pytest.mark.parametrize(
+    "studies",
+    [("seeds=1", "seeds=2"), pytest.param(("seeds=2", "seeds=2"), marks=pytest.mark.slow)],
+    ids=["sharing tasks", "the same"],
+)
+def test_two_studies_at_once_do_every_task_once_and_both_end_complete(
+    warm: Warm, undisturbed: Store, tmp_path: Path, studies: tuple[str, str]
 ) -> None:
-    runs = [warm.start(run(tmp_path, "seeds=1")) for _ in range(2)]
+    runs = [warm.start(run(tmp_path, study)) for study in studies]
     assert [one.wait() for one in runs] == [0, 0], runs[0].output() + runs[1].output()
     store = Store(tmp_path)
-    assert {tuple(store.attempts(task.address)) for task in tiny.study(seeds=1)} == {(1,)}
+    assert {tuple(store.attempts(task.address)) for task in tiny.study(seeds=2)} == {(1,)}
     assert_as_undisturbed(store, undisturbed)
-
-
-def test_two_studies_that_share_tasks_do_the_shared_ones_once(warm: Warm, tmp_path: Path) -> None:
-    runs = [warm.start(run(tmp_path, seeds)) for seeds in ("seeds=1", "seeds=2")]
-    assert [one.wait() for one in runs] == [0, 0]
-    store = Store(tmp_path)
-    tasks = tiny.study(seeds=2)
-    assert {store.state(task.address) for task in tasks} == {"done"}
-    assert {tuple(store.attempts(task.address)) for task in tasks} == {(1,)}
 
 
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes})); {run}"

@@ -1,6 +1,7 @@
 """What the artists draw, against one-line expressions over the tables and results behind them."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -195,14 +196,10 @@ def test_the_papers_curves_are_overlaid_where_every_setting_is_the_papers(tmp_pa
 
 
 def test_10000_images_of_the_same_features_are_fid_at_10k_and_not_overlaid(tmp_path: Path) -> None:
-    study = a_study(tmp_path, variant(**{**_fields(PAPERS), "images": 10_000}))
+    study = a_study(tmp_path, replace(PAPERS, images=10_000))
     table, figure = drawn("quality_vs_steps", study)
     assert set(table["source"]) == {"this study"}
     assert figure.axes[0].get_ylabel().startswith("FID@10k ")
-
-
-def _fields(study: MadeUp) -> dict[str, object]:
-    return {name: getattr(study, name) for name in MadeUp.__dataclass_fields__}
 
 
 def test_digits_never_meet_the_papers_numbers_and_the_caption_says_why(study: Tables) -> None:

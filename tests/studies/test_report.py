@@ -2,8 +2,8 @@
 
 import json
 import re
-import shutil
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from studies.claims import judge
+from studies.claims import CLAIMS, judge
 from studies.figures import FIGURES
 from studies.report import build
 from studies.report.__main__ import main
 from studies.store import Store, StoreError
 from studies.tables import tables
-from tests.witness.made_up_store import PROVENANCE, MadeUp, variant, write_store
+from tests.witness.made_up_store import ARMS, PROVENANCE, MadeUp, variant, write_store
 
 HOSTILE = "<script>alert('x')</script> & \"co\""
 STUDY = variant(
@@ -27,6 +27,8 @@ STUDY = variant(
     | {("hybrid", "beta", 10, 1): "out of memory"},
     planned_bounds=(("hybrid", 2),),
 )
+
+SMALL = variant(steps=(10,), seeds=(0, 1), arms=ARMS[:2], figures=(), likelihood=False)
 
 
 class Page(HTMLParser):
@@ -146,6 +148,7 @@ def test_whatever_people_wrote_is_escaped(page: Page) -> None:
     assert "# <b>as written</b>" in page.text
 
 
+@pytest.mark.slow
 def test_the_same_store_gives_the_same_bytes(store: Store, out: Path, tmp_path: Path) -> None:
     build(store, tmp_path)
     files = [path.relative_to(out) for path in out.rglob("*") if path.is_file()]
@@ -240,7 +243,10 @@ def test_a_number_of_the_paper_stands_beside_a_result_made_the_papers_way(tmp_pa
 
 
 def test_one_seed_is_said_at_the_top(tmp_path: Path) -> None:
-    build(Store(write_store(tmp_path / "store", variant(seeds=(4,), figures=()))), tmp_path / "out")
+    build(
+        Store(write_store(tmp_path / "store", replace(SMALL, seeds=(4,), claims=tuple(CLAIMS)))),
+        tmp_path / "out",
+    )
     text = Page((tmp_path / "out" / MadeUp().study / "index.html").read_text()).text
     assert "One seed 4" in text
     assert "With one seed there is no spread over seeds" in text
@@ -248,12 +254,12 @@ def test_one_seed_is_said_at_the_top(tmp_path: Path) -> None:
 
 
 def test_a_study_without_any_result_has_a_page_that_says_so(tmp_path: Path) -> None:
-    root = write_store(tmp_path / "store", MadeUp(steps=(10,)))
+    root = write_store(tmp_path / "store", variant(steps=(10,), seeds=(0, 1)))
     for path in (root / "tasks").rglob("result.json"):
         path.unlink()
     build(Store(root), tmp_path / "out")
     text = Page((tmp_path / "out" / MadeUp().study / "index.html").read_text()).text
-    assert "0 of 24 cells done, 24 planned" in text
+    assert "0 of 16 cells done, 16 planned" in text
     assert "Nothing to draw yet" in text
     assert "No task has finished yet." in text
     assert text.count("not run") >= 4
@@ -265,7 +271,7 @@ def test_a_study_without_any_result_has_a_page_that_says_so(tmp_path: Path) -> N
 def test_the_door_prints_where_the_pages_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = write_store(tmp_path / "store", variant(steps=(10,), figures=()))
+    root = write_store(tmp_path / "store", SMALL)
     assert main(["--store", str(root), "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out.split()
     assert printed == [str(tmp_path / "index.html"), str(tmp_path / STUDY.study / "index.html")]
@@ -296,19 +302,16 @@ def test_a_folder_that_is_no_store_is_bad_use(
     assert "expected a store or an empty folder" in capsys.readouterr().err
 
 
-def test_a_result_cut_short_is_named(store: Store, tmp_path: Path) -> None:
-    root = shutil.copytree(store.root, tmp_path / "store")
-    path = next((root / "tasks").glob("likelihood-*/result.json"))
+def test_a_result_cut_short_is_named(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", SMALL)
+    path = next((root / "tasks").glob("score-*/result.json"))
     path.write_text(path.read_text()[:100])
     with pytest.raises(StoreError, match=re.escape(str(path))):
         build(Store(root), tmp_path / "out")
 
 
 def test_pages_of_other_studies_stay_on_the_index(tmp_path: Path) -> None:
-    others = [
-        variant(study=name, steps=(10,), seeds=(0, 1), figures=())
-        for name in ("a-digits", "b-digits")
-    ]
+    others = [replace(SMALL, study=name) for name in ("a-digits", "b-digits")]
     store = Store(write_store(tmp_path / "store", *others))
     build(store, tmp_path / "out")
     before = (tmp_path / "out" / "index.html").read_text()
@@ -318,7 +321,7 @@ def test_pages_of_other_studies_stay_on_the_index(tmp_path: Path) -> None:
 
 
 def test_overrides_of_the_command_line_are_shown(tmp_path: Path) -> None:
-    root = write_store(tmp_path / "store", variant(steps=(10,), figures=()))
+    root = write_store(tmp_path / "store", SMALL)
     path = root / "studies" / f"{MadeUp().study}.json"
     record = json.loads(path.read_text())
     path.write_text(json.dumps(record | {"overrides": [["train.steps", "100"]]}))

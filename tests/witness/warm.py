@@ -24,6 +24,13 @@ from tests.witness import tiny
 """
 """What the code of every worker may name."""
 
+LOADED = """
+import torch._inductor.config  # what an optimizer and deterministic mode load when first used
+from studies import runners
+runners.training.train.__kwdefaults__["checkpoint_every_s"] = 0.0  # so that kills meet saved states
+"""
+"""What is done once, before the first fork."""
+
 
 class Worker:
     """A forked process that runs some code."""
@@ -87,8 +94,7 @@ def serve() -> None:
     """Fork a worker for each request that has code; wait for one otherwise."""
     names: dict[str, Any] = {}
     exec(PRELUDE, names)
-    exec("from studies import runners", names)
-    names["runners"].training.train.__kwdefaults__["checkpoint_every_s"] = 0.0  # kills meet states
+    exec(LOADED, names)
     for line in sys.stdin:
         request = json.loads(line)
         if "code" in request:

@@ -39,12 +39,7 @@ CONFIG = TrainConfig(
 """Dropout, labels, several blocks, a loss history and two averages."""
 
 
-def told(folder: Path) -> None:
-    """Trains, saving at every step and printing each: to be run where it may be killed."""
+def run(folder: Path) -> None:
+    """Trains, saving at every step: for a process that may be killed."""
     torch.set_num_threads(1)
-    train(
-        CONFIG,
-        folder,
-        progress=lambda done, total: print(done, flush=True),
-        checkpoint_every_s=0,
-    )
+    train(CONFIG, folder, checkpoint_every_s=0)

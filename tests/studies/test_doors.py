@@ -1,0 +1,174 @@
+"""The doors as a person uses them: a real sweep of tiny networks from its file to its page."""
+
+from pathlib import Path
+
+import pytest
+
+from iddpm.files import read_json, write_json
+from studies import run, status
+from studies.report import __main__ as report
+from studies.store import Store
+
+SWEEP = """
+study: tiny
+question: Does anything matter?
+preset: small
+grid:
+  train.objective: [simple, hybrid]
+seeds: [0, 1]
+evaluate:
+  - likelihood: {}
+  - samples:
+      sampler: {ancestral: {variance: beta}}
+      steps: 4
+figures: [quality_vs_steps]
+claims: [learned_sigma_lowers_nll]
+"""
+PRESET = """
+description: digits, hardly trained
+data: digits
+train:
+  diffusion: {steps: 8}
+  network:
+    model_channels: 4
+    channel_mult: [1]
+    res_blocks: 1
+    attention_resolutions: []
+    heads: 1
+    groups: 2
+  batch_size: 4
+  ema_decays: [0.9]
+  steps: 3
+evaluate:
+  likelihood: {images: 3, block_size: 2, ema_decay: 0.9}
+  samples:
+    images: 6
+    block_size: 4
+    shard_blocks: 1
+    ema_decay: 0.9
+    extractor: {classifier: {channels: 4, features: 4, steps: 3}}
+    reference: {images: 16}
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "small.yaml").write_text(PRESET)
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    return tmp_path / "tiny.yaml"
+
+
+def call(sweep: Path, *options: str) -> int:
+    store = str(sweep.parent / "store")
+    return run.main([str(sweep), "--store", store, "--executor", "inline", *options])
+
+
+def results(root: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in root.glob("tasks/*/result.json")}
+
+
+def test_from_a_sweep_file_to_a_page_and_nothing_twice(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    assert call(sweep, "--dry-run") == 0
+    planned = capsys.readouterr().out
+    assert "tiny-small: what is left to do" in planned
+    assert not store.exists()
+
+    assert call(sweep) == 0
+    first = capsys.readouterr().out
+    before = results(store)
+    assert f"{len(before)} tasks: {len(before)} done" in first
+    assert f"{len(before)} tasks: {len(before)} planned" in planned
+    assert "bits/dim" in first
+    assert "FD at 4" in first
+
+    assert call(sweep) == 0
+    assert "started" not in capsys.readouterr().out
+    assert results(store) == before
+    assert all(Store(store).attempts(address) == [1] for address in before)
+
+    assert status.main(["--store", str(store)]) == 0
+    assert capsys.readouterr().out == f"tiny-small: {len(before)} tasks: {len(before)} done\n"
+    assert report.main(["--store", str(store), "--out", str(tmp_path / "reports")]) == 0
+    assert (tmp_path / "reports" / "tiny-small" / "index.html").exists()
+
+
+def test_equal_networks_are_trained_once_across_seeds_and_runs(sweep: Path) -> None:
+    assert call(sweep, "--seeds", "0") == 0
+    before = results(sweep.parent / "store")
+    assert call(sweep, "--seeds", "0", "1") == 0
+    after = results(sweep.parent / "store")
+    assert before.items() < after.items()
+    assert len([address for address in after if address.startswith("train-")]) == 4
+
+
+def test_a_longer_training_goes_on_from_the_shorter_one(sweep: Path) -> None:
+    store = Store(sweep.parent / "store")
+    assert call(sweep, "--seeds", "0", "--set", "train.objective=[simple]") == 0
+    before = results(store.root)
+    longer = ("--seeds", "0", "--set", "train.objective=[simple]", "--set", "train.steps=5")
+    assert call(sweep, *longer) == 0
+    continued = {a: r for a, r in results(store.root).items() if a not in before}
+
+    fresh = sweep.parent / "fresh"
+    arguments = [str(sweep), "--store", str(fresh), "--executor", "inline", *longer]
+    assert run.main(arguments) == 0
+    assert continued.items() <= results(fresh).items()
+
+
+def test_a_failed_task_is_told_with_its_reason_and_run_again_on_request(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diverging = ("--set", "train.optimizer.learning_rate=1e30", "--set", "train.steps=40")
+    assert call(sweep, "--seeds", "0", *diverging) == 1
+    out = capsys.readouterr().out
+    assert "failed: Diverged: train: expected a finite loss" in out
+    assert "which failed" in out
+    assert "--retry failed runs the failed ones again" in out
+
+    store = str(sweep.parent / "store")
+    assert status.main(["tiny-small", "--store", store]) == 0
+    lines = capsys.readouterr().out
+    assert "failed  diverged: " in lines
+    assert "waiting  for train-" in lines
+
+    assert call(sweep, "--seeds", "0", *diverging) == 1
+    assert "started" not in capsys.readouterr().out
+    assert call(sweep, "--seeds", "0", "--retry", "failed", *diverging) == 1
+    assert "started" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--preset", "smal"], "did you mean 'small'?"),
+        (["--set", "train.stepss=3"], "did you mean 'steps'?"),
+        (["--set", "train.steps=-3"], "train.steps"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_starts(
+    sweep: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    assert call(sweep, *options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert words in error
+    assert not (sweep.parent / "store").exists()
+
+
+def test_an_option_that_is_no_setting_is_refused(sweep: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        call(sweep, "--set", "nothing")
+
+
+def test_a_study_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(tmp_path / "store.json", {"format": 1})
+    assert status.main(["nothing", "--store", str(tmp_path)]) == 2
+    assert "no study 'nothing'; it holds no study yet" in capsys.readouterr().err
+    assert read_json(tmp_path / "store.json") == {"format": 1}
