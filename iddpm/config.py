@@ -437,9 +437,13 @@ class LikelihoodConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("images", "block_size"):
-            value = getattr(self, name)
-            _require(value is None or value >= 1, f"likelihood.{name}", "at least 1", value)
+        _require(
+            self.images is None or self.images >= 2,
+            "likelihood.images",
+            "at least 2, for a standard error",
+            self.images,
+        )
+        _require(self.block_size >= 1, "likelihood.block_size", "at least 1", self.block_size)
         _require(
             self.steps is None or self.steps >= 2, "likelihood.steps", "at least 2", self.steps
         )

@@ -7,7 +7,7 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -27,6 +27,8 @@ RATIO_FROM_INDEX = 18
 RATIO_AT_LEAST = 0.9
 RATIO_LENGTHS = (100, 1000, 4000, 10_000)
 FIRST_SHARE = 0.05
+FIRST_SHARE_OF = f"share of the bound in the first {FIRST_SHARE:.0%} of steps,"
+LEARNED = ("range", "learned")
 MARGIN = 0.10
 """Largest relative difference in Fréchet distance that still counts as minor."""
 FEW_STEPS_SHARE = 1 / 20
@@ -190,18 +192,22 @@ def _exact(value: float) -> Interval:
 
 def _first_steps(tables: Tables) -> Measured:
     terms = tables.steps
-    if terms.empty:
-        return Measured([], ["the terms of a bound by step"])
     measurements = [
         Measurement(
-            what=f"share of the bound in the first {FIRST_SHARE:.0%} of steps, {name}",
+            what=f"{FIRST_SHARE_OF} {name}",
             interval=t_interval(list(_first_shares(arm).values())),
             unit="%",
             low=0.5,
         )
         for name, arm in _named(terms, arm_columns(terms))
     ]
-    return Measured(measurements, [])
+    bounds = _asked(tables, "bits_per_dim")
+    missing = [
+        f"{FIRST_SHARE_OF} {name}"
+        for name, arm in _named(bounds, arm_columns(bounds))
+        if not by_seed(arm)
+    ]
+    return Measured(measurements, missing if len(bounds) else [f"{FIRST_SHARE_OF} any network"])
 
 
 def _first_shares(arm: pd.DataFrame) -> dict[int, float]:
@@ -211,26 +217,111 @@ def _first_shares(arm: pd.DataFrame) -> dict[int, float]:
     return {int(str(seed)): float(share) for seed, share in shares.items()}
 
 
+# --------------------------------------------------------------------- a learned Σ against a fixed
+
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """What a learned Σ is compared with. Within the L_hybrid network nothing is decided."""
+
+    objective: str
+    variance: str
+    decides: bool
+
+    def __str__(self) -> str:
+        name = f"{OBJECTIVES[self.objective]}, {VARIANCES[self.variance]}"
+        return f"L_hybrid, {VARIANCES['range']} minus {name}"
+
+
+BASELINES = (
+    _Baseline("simple", "beta", True),
+    _Baseline("simple", "beta_tilde", True),
+    _Baseline("hybrid", "beta", False),
+    _Baseline("hybrid", "beta_tilde", False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two arms of a study that differ in nothing else than the claim says, done or not."""
+
+    context: str
+    """What tells the pair from others of the same baseline; empty where there are none."""
+    baseline: _Baseline
+    learned: pd.DataFrame
+    fixed: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return f"{self.baseline}{self.context}"
+
+    @property
+    def steps(self) -> list[int]:
+        """Step counts at which both are to be sampled."""
+        return sorted(set(self.learned["steps"].astype(int)) & set(self.fixed["steps"].astype(int)))
+
+    @property
+    def few_steps(self) -> list[int]:
+        """Those of at most T/20; none if there are no more steps to hold them against."""
+        few = [
+            count for count in self.steps if count <= FEW_STEPS_SHARE * self.learned["T"].iloc[0]
+        ]
+        return few if few != self.steps else []
+
+
+def _pairs(rows: pd.DataFrame, *, without: tuple[str, ...]) -> Iterator[_Pair]:
+    """Every pair that the study asks for; in the columns of `without` its two arms may differ."""
+    for context, arms in _named(rows, arm_columns(rows, without=without)):
+        hybrid = arms[arms["objective"] == "hybrid"]
+        learned = hybrid[hybrid["variance"].isin(LEARNED)]
+        for baseline in BASELINES:
+            ours, theirs = baseline.objective, baseline.variance
+            fixed = arms[(arms["objective"] == ours) & (arms["variance"] == theirs)]
+            if len(learned) and len(fixed):
+                yield _Pair(context, baseline, learned, fixed)
+
+
+def _collected(found: Iterable[tuple[_Pair, Measurement | None]]) -> Measured:
+    """The measurements, and the deciding pairs that lack one, or that the study does not hold."""
+    pairs = list(found)
+    asked = {pair.baseline for pair, _ in pairs}
+    missing = [pair.name for pair, measured in pairs if pair.baseline.decides and not measured]
+    missing += [
+        str(baseline) for baseline in BASELINES if baseline.decides and baseline not in asked
+    ]
+    return Measured([measured for _, measured in pairs if measured], missing)
+
+
 # ------------------------------------------------------------------------- quality of the samples
 
 
 def _minor_at_many_steps(tables: Tables) -> Measured:
     scores = _ancestral(tables)
-    measurements = []
+    measurements, missing = [], []
     for name, arms in _named(scores, arm_columns(scores, without=("variance", "steps"))):
-        steps = _common_steps(arms, "beta", "beta_tilde")
+        steps = _steps(arms, "beta") & _steps(arms, "beta_tilde")
         if steps:
-            measurements.append(_relative_difference(name, arms[arms["steps"] == max(steps)]))
-    needed = f"{VARIANCES['beta']} and {VARIANCES['beta_tilde']} of one network, sampled alike"
-    return Measured(measurements, [] if measurements else [needed])
+            found = _relative_difference(name, arms[arms["steps"] == max(steps)])
+            measurements += [found] if found else []
+            missing += [] if found else [f"{name} with β and β̃ at {max(steps):,} steps"]
+    if not measurements and not missing:
+        missing = ["β and β̃ of one network, sampled alike"]
+    return Measured(measurements, missing)
 
 
-def _relative_difference(name: str, arms: pd.DataFrame) -> Measurement:
+def _steps(arms: pd.DataFrame, variance: str) -> set[int]:
+    """Step counts at which the arms were to be sampled with this variance."""
+    return {int(count) for count in arms[arms["variance"] == variance]["steps"]}
+
+
+def _relative_difference(name: str, arms: pd.DataFrame) -> Measurement | None:
     beta, tilde = (by_seed(arms[arms["variance"] == v]) for v in ("beta", "beta_tilde"))
     relative = [
         difference / ((beta[seed] + tilde[seed]) / 2)
         for seed, difference in paired_differences(beta, tilde).items()
     ]
+    if not relative:
+        return None
     return Measurement(
         what=f"FD(β) minus FD(β̃) over their mean at {arms['steps'].iloc[0]:,} steps, {name}",
         interval=t_interval(relative),
@@ -241,63 +332,32 @@ def _relative_difference(name: str, arms: pd.DataFrame) -> Measurement:
     )
 
 
+def _ancestral(tables: Tables) -> pd.DataFrame:
+    scores = _asked(tables, "frechet_distance")
+    return scores[scores["sampler"] == "ancestral"]
+
+
 def _few_steps(tables: Tables) -> Measured:
-    scores = _ancestral(tables)
-    contexts = _named(scores, arm_columns(scores, without=("objective", "variance", "steps")))
-    measurements, missing = [], []
-    for name, arms in contexts:
-        for objective, fixed, decides in BASELINES:
-            found = _degradation_difference(name, arms, objective, fixed, decides=decides)
-            measurements += [found] if found else []
-            if decides and not found:
-                missing.append(_comparison(objective, fixed) + name)
-    if scores.empty:
-        missing = [_comparison(*baseline[:2]) for baseline in BASELINES if baseline[2]]
-    return Measured(measurements, missing)
+    pairs = _pairs(_ancestral(tables), without=("objective", "variance", "steps"))
+    return _collected((pair, _loss_difference(pair)) for pair in pairs if pair.few_steps)
 
 
-BASELINES = (
-    ("simple", "beta", True),
-    ("simple", "beta_tilde", True),
-    ("hybrid", "beta", False),
-    ("hybrid", "beta_tilde", False),
-)
-"""What a learned Σ is compared with, and whether that decides: the last two share its network."""
-
-
-def _comparison(objective: str, fixed: str) -> str:
-    return f"L_hybrid, {VARIANCES['range']} minus {OBJECTIVES[objective]}, {VARIANCES[fixed]}"
-
-
-def _degradation_difference(
-    name: str, arms: pd.DataFrame, objective: str, fixed: str, *, decides: bool
-) -> Measurement | None:
+def _loss_difference(pair: _Pair) -> Measurement | None:
     """How much less the learned Σ loses by taking few steps; None where that is not measured."""
-    learned_arm = _learned(arms)
-    fixed_arm = arms[(arms["objective"] == objective) & (arms["variance"] == fixed)]
-    steps = sorted(set(_steps(learned_arm)) & set(_steps(fixed_arm)))
-    few = [count for count in steps if count <= FEW_STEPS_SHARE * arms["T"].iloc[0]]
-    if not few or few == steps:
-        return None
-    learned, baseline = (_degradation(arm, few, steps[-1]) for arm in (learned_arm, fixed_arm))
-    differences = paired_differences(learned, baseline)
+    few, most = pair.few_steps, max(pair.steps)
+    learned, fixed = (_degradation(arm, few, most) for arm in (pair.learned, pair.fixed))
+    differences = paired_differences(learned, fixed)
     if not differences:
         return None
     return Measurement(
-        what=f"loss at {_listed(few)} steps against {steps[-1]:,}, "
-        + _comparison(objective, fixed)
-        + name,
+        what=f"loss at {_listed(few)} steps against {most:,}, {pair.name}",
         interval=t_interval(list(differences.values())),
         unit="log ratio",
         high=0.0,
-        decides=decides,
+        decides=pair.baseline.decides,
         detail=f"FD grows ×{math.exp(_mean(learned)):.3g} with learned Σ, "
-        f"×{math.exp(_mean(baseline)):.3g} with {VARIANCES[fixed]}",
+        f"×{math.exp(_mean(fixed)):.3g} with {VARIANCES[pair.baseline.variance]}",
     )
-
-
-def _learned(arms: pd.DataFrame) -> pd.DataFrame:
-    return arms[(arms["objective"] == "hybrid") & arms["variance"].isin(["range", "learned"])]
 
 
 def _degradation(arm: pd.DataFrame, few: list[int], most: int) -> dict[int, float]:
@@ -313,62 +373,35 @@ def _degradation(arm: pd.DataFrame, few: list[int], most: int) -> dict[int, floa
     }
 
 
-def _ancestral(tables: Tables) -> pd.DataFrame:
-    results = tables.results
-    chosen = (results["metric"] == "frechet_distance") & (results["sampler"] == "ancestral")
-    return results[chosen & results["value"].notna()]
-
-
-def _steps(arm: pd.DataFrame) -> list[int]:
-    return sorted({int(count) for count in arm["steps"]})
-
-
-def _common_steps(arms: pd.DataFrame, *variances: str) -> set[int]:
-    """Step counts at which every one of the variances shares a seed with the others."""
-    cells = (
-        set(zip(rows["steps"], rows["seed"], strict=True))
-        for rows in (arms[arms["variance"] == variance] for variance in variances)
-    )
-    return {int(steps) for steps, _ in set.intersection(*cells)}
-
-
 # ------------------------------------------------------------------------------------- bits/dim
 
 
 def _lower_nll(tables: Tables) -> Measured:
-    results = tables.results
-    bounds = results[(results["metric"] == "bits_per_dim") & results["value"].notna()]
-    measurements, missing = [], []
-    for name, arms in _named(bounds, arm_columns(bounds, without=("objective", "variance"))):
-        for objective, fixed, decides in BASELINES:
-            found = _bound_difference(name, arms, objective, fixed, decides=decides)
-            measurements += [found] if found else []
-            if decides and not found:
-                missing.append(_comparison(objective, fixed) + name)
-    if bounds.empty:
-        missing = [_comparison(*baseline[:2]) for baseline in BASELINES if baseline[2]]
-    return Measured(measurements, missing)
+    pairs = _pairs(_asked(tables, "bits_per_dim"), without=("objective", "variance"))
+    return _collected((pair, _bound_difference(pair)) for pair in pairs)
 
 
-def _bound_difference(
-    name: str, arms: pd.DataFrame, objective: str, fixed: str, *, decides: bool
-) -> Measurement | None:
-    learned = by_seed(_learned(arms))
-    baseline = by_seed(arms[(arms["objective"] == objective) & (arms["variance"] == fixed)])
-    differences = paired_differences(learned, baseline)
+def _bound_difference(pair: _Pair) -> Measurement | None:
+    learned, fixed = by_seed(pair.learned), by_seed(pair.fixed)
+    differences = paired_differences(learned, fixed)
     if not differences:
         return None
     return Measurement(
-        what=_comparison(objective, fixed) + name,
+        what=pair.name,
         interval=t_interval(list(differences.values())),
         unit="bits/dim",
         high=0.0,
-        decides=decides,
-        detail=f"{_mean(learned):.4g} against {_mean(baseline):.4g} bits/dim",
+        decides=pair.baseline.decides,
+        detail=f"{_mean(learned):.4g} against {_mean(fixed):.4g} bits/dim",
     )
 
 
 # ------------------------------------------------------------------------------------- groupings
+
+
+def _asked(tables: Tables, metric: str) -> pd.DataFrame:
+    """The rows of one metric, whether they have a value or not."""
+    return tables.results[tables.results["metric"] == metric]
 
 
 def _mean(values: dict[int, float]) -> float:
@@ -376,10 +409,14 @@ def _mean(values: dict[int, float]) -> float:
 
 
 def _named(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each group of rows with equal columns and recipe, and what tells it from the others."""
-    groups = labelled(table, columns).groupby(["rank", "arm", "recipe"])
-    for (_, name, _), group in groups:
-        yield str(name), group
+    """Each group of rows with equal columns, and what tells it from the others.
+
+    Rows of different recipes are never in one group; rows that have none yet are in each.
+    """
+    for (_, name), group in labelled(table, columns).groupby(["rank", "arm"]):
+        recipes = group["recipe"]
+        for recipe in recipes.dropna().unique() if recipes.notna().any() else [None]:
+            yield str(name), group[recipes.isna() | (recipes == recipe)]
 
 
 CLAIMS: dict[str, Claim] = {

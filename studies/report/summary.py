@@ -22,7 +22,8 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
     if table.empty:
         return ["arm"], []
     table = labelled(table, arm_columns(table, without=("steps", "images", "stride", "skip")))
-    table = table.assign(column=[_column(row) for _, row in table.iterrows()])
+    named = [_column(row) for _, row in table.iterrows()]
+    table = table.assign(column=pd.Series(named, table.index, dtype=object))
     columns = sorted(table["column"].unique())
     rows = [
         [str(arm), *(_shown(same[same["column"] == column]) for column in columns)]

@@ -13,7 +13,7 @@ from studies import names
 from studies.claims import CLAIMS, Finding, Measurement, judge
 from studies.intervals import Interval
 from studies.store import Store
-from studies.tables import Tables, tables
+from studies.tables import Tables, records, tables
 from tests.witness.made_up_store import bound, distance, terms, variant, write_store
 
 Judge = Callable[..., Finding]
@@ -38,30 +38,33 @@ def judged(whole: Tables) -> Judge:
         terms: Callable[[float, int], list[float]] = terms,
         rows: str = "steps != 5",
     ) -> Finding:
-        results = whole.results.query(rows)
+        results, steps = whole.results.query(rows), whole.steps.query(rows)
         values = [
-            distance(row.objective, _mode(row), row.steps, row.seed)
-            if row.metric == "frechet_distance"
-            else bound(row.objective, row.variance, row.seed)
-            if row.metric == "bits_per_dim"
-            else row.value
-            for row in results.itertuples()
+            distance(row["objective"], _mode(row), row["steps"], row["seed"])
+            if row["metric"] == "frechet_distance"
+            else bound(row["objective"], row["variance"], row["seed"])
+            if row["metric"] == "bits_per_dim"
+            else row["value"]
+            for row in records(results)
         ]
-        steps = whole.steps.query(rows)
         means = [
-            row.mean
-            if row.part == "prior"
-            else terms(bound(row.objective, row.variance, row.seed), row.T)[row.step]
-            for row in steps.itertuples()
+            row["mean"]
+            if row["part"] == "prior"
+            else terms(bound(row["objective"], row["variance"], row["seed"]), row["T"])[row["step"]]
+            for row in records(steps)
         ]
-        study = replace(whole, results=results.assign(value=values), steps=steps.assign(mean=means))
+        study = replace(
+            whole,
+            results=results.assign(value=np.array(values, dtype=float)),
+            steps=steps.assign(mean=np.array(means, dtype=float)),
+        )
         return judge(claim, study)
 
     return on
 
 
-def _mode(row: Any) -> str:
-    return "ddim" if row.sampler == "ddim" else str(row.variance)
+def _mode(row: dict[str, Any]) -> str:
+    return "ddim" if row["sampler"] == "ddim" else str(row["variance"])
 
 
 def deciding(finding: Finding) -> list[Measurement]:
@@ -304,6 +307,40 @@ def test_without_few_steps_it_is_not_run(judged: Judge) -> None:
 
 
 # -------------------------------------------------------------------------------- robustness
+
+
+def unmeasured(study: Tables, rows: str) -> Tables:
+    """The study before these rows had a result."""
+    results = study.results.copy()
+    results.loc[results.query(rows).index, ["value", "recipe"]] = np.nan
+    return replace(study, results=results, steps=study.steps.query(f"not ({rows})"))
+
+
+@pytest.mark.parametrize("claim", list(CLAIMS)[1:])
+def test_while_an_arm_is_still_missing_nothing_is_decided(claim: str, whole: Tables) -> None:
+    finding = judge(claim, unmeasured(whole, "objective == 'hybrid'"))
+    assert finding.verdict == "not run"
+    assert "L_hybrid" in finding.reason
+
+
+def test_a_pair_that_was_never_asked_for_is_not_waited_for(whole: Tables) -> None:
+    fewer = whole.results.query("objective == 'hybrid'").assign(images=8)
+    both = pd.concat([whole.results, fewer], ignore_index=True)
+    assert judge(FEW, replace(whole, results=both)).verdict == "supported"
+
+
+def test_the_most_steps_are_the_most_that_were_asked_for(whole: Tables) -> None:
+    finding = judge(MINOR, unmeasured(whole, "steps == 200 and objective == 'simple'"))
+    assert finding.verdict == "not run"
+    assert finding.reason == "Not measured yet: L_simple with β and β̃ at 200 steps."
+
+
+def test_numbers_of_different_recipes_are_never_paired(whole: Tables) -> None:
+    hybrid = whole.results["objective"] == "hybrid"
+    other = whole.results["recipe"].where(~hybrid, '{"another": "recipe"}')
+    finding = judge(NLL, replace(whole, results=whole.results.assign(recipe=other)))
+    assert finding.verdict == "not run"
+    assert {m.decides for m in finding.measurements} == {False}
 
 
 def test_arms_that_differ_in_another_setting_are_judged_apart(whole: Tables) -> None:

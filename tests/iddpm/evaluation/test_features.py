@@ -155,6 +155,27 @@ def test_degraded_images_are_farther_away_than_unseen_ones(
     assert far > 2 * near
 
 
+def test_random_features_mix_means_and_deviations_of_responses_at_halving_scales() -> None:
+    config = RandomNetwork(data=Digits(), channels=2, features=3)
+    weights = [
+        weight.double().numpy() for weight in make_extractor(config).network.state_dict().values()
+    ]
+    *convolutions, projection = sorted(weights, key=lambda weight: weight.ndim, reverse=True)
+    image = digits()[0].transpose(2, 0, 1) / 8 - 1
+    pooled: list[NDArray[Any]] = []
+    for scale, weight in enumerate(convolutions):
+        if scale > 0:
+            channels, height, width = image.shape
+            image = image.reshape(channels, height // 2, 2, width // 2, 2).mean((2, 4))
+        padded = np.pad(image, ((0, 0), (1, 1), (1, 1)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+        response = np.einsum("chwij,ocij->ohw", windows, weight)
+        image = np.where(response > 0, response, 0.2 * response)
+        pooled += [image.mean((1, 2)), image.std((1, 2))]
+    found = extract(make_extractor(config).network, digits()[:1], levels=17)[0]
+    np.testing.assert_allclose(found, projection @ np.concatenate(pooled), rtol=1e-4, atol=1e-5)
+
+
 def test_a_random_network_reads_images_smaller_than_its_scales() -> None:
     network = make_extractor(RANDOM).network
     tiny = np.arange(8, dtype=np.uint8).reshape(8, 1, 1, 1)

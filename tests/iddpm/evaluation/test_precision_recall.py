@@ -63,6 +63,15 @@ def test_equal_vectors_are_neighbours_of_each_other_and_no_vector_is_its_own() -
     assert (precision, recall) == (1, 4 / 6)
 
 
+def test_equal_vectors_are_no_distance_apart_though_close_ones_are() -> None:
+    vectors = RNG.standard_normal((50, 512))
+    shifted = vectors + 1e-4 * RNG.standard_normal(vectors.shape)
+    distances = room._squared_distances(vectors, np.concatenate([vectors, shifted]))
+    assert (np.diag(distances) == 0).all()
+    expected = ((vectors - shifted) ** 2).sum(1)
+    np.testing.assert_allclose(np.diag(distances[:, 50:]), expected, rtol=1e-4)
+
+
 def test_a_set_covers_itself_in_many_dimensions() -> None:
     features = RNG.standard_normal((300, 512)).astype(np.float32) + 100
     assert precision_recall(features, features.copy(), k=1) == (1, 1)
