@@ -166,7 +166,8 @@ VALUES = {
         "under `seeds`: a cell trains, samples and scores with its own"
     ),
     inside("likelihood: {}", "likelihood: {images: 0}"): (
-        "sweep.yaml:8: evaluate[0].likelihood.images: expected at least 2, for a standard error, found 0"
+        "sweep.yaml:8: evaluate[0].likelihood.images: expected at least 2, for a standard error, "
+        "found 0"
     ),
     inside("[10, 100]", "[10, many]"): (
         "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number, found 'many'"
