@@ -88,13 +88,13 @@ class Store:
 
     def _check_format(self) -> None:
         path = self.root / "store.json"
-        names = _names(self.root)
-        if self.root.is_file() or (names and path.name not in names):
-            raise StoreError(
-                f"{self.root}: expected a store or an empty folder, found other files; "
-                "name another folder with --store"
-            )
-        if not names:
+        names = _names(self.root)  # before the next line: a store that appears has its format first
+        if not path.exists():
+            if names or self.root.is_file():
+                raise StoreError(
+                    f"{self.root}: expected a store or an empty folder, found other files; "
+                    "name another folder with --store"
+                )
             return
         found = _read(path, "restore it from another store, it holds only a number").get("format")
         if not isinstance(found, int) or found > FORMAT:
@@ -103,19 +103,20 @@ class Store:
                 "a newer version of this program wrote this store: update, or name another store"
             )
 
-    def _write(self, path: Path, value: object) -> None:
-        with _storage_errors(path):
-            if not (self.root / "store.json").exists():  # first of all, or it looks like no store
+    def _made(self, folder: Path) -> Path:
+        """A folder of the store, made if need be; the store's format is written first of all."""
+        with _storage_errors(folder):
+            if not (self.root / "store.json").exists():
                 self.root.mkdir(parents=True, exist_ok=True)
                 write_json(self.root / "store.json", {"format": FORMAT})
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, value)
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     # ------------------------------------------------------------------------------- studies
 
     def record_study(self, study: str, record: Mapping[str, Any]) -> None:
         """Write down what a study asks; a record of the same name is replaced."""
-        self._write(self.root / "studies" / f"{study}.json", dict(record))
+        write_json(self._made(self.root / "studies") / f"{study}.json", dict(record))
 
     def studies(self) -> list[str]:
         """The ids of all recorded studies, sorted."""
@@ -153,7 +154,9 @@ class Store:
         wanted = task_json(task)
         if self._is_done(task.address) or (path.exists() and _read(path, ANEW) == wanted):
             return
-        self._write(path, wanted)
+        self._made(path.parent)
+        with self._locked(task.address):  # who claims the task removes files that are half written
+            write_json(path, wanted)
 
     def task(self, address: str) -> Task:
         """What the task is; checked against its address.
@@ -249,7 +252,7 @@ class Store:
             claim = new_claim(address, attempt=max(self.attempts(address), default=0) + 1)
             if not _create_whole(self.folder(address) / "claim.json", asdict(claim)):
                 return None  # where locks do not hold, the file still lets only one win
-            self.attempt_folder(claim).mkdir(parents=True, exist_ok=True)
+            self._made(self.attempt_folder(claim))
             return claim
 
     def claim_of(self, address: str) -> Claim | None:
@@ -311,8 +314,8 @@ class Store:
         """
         with self._owned(claim):
             folder = self.folder(claim.address)
-            self._write(folder / "provenance.json", dict(provenance))
-            self._write(folder / "result.json", dict(result))
+            write_json(folder / "provenance.json", dict(provenance))
+            write_json(folder / "result.json", dict(result))
             self._remove_claim(claim.address)
             shutil.rmtree(folder / BLOCKS, ignore_errors=True)
 
@@ -343,7 +346,7 @@ class Store:
             yield
 
     def _record(self, claim: Claim, failure: Failure) -> None:
-        self._write(self.attempt_folder(claim) / "error.json", asdict(failure))
+        write_json(self._made(self.attempt_folder(claim)) / "error.json", asdict(failure))
 
     def _remove_claim(self, address: str) -> None:
         for name in ("heartbeat.json", "claim.json"):
@@ -371,7 +374,7 @@ class Store:
             time: Seconds since 1970 on the worker's clock; makes every beat differ.
         """
         path = self.folder(claim.address) / "heartbeat.json"
-        self._write(path, {"time": time, **asdict(beat)})
+        write_json(path, {"time": time, **asdict(beat)})
 
     def progress(self, address: str) -> Beat | None:
         """How far the task is by its last heartbeat; None: it has none."""

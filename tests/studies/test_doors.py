@@ -8,55 +8,13 @@ from iddpm.files import read_json, write_json
 from studies import run, status
 from studies.report import __main__ as report
 from studies.store import Store
-
-SWEEP = """
-study: tiny
-question: Does anything matter?
-preset: small
-grid:
-  train.objective: [simple, hybrid]
-seeds: [0, 1]
-evaluate:
-  - likelihood: {}
-  - samples:
-      sampler: {ancestral: {variance: beta}}
-      steps: 4
-figures: [quality_vs_steps]
-claims: [learned_sigma_lowers_nll]
-"""
-PRESET = """
-description: digits, hardly trained
-data: digits
-train:
-  diffusion: {steps: 8}
-  network:
-    model_channels: 4
-    channel_mult: [1]
-    res_blocks: 1
-    attention_resolutions: []
-    heads: 1
-    groups: 2
-  batch_size: 4
-  ema_decays: [0.9]
-  steps: 3
-evaluate:
-  likelihood: {images: 3, block_size: 2, ema_decay: 0.9}
-  samples:
-    images: 6
-    block_size: 4
-    shard_blocks: 1
-    ema_decay: 0.9
-    extractor: {classifier: {channels: 4, features: 4, steps: 3}}
-    reference: {images: 16}
-"""
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET, SWEEP
 
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
-    (tmp_path / "presets").mkdir()
-    (tmp_path / "presets" / "small.yaml").write_text(PRESET)
-    (tmp_path / "tiny.yaml").write_text(SWEEP)
-    return tmp_path / "tiny.yaml"
+    return write_sweep(tmp_path, SWEEP, PRESET)
 
 
 def call(sweep: Path, *options: str) -> int:
@@ -74,7 +32,7 @@ def test_from_a_sweep_file_to_a_page_and_nothing_twice(
     store = tmp_path / "store"
     assert call(sweep, "--dry-run") == 0
     planned = capsys.readouterr().out
-    assert "tiny-small: what is left to do" in planned
+    assert "tiny-tiny: what is left to do" in planned
     assert not store.exists()
 
     assert call(sweep) == 0
@@ -91,9 +49,9 @@ def test_from_a_sweep_file_to_a_page_and_nothing_twice(
     assert all(Store(store).attempts(address) == [1] for address in before)
 
     assert status.main(["--store", str(store)]) == 0
-    assert capsys.readouterr().out == f"tiny-small: {len(before)} tasks: {len(before)} done\n"
+    assert capsys.readouterr().out == f"tiny-tiny: {len(before)} tasks: {len(before)} done\n"
     assert report.main(["--store", str(store), "--out", str(tmp_path / "reports")]) == 0
-    assert (tmp_path / "reports" / "tiny-small" / "index.html").exists()
+    assert (tmp_path / "reports" / "tiny-tiny" / "index.html").exists()
 
 
 def test_equal_networks_are_trained_once_across_seeds_and_runs(sweep: Path) -> None:
@@ -130,7 +88,7 @@ def test_a_failed_task_is_told_with_its_reason_and_run_again_on_request(
     assert "--retry failed runs the failed ones again" in out
 
     store = str(sweep.parent / "store")
-    assert status.main(["tiny-small", "--store", store]) == 0
+    assert status.main(["tiny-tiny", "--store", store]) == 0
     lines = capsys.readouterr().out
     assert "failed  diverged: " in lines
     assert "waiting  for train-" in lines
@@ -144,7 +102,7 @@ def test_a_failed_task_is_told_with_its_reason_and_run_again_on_request(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--preset", "smal"], "did you mean 'small'?"),
+        (["--preset", "tin"], "did you mean 'tiny'?"),
         (["--set", "train.stepss=3"], "did you mean 'steps'?"),
         (["--set", "train.steps=-3"], "train.steps"),
     ],

@@ -87,6 +87,7 @@ class Warm:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._process.kill()
         self._process.communicate()
 
 

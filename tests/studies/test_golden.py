@@ -1,0 +1,76 @@
+"""What each kind of task computes is pinned: a number that moves must move its kind's version too.
+
+Addresses hold results across versions of the program, so code that computes something else under
+an old address would mix two kinds of numbers in one table. The pinned numbers are of a tiny study
+with random weights hardly trained; they say nothing but that they have not moved.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studies import run
+from studies.store import Store
+from studies.tasks import KINDS
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET, SWEEP
+
+TOLERANCE = 1e-2
+"""Relative. Rounding differs between processors; at 17 grey levels it may move a single pixel."""
+
+GOLDEN: dict[tuple[str, int], tuple[float, ...]] = {
+    ("extractor", 1): (4, 27 / 297),
+    ("train", 1): (3178, 1.24804950, 2.50644469, 1.01185834),
+    ("sample", 1): (7.578125,),
+    ("features", 1): (-0.0878111024, 8.30181825e-05),
+    ("score", 1): (4.86846423e-05, 5 / 6, 1.0),
+    ("likelihood", 1): (1.82318818e-05, 4.20753932, 5.17796147, 4.31008520),
+}
+
+
+def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, ...]:
+    """A few numbers that stand for a result."""
+    match kind:
+        case "train":
+            return (result["parameters"], *result["loss_curve"]["loss"])
+        case "likelihood":
+            bounds = result["variances"].values()
+            return (result["prior"]["mean"], *(b["bits_per_dim"]["mean"] for b in bounds))
+        case "sample":
+            return (float(np.load(folder / "samples.npy").mean()),)
+        case "features":
+            with np.load(folder / "features.npz") as arrays:
+                return (float(arrays["mean"].sum()), float(arrays["covariance"].trace()))
+        case "score":
+            return (result["frechet_distance"], result["precision"], result["recall"])
+        case _:
+            return (result["features"], result["test_accuracy"])
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, ...]]:
+    """The numbers of the first task of each kind."""
+    folder = tmp_path_factory.mktemp("golden")
+    sweep = write_sweep(folder, SWEEP.replace("[simple, hybrid]", "[hybrid]"), PRESET)
+    store = folder / "store"
+    options = ["--seeds", "0", "--executor", "inline", "--store", str(store)]
+    assert run.main([str(sweep), *options]) == 0
+    opened, first = Store(store), dict[str, tuple[float, ...]]()
+    for address in opened.study("tiny-tiny")["tasks"]:
+        kind, result = address.rpartition("-")[0], opened.result(address)
+        assert result is not None
+        first.setdefault(kind, numbers(kind, result, opened.folder(address)))
+    return first
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_computes_what_its_version_did(
+    kind: str, found: dict[str, tuple[float, ...]]
+) -> None:
+    version = KINDS[kind].version
+    remedy = f"raise the version of {kind!r} in studies/tasks.py, and pin {found[kind]} here"
+    assert (kind, version) in GOLDEN, remedy
+    assert found[kind] == pytest.approx(GOLDEN[kind, version], rel=TOLERANCE), remedy
