@@ -219,8 +219,9 @@ class Pool:
     def _lose(self, address: str, cause: str, words: tuple[str, ...], agenda: Agenda) -> None:
         self._store.bury(address, log=words)
         self._losses[address] += 1
-        agenda.tell_lost(address, cause)
-        if self._losses[address] > RETRIES and (claim := self._store.claim(address)):
+        if self._losses[address] <= RETRIES:
+            agenda.tell_lost(address, cause)
+        elif claim := self._store.claim(address):
             message = (
                 f"its process died {self._losses[address]} times (last: {cause}); "
                 "if memory ran short, run again with fewer --workers and --retry failed"

@@ -31,9 +31,9 @@ from iddpm.config import (
 from iddpm.data import batch_indices, load, to_unit
 from iddpm.denoiser import Network
 from iddpm.draws import generator
-from iddpm.files import StorageError
+from iddpm.files import UNFINISHED, StorageError
 from iddpm.interruption import Interrupted
-from iddpm.objectives import objective_losses
+from iddpm.objectives import Losses, objective_losses
 from iddpm.training import (
     CURVE_POINTS,
     STATE_FILE,
@@ -156,6 +156,12 @@ def test_killed_at_random_moments_it_ends_in_the_same_state(
     assert os.listdir(folder) == [STATE_FILE]  # no half-written file is left
 
 
+def test_what_a_killed_write_left_behind_is_removed(tmp_path: Path) -> None:
+    (tmp_path / f".{STATE_FILE}.0123456789abcdef{UNFINISHED}").touch()
+    train(replace(CONFIG, steps=1), tmp_path)
+    assert os.listdir(tmp_path) == [STATE_FILE]
+
+
 def wait_for(path: Path) -> None:
     for _ in range(60_000):
         if path.exists():
@@ -228,28 +234,37 @@ class Drawn:
         self.labels = torch.from_numpy(data.labels[rows])
 
 
-def test_blocks_add_up_to_the_gradient_of_the_whole_batch_averaged_once() -> None:
-    config = replace(CONFIG, network=replace(CONFIG.network, dropout=0.0))
-    training = Training(config)
-    while not training.timesteps.warmed_up:
-        training.advance()
-    network, drawn = deepcopy(training.network), Drawn(training, training.step)
+def whole_batch_losses(training: Training, drawn: Drawn) -> tuple[Losses, list[nn.Parameter]]:
+    """The losses of the next step's batch in one piece, on a copy of the network."""
+    network = deepcopy(training.network)
     losses = objective_losses(
-        config.objective,
-        build.denoiser(config, network, build.diffusion(config.diffusion)),
+        CONFIG.objective,
+        build.denoiser(CONFIG, network, build.diffusion(CONFIG.diffusion)),
         drawn.x_0,
         drawn.t,
         drawn.eps,
         levels=17,
         conditioning=Conditioning(labels=drawn.labels),
     )
-    expected = torch.autograd.grad(
-        (drawn.weights * losses.total).mean(), list(network.parameters())
-    )
+    return losses, list(network.parameters())
+
+
+def test_blocks_add_up_to_the_weighted_mean_over_the_whole_batch_and_its_gradient() -> None:
+    training = Training(replace(CONFIG, network=replace(CONFIG.network, dropout=0.0)))
+    while not training.timesteps.warmed_up:
+        training.advance()
+    drawn = Drawn(training, training.step)
+    assert len(set(drawn.weights.tolist())) > 1
+    losses, parameters = whole_batch_losses(training, drawn)
+    expected = torch.autograd.grad((drawn.weights * losses.total).mean(), parameters)
     training.advance()
     found = list(training.weights.named(training.weights.gradient).values())
-    assert len(set(drawn.weights.tolist())) > 1
     torch.testing.assert_close(found, list(expected), rtol=1e-4, atol=1e-6)  # float32 sums
+    parts = {"loss": losses.total, "simple_mse": losses.simple_mse, "vlb": losses.vlb}
+    for name, part in parts.items():
+        assert part is not None
+        mean = float((drawn.weights * part.detach()).mean())
+        assert training.curve.points()[name][-1] == pytest.approx(mean, rel=1e-5)
 
 
 def test_the_first_step_of_adam_moves_each_weight_by_the_learning_rate() -> None:

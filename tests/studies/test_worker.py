@@ -97,6 +97,9 @@ def test_the_bytes_of_a_result_do_not_depend_on_the_threads_outside(
     torch.set_num_threads(threads)
     assert not torch.are_deterministic_algorithms_enabled()
     assert store.result(task.address) == other.result(task.address)
+    made = other.provenance(task.address)
+    assert made is not None
+    assert made["threads"] == 1
 
 
 def test_a_task_whose_store_does_not_know_it_is_named(store: Store) -> None:
