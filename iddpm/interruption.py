@@ -10,4 +10,13 @@ StopCheck = Callable[[], bool]
 
 
 class Interrupted(Exception):
-    """The work was asked to stop and has saved all it had; the same call goes on from there."""
+    """The work was asked to stop and has saved all it had; the same call goes on from there.
+
+    Args:
+        message: What was saved.
+        saved: Units of the work's progress that are on disk and need not be done again.
+    """
+
+    def __init__(self, message: str = "", *, saved: int = 0) -> None:
+        super().__init__(message)
+        self.saved = saved

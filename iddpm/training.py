@@ -105,7 +105,10 @@ def train(
         while training.step < config.steps and not training.diverged:
             if should_stop():
                 training.save(file)
-                raise Interrupted(f"training saved at step {training.step} of {config.steps}")
+                raise Interrupted(
+                    f"training saved at step {training.step} of {config.steps}",
+                    saved=training.step,
+                )
             if time.monotonic() - saved_at >= checkpoint_every_s:
                 training.save(file)
                 saved_at = time.monotonic()

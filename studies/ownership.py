@@ -112,6 +112,15 @@ def new_claim(address: str, attempt: int) -> Claim:
     )
 
 
+def _is_of_this_job(claim: Claim) -> bool:
+    """Whether a cluster's job made the claim that this process now goes on with elsewhere.
+
+    A job that was queued again keeps its number, and its earlier processes are gone.
+    """
+    job, executor = os.environ.get("SLURM_JOB_ID"), os.environ.get("STUDIES_EXECUTOR")
+    return executor == claim.executor == "slurm" and claim.job == job
+
+
 @dataclass(slots=True)
 class Observer:
     """Tells dead claims from live ones; remembers when it last saw each heartbeat change."""
@@ -126,6 +135,8 @@ class Observer:
             claim: What the worker wrote when it began.
             heartbeat: Content of the worker's heartbeat file now; None: there is none yet.
         """
+        if claim.place != here() and _is_of_this_job(claim):
+            return True
         if claim.place.host != here().host:
             return self._stands_still(claim, heartbeat)
         if claim.place.boot != here().boot:

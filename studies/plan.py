@@ -434,20 +434,29 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
     return Cost(
         arm=label,
         tasks=len(tasks),
-        training_steps=sum(_training_steps(task.config) for task in tasks),
-        network_calls=sum(_network_calls(plan, task) for task in tasks),
+        training_steps=sum(training_steps(task.config) for task in tasks),
+        network_calls=sum(
+            network_calls(task.config, plan.tasks[task.parents["network"]].config)
+            for task in tasks
+            if "network" in task.parents
+        ),
     )
 
 
-def _training_steps(config: TaskConfig) -> int:
+def training_steps(config: TaskConfig) -> int:
+    """Steps that a task trains for."""
     return config.steps if isinstance(config, TrainConfig | Classifier) else 0
 
 
-def _network_calls(plan: Plan, task: Task) -> int:
-    config = task.config
+def network_calls(config: TaskConfig, train: TaskConfig) -> int:
+    """How often a task applies a network to one image.
+
+    Args:
+        config: Of the task.
+        train: Of the training that the network comes from.
+    """
     if not isinstance(config, SampleConfig | LikelihoodConfig):
         return 0
-    train = plan.tasks[task.parents["network"]].config
     assert isinstance(train, TrainConfig)
     total = train.diffusion.steps
     if isinstance(config, LikelihoodConfig):

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from iddpm.files import read_json
 from studies.ownership import Claim
 
 
@@ -55,7 +56,7 @@ def provenance(claim: Claim, stopwatch: Stopwatch, device: str) -> dict[str, Any
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(stopwatch.seconds(), 3),
         "versions": versions(),
-        **_commit(),
+        **commit(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "cpu": cpu_model(),
         "threads": torch.get_num_threads(),
@@ -77,9 +78,17 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+COMMIT_FILE = "commit.json"
+"""In a copy of the code made for jobs, beside the packages: what `commit` said of the original."""
+
+
 @cache
-def _commit() -> dict[str, str | bool | None]:
+def commit() -> dict[str, str | bool | None]:
     """The commit of the checkout that this file is tracked in; None where it is in none."""
+    copied = Path(__file__).parents[1] / COMMIT_FILE
+    if copied.exists():
+        original: dict[str, str | bool | None] = read_json(copied)
+        return original
     if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return {"commit": None, "dirty": None}
     changes = _git("status", "--porcelain", "--untracked-files=no")

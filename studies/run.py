@@ -3,8 +3,9 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.table import Table
@@ -14,9 +15,12 @@ from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies import executors
 from studies.console import counted, fail, watching
+from studies.executors import slurm
+from studies.executors.slurm import SlurmError
 from studies.plan import Plan, costs, expand, record
+from studies.resources import override_layer, resources, user_layer
 from studies.spec import read_sweep
-from studies.store import Store, StoreError
+from studies.store import ErrorClass, Store, StoreError
 from studies.tasks import Task
 
 INCOMPLETE, INTERRUPTED = 1, 130
@@ -26,15 +30,19 @@ TABLE_WIDTH = 120
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run sweeps; the exit code.
 
-    0: every task is done. 1: some failed. 2: bad input, nothing was started. 130: stopped on
-    request, with everything saved.
+    0: every task is done, or in the queue. 1: some failed. 2: bad input, nothing was started, or
+    the cluster refused. 130: stopped on request, with everything saved.
     """
     options = _parser().parse_args(arguments)
     try:
         plans = [_planned(path, options) for path in options.sweeps]
         store = Store(options.store)
-        return _dry_run(plans, store) if options.dry_run else _run(plans, store, options)
-    except (ConfigError, StoreError, StorageError) as error:
+        if options.dry_run:
+            return _dry_run(plans, store, options)
+        if options.executor == "slurm":
+            return _submit(plans, store, options)
+        return _run(plans, store, options)
+    except (ConfigError, StoreError, StorageError, SlurmError) as error:
         return fail(error)
     except (Interrupted, KeyboardInterrupt):
         print("stopped; all that was done is saved. The same command goes on from there.")
@@ -59,9 +67,36 @@ def _parser() -> argparse.ArgumentParser:
     add("--store", type=Path, default=Path("store"), help="where results live; default: store")
     add("--executor", choices=executors.NAMES, help="default: what suits this machine")
     add("--workers", type=_count, help="processes at once; default: one per GPU, else per core")
-    add("--retry", choices=["failed"], help="run failed tasks again")
+    add(
+        "--retry",
+        choices=["failed", *get_args(ErrorClass)],
+        help="run failed tasks again, all of them or those that failed in this way",
+    )
     add("--dry-run", action="store_true", help="show what would run and what it costs")
+    _add_cluster_options(parser.add_argument_group("on a cluster (--executor slurm)").add_argument)
     return parser
+
+
+def _add_cluster_options(add: Callable[..., object]) -> None:
+    add("--partition", help="short for --resource partition=NAME")
+    add(
+        "--resource",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="[KIND.]KEY=VALUE",
+        dest="resources",
+        help="what jobs ask for, such as account=NAME or train.gpus=4; may be repeated",
+    )
+    add(
+        "--pack",
+        type=float,
+        default=10.0,
+        metavar="MINUTES",
+        help="small tasks share a job up to so much work; default: 10, 0: a job for each task",
+    )
+    add("--max-parallel", type=_count, help="jobs of one array at once")
+    add("--max-gpu-hours", type=float, help="submit nothing that would take more")
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -97,13 +132,20 @@ def _tasks(plans: Sequence[Plan]) -> dict[str, Task]:
 # ---------------------------------------------------------------------------------------- running
 
 
-def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
+def _begin(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> dict[str, Task]:
+    """The tasks of all plans, once the store knows of the studies and of what to try again."""
     tasks = _tasks(plans)
     for plan in plans:
         store.record_study(plan.study, record(plan))
-    if options.retry:
-        for address in tasks:
+    for address in tasks if options.retry else ():
+        failure = store.failure(address)
+        if failure is not None and options.retry in ("failed", failure.error):
             store.clear_failure(address)
+    return tasks
+
+
+def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
+    tasks = _begin(plans, store, options)
     console = _console()
     with watching(len(tasks), console) as watch:
         executors.execute(
@@ -136,10 +178,58 @@ def _print_results(store: Store, study: str, console: Console) -> None:
     console.print(table)
 
 
+# -------------------------------------------------------------------------------------- a cluster
+
+
+def _submit(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
+    settings = _settings(plans, options)
+    tasks = _begin(plans, store, options)
+    _print_submission(slurm.submit(store, list(tasks.values()), settings))
+    print(f"python -m studies.status {plans[0].study} shows how far they are")
+    return 0
+
+
+def _preview(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> None:
+    submission = slurm.preview(store, list(_tasks(plans).values()), _settings(plans, options))
+    for array, script in zip(submission.arrays, submission.scripts, strict=True):
+        print(f"\n{array.name}:\n{script}")
+    _print_submission(submission)
+
+
+def _settings(plans: Sequence[Plan], options: argparse.Namespace) -> slurm.Settings:
+    """What the command line, the sweeps, their presets and the user's own file ask for."""
+    asked = [*([("partition", options.partition)] if options.partition else []), *options.resources]
+    layers = [layer for plan in plans for layer in plan.spec.resources]
+    return slurm.Settings(
+        name=plans[0].study,
+        resources=resources([*user_layer(), *layers, *(override_layer(*item) for item in asked)]),
+        pack_min=options.pack,
+        max_parallel=options.max_parallel,
+        max_gpu_hours=options.max_gpu_hours,
+    )
+
+
+def _print_submission(submission: slurm.Submission) -> None:
+    """Hours by kind of task, and how many tasks stand where."""
+    table = Table(title="what goes to the cluster")
+    for i, column in enumerate(("kind", "tasks", "arrays", "jobs", "hours", "GPU-hours")):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    for kind, hours in submission.hours.items():
+        arrays = [array for array in submission.arrays if array.kind == kind]
+        jobs = sum(len(array.elements) for array in arrays)
+        bound = "" if hours.measured == hours.tasks else "at most "
+        times = (f"{bound}{hours.hours:.2f}", f"{bound}{hours.gpu_hours:.2f}")
+        table.add_row(kind, str(hours.tasks), str(len(arrays)), str(jobs), *times)
+    _console().print(table)
+    print("'At most' counts a task that nothing like it was measured for as its time limit.")
+    print(f"The longest chain takes {submission.longest_chain_hours:.2f} hours.")
+    print(f"{submission.states.total()} tasks: {counted(submission.states)}")
+
+
 # ---------------------------------------------------------------------------------------- dry run
 
 
-def _dry_run(plans: Sequence[Plan], store: Store) -> int:
+def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
     tasks = _tasks(plans)
     states = {address: store.state(address) for address in tasks}
     done = {address for address, state in states.items() if state == "done"}
@@ -154,6 +244,8 @@ def _dry_run(plans: Sequence[Plan], store: Store) -> int:
         console.print(table)
     print("A network call is of one image; a training step is of one batch, forwards and back.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
+    if options.executor == "slurm":
+        _preview(plans, store, options)
     return 0
 
 

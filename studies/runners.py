@@ -129,7 +129,7 @@ def sample(work: Work) -> dict[str, Any]:
     (work.folder / BLOCKS).mkdir(exist_ok=True)
     finished = []
     for index, block in enumerate(blocks):
-        network.calls = index * steps
+        network.calls = network.saved = index * steps
         path = work.folder / BLOCKS / f"{block:05d}.npy"
         if not path.exists():
             _save_array(path, block_of_images(config, trained, draw, block, work.device))
@@ -171,6 +171,8 @@ class Watched:
 
     def __init__(self, network: Network, work: Work, total: int) -> None:
         self.calls = 0
+        self.saved = 0
+        """Calls whose images are on disk, as the caller says."""
         self._network = network
         self._work = work
         self._total = total
@@ -182,7 +184,9 @@ class Watched:
             Interrupted: If asked to stop.
         """
         if self._work.should_stop():
-            raise Interrupted(f"{self._work.task.address}: the finished blocks are kept")
+            raise Interrupted(
+                f"{self._work.task.address}: the finished blocks are kept", saved=self.saved
+            )
         output = self._network(x_t, t, conditioning)
         self.calls += 1
         self._work.progress(self.calls, self._total)

@@ -9,15 +9,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Literal
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *WARNINGS)
+
+
+Reason = Literal["cancelled", "timeout"]
 
 
 class StopFlag:
-    """Whether a stop was asked for, by a signal or by a call."""
+    """Whether a stop was asked for, by a signal or by a call, and why."""
 
     def __init__(self) -> None:
         self._asked = False  # a plain flag: a lock could be held when the signal comes
+        self.reason: Reason = "cancelled"
+        """`timeout` if the first signal was a cluster's warning that the time is nearly up."""
 
     def set(self) -> None:
         """Ask to stop."""
@@ -35,6 +42,8 @@ class StopFlag:
         """
         if self.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if number in WARNINGS and not self.is_set():
+            self.reason = "timeout"
         self.set()
 
 

@@ -28,10 +28,14 @@ from studies.documents import Node, children, fault, nearest, only, parse, read_
 from studies.evaluations import SCOPES, Evaluation
 from studies.names import CLAIMS, FIGURES
 from studies.reading import placed, read, refuse_nameless
+from studies.resources import resources
 
 BLOCK_KEYS = ("train", "evaluate", *VARYING)
-SWEEP_KEYS = ("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims")
-PRESET_KEYS = ("description", "data", "train", "evaluate")
+SWEEP_KEYS = (
+    *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
+    "resources",
+)
+PRESET_KEYS = ("description", "data", "train", "evaluate", "resources")
 EVALUATIONS = ("likelihood", "samples")
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
@@ -79,6 +83,8 @@ class SweepSpec:
     arms: tuple[ArmSpec, ...]
     figures: tuple[str, ...]
     claims: tuple[str, ...]
+    resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
+    """What the preset and then the sweep ask of a cluster, as `studies.resources` reads it."""
     overrides: tuple[tuple[str, str], ...]
     sweep_path: str
     sweep_text: str
@@ -130,6 +136,7 @@ def read_sweep(
         arms=_arms(sweep, _preset(base), sets, len(chosen)),
         figures=_known_names(sweep, "figures", FIGURES),
         claims=_known_names(sweep, "claims", CLAIMS),
+        resources=_resources([base, sweep]),
         overrides=tuple(overrides),
         sweep_path=str(path),
         sweep_text=sweep_text,
@@ -185,6 +192,14 @@ def _known_names(root: Node, key: str, known: Sequence[str]) -> tuple[str, ...]:
         if name in names[:i]:
             raise fault(node, key, "each name once", found=f"{name!r} twice")
     return names
+
+
+def _resources(files: Sequence[Node]) -> tuple[Node, ...]:
+    layers = tuple(
+        found["resources"] for file in files if "resources" in (found := children(file, ""))
+    )
+    resources(layers)  # refuses what is wrong in them
+    return layers
 
 
 def _seeds(root: Node, given: Sequence[int] | None) -> tuple[int, ...]:

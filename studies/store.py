@@ -2,7 +2,9 @@
 
     store.json                          the format of all this
     studies/<study id>.json             what was asked: the sweep, its cells, its tasks
+    submissions/<name>/                 one per job array: submission.json, the script, its logs
     tasks/<address>/task.json           what the task is
+                    submission.json     which element of which job array is to do it
                     claim.json          who is at it
                     heartbeat.json      how far they are; replaced every second
                     result.json         what came out: a function of the address alone
@@ -18,9 +20,9 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +34,7 @@ from studies.tasks import Task, task_from_json, task_json
 FORMAT = 1
 """Of the layout. A store of a higher number was written by a newer version."""
 
-State = Literal["planned", "running", "done", "failed"]
+State = Literal["planned", "submitted", "running", "done", "failed"]
 
 ErrorClass = Literal["exception", "oom", "timeout", "diverged", "cancelled", "lost"]
 
@@ -62,7 +64,10 @@ class Failure:
     log: tuple[str, ...] = ()
     """The last lines that the attempt logged."""
     final: bool = True
-    """Whether the task now counts as failed; an attempt that was lost is simply made again."""
+    """Whether the task now counts as failed; after an attempt that was lost or stopped it is
+    simply gone on with."""
+    saved: int = 0
+    """Units of work on disk when the attempt was stopped; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,14 @@ class Beat:
     done: int
     total: int
     unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """One element of a job array, by the array's name and its index in it."""
+
+    array: str
+    index: int
 
 
 class Store:
@@ -144,6 +157,10 @@ class Store:
         """Where a task keeps its files."""
         return self.root / "tasks" / address
 
+    def addresses(self) -> list[str]:
+        """Of every task that the store knows, sorted."""
+        return sorted(_names(self.root / "tasks"))
+
     def create(self, task: Task) -> None:
         """Write down what the task is, unless that stands there already.
 
@@ -175,6 +192,18 @@ class Store:
             raise StoreError(f"{path}: expected the task of this folder, found {task.address}")
         return task
 
+    def needs(self, address: str) -> tuple[str, ...]:
+        """Addresses of the tasks that a task needs.
+
+        Raises:
+            StoreError: If its file was cut short or holds something else.
+        """
+        path = self.folder(address) / "task.json"
+        if not path.exists():
+            raise StoreError(f"{self.root}: no task {address}; run its sweep again")
+        needs = _read(path, ANEW).get("needs", {})
+        return tuple(needs.values())
+
     def state(self, address: str) -> State:
         """Where the task stands; a dead claim counts as none."""
         if self._is_done(address):
@@ -182,7 +211,9 @@ class Store:
         claim = self.claim_of(address)
         if claim is not None and not self._is_dead(claim):
             return "running"
-        return "planned" if self.failure(address) is None else "failed"
+        if self.failure(address) is not None:
+            return "failed"
+        return "planned" if self.submission(address) is None else "submitted"
 
     def _is_done(self, address: str) -> bool:
         return (self.folder(address) / "result.json").exists()
@@ -231,6 +262,51 @@ class Store:
     def _attempt(self, address: str, number: int) -> Path:
         return self.folder(address) / "attempts" / str(number)
 
+    # --------------------------------------------------------------------------- submissions
+
+    @contextmanager
+    def submitting(self) -> Iterator[None]:
+        """One process at a time submits what this store holds; the others wait for it."""
+        with self._locked_file(self._made(self.root / "submissions") / "lock"):
+            yield
+
+    def submission_folder(self, array: str) -> Path:
+        """Where a job array keeps its script and its logs."""
+        return self.root / "submissions" / array
+
+    def record_submission(self, array: str, elements: Mapping[int, Sequence[str]]) -> None:
+        """Write down which tasks the elements of a job array are to do, before it is submitted."""
+        folder = self._made(self.submission_folder(array))
+        write_json(
+            folder / "submission.json", {"elements": {str(i): elements[i] for i in elements}}
+        )
+        for index, addresses in elements.items():
+            for address in addresses:
+                element = Element(array=array, index=index)
+                write_json(self.folder(address) / "submission.json", asdict(element))
+
+    def submitted(self, array: str) -> dict[int, list[str]]:
+        """The tasks of each element of a job array.
+
+        Raises:
+            StoreError: If there is no such submission, or its file was cut short.
+        """
+        path = self.submission_folder(array) / "submission.json"
+        if not path.exists():
+            raise StoreError(f"{self.root}: no submission {array}; run its sweep again")
+        elements = _read(path, "run its sweep again")["elements"]
+        return {int(index): addresses for index, addresses in elements.items()}
+
+    def submission(self, address: str) -> Element | None:
+        """Which element of which job array is to do the task; None: it is in no queue."""
+        path = self.folder(address) / "submission.json"
+        return Element(**_read(path, ANEW)) if path.exists() else None
+
+    def withdraw(self, address: str) -> None:
+        """Forget the submission of a task: no job is to do it any more."""
+        with _storage_errors(self.folder(address)):
+            (self.folder(address) / "submission.json").unlink(missing_ok=True)
+
     # ------------------------------------------------------------------------- whose it is
 
     def claim(self, address: str) -> Claim | None:
@@ -245,8 +321,8 @@ class Store:
         if not (self.folder(address) / "task.json").exists():
             raise StoreError(f"{self.root}: no task {address}; run its sweep again")
         with self._locked(address):
-            self._bury(address, ())
-            if self.state(address) != "planned":
+            self._bury(address)
+            if self.state(address) not in ("planned", "submitted"):
                 return None
             _remove_half_written(self.folder(address))
             claim = new_claim(address, attempt=max(self.attempts(address), default=0) + 1)
@@ -269,33 +345,46 @@ class Store:
                 "if no run is at this task, delete it"
             ) from error
 
-    def bury(self, address: str, *, log: tuple[str, ...] = ()) -> bool:
-        """Remove the claim if it is dead, recording the attempt as lost; whether it was.
+    def bury(
+        self,
+        address: str,
+        *,
+        log: tuple[str, ...] = (),
+        dead: Claim | None = None,
+        failure: Failure | None = None,
+    ) -> bool:
+        """Remove the claim if it is dead, recording how the attempt ended; whether it was.
 
         Args:
             address: The task.
             log: Last words of the worker, where the caller has heard any.
+            dead: A claim that the caller knows to be dead, whatever its heartbeat says.
+            failure: How the attempt ended, where the caller knows; None: it was lost.
         """
         claim = self.claim_of(address)
-        if claim is None or not self._is_dead(claim):
+        if claim is None or not (self._is_dead(claim) or claim == dead):
             return False
         with self._locked(address):
-            return self._bury(address, log)
+            return self._bury(address, log, dead, failure)
 
-    def _bury(self, address: str, log: tuple[str, ...]) -> bool:
+    def _bury(
+        self,
+        address: str,
+        log: tuple[str, ...] = (),
+        dead: Claim | None = None,
+        failure: Failure | None = None,
+    ) -> bool:
         claim = self.claim_of(address)
-        if claim is None or not self._is_dead(claim):
+        if claim is None or not (self._is_dead(claim) or claim == dead):
             return False
         if not self._is_done(address) and self.attempt_failure(address, claim.attempt) is None:
-            self._record(
-                claim,
-                Failure(
-                    error="lost",
-                    message=f"process {claim.pid} on {claim.place.host} ended without a word",
-                    log=(*last_lines(self.attempt_folder(claim) / "log.txt"), *log),
-                    final=False,
-                ),
+            lost = Failure(
+                error="lost",
+                message=f"process {claim.pid} on {claim.place.host} ended without a word",
+                final=False,
             )
+            words = (*last_lines(self.attempt_folder(claim) / "log.txt"), *log)
+            self._record(claim, replace(failure or lost, log=words))
         self._remove_claim(address)
         return True
 
@@ -358,7 +447,11 @@ class Store:
     @contextmanager
     def _locked(self, address: str) -> Iterator[None]:
         """One process at a time decides whose the task is; the kernel frees a dead one's lock."""
-        path = self.folder(address) / "lock"
+        with self._locked_file(self.folder(address) / "lock"):
+            yield
+
+    @contextmanager
+    def _locked_file(self, path: Path) -> Iterator[None]:
         with _storage_errors(path), path.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

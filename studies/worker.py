@@ -17,7 +17,7 @@ from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies.ownership import Claim
 from studies.provenance import Stopwatch, provenance
-from studies.signals import StopFlag, stop_requests
+from studies.signals import Reason, StopFlag, stop_requests
 from studies.store import Beat, ClaimLostError, ErrorClass, Failure, Store, last_lines
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,14 @@ BEAT_SECONDS = 1.0
 
 THREADS = 1
 """Of every task, in every executor: sums are then rounded alike, and two tasks share two cores."""
+
+THREAD_LIMITS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(THREADS)
+)
+"""Environment of a process that runs tasks and nothing else."""
+
+STALLED_ATTEMPTS = 2
+"""So many attempts may run out of time without saving more than the one before."""
 
 UNITS = {
     "extractor": "steps",
@@ -45,7 +53,8 @@ def run_task(store_root: str, address: str) -> None:
     itself is recorded in the store and not raised.
 
     Raises:
-        Interrupted: If a signal asked to stop; the partial work is saved, the task planned again.
+        Interrupted: If a signal asked to stop. The partial work is saved and the task planned
+            again, unless it keeps running out of time without getting any further.
         StorageError: If the store cannot be written; the task is planned again.
         StoreError: If the store has no such task, or cannot read what it needs.
     """
@@ -75,7 +84,10 @@ def _run_claimed(store: Store, claim: Claim) -> None:
             result, device = _work(store, claim.address, heartbeat, stop)
             record = provenance(claim, stopwatch, device)
         store.publish(claim, result, record)
-    except (Interrupted, StorageError, ClaimLostError):
+    except Interrupted as error:
+        store.fail(claim, _stopped(store, claim, error, stop.reason))
+        raise
+    except (StorageError, ClaimLostError):
         raise
     except Exception as error:
         store.fail(claim, _failure(error, log))
@@ -167,6 +179,20 @@ def _one_thread_deterministic() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(deterministic)
         torch.set_num_threads(threads)
+
+
+def _stopped(store: Store, claim: Claim, error: Interrupted, reason: Reason) -> Failure:
+    """How a stopped attempt is recorded: final only where time runs out again and again in vain."""
+    numbers = store.attempts(claim.address)[:-1][-STALLED_ATTEMPTS:]
+    earlier = [store.attempt_failure(claim.address, number) for number in numbers]
+    stalled = [f for f in earlier if f and f.error == "timeout" and f.saved >= error.saved]
+    if reason == "timeout" and len(stalled) == STALLED_ATTEMPTS:
+        message = (
+            f"ran out of time {STALLED_ATTEMPTS + 1} times at the same point ({error}); "
+            "give it a longer time limit, and a smaller block_size where it has blocks"
+        )
+        return Failure(error="timeout", message=message, saved=error.saved)
+    return Failure(error=reason, message=str(error), saved=error.saved, final=False)
 
 
 def _failure(error: Exception, log: Path) -> Failure:

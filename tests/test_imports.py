@@ -14,7 +14,7 @@ HOMES = {
     "torch": ("iddpm/", "studies/runners.py", "studies/worker.py", "studies/provenance.py"),
     "yaml": ("studies/documents.py",),
     "pydantic": ("studies/reading.py", "studies/tasks.py"),
-    "submitit": ("studies/executors/slurm.py",),
+    "submitit": ("studies/executors/slurm/script.py",),
     "pandas": (
         "studies/tables.py",
         "studies/labels.py",

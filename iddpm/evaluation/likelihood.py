@@ -194,7 +194,9 @@ class _Watch(NamedTuple):
 
     def before_call(self) -> None:
         if self.should_stop():
-            raise Interrupted("likelihood: asked to stop; the finished blocks are kept")
+            raise Interrupted(
+                "likelihood: asked to stop; the finished blocks are kept", saved=self.done
+            )
 
     def after_call(self, of_block: int) -> None:
         self.progress(self.done + of_block, self.total)

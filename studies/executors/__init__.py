@@ -7,7 +7,8 @@ from studies.executors.agenda import Watcher, unwatched
 from studies.store import Store
 from studies.tasks import Task
 
-NAMES = ("inline", "local")
+NAMES = ("inline", "local", "slurm")
+"""All but the last run here and now; `slurm` queues what is to run, and is called by itself."""
 
 
 def execute(
@@ -23,7 +24,7 @@ def execute(
     Args:
         store: Where the tasks stand and their results will.
         tasks: Each after all that it needs.
-        name: One of `NAMES`; None: a pool where this machine has room for two processes.
+        name: `inline` or `local`; None: a pool where this machine has room for two processes.
         workers: Processes of a pool; None: one per GPU, or one per core where there is none.
         watch: Told what happens.
 

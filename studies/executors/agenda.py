@@ -121,7 +121,7 @@ class Agenda:
                 if address not in self._elsewhere:
                     self._elsewhere.add(address)
                     self._tell("elsewhere", address)
-            case "planned":
+            case "planned" | "submitted":
                 self._elsewhere.discard(address)
 
     def _is_ready(self, task: Task) -> bool:

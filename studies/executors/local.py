@@ -23,6 +23,7 @@ from studies.executors.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
 from studies.signals import stop_requests
 from studies.store import Failure, Store
 from studies.tasks import Task
+from studies.worker import THREAD_LIMITS
 
 RETRIES = 2
 """How often a task is tried again after its process died."""
@@ -61,8 +62,7 @@ def slot_environments(workers: int | None) -> list[dict[str, str]]:
     """What each slot's environment adds to this one."""
     gpus = _gpus()
     count = workers or len(gpus) or _cores()
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    base = {"STUDIES_EXECUTOR": "local", "PYTHONPATH": _import_path(), **one_thread}
+    base = {"STUDIES_EXECUTOR": "local", "PYTHONPATH": _import_path(), **THREAD_LIMITS}
     if not gpus:
         return [base] * count
     return [{**base, "CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(count)]

@@ -1,0 +1,45 @@
+"""`python -m studies.cancel STUDY`: take out of a cluster's queue what only this study needs."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from iddpm.files import StorageError
+from studies.console import fail
+from studies.executors import slurm
+from studies.executors.slurm import SlurmError
+from studies.store import Store, StoreError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Cancel the jobs of a study; the exit code: 0 fine, 2 bad use, or the cluster refused."""
+    options = _parser().parse_args(arguments)
+    try:
+        store = Store(options.store)
+        mine = store.study(options.study)["tasks"]
+        others = {
+            address
+            for study in store.studies()
+            if study != options.study
+            for address in store.study(study)["tasks"]
+        }
+        jobs, shared = slurm.cancel(store, [address for address in mine if address not in others])
+    except (StoreError, StorageError, SlurmError) as error:
+        return fail(error)
+    print(f"{options.study}: {jobs} jobs cancelled; what runs is saved where time allows.")
+    if shared:
+        print(f"{shared} jobs go on: other studies need some of their tasks.")
+    print("The same run command asks for its tasks again.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m studies.cancel", description=__doc__)
+    parser.add_argument("study", metavar="STUDY")
+    parser.add_argument("--store", type=Path, default=Path("store"), help="default: store")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What runs inside a job: the tasks of one element of an array, one after the other.
+
+Started by the array's script as `python -m studies.executors.slurm.job STORE ARRAY`. Warned of the
+time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. Told to
+end (SIGTERM), it saves and leaves, and the scheduler decides whether to start it again.
+"""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+from iddpm.interruption import Interrupted
+from studies.executors.slurm import queue
+from studies.signals import StopFlag, stop_requests
+from studies.store import Element, Store
+from studies.worker import run_task
+
+POLL_SECONDS = 2.0
+
+LATE_FILES_SECONDS = 30.0
+"""A shared file system may show a parent's result so much later."""
+
+logger = logging.getLogger(__name__)
+
+
+def main(store_root: str, array: str) -> int:
+    """Do the tasks; the exit status, 0 if any of them has its result.
+
+    It decides whether the jobs that wait for this one may start. They look for themselves which of
+    their tasks have all that they need.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    store = Store(Path(store_root))
+    element = Element(array=array, index=int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))
+    with stop_requests() as stop:
+        try:
+            addresses = store.submitted(array)[element.index]
+            for address in addresses:
+                _see_to(store, address, element, stop)
+        except Interrupted as error:
+            logger.info("stopped (%s): %s", stop.reason, error)
+            return _leave(stop)
+    return 0 if any(store.state(address) == "done" for address in addresses) else 1
+
+
+def _see_to(store: Store, address: str, element: Element, stop: StopFlag) -> None:
+    """Bring one task to its end, unless another job or run has taken it over.
+
+    Raises:
+        Interrupted: If a signal asked to stop.
+    """
+    if store.submission(address) != element:
+        logger.info("%s: submitted anew elsewhere; left alone", address)
+        return
+    if missing := _missing(store, address, stop):
+        logger.info("%s: cannot run, %s is not done", address, missing[0])
+        return
+    from studies import runners  # torch: what is imported here belongs to the job's overhead
+
+    logger.info("%s: begins on %s %s s after the job", address, runners.device(), _job_seconds())
+    while store.state(address) in ("submitted", "running"):
+        run_task(str(store.root), address)
+        if store.state(address) == "running":  # somebody else is at it
+            _wait(stop)
+    failure = store.failure(address)
+    logger.info("%s: %s", address, failure.message if failure else "done")
+
+
+def _missing(store: Store, address: str, stop: StopFlag) -> list[str]:
+    """The tasks that this one needs and that have no result, even after a while."""
+    needs = [need for _, need in store.task(address).needs]
+    deadline = time.monotonic() + LATE_FILES_SECONDS
+    while missing := [need for need in needs if store.result(need) is None]:
+        ended = any(store.state(need) == "failed" for need in missing)
+        if ended or time.monotonic() > deadline:
+            return missing
+        _wait(stop)
+    return []
+
+
+def _wait(stop: StopFlag) -> None:
+    """A moment.
+
+    Raises:
+        Interrupted: If a signal asked to stop.
+    """
+    if stop.is_set():
+        raise Interrupted("while waiting; nothing was under way")
+    time.sleep(POLL_SECONDS)
+
+
+def _job_seconds() -> str:
+    """Seconds since the job's script began, imports included."""
+    began = os.environ.get("STUDIES_JOB_START")
+    return f"{time.time() - float(began):.0f}" if began else "?"
+
+
+def _leave(stop: StopFlag) -> int:
+    """Queue the job again if its time was nearly up; the exit status."""
+    if stop.reason == "timeout":
+        queue.requeue(os.environ["SLURM_JOB_ID"])
+        return 0
+    return os.EX_TEMPFAIL
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

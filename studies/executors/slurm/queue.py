@@ -1,0 +1,171 @@
+"""What the scheduler says and is told, through its own commands.
+
+`squeue` is asked once for everything. Accounting (`sacct`) is asked only of jobs that are gone, and
+may be absent or down: then nothing is known of how they ended.
+"""
+
+import subprocess
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from studies.store import Element
+
+CLIENT_SECONDS = 60
+"""How long a command of the scheduler may take to answer."""
+
+ARRAY_SIZE_IF_UNKNOWN = 1001
+
+NEVER = "DependencyNeverSatisfied"
+"""SLURM's reason of a job that waits for one that failed."""
+
+
+class SlurmError(Exception):
+    """The scheduler did not do what it was asked: its own words, and what to try."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One element of a job array that is in the queue."""
+
+    id: str
+    """The array's number and the index, as scontrol and scancel take them: `12_3`."""
+    array_id: str
+    number: str
+    """The job's own number, by which its process knows itself."""
+    state: str
+    """PENDING, RUNNING, COMPLETING, ..."""
+    reason: str
+    node: str
+    user: str
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it waits for a job that failed and can never run."""
+        return self.reason == NEVER
+
+
+def queued(arrays: Collection[str]) -> dict[Element, Job]:
+    """The elements of these arrays that are in the queue, of whatever user.
+
+    Args:
+        arrays: Names of job arrays.
+
+    Raises:
+        SlurmError: If the scheduler does not answer.
+    """
+    if not arrays:
+        return {}
+    form = "%j|%A|%F|%K|%T|%r|%N|%u"
+    said = client(
+        [
+            "squeue",
+            "--noheader",
+            "--array",
+            f"--name={','.join(sorted(arrays))}",
+            f"--format={form}",
+        ]
+    )
+    jobs = {}
+    for line in said.splitlines():
+        name, number, array_id, index, state, reason, node, user = line.strip().split("|")
+        jobs[Element(array=name, index=int(index))] = Job(
+            id=f"{array_id}_{index}",
+            array_id=array_id,
+            number=number,
+            state=state,
+            reason=reason,
+            node=node,
+            user=user,
+        )
+    return jobs
+
+
+def ended(arrays: Collection[str]) -> dict[Element, str]:
+    """How the elements of these arrays last ended, as accounting has it; {} where there is none."""
+    if not arrays:
+        return {}
+    ask = [
+        "sacct",
+        "--noheader",
+        "--parsable2",
+        "--allocations",
+        "--array",
+        "--starttime=now-30days",
+    ]
+    try:
+        said = client([*ask, f"--name={','.join(sorted(arrays))}", "--format=JobName,JobID,State"])
+    except SlurmError:
+        return {}
+    states = {}
+    for line in said.splitlines():
+        name, job, state = line.split("|")
+        _, _, index = job.partition("_")
+        if index.isdecimal():
+            states[Element(array=name, index=int(index))] = state.split(" ")[0]
+    return states
+
+
+def max_array_size() -> int:
+    """The cluster's limit on an array's indices: each is below it.
+
+    Raises:
+        SlurmError: If the scheduler does not answer.
+    """
+    for line in client(["scontrol", "show", "config"]).splitlines():
+        name, _, value = line.partition("=")
+        if name.strip() == "MaxArraySize":
+            return int(value)
+    return ARRAY_SIZE_IF_UNKNOWN
+
+
+def cancel(jobs: Sequence[Job]) -> None:
+    """Take jobs out of the queue; running ones are told to save and leave.
+
+    Raises:
+        SlurmError: If the scheduler refuses.
+    """
+    for start in range(0, len(jobs), 500):
+        client(["scancel", *(job.id for job in jobs[start : start + 500])])
+
+
+def requeue(job: str) -> None:
+    """Put the running job of this number back into the queue, under the same number.
+
+    Raises:
+        SlurmError: If the scheduler refuses.
+    """
+    client(["scontrol", "requeue", job])
+
+
+def client(command: Sequence[str]) -> str:
+    """What a command of the scheduler prints.
+
+    Raises:
+        SlurmError: If it is not installed, fails, or does not answer in time.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=CLIENT_SECONDS,
+        )
+    except FileNotFoundError:
+        raise SlurmError(
+            f"{command[0]}: expected SLURM's commands on this machine, found none; run this on a "
+            "login node of the cluster, or choose --executor local"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise SlurmError(
+            f"{command[0]}: expected an answer within {CLIENT_SECONDS} s, found none; "
+            "the scheduler may be down: run the same command again later"
+        ) from None
+    if done.returncode:
+        raise SlurmError(f"{command[0]}: {_words(done.stderr)}")
+    return done.stdout
+
+
+def _words(stderr: str) -> str:
+    """What the scheduler said, in one line."""
+    return "; ".join(line.strip() for line in stderr.splitlines() if line.strip())

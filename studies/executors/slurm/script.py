@@ -1,0 +1,150 @@
+"""The sbatch script of a job array, written by submitit.
+
+The script is all that a job gets: it names the snapshot of the code, the store and the array, and
+everything else is read from the store. So nothing is pickled, and a job needs nothing of the
+process that submitted it.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from submitit.slurm.slurm import SlurmExecutor
+
+from studies.executors.slurm.layout import Array
+from studies.executors.slurm.queue import SlurmError, client
+from studies.resources import Resources
+from studies.worker import THREAD_LIMITS
+
+SHORTEST_WARNING_S, LONGEST_WARNING_S = 20, 300
+"""A job of one minute must not be warned before it has begun; five minutes do for any save."""
+
+
+def script(
+    array: Array,
+    *,
+    folder: Path,
+    code: Path,
+    store_root: Path,
+    after: str,
+    max_parallel: int | None,
+) -> str:
+    """The text of the script.
+
+    Args:
+        array: What is to be done, with which resources.
+        folder: Where the jobs' logs go.
+        code: The snapshot that they run.
+        store_root: The store.
+        after: The value of sbatch's `--dependency`; empty: none.
+        max_parallel: At most so many elements run at once; None: as many as the cluster lets.
+
+    Raises:
+        SlurmError: If this machine has none of SLURM's commands.
+    """
+    client(["squeue", "--version"])  # submitit's own words on a missing SLURM help nobody
+    executor = SlurmExecutor(folder, python=shlex.quote(sys.executable))
+    executor.update_parameters(
+        **_parameters(array.resources),
+        job_name=array.name,
+        wckey=None,
+        signal_delay_s=warning_seconds(array.resources.time_min),
+        stderr_to_stdout=True,
+        setup=_setup(code),
+        additional_parameters={
+            "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
+            "requeue": True,
+            "kill-on-invalid-dep": "yes",
+            **({"dependency": after} if after else {}),
+            **_further(array.resources),
+        },
+    )
+    executor.parameters["map_count"] = len(array.elements)  # logs are named by element
+    command = [sys.executable, "-P", "-m", "studies.executors.slurm.job", str(store_root)]
+    text: str = executor._make_submission_file_text(shlex.join([*command, array.name]), uid="")
+    return text
+
+
+def warning_seconds(time_min: int) -> int:
+    """How long before its time limit a job is told to save: an eighth of it, within bounds."""
+    return min(LONGEST_WARNING_S, max(SHORTEST_WARNING_S, time_min * 60 // 8))
+
+
+def _parameters(asked: Resources) -> dict[str, Any]:
+    """Resources in submitit's words; what is not asked for is left out."""
+    gpus = f"{asked.gpu_type}:{asked.gpus}" if asked.gpu_type else asked.gpus
+    words = {
+        "partition": asked.partition,
+        "account": asked.account,
+        "qos": asked.qos,
+        "time": asked.time_min,
+        "mem": f"{round(asked.memory_gb * 1024)}M",
+        "cpus_per_task": asked.cpus,
+        "gpus_per_node": gpus or None,
+        "nodes": asked.nodes,
+        "ntasks_per_node": asked.processes_per_node,
+        "constraint": asked.constraint,
+        "exclude": asked.exclude,
+        "comment": asked.comment,
+    }
+    return {name: value for name, value in words.items() if value is not None}
+
+
+def _further(asked: Resources) -> dict[str, str | bool]:
+    """`--reservation=x` and `--exclusive` as submitit takes them."""
+    options = (option.removeprefix("--").partition("=") for option in asked.sbatch)
+    return {name: value if equals else True for name, equals, value in options}
+
+
+def _setup(code: Path) -> list[str]:
+    environment = {
+        "PYTHONPATH": shlex.quote(str(code)),
+        "STUDIES_EXECUTOR": "slurm",
+        "STUDIES_JOB_START": "$(date +%s)",
+        **THREAD_LIMITS,
+    }
+    return [f"export {name}={value}" for name, value in environment.items()]
+
+
+def _indices(array: Array) -> str:
+    """The array's indices as sbatch takes them: `0-3,7`."""
+    runs: list[list[int]] = []
+    for index in sorted(array.elements):
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def sbatch(path: Path) -> str:
+    """Submit a script; the array's number.
+
+    Raises:
+        SlurmError: If the scheduler refuses: its own words, and what to change.
+    """
+    try:
+        said = client(["sbatch", "--parsable", str(path)])
+    except SlurmError as error:
+        raise SlurmError(f"{error}{_advice(str(error))}") from error
+    return said.strip().partition(";")[0]
+
+
+ADVICE = {
+    "invalid partition": "choose one that `sinfo` lists with --resource partition=NAME",
+    "account": "choose one that `sacctmgr show user $USER withassoc` lists with --resource "
+    "account=NAME",
+    "qos": "choose one of your account's with --resource qos=NAME",
+    "gres": "choose what `sinfo -o %G` lists with --resource gpu_type=NAME and gpus=N",
+    "node configuration is not available": "ask for less memory, fewer CPUs or GPUs, or another "
+    "GPU type (`sinfo -o '%P %c %m %G'` shows what there is)",
+    "time limit": "ask for less with --resource time_min=N, or use another partition",
+    "job submit limit": "the same command goes on from here when some jobs have ended",
+}
+"""What to try, by words in the scheduler's own message."""
+
+
+def _advice(message: str) -> str:
+    found = [advice for words, advice in ADVICE.items() if words in message.lower()]
+    return f"; {found[0]}" if found else ""

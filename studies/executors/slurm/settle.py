@@ -1,0 +1,112 @@
+"""What became of jobs that left the queue without a result, written into the store.
+
+A job that saved and left on request has said so itself. Of one that died, accounting may know the
+cause; without it the attempt counts as lost. A task is tried again by the next `run`, a few times.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from studies.executors.slurm.queue import Job, ended
+from studies.store import Element, Failure, Store, last_lines
+
+ATTEMPTS = 3
+"""After so many attempts in a row that ended alike, a task counts as failed."""
+
+CAUSES = {
+    "OUT_OF_MEMORY": Failure(
+        error="oom",
+        message="its job was killed for want of memory; give it more with --resource memory_gb=N "
+        "and --retry oom",
+    ),
+    "TIMEOUT": Failure(
+        error="timeout",
+        message="its job reached the time limit before it had saved; give it more with "
+        "--resource time_min=N",
+        final=False,
+    ),
+    "NODE_FAIL": Failure(error="lost", message="its node failed", final=False),
+    "BOOT_FAIL": Failure(error="lost", message="its node failed to boot", final=False),
+    "CANCELLED": Failure(error="cancelled", message="its job was cancelled", final=False),
+    "PREEMPTED": Failure(error="cancelled", message="its job was preempted", final=False),
+}
+"""By the state that accounting gives."""
+
+LOST = Failure(error="lost", message="its job ended without a word", final=False)
+
+HARMLESS = ("CANCELLED", "PREEMPTED", "COMPLETED")
+"""Ends of a job that never came to its task, which are no fault of the task."""
+
+
+def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) -> None:
+    """Record how the jobs of these tasks ended, where they are gone; the tasks are free again.
+
+    Args:
+        store: Where the tasks stand.
+        addresses: Of tasks, in the order of the plan.
+        jobs: What is in the queue.
+    """
+    gone: dict[Element, list[str]] = defaultdict(list)
+    for address in addresses:
+        element = store.submission(address)
+        if element is not None and element not in jobs and store.result(address) is None:
+            gone[element].append(address)
+    numbers = {job.number for job in jobs.values()}
+    states = ended({element.array for element in gone})
+    for element, unfinished in gone.items():
+        _blame_first(store, unfinished, states.get(element), _log(store, element), numbers)
+        for address in unfinished:
+            store.withdraw(address)
+
+
+def _blame_first(
+    store: Store,
+    unfinished: Sequence[str],
+    state: str | None,
+    log: tuple[str, ...],
+    alive: set[str],
+) -> None:
+    """A job does its tasks in order: the first without an end is the one that it was at."""
+    for address in unfinished:
+        if store.failure(address) is not None:
+            continue
+        claim = store.claim_of(address)
+        cause = CAUSES.get(state or "", LOST)
+        if claim is not None:
+            if claim.executor == "slurm" and claim.job not in alive:
+                store.bury(address, dead=claim, failure=_limited(store, address, cause), log=log)
+        elif state not in HARMLESS and _could_begin(store, address):
+            _record(store, address, _limited(store, address, cause), log)
+        return
+
+
+def _could_begin(store: Store, address: str) -> bool:
+    return all(store.result(need) is not None for _, need in store.task(address).needs)
+
+
+def _record(store: Store, address: str, failure: Failure, log: tuple[str, ...]) -> None:
+    """Record an attempt of a job that ended before it could claim the task."""
+    claim = store.claim(address)
+    if claim is not None:
+        store.fail(claim, replace(failure, log=log))
+
+
+def _limited(store: Store, address: str, failure: Failure) -> Failure:
+    """The failure, final if the attempts before ended alike too often."""
+    claim = store.claim_of(address)
+    numbers = [n for n in store.attempts(address) if claim is None or n < claim.attempt]
+    earlier = [store.attempt_failure(address, n) for n in numbers[1 - ATTEMPTS :]]
+    alike = [found for found in earlier if found and found.error == failure.error != "cancelled"]
+    if len(alike) < ATTEMPTS - 1:
+        return failure
+    message = f"{failure.message}, {ATTEMPTS} times in a row; --retry {failure.error} tries again"
+    return replace(failure, message=message, final=True)
+
+
+def _log(store: Store, element: Element) -> tuple[str, ...]:
+    """The last lines that the element's job printed, of all its restarts the latest."""
+    logs = store.submission_folder(element.array).glob(f"*_{element.index}_0_log.out")
+    latest: Path | None = max(logs, key=lambda path: path.stat().st_mtime, default=None)
+    return () if latest is None else last_lines(latest)

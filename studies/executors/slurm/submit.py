@@ -1,0 +1,296 @@
+"""From tasks to queued job arrays, with nothing in the queue twice.
+
+A submission is written down before sbatch is called, under a name of its own: whatever becomes of
+the submitting process, the queue is asked for these names and tells what was submitted. One process
+at a time submits from a store.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iddpm.config import ConfigError
+from iddpm.files import write_whole
+from studies.executors.slurm import queue
+from studies.executors.slurm.layout import Array, Dependency, arrays
+from studies.executors.slurm.queue import Job, SlurmError
+from studies.executors.slurm.script import sbatch, script
+from studies.executors.slurm.settle import settle
+from studies.executors.slurm.snapshot import snapshot
+from studies.forecast import Forecast
+from studies.resources import Resources
+from studies.store import Element, Store
+from studies.tasks import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a study is submitted."""
+
+    name: str
+    """The arrays' names begin with it."""
+    resources: Mapping[str, Resources]
+    """By kind of task."""
+    pack_min: float = 10.0
+    """Small tasks share a job up to so many minutes of work."""
+    max_parallel: int | None = None
+    """Elements of one array at once; None: as the cluster lets."""
+    max_gpu_hours: float | None = None
+    """More than so many are not submitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What is submitted, or would be."""
+
+    states: Counter[str]
+    """Of all tasks: done, queued, running, failed, waiting, elsewhere, and new: submitted now."""
+    arrays: tuple[Array, ...]
+    """Each after those that it waits for."""
+    scripts: tuple[str, ...]
+    """Of the arrays, in their order."""
+    hours: Mapping[str, "Hours"]
+    """By kind of task, of what is submitted now."""
+    longest_chain_hours: float
+    """However many jobs run at once, it takes so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """What tasks of one kind will take."""
+
+    tasks: int
+    hours: float
+    gpu_hours: float
+    measured: int
+    """Tasks whose time is known from others like them; the rest count as their time limit."""
+
+
+# -------------------------------------------------------------------------------- public things
+
+
+def submit(store: Store, tasks: Sequence[Task], settings: Settings) -> Submission:
+    """Queue all that is neither done, failed nor in the queue; return without waiting for it.
+
+    Args:
+        store: Where the tasks stand and their results will.
+        tasks: Each after all that it needs.
+        settings: Resources, packing and limits.
+
+    Raises:
+        SlurmError: If the scheduler refuses. What it had taken before stays in the queue.
+        ConfigError: If it would take more GPU-hours than the settings allow.
+        StorageError: If the store cannot be written.
+    """
+    for task in tasks:
+        store.create(task)
+    with store.submitting():
+        jobs = _in_queue(store, tasks)
+        hopeless = [element for element, job in jobs.items() if job.is_hopeless]
+        queue.cancel([jobs.pop(element) for element in hopeless])
+        settle(store, [task.address for task in tasks], jobs)
+        draft = _Draft(store, tasks, jobs, settings)
+        draft.refuse_too_much()
+        code = snapshot(store.root)
+        numbers = {element.array: job.array_id for element, job in jobs.items()}
+        scripts = []
+        for array in draft.arrays:
+            text = draft.script(array, code, numbers)
+            numbers[array.name] = _queue(store, array, text)
+            scripts.append(text)
+    return draft.submission(scripts)
+
+
+def preview(store: Store, tasks: Sequence[Task], settings: Settings) -> Submission:
+    """What `submit` would do; writes and submits nothing.
+
+    Raises:
+        SlurmError: If the scheduler does not answer.
+    """
+    draft = _Draft(store, tasks, _in_queue(store, tasks), settings)
+    code = snapshot(store.root, write=False)
+    numbers = {array.name: f"<number of {array.name}>" for array in draft.arrays}
+    numbers |= {element.array: job.array_id for element, job in draft.jobs.items()}
+    return draft.submission([draft.script(array, code, numbers) for array in draft.arrays])
+
+
+def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
+    """Cancel the jobs that have nothing left to do but these tasks.
+
+    Returns:
+        How many jobs were cancelled, and how many do other tasks as well and go on.
+
+    Raises:
+        SlurmError: If the scheduler refuses.
+    """
+    with store.submitting():
+        places = {address: store.submission(address) for address in addresses}
+        wanted = {element for element in places.values() if element is not None}
+        jobs = queue.queued({element.array for element in wanted})
+        left = {element: _left(store, element) for element in wanted & jobs.keys()}
+        chosen = [element for element, tasks in left.items() if tasks <= set(addresses)]
+        queue.cancel([jobs[element] for element in chosen])
+        for element in chosen:
+            for address in left[element]:
+                store.withdraw(address)
+    return len(chosen), len(left) - len(chosen)
+
+
+def _left(store: Store, element: Element) -> set[str]:
+    """The tasks that an element has yet to do."""
+    tasks = store.submitted(element.array)[element.index]
+    return {a for a in tasks if store.submission(a) == element and store.result(a) is None}
+
+
+def _in_queue(store: Store, tasks: Sequence[Task]) -> dict[Element, Job]:
+    elements = (store.submission(task.address) for task in tasks)
+    return queue.queued({element.array for element in elements if element is not None})
+
+
+def _queue(store: Store, array: Array, text: str) -> str:
+    """Submit one array; its number. Nothing is left behind where that is refused."""
+    store.record_submission(array.name, array.elements)
+    path = store.submission_folder(array.name) / "script.sh"
+    try:
+        write_whole(path, text.encode())
+        return sbatch(path)
+    except SlurmError:
+        for address in array.tasks:
+            store.withdraw(address)
+        raise
+
+
+# ------------------------------------------------------------------------------------ the draft
+
+
+class _Draft:
+    """What there is to submit, as the store and the queue stand.
+
+    Args:
+        store: Where the tasks stand.
+        tasks: Each after all that it needs.
+        jobs: What of them is in the queue.
+        settings: Resources, packing and limits.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tasks: Sequence[Task],
+        jobs: Mapping[Element, Job],
+        settings: Settings,
+    ) -> None:
+        self.jobs = jobs
+        self._store = store
+        self._settings = settings
+        self._tasks = {task.address: task for task in tasks}
+        self._states: dict[str, str] = {}
+        self._queued: dict[str, Element] = {}
+        for task in tasks:
+            self._states[task.address] = self._state(task)
+        self._pending = [task for task in tasks if self._states[task.address] == "new"]
+        forecast = Forecast(store)
+        self._seconds = {
+            task.address: forecast.seconds(task, self._tasks.__getitem__) for task in self._pending
+        }
+        token = secrets.token_hex(4)
+        self.arrays = arrays(
+            self._pending,
+            queued=self._queued,
+            resources=settings.resources,
+            name=lambda kind, number: f"{settings.name}.{kind}.{token}-{number}",
+            seconds=lambda task: self._seconds[task.address],
+            pack_seconds=settings.pack_min * 60,
+            max_size=queue.max_array_size() if self._pending else 1,
+        )
+
+    def _state(self, task: Task) -> str:
+        """Where a task stands; those that it needs have been asked before."""
+        state, element = self._store.state(task.address), self._store.submission(task.address)
+        if state in ("done", "failed"):
+            return state
+        job = self.jobs.get(element) if element else None
+        if element is not None and job is not None and not job.is_hopeless:
+            self._queued[task.address] = element
+            return "running" if state == "running" else "queued"
+        if state == "running":
+            claim = self._store.claim_of(task.address)
+            if claim is None or claim.executor != "slurm":
+                return "elsewhere"
+        above = {self._states[need] for _, need in task.needs}
+        blocked = above & {"failed", "waiting", "elsewhere"}
+        return "waiting" if blocked else "new"
+
+    def refuse_too_much(self) -> None:
+        """Hold the draft against the budget.
+
+        Raises:
+            ConfigError: If it takes more GPU-hours than allowed.
+        """
+        allowed = self._settings.max_gpu_hours
+        asked = sum(hours.gpu_hours for hours in self._hours().values())
+        if allowed is not None and asked > allowed:
+            raise ConfigError(
+                f"--max-gpu-hours: expected at most {allowed:g} GPU-hours, found {asked:.1f}; "
+                "nothing was submitted. --dry-run shows where they go"
+            )
+
+    def script(self, array: Array, code: Path, numbers: Mapping[str, str]) -> str:
+        """The sbatch script of one of the arrays."""
+        return script(
+            array,
+            folder=self._store.submission_folder(array.name).absolute(),
+            code=code.absolute(),
+            store_root=self._store.root.absolute(),
+            after=_dependency(array.after, numbers),
+            max_parallel=self._settings.max_parallel,
+        )
+
+    def submission(self, scripts: Sequence[str]) -> Submission:
+        """What is told of it."""
+        return Submission(
+            states=Counter(self._states.values()),
+            arrays=tuple(self.arrays),
+            scripts=tuple(scripts),
+            hours=self._hours(),
+            longest_chain_hours=self._longest_chain() / 3600,
+        )
+
+    def _hours(self) -> dict[str, Hours]:
+        kinds = dict.fromkeys(task.kind for task in self._pending)
+        return {kind: self._hours_of(kind) for kind in kinds}
+
+    def _hours_of(self, kind: str) -> Hours:
+        tasks = [task for task in self._pending if task.kind == kind]
+        hours = sum(self._bound(task) for task in tasks) / 3600
+        asked = self._settings.resources[kind]
+        return Hours(
+            tasks=len(tasks),
+            hours=hours,
+            gpu_hours=hours * asked.nodes * asked.gpus,
+            measured=sum(self._seconds[task.address] is not None for task in tasks),
+        )
+
+    def _bound(self, task: Task) -> float:
+        """Seconds that a task takes, or its time limit where nothing like it was measured."""
+        seconds = self._seconds[task.address]
+        return self._settings.resources[task.kind].time_min * 60 if seconds is None else seconds
+
+    def _longest_chain(self) -> float:
+        """Seconds until the last pending task could be done if every job started at once."""
+        ends: dict[str, float] = {}
+        for task in self._pending:
+            start = max((ends.get(need, 0.0) for _, need in task.needs), default=0.0)
+            ends[task.address] = start + self._bound(task)
+        return max(ends.values(), default=0.0)
+
+
+def _dependency(after: Collection[Dependency], numbers: Mapping[str, str]) -> str:
+    """The value of sbatch's `--dependency`: all of it must hold."""
+    words: dict[str, list[str]] = {}
+    for item in after:
+        index = "" if item.index is None else f"_{item.index}"
+        words.setdefault(item.kind, []).append(f"{numbers[item.array]}{index}")
+    return ",".join(":".join([kind, *on]) for kind, on in words.items())

@@ -1,0 +1,141 @@
+"""Where the tasks of a study stand, in words: read off the store, and off the queue if need be.
+
+The scheduler is asked once, and only if tasks are in its queue as far as the store knows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from studies.executors.slurm.queue import Job, SlurmError, queued
+from studies.store import Element, Failure, State, Store
+
+AGAIN = "the same run command submits it again"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A task's state and what there is to say of it."""
+
+    state: str
+    """A state of the store, or: queued, waiting (for a failed task), lost."""
+    detail: str = ""
+    log: tuple[str, ...] = ()
+    """Of a failed task: the last lines that it logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """What the scheduler says of the tasks; empty where it was not asked or does not answer."""
+
+    jobs: Mapping[Element, Job]
+    numbers: frozenset[str]
+    answered: bool
+
+
+def standings(store: Store, addresses: Sequence[str]) -> tuple[dict[str, Standing], str]:
+    """Where each task stands, and what is to be said of the scheduler; mostly nothing.
+
+    Args:
+        store: Where the tasks stand.
+        addresses: Of a study, each after all that it needs.
+    """
+    states = {address: store.state(address) for address in addresses}
+    elements = {
+        address: element
+        for address, state in states.items()
+        if state in ("submitted", "running") and (element := store.submission(address)) is not None
+    }
+    queue, note = _ask(elements.values())
+    blamed: dict[str, tuple[str, ...]] = {}
+    found = {}
+    for address in addresses:
+        blamed[address] = _blamed(store, address, states, blamed)
+        element = elements.get(address)
+        found[address] = _standing(store, address, states[address], element, blamed, queue)
+    return found, note
+
+
+def _ask(elements: Iterable[Element]) -> tuple[_Queue, str]:
+    arrays = {element.array for element in elements}
+    try:
+        jobs = queued(arrays)
+    except SlurmError as error:
+        return _Queue({}, frozenset(), answered=False), f"the queue is not known: {error}"
+    return _Queue(jobs, frozenset(job.number for job in jobs.values()), answered=bool(arrays)), ""
+
+
+def _blamed(
+    store: Store,
+    address: str,
+    states: Mapping[str, State],
+    blamed: Mapping[str, tuple[str, ...]],
+) -> tuple[str, ...]:
+    """The failed tasks that keep this one from running, near or far above it, or itself."""
+    if states[address] == "failed":
+        return (address,)
+    if states[address] in ("done", "running"):
+        return ()
+    return tuple(dict.fromkeys(b for need in store.needs(address) for b in blamed.get(need, ())))
+
+
+def _standing(
+    store: Store,
+    address: str,
+    state: State,
+    element: Element | None,
+    blamed: Mapping[str, tuple[str, ...]],
+    queue: _Queue,
+) -> Standing:
+    if state == "done":
+        made = store.provenance(address) or {}
+        return Standing(state, f"in {made.get('seconds', 0):.0f} s")
+    if state == "failed":
+        failure = store.failure(address)
+        assert failure is not None
+        return Standing(state, f"{failure.error}: {failure.message}", failure.log)
+    if blamed[address]:
+        return Standing("waiting", f"for {', '.join(blamed[address])}, which failed")
+    if state == "running":
+        return _running(store, address, element, queue)
+    if state == "submitted" and element is not None:
+        return _submitted(element, queue)
+    return Standing(state, _stopped(_last_failure(store, address)))
+
+
+def _running(store: Store, address: str, element: Element | None, queue: _Queue) -> Standing:
+    claim, beat = store.claim_of(address), store.progress(address)
+    if claim is None:  # it has just ended
+        return Standing("running")
+    job = queue.jobs.get(element) if element else None
+    if claim.executor == "slurm" and queue.answered and claim.job not in queue.numbers:
+        return Standing("lost", f"job {claim.job} left the queue without a word; {AGAIN}")
+    where = f"on {job.node}, job {job.id}" if job else f"on {claim.place.host}, process {claim.pid}"
+    if beat is None or not beat.done:
+        return Standing("running", where)
+    elapsed = (datetime.now(UTC) - datetime.fromisoformat(claim.claimed_at)).total_seconds()
+    rate = beat.done / max(elapsed, 1e-3)
+    left = (beat.total - beat.done) / rate
+    pace = f"{rate:.3g} {beat.unit}/s, about {left:.0f} s left"
+    return Standing("running", f"{where}, {beat.done} of {beat.total} {beat.unit}, {pace}")
+
+
+def _submitted(element: Element, queue: _Queue) -> Standing:
+    job = queue.jobs.get(element)
+    if not queue.answered:
+        return Standing("submitted", f"in array {element.array}")
+    if job is None or job.is_hopeless:
+        return Standing("lost", f"its job left the queue without a result; {AGAIN}")
+    if job.state == "PENDING":
+        return Standing("queued", f"as job {job.id} ({job.reason})")
+    return Standing("queued", f"its job {job.id} is {job.state.lower()} on {job.node}")
+
+
+def _last_failure(store: Store, address: str) -> Failure | None:
+    numbers = store.attempts(address)
+    return store.attempt_failure(address, numbers[-1]) if numbers else None
+
+
+def _stopped(failure: Failure | None) -> str:
+    """Why a task that was begun is at rest."""
+    return f"stopped ({failure.error}): {failure.message}" if failure else ""
