@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -193,12 +194,16 @@ def test_local_gives_the_bytes_of_inline_though_a_worker_is_killed(
     tasks = tiny.study(seeds=workers)
     victim = next(task.address for task in tasks if task.kind == "train")
 
-    def kill(event: Event) -> None:
-        claim = store.claim_of(victim)
-        if event.address == victim and claim is not None and claim.attempt == 1:
-            os.kill(claim.pid, signal.SIGKILL)
+    def kill() -> None:
+        while (claim := store.claim_of(victim)) is None:
+            time.sleep(0.001)
+        os.kill(claim.pid, signal.SIGKILL)
 
-    diary = Diary(progress=kill)
+    def once(event: Event) -> None:
+        if event.address == victim and not store.attempts(victim):
+            threading.Thread(target=kill).start()
+
+    diary = Diary(started=once)
     local.execute(store, tasks, workers=workers, watch=diary)
     other = Store(tmp_path / "inline")
     inline.execute(other, tasks)
