@@ -2,13 +2,14 @@
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from iddpm.files import write_json
+from iddpm.files import read_json, write_json
 from studies import run, status
 from studies.report import __main__ as report
 from tests.witness.sweep_files import write_sweep
@@ -132,6 +133,55 @@ def test_a_checkpoint_that_cannot_be_used_fails_its_task_alone(
 
     state.unlink()
     assert running(folder, "--seeds", "0", "--retry", "failed") == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "user"),
+    [
+        ("sample", "samples.npy", "features"),
+        ("features", "features.npz", "score"),
+        ("extractor", "extractor.pt", "features"),
+        ("train", "state.pt", "sample"),
+    ],
+)
+def test_a_file_of_a_finished_task_that_is_cut_short_is_named_by_the_task_that_needs_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, name: str, user: str
+) -> None:
+    path = sorted((folder / "store").glob(f"tasks/{kind}-*/{name}"))[0]
+    whole = path.read_bytes()
+    for task in (folder / "store" / "tasks").glob(f"{user}-*"):
+        (task / "result.json").unlink()
+    path.write_bytes(whole[: len(whole) // 2])
+    capsys.readouterr()
+    assert running(folder, "--seeds", "0") == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if ": failed: " in line]
+    assert lines
+    assert all(
+        re.search(rf"{user}-.*{path}: .* cut short.*; delete it and the result", x) for x in lines
+    )
+
+    path.unlink()
+    (path.parent / "result.json").unlink()
+    assert running(folder, "--seeds", "0", "--retry", "failed") == 0
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), os.unlink])
+def test_samples_that_cannot_be_read_are_named_by_the_report(
+    folder: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object]
+) -> None:
+    for path in (folder / "store").glob("tasks/sample-*/samples.npy"):
+        damage(path)
+    record = next((folder / "store" / "studies").iterdir())
+    write_json(record, {**read_json(record), "figures": ["sample_grid"]})
+    capsys.readouterr()
+    assert drawing(folder) == 2
+    assert re.search(
+        r"^error: .*samples\.npy: expected whole arrays, found a file cut short, foreign or gone; "
+        r"delete it and the result\.json beside it, and run the sweep again",
+        sentence(capsys),
+    )
+    assert not (folder / "reports").exists()
 
 
 @pytest.mark.parametrize(
