@@ -4,6 +4,7 @@ A checkpoint says what it is: the name of its format, the format's version, and 
 state of. Anything else is refused before a tensor is used.
 """
 
+import errno
 import hashlib
 import io
 import zipfile
@@ -71,9 +72,11 @@ def load(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
 def _opened(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:  # torch has many words for a file that it cannot read
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # it seeks before the start
+            raise
         if _cut_short(path):
             raise CheckpointError(
                 f"{path}: expected a whole checkpoint, found a file cut short; "

@@ -212,7 +212,7 @@ def _first_steps(tables: Tables) -> Measured:
 
 def _first_shares(arm: pd.DataFrame) -> dict[int, float]:
     """By seed: what the first steps' terms add up to, over the whole bound (prior included)."""
-    first = arm[(arm["step"] < FIRST_SHARE * arm["T"]) & (arm["part"] != "prior")]
+    first = arm[arm["step"] < FIRST_SHARE * arm["T"]]  # the prior stands at step T
     shares = first.groupby("seed")["mean"].sum() / arm.groupby("seed")["mean"].sum()
     return {int(str(seed)): float(share) for seed, share in shares.items()}
 

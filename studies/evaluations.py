@@ -46,7 +46,8 @@ class SamplesConfig:
     neighbours: int = 3
 
     def __post_init__(self) -> None:
-        for name, least in (("images", 2), ("block_size", 1), ("shard_blocks", 1)):
+        leasts = {"images": 2, "block_size": 1, "shard_blocks": 1, "neighbours": 1}
+        for name, least in leasts.items():
             value = getattr(self, name)
             if value < least:
                 raise ConfigError(f"samples.{name}: expected at least {least}, found {value}")

@@ -6,8 +6,8 @@ so that a second call goes on where a first one stopped.
 
 import hashlib
 import io
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iddpm import build, training
+from iddpm.checkpoints import CheckpointError
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Classifier,
@@ -40,6 +41,7 @@ from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.precision import arithmetic
 from iddpm.samplers import to_uint8
 from iddpm.strides import stride_timesteps
+from studies.arrays import damaged, read_array
 from studies.store import BLOCKS
 from studies.tasks import Task, task_from_json
 
@@ -104,14 +106,24 @@ def _trained(work: Work, ema_decay: float | None) -> tuple[TrainConfig, Denoiser
     """The network of the role `network`, read over the whole chain that it was trained on."""
     config = work.parent_tasks["network"].config
     assert isinstance(config, TrainConfig)
-    network = training.load_network(
-        work.parents["network"] / training.STATE_FILE,
-        config,
-        ema_decay=ema_decay,
-        device=work.device,
-    )
+    state = work.parents["network"] / training.STATE_FILE
+    with _of_a_finished_task(state):
+        network = training.load_network(state, config, ema_decay=ema_decay, device=work.device)
     diffusion = build.diffusion(config.diffusion).to(work.device)
     return config, build.denoiser(config, network, diffusion)
+
+
+@contextmanager
+def _of_a_finished_task(path: Path) -> Iterator[None]:
+    """Says of weights that cannot be used what helps: the task that left them must run again.
+
+    Raises:
+        StoreError: In place of an error about the checkpoint at `path`.
+    """
+    try:
+        yield
+    except (CheckpointError, FileNotFoundError) as error:
+        raise damaged(path, "the weights of a finished task") from error
 
 
 # ------------------------------------------------------------------------------------- sampling
@@ -256,7 +268,9 @@ def features(work: Work) -> dict[str, Any]:
     config, made = work.task.config, work.parent_tasks["extractor"].config
     assert isinstance(config, FeaturesConfig)
     assert isinstance(made, Classifier | RandomNetwork)
-    read_by = load_extractor(work.parents["extractor"] / EXTRACTOR, made)
+    weights = work.parents["extractor"] / EXTRACTOR
+    with _of_a_finished_task(weights):
+        read_by = load_extractor(weights, made)
     images, origin = _images(work, config)
     found = extract(
         read_by.network.to(work.device),
@@ -287,7 +301,7 @@ def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, s
         images = load(config.data, config.split).images
     else:
         roles = [role for role in work.parents if role.startswith("samples/")]
-        images = np.concatenate([np.load(work.parents[role] / SAMPLES) for role in roles])
+        images = np.concatenate([read_array(work.parents[role] / SAMPLES) for role in roles])
         drawn = work.parent_tasks[roles[0]].config
         assert isinstance(drawn, SampleConfig)
         origin = {"source": "samples", "weights": _weights_role(drawn.ema_decay)}
@@ -335,9 +349,7 @@ def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
 
 
 def _features(folder: Path) -> NDArray[np.float32]:
-    with np.load(folder / FEATURES, allow_pickle=False) as arrays:
-        found: NDArray[np.float32] = arrays["features"]
-        return found
+    return read_array(folder / FEATURES, "features")
 
 
 # ----------------------------------------------------------------------------------------- files

@@ -379,10 +379,12 @@ class _Arms:
         over = overlay(block.node, "train", self._overrides)
         used: set[Rule] = set()
         seen: set[tuple[int, Evaluation | None]] = set()
+        trained = 0
         for cell in block.cells:
             tree = laid(block.train, [*cell.layers, *over])
             if _excluded(cell, block.rules, {"train": tree}, used):
                 continue
+            trained += 1
             train = self._train(tree)
             if not asks:
                 arm = ArmSpec(train=train, evaluation=None, origin=Origin(tree, tree, "train"))
@@ -393,6 +395,7 @@ class _Arms:
                     self._add(arm, asked.ask.node, [cell, inner], seen)
         if not self._overrides:
             _all_used([*block.rules, *(rule for ask in block.asks for rule in ask.rules)], used)
+            _some_left(block, trained, asks)
 
     def _train(self, tree: Node) -> TrainConfig:
         _refuse_seed(tree, "train")
@@ -420,6 +423,8 @@ class _Asked:
 
     def __init__(self, ask: _Ask, over: list[Node]) -> None:
         self.ask = ask
+        self.left = 0
+        """Cells met so far that no rule of the sweep leaves out; a preset's may."""
         self._trees = [laid(ask.fixed, [*cell.layers, *over]) for cell in ask.cells]
         self._read: dict[tuple[int, int], tuple[Node, Evaluation]] = {}
 
@@ -433,6 +438,7 @@ class _Asked:
             trees = {"train": train_tree, ask.scope: self._trees[index]}
             if _excluded(cell, ask.rules, trees, used):
                 continue
+            self.left += 1
             if any(rule.matches(trees) for rule in beyond):
                 continue
             tree, evaluation = self._evaluation(index, data)
@@ -463,6 +469,15 @@ def _all_used(own: Sequence[Rule], used: set[Rule]) -> None:
                 f"{rule.place}: {rule.path}: expected {expected}, found one that matches none; "
                 "mend or remove it"
             )
+
+
+def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:
+    """Refuse rules that leave nothing of a block, or of an evaluation: it was written to be run."""
+    counts = [(trained, block.node, block.path), *((a.left, a.ask.node, a.ask.path) for a in asks)]
+    for count, node, path in counts:
+        if not count:
+            where = f"{path}.exclude" if path else "exclude"
+            raise fault(node, where, "a cell left to run", found="every one excluded")
 
 
 def _refuse_seed(tree: Node, path: str) -> None:

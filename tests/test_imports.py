@@ -69,3 +69,19 @@ def test_planning_loads_no_torch_pandas_or_matplotlib(module: str) -> None:
     script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+UNPICKLING = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
+
+
+@pytest.mark.parametrize("package", ["iddpm", "studies"])
+def test_nothing_is_loaded_by_unpickling_code(package: str) -> None:
+    for path in sources(package):
+        assert not set(imports(path)) & set(UNPICKLING), path
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call):
+                continue
+            options = {item.arg: ast.unparse(item.value) for item in call.keywords}
+            assert options.get("allow_pickle", "False") == "False", path
+            if ast.unparse(call.func) == "torch.load":
+                assert options.get("weights_only") == "True", path

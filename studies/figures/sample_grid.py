@@ -5,12 +5,14 @@ pixels themselves, as hexadecimal level indices, so the figure is drawn from its
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from studies.arrays import read_array
 from studies.figures import style
 from studies.labels import labelled
 from studies.tables import Tables, arm_columns
@@ -51,7 +53,7 @@ def step_counts(steps: pd.Series) -> list[int]:
 
 
 def _images(arm: pd.Series) -> Iterator[dict[str, object]]:
-    for column, image in enumerate(np.load(arm["path"], mmap_mode="r")[:COLUMNS]):
+    for column, image in enumerate(read_array(Path(arm["path"]), mapped=True)[:COLUMNS]):
         yield {
             "arm": arm["arm"],
             "steps": arm["steps"],

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from studies.console import fail
 from studies.report.build import build
 from studies.store import Store, StoreError
 
-NOTHING, BAD_USE = 1, 2
+NOTHING = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,8 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return NOTHING
         pages = build(store, options.out, options.studies or None)
     except (StoreError, OSError) as error:
-        print(error, file=sys.stderr)
-        return BAD_USE
+        return fail(error)
     for page in pages:
         print(page)
     return 0

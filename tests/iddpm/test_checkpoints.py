@@ -37,7 +37,9 @@ def test_a_state_is_read_back_as_it_was(path: Path) -> None:
     assert (state["step"], state["losses"]) == (3, [0.5, None])
 
 
-def test_a_file_cut_short_anywhere_is_refused(path: Path) -> None:
+@pytest.mark.parametrize("size", [1, 100, 3000])
+def test_a_file_cut_short_anywhere_is_refused(path: Path, size: int) -> None:
+    save(path, WORK, {"weights": {str(i): torch.arange(100.0) for i in range(5)}, "a": "a" * size})
     whole = path.read_bytes()
     for length in [0, 1, 2, 3, 100, *range(200, len(whole), 97), len(whole) - 1]:
         path.write_bytes(whole[:length])

@@ -182,6 +182,19 @@ VALUES = {
     sampling("steps: 10\nshard_blocks: 0"): (
         "sweep.yaml:11: evaluate[1].samples.shard_blocks: expected at least 1, found 0"
     ),
+    sampling("steps: 10\nneighbours: 0"): (
+        "sweep.yaml:11: evaluate[1].samples.neighbours: expected at least 1, found 0"
+    ),
+    sampling("steps: 10\nblock_size: -1"): (
+        "sweep.yaml:11: evaluate[1].samples.block_size: expected at least 1, found -1"
+    ),
+    inside("likelihood: {}", "likelihood: {steps: 1}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.steps: expected at least 2, found 1"
+    ),
+    inside("likelihood: {}", "likelihood: {steps: 101}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.steps: expected from 2 to the 100 of the trained "
+        "chain, found 101"
+    ),
     sampling("steps: 10\nreference: {images: 2}"): (
         "sweep.yaml:11: evaluate[1].samples.reference.images: expected more than the 3 "
         "neighbours of a score, found 2"
@@ -280,6 +293,15 @@ CELLS = {
     inside("seeds:", "exclude: [{train.objective: simple}, {train.objective: hybrid}]\nseeds:"): (
         "sweep.yaml:1: exclude: expected a cell left to run, found every one excluded"
     ),
+    f"{SWEEP}      exclude: [{{steps: 10}}, {{steps: 100}}]\n": (
+        "sweep.yaml:10: evaluate[1].samples.exclude: expected a cell left to run, found every one "
+        "excluded"
+    ),
+    inside(
+        "grid:\n  train.objective: [simple, hybrid]",
+        "blocks:\n  - train: {objective: vlb}\n  - grid: {train.objective: [simple]}\n"
+        "    exclude: [{train.objective: simple}]",
+    ): ("sweep.yaml:6: blocks[1].exclude: expected a cell left to run, found every one excluded"),
     sampling("zip: {steps: [10, 20], images: [96]}"): (
         "sweep.yaml:10: evaluate[1].samples.zip.images: expected 2 values, as many as the first "
         "list of the zip has, found 1"
@@ -402,6 +424,9 @@ def test_a_network_for_photos_needs_sides_that_photos_have(tmp_path: Path) -> No
 BROKEN = {
     "study: x\n\tquestion: y\n": (
         "sweep.yaml:2: expected a sweep file, found a tab; YAML is indented with spaces"
+    ),
+    "study: x\ngrid:\n  \ttrain.steps: [1]\n": (
+        "sweep.yaml:3: expected a sweep file, found a tab; YAML is indented with spaces"
     ),
     "study: x\nseeds: [0, 1\ngrid: {}\n": (
         "sweep.yaml:3: expected a sweep file, found broken YAML (expected ',' or ']', but got ':')"
@@ -567,6 +592,18 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     assert complaint(tmp_path, preset=inside("data: digits", data, PRESET)) == (
         "presets/tiny.yaml:2: train.data.path: expected a folder images/train with image files, "
         "found none; put the images below train/ and test/"
+    )
+
+
+def test_a_folder_with_a_broken_image_is_refused(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+        (tmp_path / "images" / split / "a.png").write_bytes(b"not an image")
+    data = f"data: {{folder: {{path: {tmp_path}/images, size: 8}}}}"
+    assert complaint(tmp_path, preset=inside("data: digits", data, PRESET)) == (
+        "presets/tiny.yaml:2: train.data.path: expected an image that can be read, found "
+        "images/train/a.png broken (cannot identify image file 'images/train/a.png'); replace or "
+        "remove it"
     )
 
 

@@ -142,6 +142,13 @@ def test_an_exact_claim_has_no_seeds_and_no_width(judged: Judge) -> None:
         assert measurement.interval.low == measurement.interval.high
 
 
+def test_a_ratio_of_exactly_nine_tenths_is_at_least_that(judged: Judge) -> None:
+    for lowest in deciding(judged("beta_tilde_close_to_beta"))[:4]:
+        assert replace(lowest, interval=Interval(0.9, 0.9, 0.9, 0)).verdict == "supported"
+        below = math.nextafter(0.9, 0)
+        assert replace(lowest, interval=Interval(below, below, below, 0)).verdict != "supported"
+
+
 def test_the_studys_own_cosine_schedule_is_told_and_decides_nothing(judged: Judge) -> None:
     cosine = judged("beta_tilde_close_to_beta")
     aside = [m for m in cosine.measurements if not m.decides]
@@ -171,6 +178,17 @@ def test_a_bound_spread_evenly_contradicts_that_the_first_steps_carry_it(judged:
     assert "1,500 training steps, T = 200" in finding.reason
 
 
+@pytest.mark.parametrize(("share", "verdict"), [(0.48, "contradicted"), (0.52, "supported")])
+def test_most_of_the_bound_is_more_than_half_of_it(
+    judged: Judge, share: float, verdict: str
+) -> None:
+    def split(total: float, T: int) -> list[float]:
+        first = T // 20
+        return [share * total / first] * first + [(1 - share) * total / (T - first)] * (T - first)
+
+    assert judged("first_steps_carry_the_bound", terms=split).verdict == verdict
+
+
 def test_one_arm_against_it_is_enough_to_contradict(judged: Judge) -> None:
     def odd(total: float, T: int) -> list[float]:
         return terms(total, T) if total < 2.5 else [total / T] * T
@@ -196,6 +214,14 @@ def differing(*relative: float) -> Callable[[str, str, int, int], float]:
 
 def test_a_large_difference_at_the_most_steps_contradicts(judged: Judge) -> None:
     assert judged(MINOR, distance=differing(0.5, 0.52, 0.48)).verdict == "contradicted"
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.10, "supported"), (1.11, "contradicted")])
+def test_minor_is_less_than_a_tenth_of_the_mean_of_the_two(
+    judged: Judge, ratio: float, verdict: str
+) -> None:
+    relative = (ratio - 1, ratio - 0.9999, ratio - 1.0001)
+    assert judged(MINOR, distance=differing(*relative)).verdict == verdict
 
 
 def test_a_difference_across_the_margin_leaves_it_open(judged: Judge) -> None:
@@ -304,6 +330,16 @@ def test_losses_that_differ_by_seed_leave_it_open(judged: Judge) -> None:
 
 def test_without_few_steps_it_is_not_run(judged: Judge) -> None:
     assert judged(FEW, rows="steps > 10").verdict == "not run"
+
+
+def test_with_few_steps_alone_it_is_not_run(judged: Judge) -> None:
+    assert judged(FEW, rows="steps <= 10").verdict == "not run"
+
+
+@pytest.mark.parametrize(("T", "few"), [(1000, "5, 10 and 50"), (999, "5 and 10")])
+def test_few_steps_are_at_most_a_twentieth_of_the_chain(whole: Tables, T: int, few: str) -> None:
+    finding = judge(FEW, replace(whole, results=whole.results.assign(T=T)))
+    assert finding.measurements[0].what.startswith(f"loss at {few} steps against 200, ")
 
 
 # -------------------------------------------------------------------------------- robustness

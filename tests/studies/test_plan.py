@@ -311,6 +311,18 @@ def test_costs_are_counted_once_per_task(plan: Plan) -> None:
     assert costs(plan) == [*simple[:3], real, simple[3], *hybrid, total]
 
 
+def test_what_two_arms_share_costs_the_first_of_them(tmp_path: Path) -> None:
+    strides = "sampler: [{ancestral: {stride: even}}, {ancestral: {stride: constant}}]"
+    sweep = changed("        steps: [10, 100]", f"        {strides}\n        steps: [100]")
+    plan = planned(tmp_path, sweep.replace("[simple, hybrid]", "[simple]"))
+    rows = {row.arm: row for row in costs(plan)}
+    (even,) = (row for arm, row in rows.items() if "ancestral" in arm)
+    assert even.arm.endswith("beta, 100 steps, EMA 0.9, 96 images")
+    assert (even.tasks, even.network_calls) == (2 * 4, 2 * 96 * T)
+    (trained,) = (row for arm, row in rows.items() if arm.endswith("training"))
+    assert (trained.tasks, trained.training_steps) == (2, 2 * 50)
+
+
 def test_what_is_done_costs_nothing(plan: Plan) -> None:
     trained = [task.address for task in of_kind(plan, "train")]
     rows = {row.arm: row for row in costs(plan, done=trained)}

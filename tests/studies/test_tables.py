@@ -43,11 +43,12 @@ def test_every_value_is_the_one_in_the_result_file(store: Store, table: pd.DataF
         result = json.loads(path.read_text())
         if row["evaluation"] == "samples":
             assert row["value"] == result[row["metric"]]
-        elif row["metric"] == "prior_bits_per_dim":
-            assert row["value"] == result["prior"]["mean"]
         else:
             name = row["metric"].removesuffix("_bits_per_dim")
-            assert row["value"] == result["variances"][row["variance"]][name]["mean"]
+            part = (
+                result["prior"] if name == "prior" else result["variances"][row["variance"]][name]
+            )
+            assert (row["value"], row["standard_error"]) == (part["mean"], part["standard_error"])
         assert json.loads(row["recipe"]) == result["recipe"]
 
 
@@ -95,6 +96,34 @@ def test_terms_by_step_add_up_to_the_bound_with_its_prior(store: Store) -> None:
         assert list(arm["part"]) == ["decoder", *["kl"] * (STUDY.T - 1), "prior"]
         expected = 0.999 * bound(str(objective), str(variance), int(str(seed))) + 0.0025
         assert arm["mean"].sum() == pytest.approx(expected, rel=1e-12)
+
+
+def test_terms_stand_at_the_steps_of_the_trained_chain_with_their_errors(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", variant(seeds=(0,)))
+    kept = [0, 3, 199]
+    for path in root.glob("tasks/likelihood-*/result.json"):
+        result = json.loads(path.read_text())
+        result["timesteps"] = kept
+        for part in result["variances"].values():
+            part["by_step"] = {"mean": [3.0, 2.0, 1.0], "standard_error": [0.3, 0.2, 0.1]}
+        path.write_text(json.dumps(result))
+    for _, arm in steps_table(Store(root), STUDY.study).groupby(["objective", "variance"]):
+        assert list(arm["step"]) == [*kept, STUDY.T]
+        assert list(arm["mean"]) == [3.0, 2.0, 1.0, 0.0025]
+        assert list(arm["standard_error"]) == [0.3, 0.2, 0.1, 1e-5]
+
+
+def test_a_cell_of_training_alone_has_its_last_loss_over_the_whole_chain(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", variant(seeds=(0,)))
+    path = root / "studies" / f"{STUDY.study}.json"
+    record = json.loads(path.read_text())
+    trained = record["cells"][0]
+    alone = {**trained["arm"], "evaluation": "train", "steps": None}
+    cell = {**trained, "arm": alone, "tasks": {"train": trained["tasks"]["train"]}}
+    path.write_text(json.dumps({**record, "cells": [cell]}))
+    (row,) = results(Store(root), STUDY.study).to_dict("records")
+    assert (row["metric"], row["value"], row["state"]) == ("training_loss", 0.25, "done")
+    assert (row["steps"], row["T"], row["training_steps"]) == (STUDY.T, STUDY.T, 1500)
 
 
 def test_a_swept_setting_becomes_a_column_and_keeps_arms_apart(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What a run shows: bars with rate and time left on a terminal, plain lines elsewhere."""
+
+import io
+import re
+import time
+
+import pytest
+from rich.console import Console
+
+from studies.console import LINE_EVERY_S, counted, watching
+from studies.executors.agenda import Event
+from studies.store import Beat
+
+TRAINING = "train-0123456789abcdef"
+
+
+def progress(done: int) -> Event:
+    return Event(kind="progress", address=TRAINING, beat=Beat(done=done, total=100, unit="steps"))
+
+
+def test_a_terminal_shows_bars_with_rate_and_time_left() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with watching(2, console) as watch:
+        watch(Event(kind="started", address=TRAINING))
+        for done in (10, 20, 30):
+            time.sleep(0.2)  # bars are drawn ten times a second
+            watch(progress(done))
+        time.sleep(0.3)
+        watch(Event(kind="failed", address=TRAINING, text="the loss is not finite"))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "all tasks" in shown
+    assert "30/100" in shown
+    assert re.search(r" steps/s.*0:00:0\d.*0:00:0\d", shown)  # time gone, time left
+    assert f"{TRAINING}: failed: the loss is not finite" in shown
+
+
+def test_elsewhere_a_line_tells_progress_now_and_then_with_rate_and_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with watching(2, Console(file=io.StringIO())) as watch:
+        watch(Event(kind="found", address="extractor-1"))
+        watch(Event(kind="started", address=TRAINING))
+        for done in (10, 20, 40, 60):
+            watch(progress(done))
+            now += LINE_EVERY_S / 2
+        watch(Event(kind="done", address=TRAINING))
+    assert capsys.readouterr().out.splitlines() == [
+        f"[1/2] {TRAINING}: started",
+        f"[1/2] {TRAINING}: 40 of 100 steps",
+        f"[2/2] {TRAINING}: done",
+    ]
+
+
+def test_a_line_after_the_first_knows_the_pace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with watching(1, Console(file=io.StringIO())) as watch:
+        for done in (0, 20, 40):
+            watch(progress(done))
+            now += 2 * LINE_EVERY_S
+    assert capsys.readouterr().out.splitlines() == [
+        f"[0/1] {TRAINING}: 20 of 100 steps",
+        f"[0/1] {TRAINING}: 40 of 100 steps, 0.333 steps/s, 180 s left",
+    ]
+
+
+def test_counts_of_states_are_said_in_words() -> None:
+    assert counted({"done": 3, "failed": 1, "running": 0}) == "3 done, 1 failed"
+    assert counted({}) == "none"

@@ -1,0 +1,223 @@
+"""What the doors say of a store that cannot be used as it is: one sentence, and nothing is lost."""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from iddpm.files import read_json, write_json
+from studies import run, status
+from studies.report import __main__ as report
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET, SWEEP
+
+Door = Callable[[Path], int]
+
+
+def running(folder: Path, *options: str) -> int:
+    sweep = str(folder / "sweep.yaml")
+    return run.main([sweep, "--store", str(folder / "store"), "--executor", "inline", *options])
+
+
+def planning(folder: Path) -> int:
+    return running(folder, "--dry-run")
+
+
+def asking(folder: Path) -> int:
+    return status.main(["--store", str(folder / "store")])
+
+
+def drawing(folder: Path) -> int:
+    return report.main(["--store", str(folder / "store"), "--out", str(folder / "reports")])
+
+
+DOORS = [running, planning, asking, drawing]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    write_sweep(folder, SWEEP, PRESET)
+    assert running(folder, "--seeds", "0") == 0
+    return folder
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of a finished study of one seed, asked for two."""
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in (folder / "store").rglob("*") if path.is_file()}
+
+
+def sentence(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error."""
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_store_of_a_newer_version_is_left_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str], door: Door
+) -> None:
+    write_json(folder / "store" / "store.json", {"format": 2})
+    before = contents(folder)
+    capsys.readouterr()
+    assert door(folder) == 2
+    assert "store.json: expected a format up to 1, found 2; a newer version" in sentence(capsys)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_store_file_that_is_cut_short_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], door: Door
+) -> None:
+    (folder / "store" / "store.json").write_text('{"form')
+    before = contents(folder)
+    capsys.readouterr()
+    assert door(folder) == 2
+    assert "store.json: expected whole JSON, found a file cut short" in sentence(capsys)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("door", [running, drawing])
+@pytest.mark.parametrize("kind", ["score", "likelihood"])
+def test_a_result_that_is_cut_short_is_named_with_its_remedy_which_helps(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, door: Door
+) -> None:
+    path = next((folder / "store").glob(f"tasks/{kind}-*/result.json"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    capsys.readouterr()
+    assert door(folder) == 2
+    message = sentence(capsys)
+    assert f"{path}: expected whole JSON, found a file cut short" in message
+    assert message.endswith("delete it and run the sweep again")
+
+    path.unlink()
+    assert running(folder) == 0
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda whole: whole[:-100], "found a file cut short; delete it to start anew"),
+        (lambda whole: b"something else", "that this program wrote, found something else; move it"),
+    ],
+    ids=["cut short", "foreign"],
+)
+def test_a_checkpoint_that_cannot_be_used_fails_its_task_alone(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[bytes], bytes],
+    words: str,
+) -> None:
+    state = next((folder / "store").glob("tasks/train-*/state.pt"))
+    (state.parent / "result.json").unlink()
+    spoilt = spoil(state.read_bytes())
+    state.write_bytes(spoilt)
+    capsys.readouterr()
+    assert running(folder, "--seeds", "0") == 1
+    out = capsys.readouterr().out
+    assert f"{state.parent.name}: failed: " in out
+    assert f"{state}: expected a " in out
+    assert words in out
+    assert state.read_bytes() == spoilt
+
+    state.unlink()
+    assert running(folder, "--seeds", "0", "--retry", "failed") == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "user"),
+    [
+        ("sample", "samples.npy", "features"),
+        ("features", "features.npz", "score"),
+        ("extractor", "extractor.pt", "features"),
+        ("train", "state.pt", "sample"),
+    ],
+)
+def test_a_file_of_a_finished_task_that_is_cut_short_is_named_by_the_task_that_needs_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, name: str, user: str
+) -> None:
+    path = sorted((folder / "store").glob(f"tasks/{kind}-*/{name}"))[0]
+    whole = path.read_bytes()
+    for task in (folder / "store" / "tasks").glob(f"{user}-*"):
+        (task / "result.json").unlink()
+    path.write_bytes(whole[: len(whole) // 2])
+    capsys.readouterr()
+    assert running(folder, "--seeds", "0") == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if ": failed: " in line]
+    assert lines
+    assert all(
+        re.search(rf"{user}-.*{path}: .* cut short.*; delete it and the result", x) for x in lines
+    )
+
+    path.unlink()
+    (path.parent / "result.json").unlink()
+    assert running(folder, "--seeds", "0", "--retry", "failed") == 0
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), os.unlink])
+def test_samples_that_cannot_be_read_are_named_by_the_report(
+    folder: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object]
+) -> None:
+    for path in (folder / "store").glob("tasks/sample-*/samples.npy"):
+        damage(path)
+    record = next((folder / "store" / "studies").iterdir())
+    write_json(record, {**read_json(record), "figures": ["sample_grid"]})
+    capsys.readouterr()
+    assert drawing(folder) == 2
+    assert re.search(
+        r"^error: .*samples\.npy: expected whole arrays, found a file cut short, foreign or gone; "
+        r"delete it and the result\.json beside it, and run the sweep again",
+        sentence(capsys),
+    )
+    assert not (folder / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EROFS, "the disk is read-only; choose another folder"),
+        (errno.ENOSPC, "the disk is full; free some space and run the same command again"),
+    ],
+)
+def test_a_disk_that_refuses_stops_the_run_with_its_sentence_and_it_goes_on_later(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    words: str,
+) -> None:
+    def refuse(*names: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    before = contents(folder)
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        assert running(folder) == 2
+    message = sentence(capsys)
+    assert message.startswith(f"error: {folder / 'store'}")
+    assert message.endswith(words)
+    assert contents(folder) == before
+    assert running(folder) == 0
+
+
+def test_a_study_that_is_not_there_cannot_be_drawn(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    options = ["tiny-tin", "--store", str(folder / "store"), "--out", str(folder / "reports")]
+    assert report.main(options) == 2
+    assert "no study 'tiny-tin'; did you mean 'tiny-tiny'?" in sentence(capsys)
+    assert not (folder / "reports").exists()

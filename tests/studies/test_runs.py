@@ -1,0 +1,79 @@
+"""Runs as processes of their own: stopped by Ctrl-C, and two at once on one store."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studies.store import Store
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET, SWEEP
+
+ROOT = Path(__file__).parents[2]
+
+
+def started(folder: Path, store: Path, *options: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "studies.run", str(folder / "sweep.yaml")]
+    return subprocess.Popen(
+        [*command, "--store", str(store), *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def results(store: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in store.glob("tasks/*/result.json")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a sweep lies, and a store with all that it asks for."""
+    folder = tmp_path_factory.mktemp("sweep")
+    write_sweep(folder, SWEEP, PRESET)
+    assert started(folder, folder / "store").wait() == 0
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(
+    folder: Path, tmp_path: Path, executor: str
+) -> None:
+    slow = ("--executor", executor, "--seeds", "0", "--set", "train.steps=3000")
+    process = started(folder, tmp_path, *slow)
+    assert process.stdout is not None
+    while not re.search("train-.*started", process.stdout.readline()):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (130, "")
+    assert out.splitlines()[-1] == (
+        "stopped; all that was done is saved. The same command goes on from there."
+    )
+    store = Store(tmp_path)
+    assert {store.state(path.name) for path in (tmp_path / "tasks").iterdir()} <= {
+        "done",
+        "planned",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("others", [(), ("--set", "samples.steps=8")], ids=["same", "sharing"])
+def test_two_runs_at_once_do_every_task_once_and_both_end_complete(
+    folder: Path, tmp_path: Path, others: tuple[str, ...]
+) -> None:
+    runs = [started(folder, tmp_path), started(folder, tmp_path, *others)]
+    outputs = [run.communicate() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    found, alone = results(tmp_path), results(folder / "store")
+    assert alone.items() <= found.items()
+    assert (found == alone) == (not others)
+    for out, _ in outputs:
+        assert re.search(r"(\d+) tasks: \1 done", out)
+    assert {tuple(Store(tmp_path).attempts(address)) for address in found} == {(1,)}

@@ -1,0 +1,317 @@
+"""The README as it stands: each of its commands is run, its sweep planned, its links followed.
+
+What is run is parsed from the text, so a command that is written there without a test here fails.
+Commands run in a folder that looks like a checkout, with the project's own sweep and Makefile
+and with presets of tiny networks in the place of the real ones.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studies import run
+from studies.plan import expand
+from studies.spec import read_sweep
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+SWEEP = "sweeps/sigma_ablation.yaml"
+RUN = f"python -m studies.run {SWEEP}"
+
+PRESET = """
+description: hardly trained, and sampled for ten steps alone
+data: {data}
+train:
+  diffusion: {{steps: 1000}}
+  network: {{model_channels: 4, channel_mult: [1], res_blocks: 1, attention_resolutions: [], \
+heads: 1, groups: 2}}
+  batch_size: 4
+  ema_decays: [0.9]
+  steps: 3
+evaluate:
+  likelihood: {{images: 2, block_size: 2, steps: 10, ema_decay: 0.9}}
+  samples:
+    images: 6
+    block_size: 6
+    shard_blocks: 1
+    ema_decay: 0.9
+    extractor: {extractor}
+    reference: {{images: 16}}
+    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}, {{steps: 1000}}]
+"""
+EXTRACTORS = {
+    "digits": "{classifier: {channels: 4, features: 4, steps: 3}}",
+    "photos": "{random: {channels: 4, features: 4}}",
+}
+
+# ---------------------------------------------------------------------------- what is written there
+
+
+def blocks(text: str, language: str = "") -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    """Every line of the blocks that name no language, without its remark."""
+    lines = [line for block in blocks(text) for line in block.splitlines()]
+    return [line.split("  #")[0].rstrip() for line in lines]
+
+
+def spoken(text: str) -> list[str]:
+    """Every command within a sentence."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`((?:make|python) [^`]*)`", prose)
+
+
+def options() -> list[str]:
+    """The options of the table, an alternative value as an option of its own."""
+    rows = re.findall(r"^\| (`--.*?) \|", README, re.MULTILINE)
+    found = []
+    for row in rows:
+        first, *others = re.findall(r"`([^`]*)`", row)
+        found += [first, *(f"{first.split()[0]} {value}" for value in others)]
+    return found
+
+
+COMMANDS = dict.fromkeys([*commands(README), *spoken(README)])
+PYTHON = [command for command in COMMANDS if command.startswith("python ")]
+MAKE = [command for command in COMMANDS if command.startswith("make ")]
+
+
+# ------------------------------------------------------------------------------- where it is typed
+
+
+def tiny_checkout(folder: Path) -> Path:
+    """A folder with the real sweep, tiny presets, the Makefile and an environment set up."""
+    presets = folder / "sweeps" / "presets"
+    presets.mkdir(parents=True)
+    for name, extractor in EXTRACTORS.items():
+        (presets / f"{name}.yaml").write_text(PRESET.format(data=name, extractor=extractor))
+    shutil.copy(ROOT / SWEEP, folder / SWEEP)
+    (folder / "sweeps" / "x.yaml").write_text(blocks(README, "yaml")[0])
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    python = folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python.chmod(0o755)
+    (folder / ".venv" / "installed").touch()
+    return folder
+
+
+def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command as a person types it in that folder, with the environment active."""
+    path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def printed(command: str, folder: Path) -> str:
+    """What a command prints that ends well."""
+    done = typed(command, folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def results(store: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in store.glob("tasks/*/result.json")}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first command of the README was run to its end."""
+    folder = tiny_checkout(tmp_path_factory.mktemp("checkout"))
+    printed(RUN, folder)
+    return folder
+
+
+# ---------------------------------------------------------------------------------------- commands
+
+SAYS = {
+    RUN: (r"sigma_ablation-digits: mean over seeds", r"(\d+) tasks: \1 done"),
+    f"{RUN} --dry-run": (r"what is left to do", r"training steps .* network calls", r"total"),
+    f"{RUN} --preset photos": (r"sigma_ablation-photos: mean over seeds", r"(\d+) tasks: \1 done"),
+    "python -m studies.status": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
+    "python -m studies.status sigma_ablation-digits": (
+        r"(?m)^train-[0-9a-f]{16}  done  in \d+ s$",
+    ),
+    "python -m studies.report": (r"reports/index\.html",),
+}
+"""What each command shows, as the README says."""
+
+MAKES = {
+    "make study": ("python -m studies.run sweeps/sigma_ablation.yaml", "python -m studies.report"),
+    'make study SWEEP=sweeps/x.yaml ARGS="--preset photos"': (
+        "python -m studies.run sweeps/x.yaml --preset photos",
+        "python -m studies.report",
+    ),
+    "make test": ('pytest -m "not slow and not gpu and not slurm"',),
+    'make test MARKERS="not gpu and not slurm"': ('pytest -m "not gpu and not slurm"',),
+    "make check": ("ruff check .", "ruff format --check .", "mypy"),
+    "make examples": (f"{RUN} --preset photos", "python -m studies.report --out reports/examples"),
+}
+"""What each target starts once the environment is set up."""
+
+
+def test_every_command_of_the_readme_has_a_test() -> None:
+    assert set(COMMANDS) == {*PYTHON, *MAKE}
+    assert set(PYTHON) == set(SAYS)
+    assert set(MAKE) <= set(MAKES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", PYTHON)
+def test_a_command_of_the_readme_does_what_it_says(checkout: Path, command: str) -> None:
+    shown = printed(command, checkout)
+    assert [words for words in SAYS[command] if not re.search(words, shown)] == []
+
+
+@pytest.mark.slow
+def test_what_is_done_is_not_done_again(checkout: Path) -> None:
+    before = results(checkout / "store")
+    assert "started" not in printed(RUN, checkout)
+    assert results(checkout / "store") == before
+
+
+@pytest.mark.parametrize("command", dict.fromkeys([*MAKE, *spoken(CONTRIBUTING)]))
+def test_a_target_sets_up_what_is_missing_and_starts_what_it_says(
+    tmp_path: Path, command: str
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    shown = printed(command.replace("make", "make -n", 1), tmp_path)
+    assert "-m venv .venv" in shown
+    assert "pip install --quiet --constraint constraints.txt --editable" in shown
+    assert [words for words in MAKES[command] if words not in shown] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [command for command in MAKE if "study" in command])
+def test_make_study_runs_a_sweep_and_prints_where_its_page_is(checkout: Path, command: str) -> None:
+    shown = printed(command, checkout).splitlines()
+    assert "reports/index.html" in shown
+    study = "my_question-photos" if "x.yaml" in command else "sigma_ablation-digits"
+    assert (checkout / "reports" / study / "index.html").exists()
+
+
+# ----------------------------------------------------------------------------------------- options
+
+OPTIONS = {
+    "--set train.steps=500": "a setting is changed",
+    "--seeds 0 1 2 3": "the old seeds stay",
+    "--store FOLDER": "results live elsewhere",
+    "--executor local": "the same bytes",
+    "--executor inline": "the same bytes",
+    "--workers N": "the same bytes",
+    "--retry failed": "failed tasks are run again",
+}
+"""What is tested of each option of the table."""
+
+
+def with_(claim: str) -> list[str]:
+    return [option for option in options() if OPTIONS[option] == claim]
+
+
+def test_every_option_of_the_table_has_a_test() -> None:
+    assert set(options()) == set(OPTIONS)
+
+
+def test_the_readme_tells_every_option_of_run() -> None:
+    flags = [flag for action in run._parser()._actions for flag in action.option_strings]
+    told = README.replace("`", " ").split()
+    assert [flag for flag in flags if flag not in ("-h", "--help") and flag not in told] == []
+
+
+@pytest.mark.parametrize("option", with_("a setting is changed"))
+def test_a_setting_of_the_preset_is_changed(tmp_path: Path, option: str) -> None:
+    folder = tiny_checkout(tmp_path)
+    steps = 500 * 2 * 3 + 3  # of networks for two objectives and three seeds, and of the classifier
+    assert re.search(rf"total .* {steps:,} ", printed(f"{RUN} {option} --dry-run", folder))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", with_("results live elsewhere"))
+def test_a_store_lies_where_it_is_asked_for(checkout: Path, option: str) -> None:
+    usual = results(checkout / "store")
+    printed(f"{RUN} {option} --seeds 0", checkout)
+    elsewhere = results(checkout / "FOLDER")
+    assert elsewhere == {address: usual[address] for address in elsewhere} != {}
+    assert results(checkout / "store") == usual
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", with_("the old seeds stay"))
+def test_other_seeds_add_to_what_the_old_ones_computed(checkout: Path, option: str) -> None:
+    before = results(checkout / "store")
+    shown = printed(f"{RUN} {option}", checkout)
+    after = results(checkout / "store")
+    assert before.items() < after.items()
+    started = re.findall(r"(\S+): started", shown)
+    assert set(started) == after.keys() - before.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", with_("the same bytes"))
+def test_however_tasks_are_run_their_results_are_the_same(
+    checkout: Path, tmp_path: Path, option: str
+) -> None:
+    store = tmp_path / "store"
+    printed(f"{RUN} --seeds 0 --store {store} {option.replace('N', '1')}", checkout)
+    found, usual = results(store), results(checkout / "store")
+    assert found == {address: usual[address] for address in found} != {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", with_("failed tasks are run again"))
+def test_failed_tasks_are_run_again_when_asked(checkout: Path, tmp_path: Path, option: str) -> None:
+    diverging = "--set train.optimizer.learning_rate=1e30 --set train.steps=40 --seeds 0"
+    command = f"{RUN} --store {tmp_path / 'store'} --executor inline {diverging}"
+    assert typed(command, checkout).returncode == 1
+    assert "started" not in typed(command, checkout).stdout
+    assert "started" in typed(f"{command} {option}", checkout).stdout
+
+
+# -------------------------------------------------------------------------------- the rest of it
+
+
+def test_the_sweep_of_the_readme_is_read_and_planned(tmp_path: Path) -> None:
+    (text,) = blocks(README, "yaml")
+    path = tmp_path / "my_question.yaml"
+    path.write_text(text)
+    plan = expand(read_sweep(path))
+    schedules, seeds, steps = ("linear", "cosine"), (0, 1, 2), (10, 50, 250)
+    arms = [(cell.arm["schedule"], cell.seed, cell.arm["steps"]) for cell in plan.cells
+            if cell.arm["evaluation"] == "samples"]  # fmt: skip
+    assert sorted(arms) == sorted((a, b, c) for a in schedules for b in seeds for c in steps)
+    assert len(plan.cells) == len(arms) + len(schedules) * len(seeds)
+    assert plan.study == "my_question-digits"
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert links
+    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    assert missing == []
+
+
+def test_the_verdicts_of_the_readme_are_those_of_the_committed_page() -> None:
+    table = README[README.index("| claim of the paper") :].split("\n\n")[0]
+    told = [row.split("|")[2].strip() for row in table.splitlines()[2:]]
+    page = (ROOT / "reports/examples/sigma_ablation-digits/index.html").read_text()
+    shown = re.findall(r'<td><span class="tag [a-z-]+">([a-z ]+)</span>', page)
+    assert told == shown[: len(told)]
