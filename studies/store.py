@@ -282,8 +282,9 @@ class Store:
         )
         for index, addresses in elements.items():
             for address in addresses:
-                element = Element(array=array, index=index)
-                write_json(self.folder(address) / "submission.json", asdict(element))
+                attempts = max(self.attempts(address), default=0)
+                record = {"array": array, "index": index, "attempts_before": attempts}
+                write_json(self.folder(address) / "submission.json", record)
 
     def submitted(self, array: str) -> dict[int, list[str]]:
         """The tasks of each element of a job array.
@@ -299,8 +300,18 @@ class Store:
 
     def submission(self, address: str) -> Element | None:
         """Which element of which job array is to do the task; None: it is in no queue."""
+        record = self._submission_record(address)
+        return Element(array=record["array"], index=record["index"]) if record else None
+
+    def was_begun(self, address: str) -> bool:
+        """Whether a worker was at the task since it was submitted."""
+        record = self._submission_record(address)
+        before = record["attempts_before"] if record else 0
+        return max(self.attempts(address), default=0) > before
+
+    def _submission_record(self, address: str) -> dict[str, Any] | None:
         path = self.folder(address) / "submission.json"
-        return Element(**_read(path, ANEW)) if path.exists() else None
+        return _read(path, ANEW) if path.exists() else None
 
     def withdraw(self, address: str) -> None:
         """Forget the submission of a task: no job is to do it any more."""

@@ -1,8 +1,9 @@
 """What runs inside a job: the tasks of one element of an array, one after the other.
 
 Started by the array's script as `python -m studies.executors.slurm.job STORE ARRAY`. Warned of the
-time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. Told to
-end (SIGTERM), it saves and leaves, and the scheduler decides whether to start it again.
+time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. So it does
+when told to end (SIGTERM) for a job of higher rank: the scheduler itself would count a job that
+leaves within its period of grace as failed. Told to end for any other reason, it saves and leaves.
 """
 
 import logging
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from iddpm.interruption import Interrupted
 from studies.executors.slurm import queue
+from studies.executors.slurm.queue import SlurmError
 from studies.signals import StopFlag, stop_requests
 from studies.store import Element, Store
 from studies.worker import run_task
@@ -98,10 +100,14 @@ def _job_seconds() -> str:
 
 
 def _leave(stop: StopFlag) -> int:
-    """Queue the job again if its time was nearly up; the exit status."""
-    if stop.reason == "timeout":
-        queue.requeue(os.environ["SLURM_JOB_ID"])
-        return 0
+    """Queue the job again if it is meant to go on; the exit status."""
+    job = os.environ["SLURM_JOB_ID"]
+    try:
+        if stop.reason == "timeout" or queue.is_preempted(job):
+            queue.requeue(job)
+            return 0
+    except SlurmError as error:
+        logger.warning("not queued again: %s", error)
     return os.EX_TEMPFAIL
 
 

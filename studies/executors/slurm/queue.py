@@ -128,6 +128,17 @@ def cancel(jobs: Sequence[Job]) -> None:
         client(["scancel", *(job.id for job in jobs[start : start + 500])])
 
 
+def is_preempted(job: str) -> bool:
+    """Whether the job of this number is being stopped in favour of another.
+
+    Raises:
+        SlurmError: If the scheduler does not answer.
+    """
+    words = client(["scontrol", "show", "job", job]).split()
+    times = [word.partition("=")[2] for word in words if word.startswith("PreemptTime=")]
+    return any(time not in ("", "None", "Unknown") for time in times)
+
+
 def requeue(job: str) -> None:
     """Put the running job of this number back into the queue, under the same number.
 

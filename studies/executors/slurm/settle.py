@@ -77,7 +77,9 @@ def _blame_first(
         if claim is not None:
             if claim.executor == "slurm" and claim.job not in alive:
                 store.bury(address, dead=claim, failure=_limited(store, address, cause), log=log)
-        elif state not in HARMLESS and _could_begin(store, address):
+        elif (
+            state not in HARMLESS and not store.was_begun(address) and _could_begin(store, address)
+        ):
             _record(store, address, _limited(store, address, cause), log)
         return
 

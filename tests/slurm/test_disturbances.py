@@ -1,0 +1,162 @@
+"""A training on a real SLURM is disturbed at a random moment, and comes to the same bytes."""
+
+import os
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.slurm.study import TRAINING, Study
+
+pytestmark = pytest.mark.slurm
+
+STEPS = 3000
+LONG = ("--set", f"train.steps={STEPS}")
+
+Disturbance = Callable[[Cluster, Study, str], None]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    study = Study(tmp_path_factory.mktemp("inline"), TRAINING, *LONG)
+    assert study.run(executor="inline") == 0
+    return study.results()
+
+
+@pytest.fixture
+def study(cluster: Cluster, tmp_path: Path) -> Study:
+    return Study(tmp_path, TRAINING, *LONG)
+
+
+def disturbed(cluster: Cluster, study: Study, disturb: Disturbance, *options: str) -> str:
+    """Submit the training and disturb it at a random moment; its address."""
+    assert study.run(*options) == 0
+    (training,) = study.tasks()
+    study.wait_for_progress(training, random.randrange(1, STEPS // 2))
+    disturb(cluster, study, training)
+    assert study.store.result(training) is None, "it was done before it was disturbed"
+    return training
+
+
+def job_id(study: Study, training: str) -> str:
+    job = study.job(training)
+    assert job is not None
+    return job.id
+
+
+def warned_of_its_time(cluster: Cluster, study: Study, training: str) -> None:
+    cluster.ask("scancel", "--signal=USR2", job_id(study, training))
+
+
+def requeued(cluster: Cluster, study: Study, training: str) -> None:
+    cluster.ask("scontrol", "requeue", job_id(study, training))
+
+
+def told_to_end(cluster: Cluster, study: Study, training: str) -> None:
+    cluster.ask("scancel", "--signal=TERM", job_id(study, training))
+
+
+def cancelled(cluster: Cluster, study: Study, training: str) -> None:
+    cluster.ask("scancel", job_id(study, training))
+
+
+def killed(cluster: Cluster, study: Study, training: str) -> None:
+    claim = study.store.claim_of(training)
+    assert claim is not None
+    os.kill(claim.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("disturb", [warned_of_its_time, requeued])
+def test_a_training_goes_on_by_itself_after_it_was(
+    cluster: Cluster, study: Study, undisturbed: dict[str, bytes], disturb: Disturbance
+) -> None:
+    training = disturbed(cluster, study, disturb)
+    first = study.store.submission(training)
+    study.finish()
+    assert study.results() == undisturbed
+    assert len(study.store.attempts(training)) == 2
+    assert study.store.submission(training) == first
+    stopped = study.store.attempt_failure(training, 1)
+    assert stopped is not None
+    assert (stopped.final, stopped.saved > 0) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("disturb", "error"),
+    [(told_to_end, "cancelled"), (cancelled, "cancelled"), (killed, "lost")],
+)
+def test_a_training_is_gone_on_with_by_the_next_run_after_it_was(
+    cluster: Cluster,
+    study: Study,
+    undisturbed: dict[str, bytes],
+    disturb: Disturbance,
+    error: str,
+) -> None:
+    training = disturbed(cluster, study, disturb)
+    study.wait_for(lambda: study.job(training) is None)
+    assert study.run() == 0
+    ended = study.store.attempt_failure(training, 1)
+    assert ended is not None
+    assert (ended.error, ended.final) == (error, False)
+    study.finish()
+    assert study.results() == undisturbed
+    assert len(study.store.attempts(training)) == 2
+
+
+def test_a_training_preempted_by_a_better_partition_goes_on_by_itself(
+    cluster: Cluster, study: Study, undisturbed: dict[str, bytes]
+) -> None:
+    def preempted(cluster: Cluster, study: Study, training: str) -> None:
+        wanted = ("--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null")
+        cluster.ask("sbatch", *wanted, "--wrap=sleep 3")
+        study.wait_for(lambda: (job := study.job(training)) and job.state == "PENDING")
+
+    training = disturbed(cluster, study, preempted, "--partition", "low")
+    study.finish()
+    assert study.results() == undisturbed
+    assert len(study.store.attempts(training)) == 2
+
+
+def test_a_training_whose_node_died_goes_on_by_itself(
+    cluster: Cluster, study: Study, undisturbed: dict[str, bytes]
+) -> None:
+    dead: list[str] = []
+
+    def node_dies(cluster: Cluster, study: Study, training: str) -> None:
+        job = study.job(training)
+        assert job is not None
+        dead.append(job.node)
+        cluster.stop_slurmd(job.node)
+
+    training = disturbed(cluster, study, node_dies)
+    try:
+        study.finish()
+    finally:
+        cluster.start_slurmd(*dead)
+    assert study.results() == undisturbed
+    lost = study.store.attempt_failure(training, 1)
+    assert lost is not None
+    assert lost.error == "lost"
+
+
+@pytest.mark.slow
+def test_a_training_longer_than_its_time_limit_finishes_by_itself(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    steps = 40_000  # more than a minute of them
+    study = Study(tmp_path, TRAINING, "--set", f"train.steps={steps}")
+    assert study.run("--resource", "time_min=1") == 0
+    (training,) = study.tasks()
+    study.finish(seconds=500)
+    attempts = study.store.attempts(training)
+    assert len(attempts) > 1
+    ends = [study.store.attempt_failure(training, n) for n in attempts[:-1]]
+    assert {end.error for end in ends if end} == {"timeout"}
+    saved = [end.saved for end in ends if end]
+    assert saved == sorted(set(saved))
+    inline = Study(tmp_path / "inline", TRAINING, "--set", f"train.steps={steps}")
+    assert inline.run(executor="inline") == 0
+    assert study.results() == inline.results()
