@@ -206,14 +206,15 @@ class Store:
 
     def state(self, address: str) -> State:
         """Where the task stands; a dead claim counts as none."""
-        if self._is_done(address):
+        files = _names(self.folder(address))  # one look: there may be ten thousand to ask for
+        if "result.json" in files:
             return "done"
-        claim = self.claim_of(address)
+        claim = self.claim_of(address) if "claim.json" in files else None
         if claim is not None and not self._is_dead(claim):
             return "running"
-        if self.failure(address) is not None:
+        if "attempts" in files and self.failure(address) is not None:
             return "failed"
-        return "planned" if self.submission(address) is None else "submitted"
+        return "submitted" if "submission.json" in files else "planned"
 
     def _is_done(self, address: str) -> bool:
         return (self.folder(address) / "result.json").exists()

@@ -26,11 +26,11 @@ class Study:
 
     Args:
         folder: Where both stand.
-        sweep: The sweep's text.
         options: Of every run.
+        sweep: The sweep's text.
     """
 
-    def __init__(self, folder: Path, sweep: str = SWEEP, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, sweep: str = SWEEP) -> None:
         folder.mkdir(exist_ok=True)
         self.path = write_sweep(folder, sweep, PRESET)
         self.store = Store(folder / "store")

@@ -21,14 +21,14 @@ Disturbance = Callable[[Cluster, Study, str], None]
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    study = Study(tmp_path_factory.mktemp("inline"), TRAINING, *LONG)
+    study = Study(tmp_path_factory.mktemp("inline"), *LONG, sweep=TRAINING)
     assert study.run(executor="inline") == 0
     return study.results()
 
 
 @pytest.fixture
 def study(cluster: Cluster, tmp_path: Path) -> Study:
-    return Study(tmp_path, TRAINING, *LONG)
+    return Study(tmp_path, *LONG, sweep=TRAINING)
 
 
 def disturbed(cluster: Cluster, study: Study, disturb: Disturbance, *options: str) -> str:
@@ -147,7 +147,7 @@ def test_a_training_longer_than_its_time_limit_finishes_by_itself(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     steps = 40_000  # more than a minute of them
-    study = Study(tmp_path, TRAINING, "--set", f"train.steps={steps}")
+    study = Study(tmp_path, "--set", f"train.steps={steps}", sweep=TRAINING)
     assert study.run("--resource", "time_min=1") == 0
     (training,) = study.tasks()
     study.finish(seconds=500)
@@ -157,6 +157,6 @@ def test_a_training_longer_than_its_time_limit_finishes_by_itself(
     assert {end.error for end in ends if end} == {"timeout"}
     saved = [end.saved for end in ends if end]
     assert saved == sorted(set(saved))
-    inline = Study(tmp_path / "inline", TRAINING, "--set", f"train.steps={steps}")
+    inline = Study(tmp_path / "inline", "--set", f"train.steps={steps}", sweep=TRAINING)
     assert inline.run(executor="inline") == 0
     assert study.results() == inline.results()

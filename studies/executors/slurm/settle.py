@@ -96,12 +96,12 @@ def _record(store: Store, address: str, failure: Failure, log: tuple[str, ...]) 
 
 
 def _limited(store: Store, address: str, failure: Failure) -> Failure:
-    """The failure, final if the attempts before ended alike too often."""
+    """The failure, final if too many attempts in a row ended alike with nothing saved."""
     claim = store.claim_of(address)
     numbers = [n for n in store.attempts(address) if claim is None or n < claim.attempt]
     earlier = [store.attempt_failure(address, n) for n in numbers[1 - ATTEMPTS :]]
-    alike = [found for found in earlier if found and found.error == failure.error != "cancelled"]
-    if len(alike) < ATTEMPTS - 1:
+    alike = [f for f in earlier if f and f.error == failure.error and not f.final and not f.saved]
+    if failure.error == "cancelled" or len(alike) < ATTEMPTS - 1:
         return failure
     message = f"{failure.message}, {ATTEMPTS} times in a row; --retry {failure.error} tries again"
     return replace(failure, message=message, final=True)
