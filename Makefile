@@ -6,7 +6,7 @@ ARGS ?=
 MARKERS ?= not slow and not gpu and not slurm
 BIN := .venv/bin
 
-.PHONY: study test check examples clean
+.PHONY: study test check cluster cluster-down examples clean
 
 study: .venv/installed
 	$(BIN)/python -m studies.run $(SWEEP) $(ARGS)
@@ -19,6 +19,12 @@ check: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+cluster:  # a real SLURM for the tests, until `make cluster-down`
+	$(PYTHON) -m tests.cluster up
+
+cluster-down:
+	$(PYTHON) -m tests.cluster down
 
 examples: .venv/installed  # the committed pages: both laptop studies, whole
 	$(BIN)/python -m studies.run sweeps/sigma_ablation.yaml
