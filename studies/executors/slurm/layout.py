@@ -6,6 +6,7 @@ under the same index, so that `aftercorr` starts each as soon as its own parent 
 that everybody in the group waits for is named by itself (`afterok`). Pure: no store, no scheduler.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class _Packing:
         total = 0.0
         for task in tasks:
             seconds = self.seconds(task)
-            length = self.limit if seconds is None else seconds
+            length = math.inf if seconds is None else seconds
             if pack and total + length > self.limit:
                 yield tuple(pack)
                 pack, total = [], 0.0
