@@ -13,7 +13,7 @@ from typing import Any
 from submitit.slurm.slurm import SlurmExecutor
 
 from studies.executors.slurm.layout import Array
-from studies.executors.slurm.queue import SlurmError, client
+from studies.executors.slurm.queue import SlurmError, client, require_scheduler
 from studies.resources import Resources
 from studies.worker import THREAD_LIMITS
 
@@ -43,7 +43,7 @@ def script(
     Raises:
         SlurmError: If this machine has none of SLURM's commands.
     """
-    client(["squeue", "--version"])  # submitit's own words on a missing SLURM help nobody
+    require_scheduler()
     executor = SlurmExecutor(folder, python=shlex.quote(sys.executable))
     executor.update_parameters(
         **_parameters(array.resources),
