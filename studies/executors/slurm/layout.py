@@ -118,7 +118,8 @@ class _Packing:
         for task in tasks:
             seconds = self.seconds(task)
             length = math.inf if seconds is None else seconds
-            if pack and total + length > self.limit:
+            fits = math.isfinite(total + length) and total + length <= self.limit
+            if pack and not fits:
                 yield tuple(pack)
                 pack, total = [], 0.0
             pack.append(task.address)
