@@ -227,10 +227,21 @@ def test_nothing_to_do_makes_no_arrays() -> None:
     assert laid_out([]) == []
 
 
+def test_trainings_with_unequally_many_tasks_have_them_at_their_own_index() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(3)]
+    counts = dict(zip(trainings, (1, 3, 2), strict=True))
+    bounds = [tiny.likelihood(t, seed=i) for t, count in counts.items() for i in range(count)]
+    made = laid_out([*trainings, *bounds])
+    assert times_placed(made) == {task.address: 1 for task in [*trainings, *bounds]}
+    assert [sorted(array.elements) for array in made] == [[0, 1, 2], [0, 1, 2], [1, 2], [1]]
+    assert faults(made, [*trainings, *bounds], {}) == []
+
+
+@pytest.mark.parametrize("pack_seconds", [0.0, 600.0])
 @pytest.mark.parametrize("max_size", [1001, 4])
-def test_the_real_sweep_is_laid_out_whole_and_in_order(max_size: int) -> None:
+def test_the_real_sweep_is_laid_out_whole_and_in_order(max_size: int, pack_seconds: float) -> None:
     tasks = list(expand(read_sweep(ROOT / "sweeps" / "sigma_ablation.yaml")).tasks.values())
-    made = laid_out(tasks, seconds=lambda task: 100.0, pack_seconds=600, max_size=max_size)
+    made = laid_out(tasks, seconds=lambda task: 100.0, pack_seconds=pack_seconds, max_size=max_size)
     assert times_placed(made) == {task.address: 1 for task in tasks}
     assert faults(made, tasks, {}) == []
     assert max(index for array in made for index in array.elements) < max_size

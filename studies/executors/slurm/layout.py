@@ -164,7 +164,7 @@ def _columns(
     for task in group:
         parents = [element for element in _above(task, placed) if element.array in own]
         indices = {element.index for element in parents}
-        if len(indices) != 1 or {element.array for element in parents} != set(own):
+        if len(indices) != 1:
             return None
         columns[indices.pop()].append(task)
     return columns
