@@ -53,14 +53,13 @@ class FakeSlurm:
                 row.update(changes)
         _write(self.folder, rows)
 
-    def end(self, array: str, index: int, state: str | None) -> None:
-        """An element leaves the queue; accounting has the state, or nothing if it is None."""
-        rows = self.rows()
-        gone = [row for row in rows if (row["name"], row["index"]) == (array, str(index))]
-        _write(self.folder, [row for row in rows if row not in gone])
+    def end(self, array: str, index: int, state: str | None = None) -> None:
+        """An element leaves the queue; accounting has its state, if any."""
+        here = array, str(index)
+        _write(self.folder, [r for r in self.rows() if (r["name"], r["index"]) != here])
         if state is not None:
             with (self.folder / "accounting").open("a") as file:
-                file.writelines(f"{row['name']}|{_id(row)}|{state}\n" for row in gone)
+                file.write(f"{array}|7_{index}|{state}\n")
 
     # --------------------------------------------------------------------------- what it tells
 
