@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iddpm.config import ConfigError
-from iddpm.files import write_whole
+from iddpm.files import StorageError, write_whole
 from studies.executors.slurm import queue
 from studies.executors.slurm.layout import Array, Dependency, arrays
 from studies.executors.slurm.queue import Job, SlurmError
@@ -89,7 +89,7 @@ def submit(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissio
     with store.submitting():
         jobs = _in_queue(store, tasks)
         hopeless = [element for element, job in jobs.items() if job.is_hopeless]
-        queue.cancel([jobs.pop(element) for element in hopeless])
+        _take_out(store, {element: jobs.pop(element) for element in hopeless})
         settle(store, [task.address for task in tasks], jobs)
         draft = _Draft(store, tasks, jobs, settings)
         draft.refuse_too_much()
@@ -131,17 +131,21 @@ def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
         jobs = queue.queued({element.array for element in wanted})
         left = {element: _left(store, element) for element in wanted & jobs.keys()}
         chosen = [element for element, tasks in left.items() if tasks <= set(addresses)]
-        queue.cancel([jobs[element] for element in chosen])
-        for element in chosen:
-            for address in left[element]:
-                store.withdraw(address)
+        _take_out(store, {element: jobs[element] for element in chosen})
     return len(chosen), len(left) - len(chosen)
 
 
 def _left(store: Store, element: Element) -> set[str]:
     """The tasks that an element has yet to do."""
-    tasks = store.submitted(element.array)[element.index]
-    return {a for a in tasks if store.submission(a) == element and store.result(a) is None}
+    return {a for a in store.unfinished(element) if store.state(a) != "failed"}
+
+
+def _take_out(store: Store, jobs: Mapping[Element, Job]) -> None:
+    """Cancel jobs, and forget that they were to do anything."""
+    queue.cancel(list(jobs.values()))
+    for element in jobs:
+        for address in store.unfinished(element):
+            store.withdraw(address)
 
 
 def _in_queue(store: Store, tasks: Sequence[Task]) -> dict[Element, Job]:
@@ -151,12 +155,12 @@ def _in_queue(store: Store, tasks: Sequence[Task]) -> dict[Element, Job]:
 
 def _queue(store: Store, array: Array, text: str) -> str:
     """Submit one array; its number. Nothing is left behind where that is refused."""
-    store.record_submission(array.name, array.elements)
     path = store.submission_folder(array.name) / "script.sh"
     try:
+        store.record_submission(array.name, array.elements)
         write_whole(path, text.encode())
         return sbatch(path)
-    except SlurmError:
+    except (SlurmError, StorageError):
         for address in array.tasks:
             store.withdraw(address)
         raise
