@@ -6,6 +6,7 @@ What sbatch takes is pending until a test says otherwise. A test may let any com
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,10 @@ class FakeSlurm:
     def limit_arrays(self, size: int) -> None:
         """The cluster's MaxArraySize."""
         (self.folder / "max_array_size").write_text(str(size))
+
+    def submit(self, script: Path) -> None:
+        """What calling sbatch does."""
+        subprocess.run([self.bin / "sbatch", script], check=True, stdout=subprocess.DEVNULL)
 
     def set(self, array: str, index: int, **changes: str) -> None:
         """Change an element in the queue: its state, reason, node or number."""
