@@ -29,7 +29,8 @@ class Forecast:
         self._store = store
         measured: dict[Likeness, list[float]] = defaultdict(list)
         for address in store.addresses():
-            if (made := store.provenance(address)) is None:
+            made = store.provenance(address)
+            if made is None or made["attempt"] > 1:  # an earlier attempt may have done a part
                 continue
             try:
                 likeness, units = _likeness(store.task(address), store.task)

@@ -90,13 +90,14 @@ def _of_kind(kind: str, layers: Sequence[Mapping[str, Node]]) -> Resources:
     settings = Node({}, path)
     for layer in layers:
         for key in (ALL, kind):
-            if key in layer:
-                children(layer[key], f"resources.{key}")
+            if key in layer and children(layer[key], f"resources.{key}"):
                 settings = overlaid(settings, layer[key])
     chosen: Resources = read(Resources, settings, path)
     if kind != "train" and chosen.processes > 1:
+        given = children(settings, path)
+        asked = given["gpus" if chosen.processes_per_node > 1 else "nodes"]
         raise ConfigError(
-            f"{settings.place}: {path}: expected one process (only a training runs on several), "
+            f"{asked.place}: {path}: expected one process (only a training runs on several), "
             f"found {chosen.nodes} nodes with {chosen.gpus} GPUs each; give these to train alone"
         )
     return chosen

@@ -108,9 +108,11 @@ def _running(store: Store, address: str, element: Element | None, queue: _Queue)
     if claim is None:  # it has just ended
         return Standing("running")
     job = queue.jobs.get(element) if element else None
-    if claim.executor == "slurm" and queue.answered and claim.job not in queue.numbers:
+    if claim.executor == "slurm" and queue.answered and claim.job not in queue.numbers and not job:
         return Standing("lost", f"job {claim.job} left the queue without a word; {AGAIN}")
-    where = f"on {job.node}, job {job.id}" if job else f"on {claim.place.host}, process {claim.pid}"
+    where = f"on {claim.place.host}, process {claim.pid}"
+    if job is not None and job.number == claim.job:
+        where = f"on {job.node}, job {job.id}"
     if beat is None or not beat.done:
         return Standing("running", where)
     elapsed = (datetime.now(UTC) - datetime.fromisoformat(claim.claimed_at)).total_seconds()

@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print where studies stand; the exit code: 0 fine, 2 bad use."""
     options = _parser().parse_args(arguments)
     try:
-        while _show(Store(options.store), options.study) and options.watch:
+        store = Store(options.store)  # one for all looks: it tells a heart that stands still
+        while _show(store, options.study) and options.watch:
             time.sleep(WATCH_SECONDS)
     except (StoreError, StorageError) as error:
         return fail(error)

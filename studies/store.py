@@ -312,6 +312,15 @@ class Store:
         record = self._submission_record(address)
         return Element(array=record["array"], index=record["index"]) if record else None
 
+    def unfinished(self, element: Element) -> list[str]:
+        """The tasks without a result that an element of a job array is to do, in its order.
+
+        Raises:
+            StoreError: If there is no such submission, or its file was cut short.
+        """
+        tasks = self.submitted(element.array)[element.index]
+        return [a for a in tasks if self.submission(a) == element and self.result(a) is None]
+
     def was_begun(self, address: str) -> bool:
         """Whether a worker was at the task since it was submitted."""
         record = self._submission_record(address)

@@ -1,33 +1,38 @@
-"""Which task is which element of which array: nothing twice, nothing before what it needs."""
+"""From tasks to job arrays: nothing twice, nothing forgotten, nobody before what it needs."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from studies.executors.slurm.layout import Array, Dependency, arrays
+from studies.executors.slurm.layout import Array, arrays
 from studies.plan import expand
-from studies.resources import resources
+from studies.resources import Resources
 from studies.spec import read_sweep
 from studies.store import Element
-from studies.tasks import Task
-from tests.witness.sweep_files import write_sweep
-from tests.witness.tiny_sweep import PRESET, SWEEP
+from studies.tasks import KINDS, Task
+from tests.witness import tiny
+
+ROOT = Path(__file__).parents[2]
+RESOURCES = {kind: Resources(time_min=number) for number, kind in enumerate(KINDS, start=1)}
 
 
 def laid_out(
     tasks: Sequence[Task],
     *,
-    seconds: Callable[[Task], float | None] = lambda task: None,
-    pack_seconds: float = 600.0,
-    max_size: int = 1001,
     queued: Mapping[str, Element] | None = None,
+    seconds: Callable[[Task], float | None] = lambda task: None,
+    pack_seconds: float = 0.0,
+    max_size: int = 1001,
 ) -> list[Array]:
     return arrays(
         tasks,
         queued=queued or {},
-        resources=resources([]),
+        resources=RESOURCES,
         name=lambda kind, number: f"{kind}-{number}",
         seconds=seconds,
         pack_seconds=pack_seconds,
@@ -35,132 +40,217 @@ def laid_out(
     )
 
 
-def tasks_of(folder: Path, seeds: int = 2, sweep: str = SWEEP) -> list[Task]:
-    folder.mkdir(exist_ok=True)
-    path = write_sweep(folder, sweep, PRESET)
-    return list(expand(read_sweep(path, seeds=range(seeds))).tasks.values())
-
-
-def covers(dependency: Dependency, own: int, parent: Element) -> bool:
-    """Whether an element that waits so can only start when the parent has ended."""
-    if dependency.array != parent.array:
-        return False
-    if dependency.kind == "aftercorr":
-        return own == parent.index
-    return dependency.kind == "afterany" or dependency.index == parent.index
-
-
-def assert_sound(
+def faults(
     made: Sequence[Array], tasks: Sequence[Task], queued: Mapping[str, Element]
-) -> None:
-    """Every task once, and each behind all that it needs."""
-    placed = dict(queued)
-    needs = {task.address: [need for _, need in task.needs] for task in tasks}
+) -> list[str]:
+    """What may run before a task that it needs has ended, by SLURM's meaning of the words."""
+    by_address = {task.address: task for task in tasks}
+    places = dict(queued)
+    found = []
     for array in made:
+        words = {(d.kind, d.array, d.index) for d in array.after}
         for index, pack in array.elements.items():
             for address in pack:
-                for need in needs[address]:
-                    if need in needs or need in queued:
-                        assert any(covers(d, index, placed[need]) for d in array.after), address
+                for _, need in by_address[address].needs:
+                    if need not in places:
+                        if need in by_address:
+                            found.append(f"{address}: {need} comes later or nowhere")
+                        continue
+                    above = places[need]
+                    enough = {
+                        ("afterany", above.array, None),
+                        ("afterok", above.array, above.index),
+                    }
+                    if above.index == index:
+                        enough.add(("aftercorr", above.array, None))
+                    if not words & enough:
+                        found.append(f"{address}: does not wait for {need}")
         for index, pack in array.elements.items():
-            for address in pack:
-                assert address not in placed
-                placed[address] = Element(array=array.name, index=index)
-    assert placed.keys() == needs.keys() | queued.keys()
+            places |= dict.fromkeys(pack, Element(array=array.name, index=index))
+    return found
 
 
-@pytest.mark.parametrize("max_size", [1, 2, 4, 1001])
-@pytest.mark.parametrize("pack", [0.0, 5.0, 12.0, 1e9])
-@pytest.mark.parametrize("seconds", [None, 2.5])
-def test_every_task_is_in_one_element_behind_all_that_it_needs(
-    tmp_path: Path, max_size: int, pack: float, seconds: float | None
+def times_placed(made: Sequence[Array]) -> Counter[str]:
+    return Counter(address for array in made for address in array.tasks)
+
+
+@dataclass
+class Situation:
+    """Some tasks of a plan still to be submitted."""
+
+    tasks: list[Task]
+    new: list[Task] = field(default_factory=list)
+    queued: dict[str, Element] = field(default_factory=dict)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    """Tasks of three kinds that need one another at random; some done, some in the queue."""
+    tasks: list[Task] = []
+    kinds = (tiny.training, tiny.likelihood, tiny.sampling)
+    for seed in range(draw(st.integers(1, 12))):
+        needs = draw(st.lists(st.sampled_from(tasks), max_size=3, unique=True)) if tasks else []
+        example = draw(st.sampled_from(kinds))
+        config = (
+            tiny.training(seed=seed)
+            if example is tiny.training
+            else example(tiny.training(), seed=seed)
+        )
+        roles = tuple((f"needed/{i}", need.address) for i, need in enumerate(needs))
+        tasks.append(Task(kind=config.kind, config=config.config, needs=roles))
+    situation, done = Situation(tasks), set[str]()
+    for task in tasks:
+        needs_of = {need for _, need in task.needs}
+        stand = draw(st.sampled_from(("done", "queued", "new", "new")))
+        if stand == "done" and needs_of <= done:
+            done.add(task.address)
+        elif stand == "queued" and needs_of <= done | situation.queued.keys():
+            array, index = draw(st.sampled_from(("old-0", "old-1"))), draw(st.integers(0, 2))
+            situation.queued[task.address] = Element(array=array, index=index)
+        else:
+            situation.new.append(task)
+    return situation
+
+
+@given(
+    situation=situations(),
+    times=st.lists(st.sampled_from((None, 1.0, 20.0, 70.0)), min_size=12, max_size=12),
+    max_size=st.integers(3, 6),
+)
+def test_whatever_waits_for_whatever_each_task_is_placed_once_and_after_all_that_it_needs(
+    situation: Situation, times: list[float | None], max_size: int
 ) -> None:
-    tasks = tasks_of(tmp_path, seeds=3)
-    made = laid_out(tasks, seconds=lambda _: seconds, pack_seconds=pack, max_size=max_size)
-    assert_sound(made, tasks, {})
-    assert max(index for array in made for index in array.elements) < max_size
+    length = {task.address: time for task, time in zip(situation.tasks, times, strict=False)}
+    made = laid_out(
+        situation.new,
+        queued=situation.queued,
+        seconds=lambda task: length[task.address],
+        pack_seconds=60.0,
+        max_size=max_size,
+    )
+    assert times_placed(made) == {task.address: 1 for task in situation.new}
+    assert faults(made, situation.new, situation.queued) == []
+    order = {task.address: i for i, task in enumerate(situation.tasks)}
+    for array in made:
+        assert array.elements
+        assert set(array.elements) <= set(range(max_size))
+        assert {address.partition("-")[0] for address in array.tasks} == {array.kind}
+        assert array.resources == RESOURCES[array.kind]
+        for pack in array.elements.values():
+            assert list(pack) == sorted(pack, key=order.__getitem__)
+            known = [length[address] for address in pack]
+            assert len(pack) == 1 or sum(60.1 if s is None else s for s in known) <= 60.0
+    assert len({array.name for array in made}) == len(made)
 
 
-def test_the_real_sweep_is_laid_out_soundly() -> None:
-    tasks = list(expand(read_sweep("sweeps/sigma_ablation.yaml")).tasks.values())
-    assert_sound(laid_out(tasks), tasks, {})
+def test_every_training_is_followed_by_its_own_tasks_without_waiting_for_the_others() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(3)]
+    bounds = [tiny.likelihood(training) for training in trainings]
+    first, second = laid_out([*trainings, *bounds])
+    assert [pack for _, pack in sorted(second.elements.items())] == [
+        (bound.address,) for bound in bounds
+    ]
+    assert [(d.kind, d.array, d.index) for d in second.after] == [("aftercorr", first.name, None)]
 
 
-def test_fifty_trainings_fill_arrays_of_four(tmp_path: Path) -> None:
-    tasks = [task for task in tasks_of(tmp_path, seeds=25) if task.kind == "train"]
-    made = laid_out(tasks, max_size=4)
-    assert [sorted(array.elements) for array in made] == [[0, 1, 2, 3]] * 12 + [[0, 1]]
-
-
-def test_the_number_of_arrays_does_not_grow_with_the_seeds(tmp_path: Path) -> None:
-    few, many = (len(laid_out(tasks_of(tmp_path, seeds=n))) for n in (2, 20))
-    assert few == many
-
-
-def test_a_bound_waits_for_its_own_training_alone(tmp_path: Path) -> None:
-    tasks = [task for task in tasks_of(tmp_path) if task.kind in ("train", "likelihood")]
-    trainings, bounds = laid_out(tasks)
-    assert bounds.after == (Dependency(kind="aftercorr", array=trainings.name),)
-    needs = {task.address: dict(task.needs)["network"] for task in tasks if task.needs}
-    for index, (bound,) in bounds.elements.items():
-        assert trainings.elements[index] == (needs[bound],)
-
-
-def test_what_all_wait_for_is_named_by_its_element(tmp_path: Path) -> None:
-    made = laid_out(tasks_of(tmp_path))
-    (extractor,) = (array for array in made if array.kind == "extractor")
-    drawn = [array for array in made if array.kind == "features"][-1]
-    assert Dependency(kind="afterok", array=extractor.name, index=0) in drawn.after
-
-
-def test_a_pack_keeps_the_order_and_its_limit(tmp_path: Path) -> None:
-    tasks = [task for task in tasks_of(tmp_path, seeds=5) if task.kind == "train"]
-    (array,) = laid_out(tasks, seconds=lambda _: 4.0, pack_seconds=10.0)
-    assert [len(pack) for pack in array.elements.values()] == [2] * 5
-    assert array.tasks == [task.address for task in tasks]
-
-
-def test_a_task_longer_than_a_pack_gets_a_job_of_its_own(tmp_path: Path) -> None:
-    tasks = [task for task in tasks_of(tmp_path, seeds=2) if task.kind == "train"]
-    length = dict(zip((task.address for task in tasks), (1.0, 99.0, 1.0, 1.0), strict=True))
-    (array,) = laid_out(tasks, seconds=lambda task: length[task.address], pack_seconds=10.0)
-    assert [len(pack) for pack in array.elements.values()] == [1, 1, 2]
-
-
-@pytest.mark.parametrize("limit", [0.0, 600.0])
-def test_a_task_of_unknown_length_gets_a_job_of_its_own(tmp_path: Path, limit: float) -> None:
-    tasks = [task for task in tasks_of(tmp_path, seeds=3) if task.kind == "train"]
-    (array,) = laid_out(tasks, pack_seconds=limit)
-    assert [len(pack) for pack in array.elements.values()] == [1] * 6
-
-
-def test_what_is_queued_already_is_waited_for_where_it_is(tmp_path: Path) -> None:
-    tasks = tasks_of(tmp_path)
-    trainings = [task.address for task in tasks if task.kind == "train"]
-    queued = {a: Element(array="earlier", index=n + 3) for n, a in enumerate(trainings)}
-    rest = [task for task in tasks if task.address not in queued]
-    made = laid_out(rest, queued=queued)
-    assert_sound(made, rest, queued)
-    (bounds,) = (array for array in made if array.kind == "likelihood")
-    assert bounds.after == (Dependency(kind="aftercorr", array="earlier"),)
-    assert sorted(bounds.elements) == [3, 4, 5, 6]
-
-
-def test_parents_that_stand_under_different_indices_are_all_waited_for(tmp_path: Path) -> None:
-    """Two shards of one sampling in crossed order: no index is right for what needs both."""
-    tasks = tasks_of(tmp_path)
-    shards = [task.address for task in tasks if task.kind == "sample"]
-    queued = {a: Element(array=f"a{n % 2}", index=n * 7 % 5) for n, a in enumerate(shards)}
-    rest = [task for task in tasks if task.kind in ("features", "score") and task.needs]
-    made = laid_out(rest, queued=queued)
-    assert_sound(made, rest, queued)
-    assert {d.kind for array in made for d in array.after if d.array in ("a0", "a1")} == {
-        "afterany"
+def test_what_everybody_needs_is_waited_for_by_itself() -> None:
+    extractor = tiny.extractor()
+    trainings = [tiny.training(seed=seed) for seed in range(2)]
+    shards = [tiny.sampling(training) for training in trainings]
+    drawn = [tiny.drawn_features(extractor, shard) for shard in shards]
+    made = laid_out([extractor, *trainings, *shards, *drawn])
+    (features,) = (array for array in made if array.kind == "features")
+    assert {(d.kind, d.array.partition("-")[0], d.index) for d in features.after} == {
+        ("afterok", "extractor", 0),
+        ("aftercorr", "sample", None),
     }
 
 
-def test_work_is_counted_once(tmp_path: Path) -> None:
-    tasks = tasks_of(tmp_path, seeds=4)
-    made = laid_out(tasks, seconds=lambda _: 1.0, pack_seconds=3.0)
-    counts = Counter(address for array in made for address in array.tasks)
-    assert counts == Counter(task.address for task in tasks)
+def test_tasks_that_need_elements_of_two_indices_wait_for_both_whole_arrays() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(2)]
+    networks = tuple((f"network/{i}", t.address) for i, t in enumerate(trainings))
+    both = [
+        Task(kind="likelihood", config=tiny.likelihood(trainings[0], seed=s).config, needs=networks)
+        for s in range(2)
+    ]
+    first, second = laid_out([*trainings, *both])
+    assert [(d.kind, d.array, d.index) for d in second.after] == [("afterany", first.name, None)]
+
+
+def test_fifty_trainings_under_a_limit_of_four_have_indices_below_four() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(50)]
+    tasks = [*trainings, *(tiny.likelihood(training) for training in trainings)]
+    made = laid_out(tasks, max_size=4)
+    assert times_placed(made) == {task.address: 1 for task in tasks}
+    assert {index for array in made for index in array.elements} == {0, 1, 2, 3}
+    assert len(made) == 2 * 13
+    assert faults(made, tasks, {}) == []
+
+
+def test_packs_keep_the_order_and_stay_within_the_limit() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(6)]
+    times = dict(zip((t.address for t in trainings), (30, 30, 1, 50, 20, 5), strict=True))
+    (array,) = laid_out(trainings, seconds=lambda task: times[task.address], pack_seconds=60)
+    a, b, c, d, e, f = (training.address for training in trainings)
+    assert array.elements == {0: (a, b), 1: (c, d), 2: (e, f)}
+
+
+@pytest.mark.parametrize("pack_seconds", [0.0, 60.0, 1e9, float("inf")])
+def test_a_task_of_unknown_length_has_a_job_of_its_own(pack_seconds: float) -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(3)]
+    unknown = trainings[1].address
+    (array,) = laid_out(
+        trainings,
+        seconds=lambda task: None if task.address == unknown else 0.0,
+        pack_seconds=pack_seconds,
+    )
+    assert (unknown,) in array.elements.values()
+
+
+def test_a_parent_queued_by_an_earlier_submission_is_waited_for_at_its_own_index() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(2)]
+    queued = {
+        t.address: Element(array="old", index=i) for t, i in zip(trainings, (7, 2), strict=True)
+    }
+    bounds = [tiny.likelihood(training) for training in trainings]
+    (array,) = laid_out(bounds, queued=queued)
+    assert array.elements == {7: (bounds[0].address,), 2: (bounds[1].address,)}
+    assert [(d.kind, d.array) for d in array.after] == [("aftercorr", "old")]
+
+
+def test_a_parent_that_is_done_is_not_waited_for() -> None:
+    (array,) = laid_out([tiny.likelihood(tiny.training())])
+    assert array.after == ()
+
+
+def test_nothing_to_do_makes_no_arrays() -> None:
+    assert laid_out([]) == []
+
+
+def test_trainings_with_unequally_many_tasks_have_them_at_their_own_index() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(3)]
+    counts = dict(zip(trainings, (1, 3, 2), strict=True))
+    bounds = [tiny.likelihood(t, seed=i) for t, count in counts.items() for i in range(count)]
+    made = laid_out([*trainings, *bounds])
+    assert times_placed(made) == {task.address: 1 for task in [*trainings, *bounds]}
+    assert [sorted(array.elements) for array in made] == [[0, 1, 2], [0, 1, 2], [1, 2], [1]]
+    assert faults(made, [*trainings, *bounds], {}) == []
+
+
+@pytest.mark.parametrize("pack_seconds", [0.0, 600.0])
+@pytest.mark.parametrize("max_size", [1001, 4])
+def test_the_real_sweep_is_laid_out_whole_and_in_order(max_size: int, pack_seconds: float) -> None:
+    tasks = list(expand(read_sweep(ROOT / "sweeps" / "sigma_ablation.yaml")).tasks.values())
+    made = laid_out(tasks, seconds=lambda task: 100.0, pack_seconds=pack_seconds, max_size=max_size)
+    assert times_placed(made) == {task.address: 1 for task in tasks}
+    assert faults(made, tasks, {}) == []
+    assert max(index for array in made for index in array.elements) < max_size
+
+
+def test_more_seeds_do_not_make_more_arrays_of_the_real_sweep() -> None:
+    path = ROOT / "sweeps" / "sigma_ablation.yaml"
+    few, many = (
+        list(expand(read_sweep(path, seeds=range(seeds))).tasks.values()) for seeds in (2, 5)
+    )
+    assert len(many) > 2 * len(few)
+    assert len(laid_out(many)) == len(laid_out(few))

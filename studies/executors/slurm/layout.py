@@ -118,7 +118,8 @@ class _Packing:
         for task in tasks:
             seconds = self.seconds(task)
             length = math.inf if seconds is None else seconds
-            if pack and total + length > self.limit:
+            fits = math.isfinite(total + length) and total + length <= self.limit
+            if pack and not fits:
                 yield tuple(pack)
                 pack, total = [], 0.0
             pack.append(task.address)
@@ -163,7 +164,7 @@ def _columns(
     for task in group:
         parents = [element for element in _above(task, placed) if element.array in own]
         indices = {element.index for element in parents}
-        if len(indices) != 1 or {element.array for element in parents} != set(own):
+        if len(indices) != 1:
             return None
         columns[indices.pop()].append(task)
     return columns

@@ -134,6 +134,8 @@ def sbatch(path: Path) -> str:
 
 
 ADVICE = {
+    "job submit limit": "the same command goes on from here when some jobs have ended; "
+    "if none are in the queue, ask for less with --resource",
     "invalid partition": "choose one that `sinfo` lists with --resource partition=NAME",
     "account": "choose one that `sacctmgr show user $USER withassoc` lists with --resource "
     "account=NAME",
@@ -142,9 +144,8 @@ ADVICE = {
     "node configuration is not available": "ask for less memory, fewer CPUs or GPUs, or another "
     "GPU type (`sinfo -o '%P %c %m %G'` shows what there is)",
     "time limit": "ask for less with --resource time_min=N, or use another partition",
-    "job submit limit": "the same command goes on from here when some jobs have ended",
 }
-"""What to try, by words in the scheduler's own message."""
+"""What to try, by words in the scheduler's own message; the first found count."""
 
 
 def _advice(message: str) -> str:

@@ -4,7 +4,6 @@ A job that saved and left on request has said so itself. Of one that died, accou
 cause; without it the attempt counts as lost. A task is tried again by the next `run`, a few times.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,14 +47,11 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
 
     Args:
         store: Where the tasks stand.
-        addresses: Of tasks, in the order of the plan.
-        jobs: What is in the queue.
+        addresses: Of tasks; what else their jobs were to do is settled as well.
+        jobs: What is in the queue of the arrays of these tasks.
     """
-    gone: dict[Element, list[str]] = defaultdict(list)
-    for address in addresses:
-        element = store.submission(address)
-        if element is not None and element not in jobs and store.result(address) is None:
-            gone[element].append(address)
+    places = {store.submission(a) for a in addresses if store.result(a) is None}
+    gone = {e: store.unfinished(e) for e in places if e is not None and e not in jobs}
     numbers = {job.number for job in jobs.values()}
     states = ended({element.array for element in gone})
     for element, unfinished in gone.items():
@@ -74,24 +70,31 @@ def _blame_first(
     log: tuple[str, ...],
     alive: set[str],
 ) -> None:
-    """A job does its tasks in order: the first without an end is the one that it was at."""
+    """A job does its tasks in order: the first that it had not behind it is the one it was at."""
     for address in unfinished:
-        if store.failure(address) is not None:
-            continue
         claim = store.claim_of(address)
+        if claim is None and _is_behind(store, address):
+            continue
         cause = CAUSES.get(state or "", LOST)
         if claim is not None:
             if claim.executor == "slurm" and claim.job not in alive:
                 store.bury(address, dead=claim, failure=_limited(store, address, cause), log=log)
-        elif (
-            state not in HARMLESS and not store.was_begun(address) and _could_begin(store, address)
-        ):
+        elif state not in HARMLESS and not store.was_begun(address):
             _record(store, address, _limited(store, address, cause), log)
         return
 
 
+def _is_behind(store: Store, address: str) -> bool:
+    """Whether a job went on to its next task: this one failed, or could not begin."""
+    numbers = store.attempts(address)
+    last = store.attempt_failure(address, numbers[-1]) if numbers else None
+    if last is not None and last.final and store.was_begun(address):  # perhaps to be tried again
+        return True
+    return store.failure(address) is not None or not _could_begin(store, address)
+
+
 def _could_begin(store: Store, address: str) -> bool:
-    return all(store.result(need) is not None for _, need in store.task(address).needs)
+    return all(store.result(need) is not None for need in store.needs(address))
 
 
 def _record(store: Store, address: str, failure: Failure, log: tuple[str, ...]) -> None:

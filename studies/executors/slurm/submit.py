@@ -13,7 +13,7 @@ from pathlib import Path
 
 from iddpm.checks import check_shares
 from iddpm.config import ConfigError, TrainConfig
-from iddpm.files import write_whole
+from iddpm.files import StorageError, write_whole
 from studies.executors.slurm import queue
 from studies.executors.slurm.layout import Array, Dependency, arrays
 from studies.executors.slurm.queue import Job, SlurmError
@@ -82,7 +82,8 @@ def submit(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissio
 
     Raises:
         SlurmError: If the scheduler refuses. What it had taken before stays in the queue.
-        ConfigError: If it would take more GPU-hours than the settings allow.
+        ConfigError: If it would take more GPU-hours than the settings allow, or the blocks of a
+            training cannot be shared out among its processes.
         StorageError: If the store cannot be written.
     """
     for task in tasks:
@@ -90,7 +91,7 @@ def submit(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissio
     with store.submitting():
         jobs = _in_queue(store, tasks)
         hopeless = [element for element, job in jobs.items() if job.is_hopeless]
-        queue.cancel([jobs.pop(element) for element in hopeless])
+        _take_out(store, {element: jobs.pop(element) for element in hopeless})
         settle(store, [task.address for task in tasks], jobs)
         draft = _Draft(store, tasks, jobs, settings)
         draft.refuse_uneven_shares()
@@ -110,8 +111,10 @@ def preview(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissi
 
     Raises:
         SlurmError: If the scheduler does not answer.
+        ConfigError: If the blocks of a training cannot be shared out among its processes.
     """
     draft = _Draft(store, tasks, _in_queue(store, tasks), settings)
+    draft.refuse_uneven_shares()
     code = snapshot(store.root, write=False)
     numbers = {array.name: f"<number of {array.name}>" for array in draft.arrays}
     numbers |= {element.array: job.array_id for element, job in draft.jobs.items()}
@@ -133,17 +136,21 @@ def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
         jobs = queue.queued({element.array for element in wanted})
         left = {element: _left(store, element) for element in wanted & jobs.keys()}
         chosen = [element for element, tasks in left.items() if tasks <= set(addresses)]
-        queue.cancel([jobs[element] for element in chosen])
-        for element in chosen:
-            for address in left[element]:
-                store.withdraw(address)
+        _take_out(store, {element: jobs[element] for element in chosen})
     return len(chosen), len(left) - len(chosen)
 
 
 def _left(store: Store, element: Element) -> set[str]:
     """The tasks that an element has yet to do."""
-    tasks = store.submitted(element.array)[element.index]
-    return {a for a in tasks if store.submission(a) == element and store.result(a) is None}
+    return {a for a in store.unfinished(element) if store.state(a) != "failed"}
+
+
+def _take_out(store: Store, jobs: Mapping[Element, Job]) -> None:
+    """Cancel jobs, and forget that they were to do anything."""
+    queue.cancel(list(jobs.values()))
+    for element in jobs:
+        for address in store.unfinished(element):
+            store.withdraw(address)
 
 
 def _in_queue(store: Store, tasks: Sequence[Task]) -> dict[Element, Job]:
@@ -153,12 +160,12 @@ def _in_queue(store: Store, tasks: Sequence[Task]) -> dict[Element, Job]:
 
 def _queue(store: Store, array: Array, text: str) -> str:
     """Submit one array; its number. Nothing is left behind where that is refused."""
-    store.record_submission(array.name, array.elements)
     path = store.submission_folder(array.name) / "script.sh"
     try:
+        store.record_submission(array.name, array.elements)
         write_whole(path, text.encode())
         return sbatch(path)
-    except SlurmError:
+    except (SlurmError, StorageError):
         for address in array.tasks:
             store.withdraw(address)
         raise

@@ -1,0 +1,15 @@
+"""The made-up scheduler, in place of any that this machine has."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.witness.fake_slurm import FakeSlurm, path_with
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
+    """A scheduler with an empty queue, first on PATH."""
+    fake = FakeSlurm(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", path_with(fake))
+    return fake

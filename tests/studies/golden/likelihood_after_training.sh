@@ -1,0 +1,29 @@
+#!/bin/bash
+
+# Parameters
+#SBATCH --array=0
+#SBATCH --cpus-per-task=1
+#SBATCH --dependency=afterok:100_0
+#SBATCH --job-name=study.likelihood.TOKEN-1
+#SBATCH --kill-on-invalid-dep=yes
+#SBATCH --mem=8192M
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=1
+#SBATCH --open-mode=append
+#SBATCH --output=STORE/submissions/study.likelihood.TOKEN-1/%A_%a_0_log.out
+#SBATCH --requeue
+#SBATCH --signal=USR2@300
+#SBATCH --time=60
+
+# setup
+export PYTHONPATH=STORE/code/DIGEST
+export STUDIES_EXECUTOR=slurm
+export STUDIES_JOB_START=$(date +%s)
+export STUDIES_FIRST_NODE=$(hostname)
+export OMP_NUM_THREADS=1
+export MKL_NUM_THREADS=1
+export OPENBLAS_NUM_THREADS=1
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output STORE/submissions/study.likelihood.TOKEN-1/%A_%a_%t_log.out --kill-on-bad-exit=1 PYTHON -P -m studies.executors.slurm.job STORE study.likelihood.TOKEN-1

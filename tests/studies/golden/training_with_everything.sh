@@ -1,0 +1,37 @@
+#!/bin/bash
+
+# Parameters
+#SBATCH --account=us
+#SBATCH --array=0-1%5
+#SBATCH --comment='two words'
+#SBATCH --constraint='fast&new'
+#SBATCH --cpus-per-task=3
+#SBATCH --exclude='node[1-3]'
+#SBATCH --exclusive
+#SBATCH --gpus-per-node=a100:4
+#SBATCH --job-name=study.train.TOKEN-0
+#SBATCH --kill-on-invalid-dep=yes
+#SBATCH --mem=1536M
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=4
+#SBATCH --open-mode=append
+#SBATCH --output=STORE/submissions/study.train.TOKEN-0/%A_%a_0_log.out
+#SBATCH --partition=big
+#SBATCH --qos=high
+#SBATCH --requeue
+#SBATCH --reservation=maintenance
+#SBATCH --signal=USR2@300
+#SBATCH --time=90
+
+# setup
+export PYTHONPATH=STORE/code/DIGEST
+export STUDIES_EXECUTOR=slurm
+export STUDIES_JOB_START=$(date +%s)
+export STUDIES_FIRST_NODE=$(hostname)
+export OMP_NUM_THREADS=1
+export MKL_NUM_THREADS=1
+export OPENBLAS_NUM_THREADS=1
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output STORE/submissions/study.train.TOKEN-0/%A_%a_%t_log.out --kill-on-bad-exit=1 PYTHON -P -m studies.executors.slurm.job STORE study.train.TOKEN-0

@@ -1,0 +1,114 @@
+"""How long tasks will take, from made-up times of others."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iddpm.config import Ancestral, Ddim, DiffusionConfig
+from iddpm.files import read_json, write_json
+from studies.forecast import Forecast
+from studies.store import Store
+from studies.tasks import Task
+from tests.witness import tiny
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def took(store: Store, seconds: float, task: Task, attempt: int = 1) -> None:
+    store.create(task)
+    claim = store.claim(task.address)
+    assert claim is not None
+    store.publish(claim, {}, {"seconds": seconds, "attempt": attempt})
+
+
+def seconds(store: Store, task: Task, *parents: Task) -> float | None:
+    return Forecast(store).seconds(task, {p.address: p for p in parents}.__getitem__)
+
+
+TRAINING = tiny.training(steps=10)
+
+
+def test_of_a_kind_that_was_never_done_nothing_is_known(store: Store) -> None:
+    took(store, 5.0, TRAINING)
+    bound = tiny.likelihood(TRAINING)
+    assert seconds(store, bound, TRAINING) is None
+    assert seconds(store, tiny.extractor()) is None
+
+
+def test_a_training_takes_time_in_proportion_to_its_steps_whatever_seed_and_chain(
+    store: Store,
+) -> None:
+    took(store, 5.0, TRAINING)
+    assert seconds(store, tiny.training(seed=3, steps=40)) == pytest.approx(20.0)
+    chain = DiffusionConfig(steps=77)
+    assert seconds(store, tiny.training(diffusion=chain)) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        tiny.training(batch_size=8),
+        tiny.training(network=replace(tiny.NETWORK, model_channels=8)),
+    ],
+)
+def test_a_training_of_another_network_or_batch_is_not_like_it(store: Store, other: Task) -> None:
+    took(store, 5.0, TRAINING)
+    assert seconds(store, other) is None
+
+
+def test_of_many_times_the_median_rate_counts(store: Store) -> None:
+    for seed, time in enumerate((1.0, 2.0, 99.0)):
+        took(store, time, tiny.training(seed=seed))
+    assert seconds(store, tiny.training(seed=9)) == pytest.approx(2.0)
+
+
+def test_samples_and_bounds_take_time_by_the_calls_of_the_network_on_an_image(
+    store: Store,
+) -> None:
+    store.create(TRAINING)
+    took(store, 6.0, tiny.sampling(TRAINING))  # 4 images in 5 steps
+    half = tiny.sampling(TRAINING, Ddim(), seed=1, last_block=1)  # 2 images
+    assert seconds(store, half, TRAINING) == pytest.approx(3.0)
+    twice = tiny.sampling(TRAINING, Ancestral(variance="beta"), steps=10)
+    assert seconds(store, twice, TRAINING) == pytest.approx(12.0)
+    took(store, 8.0, tiny.likelihood(TRAINING))  # 4 images in all 10 steps
+    short = tiny.likelihood(TRAINING, images=2, steps=5)
+    assert seconds(store, short, TRAINING) == pytest.approx(2.0)
+
+
+def test_blocks_of_another_size_are_not_alike(store: Store) -> None:
+    store.create(TRAINING)
+    took(store, 6.0, tiny.sampling(TRAINING))
+    assert seconds(store, tiny.sampling(TRAINING, block_size=4), TRAINING) is None
+
+
+def test_features_take_time_by_the_image_and_by_what_reads_them(store: Store) -> None:
+    extractor = tiny.extractor()
+    store.create(extractor)
+    took(store, 4.0, tiny.real_features(extractor))  # 8 images
+    drawn = tiny.drawn_features(extractor, tiny.sampling(TRAINING), images=2)
+    assert seconds(store, drawn, extractor) == pytest.approx(1.0)
+
+
+def test_a_task_that_was_gone_on_with_tells_nothing_of_its_whole_time(store: Store) -> None:
+    took(store, 1.0, tiny.training(seed=1), attempt=2)
+    assert seconds(store, TRAINING) is None
+
+
+def test_a_task_of_another_version_is_passed_over(store: Store) -> None:
+    took(store, 5.0, TRAINING)
+    path = store.folder(TRAINING.address) / "task.json"
+    write_json(path, read_json(path) | {"schema": 99})
+    assert seconds(store, tiny.training(seed=1)) is None
+
+
+def test_a_score_takes_as_long_as_the_last(store: Store) -> None:
+    extractor = tiny.extractor()
+    real = tiny.real_features(extractor)
+    took(store, 2.0, tiny.score(real, real))
+    drawn = tiny.drawn_features(extractor, tiny.sampling(TRAINING), images=2)
+    assert seconds(store, tiny.score(drawn, real)) == 2.0

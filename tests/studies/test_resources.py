@@ -1,0 +1,208 @@
+"""What jobs ask for: layers in their order, and what is refused of them."""
+
+from pathlib import Path
+
+import pytest
+
+from iddpm.config import ConfigError
+from studies.documents import Node, parse
+from studies.plan import expand
+from studies.resources import Resources, override_layer, resources, user_layer
+from studies.spec import read_sweep
+from studies.tasks import KINDS
+from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
+
+
+def layer(text: str) -> Node:
+    return parse(text, lambda line: f"f.yaml:{line}", "resources")
+
+
+def refusal(*layers: Node) -> str:
+    with pytest.raises(ConfigError) as error:
+        resources(layers)
+    return str(error.value)
+
+
+# -------------------------------------------------------------------------------------- layers
+
+
+def test_without_layers_every_kind_has_the_defaults() -> None:
+    assert resources([]) == dict.fromkeys(KINDS, Resources())
+
+
+def test_the_later_layer_wins_setting_by_setting() -> None:
+    found = resources(
+        [layer("all: {cpus: 2, time_min: 7}"), layer("all: {cpus: 3}"), layer("all: {account: a}")]
+    )
+    assert found == dict.fromkeys(KINDS, Resources(cpus=3, time_min=7, account="a"))
+
+
+def test_within_a_layer_a_kind_wins_over_all_whichever_stands_first() -> None:
+    found = resources([layer("train: {cpus: 4}\nall: {cpus: 2}")])
+    assert (found["train"].cpus, found["score"].cpus) == (4, 2)
+
+
+def test_all_of_a_later_layer_wins_over_a_kind_of_an_earlier_one() -> None:
+    found = resources([layer("train: {cpus: 4}"), layer("all: {cpus: 2}")])
+    assert found["train"].cpus == 2
+
+
+def test_a_later_layer_can_take_a_setting_back() -> None:
+    found = resources([layer("all: {partition: big}"), layer("all: {partition: null}")])
+    assert found["train"].partition is None
+
+
+def test_a_layer_with_nothing_in_it_changes_nothing() -> None:
+    assert resources([layer("all:"), layer("train: {}"), Node(None, "f")]) == resources([])
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "cpus"), [("cpus", "5", (5, 5)), ("train.cpus", "5", (5, 1))]
+)
+def test_an_option_is_a_setting_of_all_kinds_or_of_one(
+    key: str, text: str, cpus: tuple[int, int]
+) -> None:
+    found = resources([override_layer(key, text)])
+    assert (found["train"].cpus, found["score"].cpus) == cpus
+
+
+def test_an_option_may_be_a_list_or_have_brackets_and_commas() -> None:
+    found = resources(
+        [override_layer("sbatch", "[--exclusive]"), override_layer("exclude", "node[1-3],node7")]
+    )["score"]
+    assert (found.sbatch, found.exclude) == (("--exclusive",), "node[1-3],node7")
+
+
+def test_a_training_has_a_process_for_each_gpu_and_at_least_one_on_each_node() -> None:
+    assert Resources(nodes=2, gpus=4).processes == 8
+    assert Resources(nodes=2).processes == 2
+
+
+# ------------------------------------------------------------------------------------ messages
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time_min: 0", "time_min: expected at least 1, found 0"),
+        ("cpus: -1", "cpus: expected at least 1, found -1"),
+        ("nodes: 0", "nodes: expected at least 1, found 0"),
+        ("gpus: -1", "gpus: expected at least 0, found -1"),
+        ("memory_gb: 0", "memory_gb: expected a positive number, found 0.0"),
+        ("memory_gb: .nan", "memory_gb: expected a"),
+        ("gpu_type: a100", "gpu_type: expected gpus to be at least 1, found 0 of 'a100'"),
+        ("sbatch: [-p]", "sbatch: expected options such as --reservation=x, found '-p'"),
+        ("sbatch: --x", "sbatch: expected a list of texts, found '--x'"),
+        ("cpus: two", "cpus: expected a whole number, found 'two'"),
+        ("cpus: 1.5", "cpus: expected a whole number, found 1.5"),
+        ("gpu: 1", "gpu: no such field; did you mean 'gpus'?"),
+        ("partition: 3", "partition: expected text or null, found 3"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_place(text: str, message: str) -> None:
+    assert refusal(layer(f"all:\n  {text}")).startswith(f"f.yaml:2: resources.extractor.{message}")
+
+
+def test_a_kind_that_is_none_is_refused_with_its_place() -> None:
+    expected = "f.yaml:2: resources.trian: no such key; did you mean 'train'?"
+    assert refusal(layer("all: {}\ntrian: {cpus: 2}")) == expected
+
+
+def test_settings_that_are_no_mapping_are_refused_with_their_place() -> None:
+    assert refusal(layer("train: 4")) == "f.yaml:1: resources.train: expected a mapping, found 4"
+    assert refusal(layer("[1]")) == "f.yaml:1: resources: expected a mapping, found [1]"
+
+
+@pytest.mark.parametrize("setting", ["gpus: 2", "nodes: 2"])
+def test_several_processes_are_for_trainings_alone_and_refused_where_they_were_asked(
+    setting: str,
+) -> None:
+    one = layer(f"train: {{{setting}}}")
+    assert resources([one])["train"].processes == 2
+    gpus = 2 if setting.startswith("gpus") else 0
+    assert refusal(layer(f"all:\n  {setting}"), override_layer("partition", "p")) == (
+        "f.yaml:2: resources.extractor: expected one process (only a training runs on several), "
+        f"found {3 - max(gpus, 1)} nodes with {gpus} GPUs each; give these to train alone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("cpus", "x", "--resource cpus=x: resources.extractor.cpus: expected a whole number"),
+        ("a.cpus", "1", "--resource a.cpus=1: resources.a: no such key; "),
+        ("train.x.cpus", "1", "--resource train.x.cpus=1: resources.train.x: no such key; "),
+        ("cpus", "[", "--resource cpus=[: expected a value, found broken YAML"),
+        ("cpus", "", "--resource cpus=: expected a value, found an empty document"),
+    ],
+)
+def test_a_wrong_option_is_refused_as_it_was_written(key: str, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        resources([override_layer(key, text)])
+    assert str(error.value).startswith(message)
+
+
+# --------------------------------------------------------------------------------------- files
+
+
+def test_the_users_file_is_found_in_the_configuration_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert user_layer() == []
+    path = tmp_path / "iddpm-studies" / "resources.yaml"
+    path.parent.mkdir()
+    path.write_text("all: {account: mine}\n")
+    assert resources(user_layer())["train"].account == "mine"
+    path.write_text("\nal: {account: mine}\n")
+    assert refusal(*user_layer()) == f"{path}:2: resources.al: no such key; did you mean 'all'?"
+    path.write_text("all: {\n")
+    with pytest.raises(ConfigError, match="expected a file of resources, found broken YAML"):
+        user_layer()
+
+
+def test_without_that_variable_the_folder_is_dot_config_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / ".config" / "iddpm-studies" / "resources.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("all: {account: mine}\n")
+    assert resources(user_layer())["train"].account == "mine"
+
+
+def test_the_sweep_wins_over_its_preset(tmp_path: Path) -> None:
+    path = write_sweep(
+        tmp_path,
+        SWEEP + "resources: {train: {cpus: 3}}\n",
+        PRESET + "resources: {train: {cpus: 2, gpus: 1}}\n",
+    )
+    found = resources(read_sweep(path).resources)["train"]
+    assert (found.cpus, found.gpus) == (3, 1)
+
+
+WRONG = "resources:\n  all:\n    cpu: 2\n"
+
+
+def test_wrong_resources_of_a_sweep_are_refused_with_file_and_line(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, SWEEP + WRONG)
+    line = SWEEP.count("\n") + 3
+    with pytest.raises(ConfigError) as error:
+        read_sweep(path)
+    assert str(error.value).startswith(f"{path}:{line}: resources.extractor.cpu: no such field")
+
+
+def test_wrong_resources_of_a_preset_are_refused_with_file_and_line(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, SWEEP, PRESET + WRONG)
+    preset, line = tmp_path / "presets" / "tiny.yaml", PRESET.count("\n") + 3
+    with pytest.raises(ConfigError) as error:
+        read_sweep(path)
+    assert str(error.value).startswith(f"{preset}:{line}: resources.extractor.cpu: no such field")
+
+
+def test_no_address_depends_on_resources(tmp_path: Path) -> None:
+    plain = expand(read_sweep(write_sweep(tmp_path))).tasks
+    asked = "resources: {all: {time_min: 9, memory_gb: 3}, train: {gpus: 4, nodes: 2}}\n"
+    path = write_sweep(tmp_path, SWEEP + asked, PRESET + asked)
+    assert expand(read_sweep(path)).tasks == plain

@@ -1,0 +1,294 @@
+"""Where tasks stand, in the words that a person reads."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from iddpm.files import write_json
+from studies import ownership, status
+from studies.executors.slurm.queue import NEVER
+from studies.ownership import Claim, Place, here
+from studies.standing import Standing, standings
+from studies.store import Beat, Failure, Store
+from studies.tasks import Task
+from tests.witness import tiny
+from tests.witness.fake_slurm import FakeSlurm
+
+TRAINING = tiny.training()
+BOUND = tiny.likelihood(TRAINING)
+AGAIN = "the same run command submits it again"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def stands(store: Store, task: Task = TRAINING) -> Standing:
+    """Where a task stands among the two."""
+    store.create(TRAINING)
+    store.create(BOUND)
+    found, note = standings(store, [TRAINING.address, BOUND.address])
+    assert note == ""
+    return found[task.address]
+
+
+def queued(store: Store, slurm: FakeSlurm, *tasks: Task, **changes: str) -> None:
+    """Tasks in the queue, an element each of array `array`."""
+    for task in tasks:
+        store.create(task)
+    store.record_submission("array", {i: [task.address] for i, task in enumerate(tasks)})
+    script = slurm.folder / "script"
+    script.write_text(f"#SBATCH --array=0-{len(tasks) - 1}\n#SBATCH --job-name=array\n")
+    slurm.submit(script)
+    for index in range(len(tasks)):
+        slurm.set("array", index, **changes)
+
+
+def claimed(store: Store, monkeypatch: pytest.MonkeyPatch, job: str | None = None) -> Claim:
+    """A claim of this process, as a job of this number makes it."""
+    store.create(TRAINING)
+    with monkeypatch.context() as patch:
+        if job is not None:
+            patch.setenv("STUDIES_EXECUTOR", "slurm")
+            patch.setenv("SLURM_JOB_ID", job)
+        claim = store.claim(TRAINING.address)
+    assert claim is not None
+    return claim
+
+
+def fail(store: Store, failure: Failure) -> None:
+    store.create(TRAINING)
+    claim = store.claim(TRAINING.address)
+    assert claim is not None
+    store.fail(claim, failure)
+
+
+BROKEN = Failure(error="oom", message="MemoryError: no more", log=("a", "b", "c", "d"))
+
+
+# --------------------------------------------------------------------------- without a scheduler
+
+
+def test_a_task_that_nobody_has_begun_is_planned(store: Store) -> None:
+    assert stands(store) == Standing("planned")
+
+
+def test_a_done_task_tells_how_long_it_took(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.publish(claimed(store, monkeypatch), {}, {"seconds": 12.6})
+    assert stands(store) == Standing("done", "in 13 s")
+
+
+def test_a_failed_task_tells_its_class_message_and_log(store: Store) -> None:
+    fail(store, BROKEN)
+    assert stands(store) == Standing("failed", "oom: MemoryError: no more", ("a", "b", "c", "d"))
+
+
+def test_what_needs_a_failed_task_waits_for_it_by_name(store: Store) -> None:
+    fail(store, BROKEN)
+    waiting = Standing("waiting", f"for {TRAINING.address}, which failed")
+    assert stands(store, BOUND) == waiting
+
+
+def test_a_stopped_task_tells_why(store: Store) -> None:
+    fail(store, Failure(error="timeout", message="after 7 of 10 steps", final=False))
+    assert stands(store) == Standing("planned", "stopped (timeout): after 7 of 10 steps")
+
+
+def test_a_running_task_tells_where_how_far_and_how_fast(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(store, monkeypatch)
+    place = f"on {here().host}, process {claim.pid}"
+    assert stands(store) == Standing("running", place)
+    store.beat(claim, Beat(done=0, total=10, unit="steps"), 0.0)
+    assert stands(store) == Standing("running", place)
+    early = replace(claim, claimed_at="2020-01-01T00:00:00+00:00")
+    write_json(store.folder(TRAINING.address) / "claim.json", asdict(early))
+    store.beat(early, Beat(done=5, total=10, unit="steps"), 1.0)
+    told = stands(store)
+    assert told.state == "running"
+    assert told.detail.startswith(f"{place}, 5 of 10 steps, ")
+    assert " steps/s, about " in told.detail
+
+
+# ------------------------------------------------------------------------------ with a scheduler
+
+
+def test_a_task_in_the_queue_tells_its_job_and_why_it_waits(store: Store, slurm: FakeSlurm) -> None:
+    queued(store, slurm, TRAINING, reason="Priority")
+    assert stands(store) == Standing("queued", "as job 100_0 (Priority)")
+
+
+def test_a_task_whose_job_runs_and_has_not_come_to_it_is_queued(
+    store: Store, slurm: FakeSlurm
+) -> None:
+    queued(store, slurm, TRAINING, state="RUNNING", node="n7")
+    assert stands(store) == Standing("queued", "its job 100_0 is running on n7")
+
+
+def test_a_task_that_a_job_is_at_tells_node_and_job(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(store, slurm, TRAINING, state="RUNNING", node="n7", number="123")
+    claimed(store, monkeypatch, "123")
+    assert stands(store) == Standing("running", "on n7, job 100_0")
+
+
+@pytest.mark.parametrize("job", [None, "99"])
+def test_a_queued_task_that_another_run_is_at_tells_that_ones_place(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch, job: str | None
+) -> None:
+    queued(store, slurm, TRAINING)
+    claim = claimed(store, monkeypatch, job)
+    assert stands(store) == Standing("running", f"on {here().host}, process {claim.pid}")
+
+
+def test_a_task_whose_job_is_gone_is_lost(store: Store, slurm: FakeSlurm) -> None:
+    queued(store, slurm, TRAINING)
+    slurm.end("array", 0)
+    assert stands(store) == Standing("lost", f"its job left the queue without a result; {AGAIN}")
+
+
+def test_a_task_whose_job_can_never_run_is_lost(store: Store, slurm: FakeSlurm) -> None:
+    queued(store, slurm, TRAINING, reason=NEVER)
+    assert stands(store).state == "lost"
+
+
+def test_a_task_whose_job_went_while_at_it_is_lost(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(store, slurm, TRAINING)
+    claimed(store, monkeypatch, "100")
+    slurm.end("array", 0)
+    assert stands(store) == Standing("lost", f"job 100 left the queue without a word; {AGAIN}")
+
+
+def test_a_queued_task_that_needs_a_failed_one_waits(store: Store, slurm: FakeSlurm) -> None:
+    fail(store, BROKEN)
+    queued(store, slurm, BOUND)
+    assert stands(store, BOUND).state == "waiting"
+
+
+def test_the_scheduler_is_asked_once_for_everything_and_for_nothing_not_at_all(
+    store: Store, slurm: FakeSlurm
+) -> None:
+    tasks = [tiny.training(seed=seed) for seed in range(4)]
+    stands(store)
+    assert slurm.calls("squeue") == []
+    queued(store, slurm, *tasks)
+    store.record_submission("second", {0: [TRAINING.address]})
+    standings(store, [task.address for task in [*tasks, TRAINING]])
+    assert len(slurm.calls("squeue")) == 1
+
+
+def test_without_an_answer_tasks_are_as_the_store_has_them_and_the_scheduler_is_quoted(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(store, slurm, TRAINING, BOUND)
+    claim = claimed(store, monkeypatch, "100")
+    slurm.refuse("squeue", "squeue: error: no controller\n  try later\n")
+    found, note = standings(store, [TRAINING.address, BOUND.address])
+    assert note == "the queue is not known: squeue: squeue: error: no controller; try later"
+    assert found == {
+        TRAINING.address: Standing("running", f"on {here().host}, process {claim.pid}"),
+        BOUND.address: Standing("submitted", "in array array"),
+    }
+
+
+# ----------------------------------------------------------------------------------- the door
+
+
+def shown(store: Store, *options: str) -> int:
+    store.record_study("mine", {"tasks": [TRAINING.address, BOUND.address]})
+    store.create(TRAINING)
+    store.create(BOUND)
+    return status.main(["--store", str(store.root), *options])
+
+
+def test_status_of_a_study_shows_the_last_lines_of_what_failed(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail(store, BROKEN)
+    assert shown(store, "mine") == 0
+    assert capsys.readouterr().out == (
+        f"{TRAINING.address}  failed  oom: MemoryError: no more\n    b\n    c\n    d\n"
+        f"{BOUND.address}  waiting  for {TRAINING.address}, which failed\n"
+    )
+    assert shown(store) == 0
+    assert capsys.readouterr().out == "mine: 2 tasks: 1 failed, 1 waiting\n"
+
+
+def test_a_scheduler_that_does_not_answer_is_told_below_the_tasks(
+    store: Store, slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queued(store, slurm, TRAINING)
+    slurm.refuse("squeue", "down")
+    assert shown(store) == 0
+    assert capsys.readouterr().out == (
+        "mine: 2 tasks: 1 submitted, 1 planned\nthe queue is not known: squeue: down\n"
+    )
+
+
+def between_looks(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> list[float]:
+    """Let `status --watch` act instead of sleep; a list of how long it would have slept."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if seconds >= 1:  # what waits for a command to end sleeps less
+            slept.append(seconds)
+            act(len(slept))
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    return slept
+
+
+def test_watch_ends_when_nothing_moves(
+    store: Store,
+    slurm: FakeSlurm,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    queued(store, slurm, TRAINING)
+    slept = between_looks(monkeypatch, lambda look: slurm.end("array", 0) if look == 2 else None)
+    assert shown(store, "--watch") == 0
+    assert slept == [status.WATCH_SECONDS] * 2
+    assert capsys.readouterr().out.splitlines() == [
+        *["mine: 2 tasks: 1 queued, 1 planned"] * 2,
+        "mine: 2 tasks: 1 lost, 1 planned",
+    ]
+
+
+def test_watch_sees_a_worker_of_another_machine_die(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(store, monkeypatch)
+    afar = replace(claim, place=Place(host="elsewhere", boot="", namespace=""))
+    write_json(store.folder(TRAINING.address) / "claim.json", asdict(afar))
+    monkeypatch.setattr(ownership, "LEASE_SECONDS", 0.0)
+
+    def look(number: int) -> None:
+        assert number < 5
+
+    between_looks(monkeypatch, look)
+    assert shown(store, "--watch") == 0
+    assert store.state(TRAINING.address) == "running", "only who watches has seen it stand still"
+
+
+def test_watch_ends_on_ctrl_c_with_a_word(
+    store: Store,
+    slurm: FakeSlurm,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    queued(store, slurm, TRAINING)
+
+    def interrupted(look: int) -> None:
+        raise KeyboardInterrupt
+
+    between_looks(monkeypatch, interrupted)
+    assert shown(store, "--watch") == 0
+    assert capsys.readouterr().out.endswith("no longer watching; what runs goes on\n")

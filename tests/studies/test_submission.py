@@ -1,0 +1,548 @@
+"""What goes to the scheduler, what is written of it, and what is told where it refuses."""
+
+import hashlib
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+import iddpm
+import studies
+from iddpm.config import ConfigError
+from iddpm.files import StorageError, read_json
+from studies import cancel, run
+from studies.executors import slurm as executor
+from studies.executors.slurm import Settings, SlurmError, Submission
+from studies.executors.slurm.queue import NEVER
+from studies.executors.slurm.script import warning_seconds
+from studies.executors.slurm.snapshot import snapshot
+from studies.provenance import commit
+from studies.resources import Resources
+from studies.store import Failure, Store
+from studies.tasks import KINDS, Task
+from studies.worker import run_task
+from tests.witness import tiny
+from tests.witness.fake_slurm import FakeSlurm
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET, SWEEP
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def training(seed: int = 0) -> Task:
+    """One that up to eight processes can share."""
+    return tiny.training(seed=seed, batch_size=8, block_size=1)
+
+
+TRAINING = training()
+BOUND = tiny.likelihood(TRAINING)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def settings(
+    resources: Mapping[str, Resources] | None = None,
+    *,
+    pack_min: float = 10.0,
+    max_parallel: int | None = None,
+    max_gpu_hours: float | None = None,
+) -> Settings:
+    return Settings(
+        name="study",
+        resources=dict.fromkeys(KINDS, Resources()) | dict(resources or {}),
+        pack_min=pack_min,
+        max_parallel=max_parallel,
+        max_gpu_hours=max_gpu_hours,
+    )
+
+
+def submit(store: Store, *tasks: Task) -> Submission:
+    return executor.submit(store, tasks, settings())
+
+
+def publish(store: Store, task: Task, seconds: float = 1.0) -> None:
+    """A made-up result."""
+    store.create(task)
+    claim = store.claim(task.address)
+    assert claim is not None
+    store.publish(claim, {}, {"seconds": seconds, "attempt": claim.attempt})
+
+
+def fail(store: Store, task: Task, failure: Failure) -> None:
+    store.create(task)
+    claim = store.claim(task.address)
+    assert claim is not None
+    store.fail(claim, failure)
+
+
+BROKEN = Failure(error="exception", message="it broke")
+
+
+def queued(store: Store, slurm: FakeSlurm) -> list[str]:
+    """The tasks of all elements in the queue, an address as often as it is there."""
+    return sorted(
+        address
+        for row in slurm.rows()
+        for address in store.submitted(row["name"])[int(row["index"])]
+    )
+
+
+# ---------------------------------------------------------------------------------- the script
+
+
+def everything() -> Resources:
+    return Resources(
+        partition="big",
+        account="us",
+        qos="high",
+        time_min=90,
+        memory_gb=1.5,
+        cpus=3,
+        gpus=4,
+        gpu_type="a100",
+        nodes=2,
+        constraint="fast&new",
+        exclude="node[1-3]",
+        comment="two words",
+        sbatch=("--reservation=maintenance", "--exclusive"),
+    )
+
+
+def general(text: str, store: Store) -> str:
+    """A script without what differs between machines, versions and submissions."""
+    text = text.replace(sys.executable, "PYTHON").replace(str(store.root), "STORE")
+    text = re.sub(r"code/[0-9a-f]{16}", "code/DIGEST", text)
+    return re.sub(r"\.[0-9a-f]{8}-(\d)", r".TOKEN-\1", text)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "name"),
+    [
+        ((TRAINING, training(seed=1)), "training_with_everything.sh"),
+        ((TRAINING, BOUND), "likelihood_after_training.sh"),
+    ],
+)
+def test_the_script_of_an_array_is_the_one_that_was_looked_at(
+    slurm: FakeSlurm, store: Store, tasks: tuple[Task, ...], name: str
+) -> None:
+    full = name.startswith("training")
+    asked = settings({"train": everything()} if full else None, max_parallel=5 if full else None)
+    submission = executor.submit(store, tasks, asked)
+    text = general(submission.scripts[-1], store)
+    assert text == (GOLDEN / name).read_text()
+    written = store.submission_folder(submission.arrays[-1].name) / "script.sh"
+    assert general(written.read_text(), store) == text
+
+
+def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
+    slurm: FakeSlurm, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "a store's")
+    submission = submit(store, TRAINING)
+    name, (text,) = submission.arrays[0].name, submission.scripts
+    told = subprocess.run(
+        ["bash", "-c", f"set -eu; {text}\necho $PYTHONPATH"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == str(snapshot(store.root, write=False))
+    log = store.submission_folder(name) / "%A_%a_%t_log.out"
+    job = [sys.executable, "-P", "-m", "studies.executors.slurm.job", str(store.root), name]
+    together = "--kill-on-bad-exit=1"
+    assert slurm.calls("srun") == [["--unbuffered", "--output", str(log), together, *job]]
+
+
+@pytest.mark.parametrize(("time_min", "seconds"), [(1, 20), (16, 120), (40, 300), (1000, 300)])
+def test_a_job_is_warned_an_eighth_of_its_time_before_its_end(time_min: int, seconds: int) -> None:
+    assert warning_seconds(time_min) == seconds
+
+
+# -------------------------------------------------------------------------------- the snapshot
+
+
+def test_the_snapshot_holds_the_code_and_the_commit_and_is_made_once(tmp_path: Path) -> None:
+    folder = snapshot(tmp_path)
+    assert read_json(folder / "commit.json") == commit()
+    for package in (iddpm, studies):
+        top = Path(str(package.__file__)).parent
+        for path in top.rglob("*.py"):
+            copy = folder / top.name / path.relative_to(top)
+            assert hashlib.sha256(copy.read_bytes()).digest() == (
+                hashlib.sha256(path.read_bytes()).digest()
+            )
+    (folder / "untouched").touch()
+    assert snapshot(tmp_path) == folder
+    assert (folder / "untouched").exists()
+    assert [path.name for path in (tmp_path / "code").iterdir()] == [folder.name]
+
+
+def test_the_snapshot_is_named_by_its_content(tmp_path: Path) -> None:
+    first = snapshot(tmp_path / "first")
+    assert snapshot(tmp_path / "second", write=False).name == first.name
+    assert not (tmp_path / "second").exists()
+
+    def name_of_its_own() -> str:
+        code = (
+            "import sys, pathlib; from studies.executors.slurm.snapshot import snapshot; "
+            "print(snapshot(pathlib.Path(sys.argv[1]), write=False).name)"
+        )
+        command = [sys.executable, "-P", "-B", "-c", code, str(tmp_path)]
+        environment = os.environ | {"PYTHONPATH": str(first)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert name_of_its_own() == first.name
+    with (first / "iddpm" / "ema.py").open("a") as file:
+        file.write("# edited\n")
+    assert name_of_its_own() != first.name
+
+
+# ---------------------------------------------------------------------------- what is submitted
+
+
+def test_a_second_submission_submits_nothing(slurm: FakeSlurm, store: Store) -> None:
+    tasks = tiny.study()
+    first = submit(store, *tasks)
+    assert first.states == {"new": len(tasks)}
+    before = slurm.rows()
+    assert queued(store, slurm) == sorted(task.address for task in tasks)
+    second = submit(store, *tasks)
+    assert second.states == {"queued": len(tasks)}
+    assert second.arrays == ()
+    assert slurm.rows() == before
+    assert len(slurm.calls("sbatch")) == len(first.arrays)
+
+
+def test_what_is_new_waits_for_what_an_earlier_submission_queued(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    submit(store, TRAINING)
+    (array_id,) = {row["array_id"] for row in slurm.rows()}
+    submission = submit(store, TRAINING, BOUND)
+    assert submission.states == {"queued": 1, "new": 1}
+    assert f"--dependency=afterok:{array_id}_0\n" in submission.scripts[0]
+
+
+def test_every_array_waits_by_the_number_that_sbatch_gave(slurm: FakeSlurm, store: Store) -> None:
+    submission = submit(store, *tiny.study())
+    numbers = {row["name"]: row["array_id"] for row in slurm.rows()}
+    for array, text in zip(submission.arrays, submission.scripts, strict=True):
+        told = re.findall(r"^#SBATCH --dependency=(.*)$", text, re.MULTILINE)
+        words = {word for part in told for word in re.split("[,:]", part)} - {"afterok"}
+        wanted = {
+            numbers[d.array] + ("" if d.index is None else f"_{d.index}") for d in array.after
+        }
+        assert words - {"aftercorr", "afterany"} == wanted
+
+
+def test_what_needs_a_failed_task_is_not_submitted(slurm: FakeSlurm, store: Store) -> None:
+    fail(store, TRAINING, BROKEN)
+    submission = submit(store, TRAINING, BOUND)
+    assert submission.states == {"failed": 1, "waiting": 1}
+    assert slurm.calls("sbatch") == []
+
+
+def test_what_another_run_is_at_is_not_submitted(slurm: FakeSlurm, store: Store) -> None:
+    store.create(TRAINING)
+    assert store.claim(TRAINING.address)
+    assert submit(store, TRAINING, BOUND).states == {"elsewhere": 1, "waiting": 1}
+    assert slurm.rows() == []
+
+
+def test_sbatch_refusing_the_second_array_leaves_nothing_recorded_for_it(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    slurm.refuse("sbatch", "sbatch: error: no more", after=1)
+    with pytest.raises(SlurmError, match="no more"):
+        submit(store, TRAINING, BOUND)
+    assert store.state(TRAINING.address) == "submitted"
+    assert store.state(BOUND.address) == "planned"
+    assert store.submission(BOUND.address) is None
+    slurm.obey("sbatch")
+    assert submit(store, TRAINING, BOUND).states == {"queued": 1, "new": 1}
+    assert queued(store, slurm) == sorted([TRAINING.address, BOUND.address])
+
+
+def test_a_script_that_cannot_be_written_leaves_nothing_recorded(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0" * 2 * size)
+    (store.submission_folder("study.train.00000000-0") / "script.sh").mkdir(parents=True)
+    store.root.joinpath("store.json").write_text('{"format": 1}')
+    with pytest.raises(StorageError, match=r"script\.sh"):
+        submit(store, TRAINING)
+    assert store.state(TRAINING.address) == "planned"
+    assert slurm.calls("sbatch") == []
+
+
+def test_hopeless_dependents_are_cancelled_and_replaced_once_the_parent_is_done(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    first = submit(store, TRAINING, BOUND)
+    training, bound = (array.name for array in first.arrays)
+    slurm.end(training, 0, "FAILED")
+    slurm.set(bound, 0, reason=NEVER)
+    hopeless = [f"{row['array_id']}_{row['index']}" for row in slurm.rows()]
+    publish(store, TRAINING)  # by another run
+    second = submit(store, TRAINING, BOUND)
+    assert slurm.calls("scancel") == [hopeless]
+    assert second.states == {"done": 1, "new": 1}
+    assert queued(store, slurm) == [BOUND.address]
+    assert store.attempts(BOUND.address) == [], "nobody is to blame for a job that was replaced"
+
+
+def test_hopeless_dependents_of_a_failed_task_are_cancelled_and_wait(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    first = submit(store, TRAINING, BOUND)
+    slurm.end(first.arrays[0].name, 0, "FAILED")
+    fail(store, TRAINING, BROKEN)
+    slurm.set(first.arrays[1].name, 0, reason=NEVER)
+    assert submit(store, TRAINING, BOUND).states == {"failed": 1, "waiting": 1}
+    assert slurm.rows() == []
+    assert store.state(BOUND.address) == "planned"
+
+
+def test_a_submitted_task_can_be_done_by_another_run_on_the_same_store(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    submit(store, TRAINING)
+    run_task(str(store.root), TRAINING.address)
+    assert store.state(TRAINING.address) == "done"
+    assert submit(store, TRAINING).states == {"done": 1}
+
+
+def test_a_tasks_state_is_the_first_that_holds_of_done_running_failed_submitted_planned(
+    store: Store,
+) -> None:
+    address = TRAINING.address
+    store.create(TRAINING)
+    assert store.state(address) == "planned"
+    store.record_submission("array", {0: [address]})
+    assert store.state(address) == "submitted"
+    fail(store, TRAINING, BROKEN)
+    assert store.state(address) == "failed"
+    store.clear_failure(address)
+    assert store.state(address) == "submitted"
+    claim = store.claim(address)
+    assert claim is not None
+    assert store.state(address) == "running"
+    store.fail(claim, BROKEN)
+    store.clear_failure(address)
+    publish(store, TRAINING)
+    assert store.state(address) == "done"
+
+
+# ------------------------------------------------------------------------------------- limits
+
+
+def test_more_gpu_hours_than_allowed_are_refused_and_nothing_is_submitted(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    asked = {"train": Resources(gpus=2, nodes=2, time_min=30)}
+    with pytest.raises(ConfigError) as error:
+        executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=1.9))
+    assert str(error.value) == (
+        "--max-gpu-hours: expected at most 1.9 GPU-hours, found 2.0; nothing was submitted. "
+        "--dry-run shows where they go"
+    )
+    assert slurm.calls("sbatch") == []
+    assert executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=2.0)).arrays
+
+
+def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: Store) -> None:
+    publish(store, training(seed=7), seconds=36.0)
+    tasks = [*(training(seed=seed) for seed in range(10)), BOUND]
+    asked = {"train": Resources(gpus=2), "likelihood": Resources(time_min=90)}
+    submission = executor.submit(store, tasks, settings(asked))
+    train, bound = submission.hours["train"], submission.hours["likelihood"]
+    assert (train.tasks, train.measured) == (9, 9)
+    assert (train.hours, train.gpu_hours) == pytest.approx((0.09, 0.18))
+    assert (bound.tasks, bound.measured, bound.hours, bound.gpu_hours) == (1, 0, 1.5, 0)
+    assert submission.longest_chain_hours == pytest.approx(1.51)
+    assert [len(array.elements) for array in submission.arrays] == [1, 1]
+
+
+# ------------------------------------------------------------------------------------ the doors
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return write_sweep(tmp_path, SWEEP, PRESET)
+
+
+def call(sweep: Path, *options: str) -> int:
+    store = str(sweep.parent / "store")
+    return run.main([str(sweep), "--store", store, "--executor", "slurm", *options])
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("invalid partition specified: nowhere", "--resource partition=NAME"),
+        ("Invalid account or account/partition combination specified", "--resource account=NAME"),
+        ("Invalid qos specification", "--resource qos=NAME"),
+        ("Invalid generic resource (gres) specification", "gpu_type=NAME and gpus=N"),
+        ("Requested node configuration is not available", "ask for less memory, fewer CPUs"),
+        ("Requested time limit is invalid (missing or exceeds some limit)", "time_min=N"),
+        (
+            "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+            "the same command goes on from here when some jobs have ended",
+        ),
+    ],
+)
+def test_a_refusal_is_told_in_the_clusters_words_with_what_to_change(
+    slurm: FakeSlurm, sweep: Path, capsys: pytest.CaptureFixture[str], words: str, advice: str
+) -> None:
+    slurm.refuse("sbatch", f"sbatch: error: Batch job submission failed: {words}")
+    assert call(sweep) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: sbatch: sbatch: error: Batch job submission failed: {words}; ")
+    assert advice in error
+    assert error.count("\n") == 1
+
+
+def test_a_machine_without_slurm_is_told_what_to_do(
+    sweep: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert call(sweep) == 2
+    assert "run this on a login node of the cluster, or choose --executor local" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_dry_run_shows_the_scripts_and_writes_nothing(
+    slurm: FakeSlurm, sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(sweep, "--dry-run", "--partition", "big", "--resource", "train.time_min=7") == 0
+    told = capsys.readouterr().out
+    assert "#SBATCH --partition=big" in told
+    assert "<number of tiny-tiny.train." in told
+    assert "at most 0.47" in told, "four trainings of seven minutes"
+    assert not (sweep.parent / "store").exists()
+    assert slurm.calls("sbatch") == []
+    assert call(sweep) == 0
+    before = sorted(path for path in (sweep.parent / "store").rglob("*"))
+    assert call(sweep, "--dry-run") == 0
+    assert sorted(path for path in (sweep.parent / "store").rglob("*")) == before
+
+
+def test_more_gpu_hours_than_the_option_allows_are_refused(
+    slurm: FakeSlurm, sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(sweep, "--max-gpu-hours", "3", "--resource", "train.gpus=1") == 2
+    assert "expected at most 3 GPU-hours, found 4.0; nothing was submitted" in (
+        capsys.readouterr().err
+    )
+    assert slurm.rows() == []
+
+
+def test_only_failures_of_the_class_that_is_named_are_tried_again(
+    slurm: FakeSlurm, sweep: Path
+) -> None:
+    assert call(sweep, "--seeds", "0") == 0
+    store = Store(sweep.parent / "store")
+    first, second = (a for a in store.addresses() if a.startswith("train-"))
+    for address, error in ((first, "oom"), (second, "diverged")):
+        claim = store.claim(address)
+        assert claim is not None
+        store.fail(claim, Failure(error=error, message="it broke"))  # type: ignore[arg-type]
+    for row in slurm.rows():
+        slurm.end(row["name"], int(row["index"]), "CANCELLED")
+    assert call(sweep, "--seeds", "0", "--retry", "oom") == 0
+    assert first in queued(store, slurm)
+    assert store.state(second) == "failed"
+    assert call(sweep, "--seeds", "0", "--retry", "failed") == 0
+    assert {first, second} <= set(queued(store, slurm))
+
+
+# ----------------------------------------------------------------------------------- cancelling
+
+
+def recorded(store: Store, **tasks: list[Task]) -> None:
+    for study, needed in tasks.items():
+        store.record_study(study, {"tasks": [task.address for task in needed]})
+
+
+def cancelled(store: Store, study: str) -> int:
+    return cancel.main([study, "--store", str(store.root)])
+
+
+def test_cancel_takes_what_only_this_study_needs(
+    slurm: FakeSlurm, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = training(seed=1)
+    recorded(store, mine=[TRAINING, BOUND], theirs=[TRAINING, others])
+    submit(store, TRAINING, BOUND, others)
+    assert cancelled(store, "mine") == 0
+    assert queued(store, slurm) == sorted([TRAINING.address, others.address])
+    assert store.state(BOUND.address) == "planned"
+    assert "mine: 1 jobs cancelled" in capsys.readouterr().out
+    assert submit(store, TRAINING, BOUND).states == {"queued": 1, "new": 1}
+    assert store.attempts(BOUND.address) == []
+
+
+def packed(store: Store) -> tuple[Task, Task]:
+    """Two trainings in one job, one of which another study needs."""
+    publish(store, training(seed=7))
+    mine, theirs = training(seed=1), training(seed=2)
+    recorded(store, mine=[mine], theirs=[theirs])
+    (array,) = submit(store, mine, theirs).arrays
+    assert array.elements == {0: (mine.address, theirs.address)}
+    return mine, theirs
+
+
+def test_cancel_leaves_a_packed_job_that_others_need(
+    slurm: FakeSlurm, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, theirs = packed(store)
+    assert cancelled(store, "mine") == 0
+    assert queued(store, slurm) == sorted([mine.address, theirs.address])
+    assert store.state(mine.address) == "submitted"
+    assert "1 jobs go on: other studies need some of their tasks." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", [publish, lambda store, task: fail(store, task, BROKEN)])
+def test_cancel_takes_a_packed_job_once_what_others_need_of_it_has_ended(
+    slurm: FakeSlurm, store: Store, end: Callable[[Store, Task], None]
+) -> None:
+    _, theirs = packed(store)
+    end(store, theirs)
+    assert cancelled(store, "mine") == 0
+    assert queued(store, slurm) == []
+
+
+def test_cancel_of_nothing_asks_the_scheduler_nothing(slurm: FakeSlurm, store: Store) -> None:
+    recorded(store, mine=[TRAINING])
+    assert cancelled(store, "mine") == 0
+    assert slurm.calls("squeue") == slurm.calls("scancel") == []
+
+
+def test_a_study_that_is_not_there_cannot_be_cancelled(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(store, mine=[])
+    assert cancelled(store, "mien") == 2
+    assert "no study 'mien'; did you mean 'mine'?" in capsys.readouterr().err
+
+
+def test_what_scancel_refuses_stays_submitted(
+    slurm: FakeSlurm, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(store, mine=[TRAINING])
+    submit(store, TRAINING)
+    slurm.refuse("scancel", "scancel: error: Access denied")
+    assert cancelled(store, "mine") == 2
+    assert capsys.readouterr().err == "error: scancel: scancel: error: Access denied\n"
+    assert store.state(TRAINING.address) == "submitted"
