@@ -56,7 +56,8 @@ EXTRACTORS = {
 
 def blocks(text: str, language: str = "") -> list[str]:
     """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [content for found, content in fenced if found == language]
 
 
 def commands(text: str) -> list[str]:
@@ -71,9 +72,14 @@ def spoken(text: str) -> list[str]:
     return re.findall(r"`((?:make|python) [^`]*)`", prose)
 
 
+def table_of_options() -> str:
+    """The table below `Further options of run`."""
+    return README[README.index("Further options") :].split("\n\n")[1]
+
+
 def options() -> list[str]:
     """The options of the table, an alternative value as an option of its own."""
-    rows = re.findall(r"^\| (`--.*?) \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| (`--.*?) \|", table_of_options(), re.MULTILINE)
     found = []
     for row in rows:
         first, *others = re.findall(r"`([^`]*)`", row)
@@ -82,7 +88,9 @@ def options() -> list[str]:
 
 
 COMMANDS = dict.fromkeys([*commands(README), *spoken(README)])
-PYTHON = [command for command in COMMANDS if command.startswith("python ")]
+CLUSTER = [c for c in COMMANDS if c.startswith("python ") and ("slurm" in c or "cancel" in c)]
+"""Run by tests/slurm/test_readme.py."""
+PYTHON = [c for c in COMMANDS if c.startswith("python ") and c not in CLUSTER]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 
 
@@ -96,7 +104,7 @@ def tiny_checkout(folder: Path) -> Path:
     for name, extractor in EXTRACTORS.items():
         (presets / f"{name}.yaml").write_text(PRESET.format(data=name, extractor=extractor))
     shutil.copy(ROOT / SWEEP, folder / SWEEP)
-    (folder / "sweeps" / "x.yaml").write_text(blocks(README, "yaml")[0])
+    (folder / "sweeps" / "x.yaml").write_text(blocks(README, "yaml")[-1])
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder / name)
     (folder / ".venv" / "bin").mkdir(parents=True)
@@ -149,6 +157,7 @@ SAYS = {
     "python -m studies.status sigma_ablation-digits": (
         r"(?m)^train-[0-9a-f]{16}  done  in \d+ s$",
     ),
+    "python -m studies.status --watch": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
     "python -m studies.report": (r"reports/index\.html",),
 }
 """What each command shows, as the README says."""
@@ -162,13 +171,19 @@ MAKES = {
     "make test": ('pytest -m "not slow and not gpu and not slurm"',),
     'make test MARKERS="not gpu and not slurm"': ('pytest -m "not gpu and not slurm"',),
     "make check": ("ruff check .", "ruff format --check .", "mypy"),
+    "make cluster": ("-m tests.cluster up",),
+    "make cluster-down": ("-m tests.cluster down",),
     "make examples": (f"{RUN} --preset photos", "python -m studies.report --out reports/examples"),
 }
 """What each target starts once the environment is set up."""
 
 
+BARE = ("make cluster", "make cluster-down")
+"""Targets that need Python and nothing installed."""
+
+
 def test_every_command_of_the_readme_has_a_test() -> None:
-    assert set(COMMANDS) == {*PYTHON, *MAKE}
+    assert set(COMMANDS) == {*PYTHON, *CLUSTER, *MAKE}
     assert set(PYTHON) == set(SAYS)
     assert set(MAKE) <= set(MAKES)
 
@@ -195,8 +210,9 @@ def test_a_target_sets_up_what_is_missing_and_starts_what_it_says(
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).touch()
     shown = printed(command.replace("make", "make -n", 1), tmp_path)
-    assert "-m venv .venv" in shown
-    assert "pip install --quiet --constraint constraints.txt --editable" in shown
+    if command not in BARE:
+        assert "-m venv .venv" in shown
+        assert "pip install --quiet --constraint constraints.txt --editable" in shown
     assert [words for words in MAKES[command] if words not in shown] == []
 
 
@@ -219,6 +235,10 @@ OPTIONS = {
     "--executor inline": "the same bytes",
     "--workers N": "the same bytes",
     "--retry failed": "failed tasks are run again",
+    **dict.fromkeys(("--retry oom", "--retry timeout", "--retry lost"), "run has that choice"),
+    "--retry diverged": "failed tasks are run again",
+    "--preset NAME": "run by name in the commands",
+    "--dry-run": "run by name in the commands",
 }
 """What is tested of each option of the table."""
 
@@ -276,6 +296,11 @@ def test_however_tasks_are_run_their_results_are_the_same(
     assert found == {address: usual[address] for address in found} != {}
 
 
+@pytest.mark.parametrize("option", with_("run has that choice"))
+def test_a_class_of_failures_can_be_tried_again(option: str) -> None:
+    assert run._parser().parse_args(["x.yaml", *option.split()]).retry == option.split()[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("option", with_("failed tasks are run again"))
 def test_failed_tasks_are_run_again_when_asked(checkout: Path, tmp_path: Path, option: str) -> None:
@@ -290,7 +315,7 @@ def test_failed_tasks_are_run_again_when_asked(checkout: Path, tmp_path: Path, o
 
 
 def test_the_sweep_of_the_readme_is_read_and_planned(tmp_path: Path) -> None:
-    (text,) = blocks(README, "yaml")
+    text = blocks(README, "yaml")[-1]
     path = tmp_path / "my_question.yaml"
     path.write_text(text)
     plan = expand(read_sweep(path))

@@ -1,0 +1,60 @@
+"""The README's commands for a cluster, typed on one; and its file of resources, read."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from studies.resources import resources, user_layer
+from studies.store import Store
+from tests.test_readme import CLUSTER, README, blocks, printed, results, tiny_checkout
+
+pytestmark = pytest.mark.slurm
+
+SWEEP = "sweeps/sigma_ablation.yaml"
+
+
+def test_the_commands_for_a_cluster_do_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview, run, cancel = CLUSTER
+    assert preview == f"{run} --dry-run"
+    assert cancel == "python -m studies.cancel sigma_ablation-digits"
+    folder = tiny_checkout(tmp_path)
+    home = tmp_path / "home" / "iddpm-studies"
+    home.mkdir(parents=True)
+    (home / "resources.yaml").write_text("all: {memory_gb: 1, time_min: 5}")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent))
+
+    shown = printed(preview, folder)
+    assert "#SBATCH --mem=1024M" in shown
+    assert "GPU-hours" in shown
+    assert not (folder / "store").exists()
+    printed(run, folder)
+    assert re.search(r"\d+ jobs cancelled", printed(cancel, folder))
+    printed(run, folder)
+    finish(Store(folder / "store"))
+    shown = printed(run, folder)
+    assert re.search(r"(\d+) tasks: \1 done", shown)
+    inline = f"python -m studies.run {SWEEP} --store inline --executor inline"
+    printed(inline, folder)
+    assert results(folder / "store") == results(folder / "inline")
+
+
+def finish(store: Store) -> None:
+    """Wait until every task is done."""
+    (name,) = store.studies()
+    deadline = time.monotonic() + 300
+    while {store.state(address) for address in store.study(name)["tasks"]} != {"done"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_the_file_of_resources_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = next(block for block in blocks(README, "yaml") if "resources.yaml" in block)
+    (tmp_path / "iddpm-studies").mkdir()
+    (tmp_path / "iddpm-studies" / "resources.yaml").write_text(text)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    train = resources(user_layer())["train"]
+    assert (train.partition, train.account, train.gpus) == ("gpu", "vision", 1)
