@@ -134,3 +134,19 @@ def _complaint(stride: Stride, total: int, steps: int) -> str | None:
 
 def _words(values: Iterable[object]) -> str:
     return ", ".join(map(str, values))
+
+
+def check_shares(config: TrainConfig, processes: int) -> None:
+    """Refuse a training whose blocks cannot be shared out evenly among so many processes.
+
+    Raises:
+        ConfigError: If they cannot.
+    """
+    size = config.block_size or config.batch_size
+    blocks = config.batch_size // size
+    if blocks % processes:
+        raise ConfigError(
+            f"train.block_size: expected blocks to share among {processes} processes, found "
+            f"{blocks} of {size} images; set it to {max(1, config.batch_size // processes)} "
+            "or a divisor of that"
+        )

@@ -3,7 +3,7 @@
 Training step n is a function of the state before it and of (seed, n): its images, their steps t,
 noise and dropout come from generators of their own. So a training that was stopped, or killed, or
 continued from a shorter one ends in the same state as one that ran through: bit for bit on a CPU
-with one thread.
+with one thread. Several processes may train it together (`iddpm.ranks`), each on blocks of its own.
 """
 
 import math
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import build, checkpoints
+from iddpm.checks import check_shares
 from iddpm.conditioning import Conditioning
 from iddpm.config import TrainConfig, canonical
 from iddpm.data import Int64Array, batch_indices, describe, load, to_unit
@@ -30,6 +31,7 @@ from iddpm.flat import FlatWeights
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.objectives import Losses, objective_losses
 from iddpm.precision import arithmetic, tf32
+from iddpm.ranks import ALONE, Ranks
 from iddpm.unet import UNet
 
 STATE_FILE = "state.pt"
@@ -74,6 +76,7 @@ def train(
     progress: Progress = lambda done, total: None,
     should_stop: StopCheck = lambda: False,
     checkpoint_every_s: float = 60.0,
+    ranks: Ranks = ALONE,
 ) -> TrainResult:
     """Train to `config.steps`, and leave the full state in `folder/state.pt`.
 
@@ -85,31 +88,38 @@ def train(
         progress: Told of each step done.
         should_stop: Asked before each step.
         checkpoint_every_s: Seconds between saves; moves no number.
+        ranks: The processes that train together; all call this alike, and the first one saves.
 
     Raises:
-        Interrupted: If asked to stop; the state is saved.
+        ConfigError: If the blocks of a batch cannot be shared out evenly.
+        RanksError: If another process ended, or does not hold the same state.
+        Interrupted: If any process was asked to stop; the state is saved.
         Diverged: If no loss was finite for `config.max_nonfinite_steps` steps; the state is saved,
             as the last finite step left it.
         CheckpointError: If a state found is damaged, of another trajectory or of a later step.
         StorageError: If the state cannot be written.
     """
     file = folder / STATE_FILE
-    remove_unfinished(file)
+    if ranks.number == 0:
+        remove_unfinished(file)
     with _global_generators_kept():
-        training = Training(config, device)
+        training = Training(config, device, ranks)
         if file.exists():
             training.restore(file)
         elif start is not None:
             training.restore(start)
+        training.agree()
         saved_at = time.monotonic()
         while training.step < config.steps and not training.diverged:
-            if should_stop():
+            is_due = time.monotonic() - saved_at >= checkpoint_every_s
+            stop, save = ranks.any(should_stop(), is_due and ranks.number == 0)
+            if stop:
                 training.save(file)
                 raise Interrupted(
                     f"training saved at step {training.step} of {config.steps}",
                     saved=training.step,
                 )
-            if time.monotonic() - saved_at >= checkpoint_every_s:
+            if save:
                 training.save(file)
                 saved_at = time.monotonic()
             training.advance()
@@ -168,9 +178,17 @@ class Training:
     Args:
         config: The trajectory; its length is the caller's to watch.
         device: Where to train.
+        ranks: The processes that train together, each with one of these.
+
+    Raises:
+        ConfigError: If the blocks of a batch cannot be shared out evenly.
     """
 
-    def __init__(self, config: TrainConfig, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, config: TrainConfig, device: torch.device | str = "cpu", ranks: Ranks = ALONE
+    ) -> None:
+        check_shares(config, ranks.count)
+        self.ranks = ranks
         self.config = config
         self.device = torch.device(device)
         on_gpu = self.device.type == "cuda"
@@ -197,7 +215,8 @@ class Training:
     def advance(self) -> None:
         """One step. If its loss or gradient is not finite, nothing moves but the counts."""
         self.weights.gradient.zero_()
-        blocks = [self._backward(block, rows) for block, rows in enumerate(self._blocks())]
+        blocks = self._gathered([self._backward(block, rows) for block, rows in self._own_blocks()])
+        self.ranks.add_up(self.weights.gradient)
         means = torch.stack([block.means for block in blocks]).mean(dim=0)
         gradient_norm = torch.linalg.vector_norm(self.weights.gradient)
         *curves, gradient_norm = torch.cat([means, gradient_norm[None]]).tolist()
@@ -216,6 +235,34 @@ class Training:
         config = self.config
         rows = batch_indices(len(self.data.images), config.batch_size, config.seed, self.step)
         return np.split(rows, config.batch_size // (config.block_size or config.batch_size))
+
+    def _own_blocks(self) -> list[tuple[int, Int64Array]]:
+        """Number and images of each block that this rank computes."""
+        blocks = list(enumerate(self._blocks()))
+        share = len(blocks) // self.ranks.count
+        return blocks[share * self.ranks.number : share * (self.ranks.number + 1)]
+
+    def _gathered(self, blocks: list["_Block"]) -> list["_Block"]:
+        """What the blocks of all ranks left behind, in their order."""
+        if self.ranks.count == 1:
+            return blocks
+        t, losses, means = (
+            self.ranks.gathered(torch.stack([getattr(block, part) for block in blocks]))
+            for part in ("t", "losses", "means")
+        )
+        whole = zip(t, losses, means, strict=True)
+        return [_Block(t=t, losses=losses, means=means) for t, losses, means in whole]
+
+    def agree(self) -> None:
+        """Check that every rank starts from the same weights, at the same step.
+
+        Raises:
+            RanksError: If not.
+        """
+        if self.ranks.count > 1:
+            self.ranks.agree("step", self.step)
+            digest = checkpoints.digest({"weights": self.weights.vector})
+            self.ranks.agree("weights", int(digest[:15], 16))
 
     def _backward(self, block: int, rows: Int64Array) -> "_Block":
         """Adds a block's share to the gradient of the whole batch's mean loss."""
@@ -262,11 +309,13 @@ class Training:
             self.timesteps.record(block.t, block.losses)
 
     def save(self, file: Path) -> None:
-        """Write all that moves, whole.
+        """Write all that moves, whole; of several ranks the first one does.
 
         Raises:
             StorageError: If it cannot be written.
         """
+        if self.ranks.number > 0:
+            return
         state = {
             "weights": self._roles(),
             "optimizer": self.optimizer.state_dict(),

@@ -39,6 +39,7 @@ from iddpm.evaluation.precision_recall import precision_recall
 from iddpm.files import read_json, write_whole
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.precision import arithmetic
+from iddpm.ranks import ALONE, Ranks
 from iddpm.samplers import to_uint8
 from iddpm.strides import stride_timesteps
 from studies.arrays import damaged, read_array
@@ -66,6 +67,8 @@ class Work:
     progress: Progress
     should_stop: StopCheck
     device: str
+    ranks: Ranks = ALONE
+    """The processes that do it together; only a training knows how."""
 
 
 def device() -> str:
@@ -87,6 +90,7 @@ def train(work: Work) -> dict[str, Any]:
         device=work.device,
         progress=work.progress,
         should_stop=work.should_stop,
+        ranks=work.ranks,
     ).as_json()
 
 

@@ -21,6 +21,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
@@ -40,6 +41,9 @@ ErrorClass = Literal["exception", "oom", "timeout", "diverged", "cancelled", "lo
 
 ANEW = "delete it and run the sweep again"
 """What to try with a file that another run writes anew."""
+
+WRITERS = 8
+"""Threads that write many small files: each mostly waits for the disk."""
 
 BLOCKS = "blocks"
 """Subfolder of a task for finished parts of its work; removed once the result is published."""
@@ -281,11 +285,15 @@ class Store:
         write_json(
             folder / "submission.json", {"elements": {str(i): elements[i] for i in elements}}
         )
-        for index, addresses in elements.items():
-            for address in addresses:
-                attempts = max(self.attempts(address), default=0)
-                record = {"array": array, "index": index, "attempts_before": attempts}
-                write_json(self.folder(address) / "submission.json", record)
+        places = {address: index for index in elements for address in elements[index]}
+
+        def write(address: str) -> None:
+            attempts = max(self.attempts(address), default=0)
+            record = {"array": array, "index": places[address], "attempts_before": attempts}
+            write_json(self.folder(address) / "submission.json", record)
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(write, places))
 
     def submitted(self, array: str) -> dict[int, list[str]]:
         """The tasks of each element of a job array.

@@ -11,14 +11,17 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from iddpm.files import StorageError
-from iddpm.interruption import Interrupted
+from iddpm.interruption import Interrupted, Progress
 from studies.ownership import Claim
 from studies.provenance import Stopwatch, provenance
 from studies.signals import Reason, StopFlag, stop_requests
 from studies.store import Beat, ClaimLostError, ErrorClass, Failure, Store, last_lines
+
+if TYPE_CHECKING:
+    from iddpm.ranks import Ranks
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +49,20 @@ UNITS = {
 """What the progress of each kind counts."""
 
 
-def run_task(store_root: str, address: str) -> None:
+def run_task(store_root: str, address: str, ranks: "Ranks | None" = None) -> None:
     """Claim the task, do it, publish its result; nothing, where there is nothing to do.
 
     A task that is done, has failed or is a live worker's is left alone. An error of the work
     itself is recorded in the store and not raised.
 
+    Args:
+        store_root: The store's folder.
+        address: Of the task.
+        ranks: The processes that do it together, of which this is the first, while the others
+            are in `follow_task`; None: this one alone.
+
     Raises:
+        RanksError: If another of them ended; the task is planned again.
         Interrupted: If a signal asked to stop. The partial work is saved and the task planned
             again, unless it keeps running out of time without getting any further.
         StorageError: If the store cannot be written; the task is planned again.
@@ -60,10 +70,12 @@ def run_task(store_root: str, address: str) -> None:
     """
     store = Store(Path(store_root))
     claim = store.claim(address)
+    if ranks is not None:
+        ranks.of_first(claim is not None)
     if claim is None:
         return
     try:
-        _run_claimed(store, claim)
+        _run_claimed(store, claim, ranks)
     except ClaimLostError as error:
         logger.warning("%s; what this one made is not published", error)
     except BaseException:
@@ -71,7 +83,25 @@ def run_task(store_root: str, address: str) -> None:
         raise
 
 
-def _run_claimed(store: Store, claim: Claim) -> None:
+def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
+    """Do a task together with the first of the ranks, which claims and publishes it.
+
+    Raises:
+        Interrupted: If a signal asked any of them to stop.
+        RanksError: If another of them ended.
+    """
+    from iddpm.training import Diverged
+
+    if not ranks.of_first(0):
+        return  # there is nothing to do
+    try:
+        with stop_requests() as stop, _one_thread_deterministic():
+            _work(Store(Path(store_root)), address, lambda done, total: None, stop, ranks)
+    except (ValueError, Diverged) as error:  # all ranks meet these alike; the first records them
+        logger.warning("%s: %s", address, error)
+
+
+def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
     log = store.attempt_folder(claim) / "log.txt"
     try:
         with (
@@ -81,7 +111,7 @@ def _run_claimed(store: Store, claim: Claim) -> None:
             _one_thread_deterministic(),
         ):
             stopwatch = Stopwatch()
-            result, device = _work(store, claim.address, heartbeat, stop)
+            result, device = _work(store, claim.address, heartbeat.progress, stop, ranks)
             record = provenance(claim, stopwatch, device)
         store.publish(claim, result, record)
     except Interrupted as error:
@@ -90,13 +120,16 @@ def _run_claimed(store: Store, claim: Claim) -> None:
     except (StorageError, ClaimLostError):
         raise
     except Exception as error:
+        if _is_of_ranks(error):
+            raise
         store.fail(claim, _failure(error, log))
 
 
 def _work(
-    store: Store, address: str, heartbeat: "Heartbeat", stop: StopFlag
+    store: Store, address: str, progress: Progress, stop: StopFlag, ranks: "Ranks | None"
 ) -> tuple[dict[str, object], str]:
     """The result of the task, and the device that made it."""
+    from iddpm.ranks import ALONE
     from studies import runners
 
     device = runners.device()
@@ -106,9 +139,10 @@ def _work(
         folder=store.folder(address),
         parents={role: store.folder(parent) for role, parent in task.needs},
         parent_tasks={role: store.task(parent) for role, parent in task.needs},
-        progress=heartbeat.progress,
+        progress=progress,
         should_stop=stop.is_set,
         device=device,
+        ranks=ranks or ALONE,
     )
     return runners.RUNNERS[task.kind](work), device
 
@@ -202,6 +236,13 @@ def _failure(error: Exception, log: Path) -> Failure:
         traceback="".join(traceback.format_exception(error)),
         log=last_lines(log),
     )
+
+
+def _is_of_ranks(error: Exception) -> bool:
+    """Whether it tells of another process's end, which is no fault of the task."""
+    from iddpm.ranks import RanksError
+
+    return isinstance(error, RanksError)
 
 
 def _error_class(error: Exception) -> ErrorClass:

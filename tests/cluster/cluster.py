@@ -15,6 +15,7 @@ INSTALL_SECONDS, NODES_SECONDS, CANCEL_SECONDS = 60.0, 60.0, 60.0
 PACKAGES = "slurm-wlm munge slurmdbd mariadb-server"
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd")
 USER = "root"
+SHOW_CLUSTER = ("sacctmgr", "--noheader", "show", "cluster")
 WORKING_STATES = ("idle", "mixed", "allocated", "completing")
 
 
@@ -168,9 +169,6 @@ class Cluster:
     def _cancelled(self) -> bool:
         self.ask("scancel", f"--user={USER}")
         return not self.ask("squeue", "--noheader")
-
-
-SHOW_CLUSTER = ("sacctmgr", "--noheader", "show", "cluster")
 
 
 def require_programs() -> None:

@@ -35,6 +35,8 @@ GOLDEN = Path(__file__).parent / "golden"
 
 TRAINING = tiny.training()
 BOUND = tiny.likelihood(TRAINING)
+SHARED = tiny.training(batch_size=8, block_size=1)
+"""Its blocks can be shared out among up to eight processes."""
 
 
 @pytest.fixture
@@ -120,7 +122,10 @@ def general(text: str, store: Store) -> str:
 @pytest.mark.parametrize(
     ("tasks", "name"),
     [
-        ((TRAINING, tiny.training(seed=1)), "training_with_everything.sh"),
+        (
+            (SHARED, tiny.training(batch_size=8, block_size=1, seed=1)),
+            "training_with_everything.sh",
+        ),
         ((TRAINING, BOUND), "likelihood_after_training.sh"),
     ],
 )
@@ -151,7 +156,9 @@ def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
     assert told.stdout.strip() == str(snapshot(store.root, write=False))
     log = store.submission_folder(name) / "%A_%a_%t_log.out"
     job = [sys.executable, "-P", "-m", "studies.executors.slurm.job", str(store.root), name]
-    assert slurm.calls("srun") == [["--unbuffered", "--output", str(log), *job]]
+    assert slurm.calls("srun") == [
+        ["--unbuffered", "--output", str(log), "--kill-on-bad-exit=1", *job]
+    ]
 
 
 @pytest.mark.parametrize(("time_min", "seconds"), [(1, 20), (16, 120), (40, 300), (1000, 300)])
@@ -343,18 +350,23 @@ def test_more_gpu_hours_than_allowed_are_refused_and_nothing_is_submitted(
 ) -> None:
     asked = {"train": Resources(gpus=2, nodes=2, time_min=30)}
     with pytest.raises(ConfigError) as error:
-        executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=1.9))
+        executor.submit(
+            store, [SHARED, tiny.likelihood(SHARED)], settings(asked, max_gpu_hours=1.9)
+        )
     assert str(error.value) == (
         "--max-gpu-hours: expected at most 1.9 GPU-hours, found 2.0; nothing was submitted. "
         "--dry-run shows where they go"
     )
     assert slurm.calls("sbatch") == []
-    assert executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=2.0)).arrays
+    assert executor.submit(
+        store, [SHARED, tiny.likelihood(SHARED)], settings(asked, max_gpu_hours=2.0)
+    ).arrays
 
 
 def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: Store) -> None:
-    publish(store, tiny.training(seed=7), seconds=36.0)
-    tasks = [*(tiny.training(seed=seed) for seed in range(10)), BOUND]
+    publish(store, tiny.training(seed=7, block_size=2), seconds=36.0)
+    trainings = [tiny.training(seed=seed, block_size=2) for seed in range(10)]
+    tasks = [*trainings, tiny.likelihood(trainings[0])]
     asked = {"train": Resources(gpus=2), "likelihood": Resources(time_min=90)}
     submission = executor.submit(store, tasks, settings(asked))
     train, bound = submission.hours["train"], submission.hours["likelihood"]
@@ -363,6 +375,15 @@ def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: 
     assert (bound.tasks, bound.measured, bound.hours, bound.gpu_hours) == (1, 0, 1.5, 0)
     assert submission.longest_chain_hours == pytest.approx(1.51)
     assert [len(array.elements) for array in submission.arrays] == [1, 1]
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused_and_nothing_is_submitted(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    asked = settings({"train": Resources(gpus=3)})
+    with pytest.raises(ConfigError, match="to share among 3 processes, found 8 of 1 images"):
+        executor.submit(store, [SHARED], asked)
+    assert slurm.calls("sbatch") == []
 
 
 # ------------------------------------------------------------------------------------ the doors

@@ -49,10 +49,17 @@ LONG = tiny.training(steps=100_000)
 """A training that no test waits for."""
 
 
-def interrupt(store: Store, number: int = signal.SIGTERM) -> None:
-    """Run a long training and stop it by a signal."""
+def interrupt(
+    store: Store, number: int = signal.SIGTERM, first: Callable[[], None] = lambda: None
+) -> None:
+    """Run a long training and stop it by a signal, after something else has happened."""
+
+    def act() -> None:
+        first()
+        os.kill(os.getpid(), number)
+
     store.create(LONG)
-    thread = during(store, LONG, lambda: os.kill(os.getpid(), number))
+    thread = during(store, LONG, act)
     with pytest.raises(Interrupted):
         run_task(str(store.root), LONG.address)
     thread.join()
@@ -163,10 +170,7 @@ def test_a_signal_stops_a_task_which_is_planned_again_with_its_partial_work(stor
 
 
 def test_what_is_logged_during_an_attempt_is_kept_with_it(store: Store) -> None:
-    store.create(LONG)
-    thread = during(store, LONG, lambda: logging.getLogger("iddpm").warning("the loss is odd"))
-    interrupt(store)
-    thread.join()
+    interrupt(store, first=lambda: logging.getLogger("iddpm").warning("the loss is odd"))
     log = store.folder(LONG.address) / "attempts" / "1" / "log.txt"
     assert log.read_text().endswith("iddpm WARNING the loss is odd\n")
 
@@ -252,10 +256,11 @@ def test_progress_resets_the_count_of_times_that_ran_out(store: Store) -> None:
     assert store.state(LONG.address) == "failed"
 
 
-def test_being_cancelled_again_and_again_is_never_final(store: Store) -> None:
+@pytest.mark.parametrize("before", [signal.SIGTERM, signal.SIGUSR2])
+def test_being_cancelled_is_never_final(store: Store, before: signal.Signals) -> None:
     store.create(LONG)
-    for _ in range(4):
-        run_out_of_time(store, signal.SIGTERM)
+    for number in (before, before, signal.SIGTERM, signal.SIGTERM):
+        run_out_of_time(store, number)
     assert store.state(LONG.address) == "planned"
     assert last_end(store).error == "cancelled"
 

@@ -10,19 +10,31 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iddpm.interruption import Interrupted
 from studies.executors.slurm import queue
 from studies.executors.slurm.queue import SlurmError
 from studies.signals import StopFlag, stop_requests
 from studies.store import Element, Store
-from studies.worker import run_task
+from studies.worker import follow_task, run_task
+
+if TYPE_CHECKING:
+    from iddpm.ranks import Ranks
 
 POLL_SECONDS = 2.0
 
 LATE_FILES_SECONDS = 30.0
 """A shared file system may show a parent's result so much later."""
+
+FIRST_PORT, PORTS = 15_000, 15_000
+"""Where the processes of a job meet: below the ports that systems give out by themselves."""
+
+NO_MORE = -1
 
 logger = logging.getLogger(__name__)
 
@@ -36,18 +48,81 @@ def main(store_root: str, array: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     store = Store(Path(store_root))
     element = Element(array=array, index=int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))
+    addresses = store.submitted(array)[element.index]
     with stop_requests() as stop:
         try:
-            addresses = store.submitted(array)[element.index]
-            for address in addresses:
-                _see_to(store, address, element, stop)
+            with _joined() as ranks:
+                if ranks is None or ranks.number == 0:
+                    _lead(store, addresses, element, ranks, stop)
+                else:
+                    _follow(store, addresses, ranks)
         except Interrupted as error:
             logger.info("stopped (%s): %s", stop.reason, error)
             return _leave(stop)
     return 0 if any(store.state(address) == "done" for address in addresses) else 1
 
 
-def _see_to(store: Store, address: str, element: Element, stop: StopFlag) -> None:
+@contextmanager
+def _joined() -> Iterator["Ranks | None"]:
+    """The processes of this job, where there are several; None: this one is alone."""
+    count = int(os.environ.get("SLURM_NTASKS", "1"))
+    if count == 1:
+        yield None
+        return
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    if gpus != [""]:  # each process computes on one of its node's
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[int(os.environ["SLURM_LOCALID"]) % len(gpus)]
+    from iddpm.ranks import joined
+    from studies import runners
+
+    with joined(
+        number=int(os.environ["SLURM_PROCID"]),
+        count=count,
+        address=os.environ["STUDIES_FIRST_NODE"],
+        port=FIRST_PORT + int(os.environ["SLURM_JOB_ID"]) % PORTS,
+        device=runners.device(),
+    ) as ranks:
+        yield ranks
+
+
+def _lead(
+    store: Store,
+    addresses: Sequence[str],
+    element: Element,
+    ranks: "Ranks | None",
+    stop: StopFlag,
+) -> None:
+    """Bring one task after the other to its end.
+
+    Raises:
+        Interrupted: If a signal asked to stop.
+    """
+    for place, address in enumerate(addresses):
+        _see_to(store, address, element, stop, partial(_run, store, address, ranks, place))
+    if ranks is not None:
+        ranks.of_first(NO_MORE)
+
+
+def _run(store: Store, address: str, ranks: "Ranks | None", place: int) -> None:
+    """Do a task, all ranks together."""
+    if ranks is not None:
+        ranks.of_first(place)
+    run_task(str(store.root), address, ranks)
+
+
+def _follow(store: Store, addresses: Sequence[str], ranks: "Ranks") -> None:
+    """Do what the first rank is at, until it has no more.
+
+    Raises:
+        Interrupted: If a signal asked any rank to stop.
+    """
+    while (place := ranks.of_first(NO_MORE)) != NO_MORE:
+        follow_task(str(store.root), addresses[place], ranks)
+
+
+def _see_to(
+    store: Store, address: str, element: Element, stop: StopFlag, run: Callable[[], None]
+) -> None:
     """Bring one task to its end, unless another job or run has taken it over.
 
     Raises:
@@ -63,7 +138,7 @@ def _see_to(store: Store, address: str, element: Element, stop: StopFlag) -> Non
 
     logger.info("%s: begins on %s %s s after the job", address, runners.device(), _job_seconds())
     while store.state(address) in ("submitted", "running"):
-        run_task(str(store.root), address)
+        run()
         if store.state(address) == "running":  # somebody else is at it
             _wait(stop)
     failure = store.failure(address)
@@ -102,6 +177,8 @@ def _job_seconds() -> str:
 def _leave(stop: StopFlag) -> int:
     """Queue the job again if it is meant to go on; the exit status."""
     job = os.environ["SLURM_JOB_ID"]
+    if os.environ.get("SLURM_PROCID", "0") != "0":
+        return 0  # the first of several processes decides for all
     try:
         if stop.reason == "timeout" or queue.is_preempted(job):
             queue.requeue(job)

@@ -7,6 +7,7 @@ may be absent or down: then nothing is known of how they ended.
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from studies.store import Element
 
@@ -146,6 +147,16 @@ def requeue(job: str) -> None:
         SlurmError: If the scheduler refuses.
     """
     client(["scontrol", "requeue", job])
+
+
+@cache
+def require_scheduler() -> None:
+    """Check that SLURM's commands are here: submitit's own words on their absence help nobody.
+
+    Raises:
+        SlurmError: If they are not.
+    """
+    client(["squeue", "--version"])
 
 
 def client(command: Sequence[str]) -> str:

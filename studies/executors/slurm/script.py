@@ -13,7 +13,7 @@ from typing import Any
 from submitit.slurm.slurm import SlurmExecutor
 
 from studies.executors.slurm.layout import Array
-from studies.executors.slurm.queue import SlurmError, client
+from studies.executors.slurm.queue import SlurmError, client, require_scheduler
 from studies.resources import Resources
 from studies.worker import THREAD_LIMITS
 
@@ -43,7 +43,7 @@ def script(
     Raises:
         SlurmError: If this machine has none of SLURM's commands.
     """
-    client(["squeue", "--version"])  # submitit's own words on a missing SLURM help nobody
+    require_scheduler()
     executor = SlurmExecutor(folder, python=shlex.quote(sys.executable))
     executor.update_parameters(
         **_parameters(array.resources),
@@ -52,6 +52,7 @@ def script(
         signal_delay_s=warning_seconds(array.resources.time_min),
         stderr_to_stdout=True,
         setup=_setup(code),
+        srun_args=["--kill-on-bad-exit=1"],  # of several processes none waits for a dead one
         additional_parameters={
             "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
             "requeue": True,
@@ -102,6 +103,7 @@ def _setup(code: Path) -> list[str]:
         "PYTHONPATH": shlex.quote(str(code)),
         "STUDIES_EXECUTOR": "slurm",
         "STUDIES_JOB_START": "$(date +%s)",
+        "STUDIES_FIRST_NODE": "$(hostname)",
         **THREAD_LIMITS,
     }
     return [f"export {name}={value}" for name, value in environment.items()]

@@ -33,6 +33,9 @@ CAUSES = {
 }
 """By the state that accounting gives."""
 
+MEMORY_WORDS = ("oom-kill", "oom_kill", "exceeded memory limit", "Exceeded job memory limit")
+"""How the scheduler writes into a job's log that it was killed for memory."""
+
 LOST = Failure(error="lost", message="its job ended without a word", final=False)
 
 HARMLESS = ("CANCELLED", "PREEMPTED", "COMPLETED")
@@ -52,7 +55,10 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
     numbers = {job.number for job in jobs.values()}
     states = ended({element.array for element in gone})
     for element, unfinished in gone.items():
-        _blame_first(store, unfinished, states.get(element), _log(store, element), numbers)
+        state, log = states.get(element), _log(store, element)
+        if any(words in line for line in log for words in MEMORY_WORDS):
+            state = "OUT_OF_MEMORY"  # accounting says so only where cgroups do the killing
+        _blame_first(store, unfinished, state, log, numbers)
         for address in unfinished:
             store.withdraw(address)
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iddpm.config import ConfigError
+from iddpm.checks import check_shares
+from iddpm.config import ConfigError, TrainConfig
 from iddpm.files import StorageError, write_whole
 from studies.executors.slurm import queue
 from studies.executors.slurm.layout import Array, Dependency, arrays
@@ -92,6 +93,7 @@ def submit(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissio
         _take_out(store, {element: jobs.pop(element) for element in hopeless})
         settle(store, [task.address for task in tasks], jobs)
         draft = _Draft(store, tasks, jobs, settings)
+        draft.refuse_uneven_shares()
         draft.refuse_too_much()
         code = snapshot(store.root)
         numbers = {element.array: job.array_id for element, job in jobs.items()}
@@ -226,6 +228,16 @@ class _Draft:
         above = {self._states[need] for _, need in task.needs}
         blocked = above & {"failed", "waiting", "elsewhere"}
         return "waiting" if blocked else "new"
+
+    def refuse_uneven_shares(self) -> None:
+        """Hold the trainings against the number of their processes.
+
+        Raises:
+            ConfigError: If the blocks of a batch cannot be shared out among them.
+        """
+        for task in self._pending:
+            if isinstance(task.config, TrainConfig):
+                check_shares(task.config, self._settings.resources[task.kind].processes)
 
     def refuse_too_much(self) -> None:
         """Hold the draft against the budget.

@@ -27,10 +27,11 @@
 export PYTHONPATH=STORE/code/DIGEST
 export STUDIES_EXECUTOR=slurm
 export STUDIES_JOB_START=$(date +%s)
+export STUDIES_FIRST_NODE=$(hostname)
 export OMP_NUM_THREADS=1
 export MKL_NUM_THREADS=1
 export OPENBLAS_NUM_THREADS=1
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output STORE/submissions/study.train.TOKEN-0/%A_%a_%t_log.out PYTHON -P -m studies.executors.slurm.job STORE study.train.TOKEN-0
+srun --unbuffered --output STORE/submissions/study.train.TOKEN-0/%A_%a_%t_log.out --kill-on-bad-exit=1 PYTHON -P -m studies.executors.slurm.job STORE study.train.TOKEN-0
