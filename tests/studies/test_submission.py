@@ -377,12 +377,13 @@ def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: 
     assert [len(array.elements) for array in submission.arrays] == [1, 1]
 
 
+@pytest.mark.parametrize("door", [executor.submit, executor.preview])
 def test_a_batch_that_cannot_be_shared_out_is_refused_and_nothing_is_submitted(
-    slurm: FakeSlurm, store: Store
+    slurm: FakeSlurm, store: Store, door: Callable[[Store, list[Task], Settings], Submission]
 ) -> None:
     asked = settings({"train": Resources(gpus=3)})
     with pytest.raises(ConfigError, match="to share among 3 processes, found 8 of 1 images"):
-        executor.submit(store, [SHARED], asked)
+        door(store, [SHARED], asked)
     assert slurm.calls("sbatch") == []
 
 

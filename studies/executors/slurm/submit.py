@@ -110,8 +110,10 @@ def preview(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissi
 
     Raises:
         SlurmError: If the scheduler does not answer.
+        ConfigError: If a training cannot be shared out among its processes.
     """
     draft = _Draft(store, tasks, _in_queue(store, tasks), settings)
+    draft.refuse_uneven_shares()
     code = snapshot(store.root, write=False)
     numbers = {array.name: f"<number of {array.name}>" for array in draft.arrays}
     numbers |= {element.array: job.array_id for element, job in draft.jobs.items()}
