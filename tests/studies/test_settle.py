@@ -138,6 +138,18 @@ def test_the_last_lines_of_the_job_are_kept_with_the_attempt(
     assert last(store, A).log == tuple(f"line {i}" for i in range(10, 30))
 
 
+@pytest.mark.parametrize("state", ["FAILED", None])
+def test_a_job_whose_log_says_that_it_was_killed_for_memory_ran_out_of_it(
+    slurm: FakeSlurm, store: Store, state: str | None
+) -> None:
+    submitted(store, A)
+    log = store.submission_folder("array") / "12_0_0_log.out"
+    log.write_text("step 1\nslurmstepd: error: Detected 1 oom_kill event in StepId=12.0.\n")
+    slurm.end("array", 0, state)
+    settled(store, A)
+    assert (last(store, A).error, last(store, A).final) == ("oom", True)
+
+
 def test_what_is_in_the_queue_is_left_alone(slurm: FakeSlurm, store: Store) -> None:
     submitted(store, A)
     element = Element(array="array", index=0)

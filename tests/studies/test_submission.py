@@ -350,13 +350,17 @@ def test_more_gpu_hours_than_allowed_are_refused_and_nothing_is_submitted(
 ) -> None:
     asked = {"train": Resources(gpus=2, nodes=2, time_min=30)}
     with pytest.raises(ConfigError) as error:
-        executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=1.9))
+        executor.submit(
+            store, [TRAINING, tiny.likelihood(TRAINING)], settings(asked, max_gpu_hours=1.9)
+        )
     assert str(error.value) == (
         "--max-gpu-hours: expected at most 1.9 GPU-hours, found 2.0; nothing was submitted. "
         "--dry-run shows where they go"
     )
     assert slurm.calls("sbatch") == []
-    assert executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=2.0)).arrays
+    assert executor.submit(
+        store, [TRAINING, tiny.likelihood(TRAINING)], settings(asked, max_gpu_hours=2.0)
+    ).arrays
 
 
 def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: Store) -> None:
@@ -370,6 +374,16 @@ def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: 
     assert (bound.tasks, bound.measured, bound.hours, bound.gpu_hours) == (1, 0, 1.5, 0)
     assert submission.longest_chain_hours == pytest.approx(1.51)
     assert [len(array.elements) for array in submission.arrays] == [1, 1]
+
+
+@pytest.mark.parametrize("door", [executor.submit, executor.preview])
+def test_a_batch_that_cannot_be_shared_out_is_refused_and_nothing_is_submitted(
+    slurm: FakeSlurm, store: Store, door: Callable[[Store, list[Task], Settings], Submission]
+) -> None:
+    asked = settings({"train": Resources(gpus=3)})
+    with pytest.raises(ConfigError, match="to share among 3 processes, found 8 of 1 images"):
+        door(store, [TRAINING], asked)
+    assert slurm.calls("sbatch") == []
 
 
 # ------------------------------------------------------------------------------------ the doors
