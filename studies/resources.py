@@ -16,6 +16,9 @@ from studies.tasks import KINDS
 
 ALL = "all"
 
+OURS = ("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue")
+"""Options of sbatch by which jobs are found, ordered and saved: nobody else may set them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
@@ -56,9 +59,11 @@ class Resources:
                 f"resources.gpu_type: expected gpus to be at least 1, found 0 of {self.gpu_type!r}"
             )
         for option in self.sbatch:
-            if not option.startswith("--"):
+            name = option.partition("=")[0]
+            if not option.startswith("--") or name in OURS:
                 raise ConfigError(
-                    f"resources.sbatch: expected options such as --reservation=x, found {option!r}"
+                    "resources.sbatch: expected options such as --reservation=x, and none of "
+                    f"{', '.join(OURS)}, found {option!r}"
                 )
 
     @property

@@ -27,6 +27,7 @@ def submitted(store: Store, *tasks: Task, array: str = "array") -> None:
     for task in tasks:
         store.create(task)
     store.record_submission(array, {0: [task.address for task in tasks]})
+    store.record_queued(array, "1")
 
 
 def claimed(store: Store, task: Task, monkeypatch: pytest.MonkeyPatch, *, job: str = "7") -> Claim:
@@ -327,3 +328,11 @@ def test_an_attempt_that_told_how_it_ended_is_not_blamed_again(
     assert ends(store, A) == [stopped]
     assert store.attempts(B.address) == []
     assert [store.state(t.address) for t in (A, B)] == ["planned", "planned"]
+
+
+def test_a_submission_that_sbatch_never_saw_is_nobodys_fault(store: Store) -> None:
+    task = tiny.training()
+    store.create(task)
+    store.record_submission("array", {0: [task.address]})
+    settled(store, task)
+    assert (store.state(task.address), ends(store, task)) == ("planned", [])

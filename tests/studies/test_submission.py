@@ -294,7 +294,7 @@ def test_hopeless_dependents_are_cancelled_and_replaced_once_the_parent_is_done(
     hopeless = [f"{row['array_id']}_{row['index']}" for row in slurm.rows()]
     publish(store, TRAINING)  # by another run
     second = submit(store, TRAINING, BOUND)
-    assert slurm.calls("scancel") == [hopeless]
+    assert slurm.calls("scancel") == [["--quiet", *hopeless]]
     assert second.states == {"done": 1, "new": 1}
     assert queued(store, slurm) == [BOUND.address]
     assert store.attempts(BOUND.address) == [], "nobody is to blame for a job that was replaced"

@@ -164,11 +164,13 @@ def _queue(store: Store, array: Array, text: str) -> str:
     try:
         store.record_submission(array.name, array.elements)
         write_whole(path, text.encode())
-        return sbatch(path)
+        number = sbatch(path)
     except (SlurmError, StorageError):
         for address in array.tasks:
             store.withdraw(address)
         raise
+    store.record_queued(array.name, number)
+    return number
 
 
 # ------------------------------------------------------------------------------------ the draft
