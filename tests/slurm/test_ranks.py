@@ -15,7 +15,7 @@ from tests.slurm.study import TRAINING, Study
 
 pytestmark = pytest.mark.slurm
 
-STEPS = 1500
+STEPS = 800
 BLOCKS = ("--set", f"train.steps={STEPS}", "--set", "train.block_size=2")
 TWO = ("--resource", "train.nodes=2")
 
