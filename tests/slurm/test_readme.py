@@ -1,18 +1,14 @@
 """The README's commands for a cluster, typed on one; and its file of resources, read."""
 
 import re
-import time
 from pathlib import Path
 
 import pytest
 
 from studies.resources import resources, user_layer
-from studies.store import Store
-from tests.test_readme import CLUSTER, README, blocks, printed, results, tiny_checkout
+from tests.test_readme import CLUSTER, README, blocks, printed, tiny_checkout
 
 pytestmark = pytest.mark.slurm
-
-SWEEP = "sweeps/sigma_ablation.yaml"
 
 
 def test_the_commands_for_a_cluster_do_what_they_say(
@@ -31,24 +27,10 @@ def test_the_commands_for_a_cluster_do_what_they_say(
     assert "#SBATCH --mem=1024M" in shown
     assert "GPU-hours" in shown
     assert not (folder / "store").exists()
-    printed(run, folder)
-    assert re.search(r"\d+ jobs cancelled", printed(cancel, folder))
-    printed(run, folder)
-    finish(Store(folder / "store"))
     shown = printed(run, folder)
-    assert re.search(r"(\d+) tasks: \1 done", shown)
-    inline = f"python -m studies.run {SWEEP} --store inline --executor inline"
-    printed(inline, folder)
-    assert results(folder / "store") == results(folder / "inline")
-
-
-def finish(store: Store) -> None:
-    """Wait until every task is done."""
-    (name,) = store.studies()
-    deadline = time.monotonic() + 300
-    while {store.state(address) for address in store.study(name)["tasks"]} != {"done"}:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    assert re.search(r"(\d+) tasks: \1 new", shown)
+    assert " new" not in printed(run, folder).splitlines()[-2]
+    assert re.search(r"\d+ jobs cancelled", printed(cancel, folder))
 
 
 def test_the_file_of_resources_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
