@@ -13,7 +13,7 @@ from tests.slurm.study import TRAINING, Study
 
 pytestmark = pytest.mark.slurm
 
-STEPS = 1500
+STEPS = 3000
 LONG = ("--set", f"train.steps={STEPS}")
 
 Disturbance = Callable[[Cluster, Study, str], None]

@@ -15,7 +15,7 @@ from tests.slurm.study import TRAINING, Study
 
 pytestmark = pytest.mark.slurm
 
-STEPS = 800
+STEPS = 1500
 BLOCKS = ("--set", f"train.steps={STEPS}", "--set", "train.block_size=2")
 TWO = ("--resource", "train.nodes=2")
 
