@@ -247,7 +247,9 @@ def test_asked_to_stop_the_workers_save_and_are_waited_for(store: Store) -> None
     assert signal.getsignal(signal.SIGINT) is handlers
     assert (store.state(task.address), store.claim_of(task.address)) == ("planned", None)
     assert (store.folder(task.address) / "state.pt").exists()
-    assert store.attempt_failure(task.address, 1) is None
+    stopped = store.attempt_failure(task.address, 1)
+    assert stopped is not None
+    assert (stopped.error, stopped.final) == ("cancelled", False)
 
 
 @pytest.mark.slow
@@ -289,7 +291,9 @@ def test_the_workers_of_a_killed_run_save_and_leave(store: Store) -> None:
         run.kill()
     while store.claim_of(task.address):
         time.sleep(0.05)
-    assert store.attempt_failure(task.address, 1) is None
+    stopped = store.attempt_failure(task.address, 1)
+    assert stopped is not None
+    assert (stopped.error, stopped.final) == ("cancelled", False)
     assert (store.folder(task.address) / "state.pt").exists()
 
 
