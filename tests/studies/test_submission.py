@@ -17,7 +17,7 @@ from iddpm.config import ConfigError
 from iddpm.files import StorageError, read_json
 from studies import cancel, run
 from studies.executors import slurm as executor
-from studies.executors.slurm import Settings, SlurmError, Submission
+from studies.executors.slurm import Settings, SlurmError, Submission, queue
 from studies.executors.slurm.queue import NEVER
 from studies.executors.slurm.script import warning_seconds
 from studies.executors.slurm.snapshot import snapshot
@@ -270,6 +270,40 @@ def test_sbatch_refusing_the_second_array_leaves_nothing_recorded_for_it(
     slurm.obey("sbatch")
     assert submit(store, TRAINING, BOUND).states == {"queued": 1, "new": 1}
     assert queued(store, slurm) == sorted([TRAINING.address, BOUND.address])
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"),
+    [
+        ("OBEY > /dev/null; echo Socket timed out >&2; exit 1", "Socket timed out"),
+        ("OBEY > /dev/null; exec sleep 60", "expected an answer within"),
+    ],
+)
+def test_what_the_scheduler_took_without_an_answer_is_not_submitted_again(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, shell: str, words: str
+) -> None:
+    answers = (slurm.bin / "sbatch").read_text()
+    slurm.replace("sbatch", shell)
+    with monkeypatch.context() as patch:
+        patch.setattr(queue, "CLIENT_SECONDS", 5)
+        with pytest.raises(SlurmError, match=words):
+            submit(store, TRAINING)
+    (slurm.bin / "sbatch").write_text(answers)
+    assert submit(store, TRAINING).states == {"queued": 1}
+    assert queued(store, slurm) == [TRAINING.address]
+
+
+def test_while_nobody_knows_what_the_scheduler_took_the_record_stays(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    slurm.refuse("sbatch", "no controller")
+    slurm.refuse("squeue", "no controller")
+    with pytest.raises(SlurmError, match="sbatch: no controller"):
+        submit(store, TRAINING)
+    assert store.state(TRAINING.address) == "submitted"
+    slurm.obey("sbatch")
+    slurm.obey("squeue")
+    assert submit(store, TRAINING).states == {"new": 1}
 
 
 def test_a_script_that_cannot_be_written_leaves_nothing_recorded(

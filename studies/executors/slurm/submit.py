@@ -159,16 +159,25 @@ def _in_queue(store: Store, tasks: Sequence[Task]) -> dict[Element, Job]:
 
 
 def _queue(store: Store, array: Array, text: str) -> str:
-    """Submit one array; its number. Nothing is left behind where that is refused."""
+    """Submit one array; its number. Nothing is left behind where that is refused for sure."""
     path = store.submission_folder(array.name) / "script.sh"
     try:
         store.record_submission(array.name, array.elements)
         write_whole(path, text.encode())
         return sbatch(path)
-    except (SlurmError, StorageError):
-        for address in array.tasks:
-            store.withdraw(address)
+    except (SlurmError, StorageError) as error:
+        if isinstance(error, StorageError) or not _may_be_queued(array.name):
+            for address in array.tasks:
+                store.withdraw(address)
         raise
+
+
+def _may_be_queued(array: str) -> bool:
+    """Whether the scheduler has an array although sbatch failed: its answer may have been lost."""
+    try:
+        return bool(queue.queued([array]))
+    except SlurmError:
+        return True
 
 
 # ------------------------------------------------------------------------------------ the draft
