@@ -27,6 +27,7 @@ def submitted(store: Store, *tasks: Task, array: str = "array") -> None:
     for task in tasks:
         store.create(task)
     store.record_submission(array, {0: [task.address for task in tasks]})
+    store.record_number(array, "7")
 
 
 def claimed(store: Store, task: Task, monkeypatch: pytest.MonkeyPatch, *, job: str = "7") -> Claim:
@@ -104,6 +105,18 @@ def test_a_job_that_never_came_to_its_task_is_a_fault_unless_somebody_ended_it(
     slurm: FakeSlurm, store: Store, state: str | None, attempts: int
 ) -> None:
     submitted(store, A)
+    slurm.end("array", 0, state)
+    settled(store, A)
+    assert len(store.attempts(A.address)) == attempts
+    assert store.submission(A.address) is None
+
+
+@pytest.mark.parametrize(("state", "attempts"), [(None, 0), ("NODE_FAIL", 1)])
+def test_a_job_that_the_scheduler_is_not_known_to_have_taken_is_nobodys_fault(
+    slurm: FakeSlurm, store: Store, state: str | None, attempts: int
+) -> None:
+    store.create(A)
+    store.record_submission("array", {0: [A.address]})
     slurm.end("array", 0, state)
     settled(store, A)
     assert len(store.attempts(A.address)) == attempts

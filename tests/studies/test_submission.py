@@ -4,9 +4,11 @@ import hashlib
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,7 @@ def training(seed: int = 0) -> Task:
 
 TRAINING = training()
 BOUND = tiny.likelihood(TRAINING)
+OTHER = training(seed=1)
 
 
 @pytest.fixture
@@ -270,6 +273,27 @@ def test_sbatch_refusing_the_second_array_leaves_nothing_recorded_for_it(
     slurm.obey("sbatch")
     assert submit(store, TRAINING, BOUND).states == {"queued": 1, "new": 1}
     assert queued(store, slurm) == sorted([TRAINING.address, BOUND.address])
+
+
+@pytest.mark.parametrize(
+    ("shell", "states"),
+    [("kill -9 $PPID", {"new": 1, "queued": 1}), ("OBEY; kill -9 $PPID", {"queued": 2})],
+)
+def test_a_submitter_killed_before_or_after_the_scheduler_took_an_array_leaves_nothing_twice(
+    slurm: FakeSlurm, store: Store, shell: str, states: dict[str, int]
+) -> None:
+    answers = (slurm.bin / "sbatch").read_text()
+    submit(store, OTHER)
+    slurm.replace("sbatch", shell)
+    process = get_context("fork").Process(target=submit, args=(store, OTHER, TRAINING))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert store.state(TRAINING.address) == "submitted"
+    (slurm.bin / "sbatch").write_text(answers)
+    assert submit(store, OTHER, TRAINING).states == states
+    assert queued(store, slurm) == sorted([OTHER.address, TRAINING.address])
+    assert store.attempts(TRAINING.address) == [], "nobody is to blame for a killed submitter"
 
 
 @pytest.mark.parametrize(

@@ -164,12 +164,14 @@ def _queue(store: Store, array: Array, text: str) -> str:
     try:
         store.record_submission(array.name, array.elements)
         write_whole(path, text.encode())
-        return sbatch(path)
+        number = sbatch(path)
     except (SlurmError, StorageError) as error:
         if isinstance(error, StorageError) or not _may_be_queued(array.name):
             for address in array.tasks:
                 store.withdraw(address)
         raise
+    store.record_number(array.name, number)
+    return number
 
 
 def _may_be_queued(array: str) -> bool:
