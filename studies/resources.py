@@ -5,6 +5,7 @@ the sweep, the command line. A layer holds settings for `all` kinds of task and 
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from studies.reading import nested, read
 from studies.tasks import KINDS
 
 ALL = "all"
+
+OURS = ("array", "dependency", "job-name", "no-requeue", "requeue", "signal", "output", "error")
+"""Options of sbatch by which jobs are found again, wait for one another and are gone on with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,11 @@ class Resources:
             if not option.startswith("--"):
                 raise ConfigError(
                     f"resources.sbatch: expected options such as --reservation=x, found {option!r}"
+                )
+            if re.split("[= ]", option.removeprefix("--"))[0] in OURS:
+                raise ConfigError(
+                    f"resources.sbatch: expected an option that the submission does not set "
+                    f"itself, found {option!r}; leave it out"
                 )
 
     @property
