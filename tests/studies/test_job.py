@@ -1,0 +1,252 @@
+"""What a job decides: which of its tasks it does, which it leaves alone, and how it ends."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from studies import worker
+from studies.executors.slurm import job
+from studies.store import Failure, Store
+from studies.tasks import Task
+from tests.witness import tiny
+from tests.witness.fake_slurm import FakeSlurm
+
+A, B = (tiny.training(seed=seed) for seed in range(2))
+BOUND = tiny.likelihood(A)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An empty store; the test's process is element 0 of job 7."""
+    monkeypatch.setenv("STUDIES_EXECUTOR", "slurm")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
+    monkeypatch.setattr(job, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 0.1)
+    return Store(tmp_path / "store")
+
+
+def submitted(store: Store, *tasks: Task, array: str = "array") -> None:
+    """One element that is to do these tasks in order."""
+    for task in tasks:
+        store.create(task)
+    store.record_submission(array, {0: [task.address for task in tasks]})
+
+
+def ran(store: Store) -> int:
+    return job.main(str(store.root), "array")
+
+
+def publish(store: Store, task: Task) -> None:
+    store.create(task)
+    claim = store.claim(task.address)
+    assert claim is not None
+    store.publish(claim, {}, {"seconds": 1.0, "attempt": claim.attempt})
+
+
+def fail(store: Store, task: Task) -> None:
+    store.create(task)
+    claim = store.claim(task.address)
+    assert claim is not None
+    store.fail(claim, Failure(error="exception", message="it broke"))
+
+
+def states(store: Store, *tasks: Task) -> list[str]:
+    return [store.state(task.address) for task in tasks]
+
+
+# -------------------------------------------------------------------------- what is done
+
+
+def test_an_element_does_its_tasks_in_their_order(store: Store) -> None:
+    submitted(store, A, BOUND)
+    assert ran(store) == 0
+    assert states(store, A, BOUND) == ["done", "done"]
+    made = store.provenance(A.address)
+    assert made is not None
+    assert (made["executor"], made["job"]) == ("slurm", "7")
+
+
+def test_an_element_does_its_own_tasks_and_no_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create(A)
+    store.create(B)
+    store.record_submission("array", {0: [A.address], 3: [B.address]})
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert ran(store) == 0
+    assert states(store, A, B) == ["submitted", "done"]
+
+
+def test_what_was_submitted_anew_is_left_to_the_new_job(store: Store) -> None:
+    submitted(store, A, B)
+    submitted(store, A, array="anew")
+    assert ran(store) == 0
+    assert states(store, A, B) == ["submitted", "done"]
+    assert store.attempts(A.address) == []
+
+
+def test_what_is_no_longer_submitted_is_not_done(store: Store) -> None:
+    submitted(store, A)
+    store.withdraw(A.address)
+    assert ran(store) == 1
+    assert store.attempts(A.address) == []
+
+
+def test_what_another_run_has_done_is_left_alone(store: Store) -> None:
+    submitted(store, A)
+    publish(store, A)
+    assert ran(store) == 0
+    assert store.attempts(A.address) == [1]
+
+
+def test_what_has_failed_is_not_tried_again_and_the_next_is_done(store: Store) -> None:
+    submitted(store, A, B)
+    fail(store, A)
+    assert ran(store) == 0
+    assert states(store, A, B) == ["failed", "done"]
+    assert store.attempts(A.address) == [1]
+
+
+def test_a_task_that_another_process_is_at_is_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A)
+    claim = store.claim(A.address)
+    assert claim is not None
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            store.publish(claim, {}, {"seconds": 1.0, "attempt": 1})
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert ran(store) == 0
+    assert waits == [job.POLL_SECONDS] * 3
+    assert store.attempts(A.address) == [1]
+
+
+# ----------------------------------------------------------------------- what is missing
+
+
+def test_a_task_whose_parent_is_not_done_is_not_begun(store: Store) -> None:
+    store.create(A)
+    submitted(store, BOUND, B)
+    assert ran(store) == 0
+    assert states(store, BOUND, B) == ["submitted", "done"]
+    assert store.attempts(BOUND.address) == []
+
+
+def test_a_failed_parent_is_not_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 1e6)
+    fail(store, A)
+    submitted(store, BOUND)
+    assert ran(store) == 1
+    assert store.attempts(BOUND.address) == []
+
+
+def test_a_parents_result_that_shows_late_is_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A, BOUND)
+    worker.run_task(str(store.root), A.address)
+    result = store.folder(A.address) / "result.json"
+    late = result.rename(result.with_name(".late"))
+    store.record_submission("array", {0: [BOUND.address]})
+    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 1e6)
+    monkeypatch.setattr(time, "sleep", lambda seconds: late.exists() and late.rename(result))
+    assert ran(store) == 0
+    assert states(store, A, BOUND) == ["done", "done"]
+
+
+# ----------------------------------------------------------------------- how a job ends
+
+
+def test_the_status_is_0_if_any_task_has_its_result_and_1_if_none_has(store: Store) -> None:
+    submitted(store, A, B)
+    fail(store, A)
+    fail(store, B)
+    assert ran(store) == 1
+    store.clear_failure(B.address)
+    assert ran(store) == 0
+
+
+def ended_by(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, rank: str = "0"
+) -> int:
+    """The status of a job that gets a signal before its first task."""
+    submitted(store, A)
+    monkeypatch.setenv("SLURM_PROCID", rank)
+    see_to = job._see_to
+
+    def warned(*arguments: object) -> None:
+        os.kill(os.getpid(), number)
+        see_to(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job, "_see_to", warned)
+    return ran(store)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_warned_of_its_time_a_job_saves_and_queues_itself_again(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    assert ended_by(store, monkeypatch, number) == 0
+    assert slurm.calls("scontrol") == [["requeue", "7"]]
+    end = store.attempt_failure(A.address, 1)
+    assert end is not None
+    assert (end.error, end.final) == ("timeout", False)
+    assert states(store, A) == ["submitted"]
+
+
+def test_told_to_end_a_job_saves_and_leaves_with_a_status_that_lets_nobody_start(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ended_by(store, monkeypatch, signal.SIGTERM) == os.EX_TEMPFAIL
+    assert slurm.calls("scontrol") == [["show", "job", "7"]]
+    end = store.attempt_failure(A.address, 1)
+    assert end is not None
+    assert (end.error, end.final) == ("cancelled", False)
+
+
+@pytest.mark.parametrize(
+    ("time", "again"),
+    [("2026-01-02T03:04:05", True), ("None", False), ("Unknown", False), ("", False)],
+)
+def test_told_to_end_for_another_a_job_queues_itself_again(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, time: str, again: bool
+) -> None:
+    slurm.replace("scontrol", f"OBEY; echo 'JobId=7 PreemptEligibleTime=1 PreemptTime={time} X=1'")
+    assert ended_by(store, monkeypatch, signal.SIGTERM) == (0 if again else os.EX_TEMPFAIL)
+    assert (["requeue", "7"] in slurm.calls("scontrol")) == again
+
+
+def test_a_job_that_cannot_be_queued_again_fails_and_its_work_stays_saved(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm.refuse("scontrol", "no controller")
+    assert ended_by(store, monkeypatch, signal.SIGUSR2) == os.EX_TEMPFAIL
+    assert states(store, A) == ["submitted"]
+    assert store.claim_of(A.address) is None
+
+
+def test_only_the_first_of_several_processes_queues_the_job_again(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ended_by(store, monkeypatch, signal.SIGUSR2, rank="1") == 0
+    assert slurm.calls("scontrol") == []
+
+
+def test_a_job_that_is_told_to_end_while_it_waits_leaves(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 1e6)
+    store.create(A)
+    submitted(store, BOUND)
+    monkeypatch.setattr(time, "sleep", lambda seconds: os.kill(os.getpid(), signal.SIGTERM))
+    assert ran(store) == os.EX_TEMPFAIL
+    assert store.attempts(BOUND.address) == []
