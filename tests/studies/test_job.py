@@ -121,6 +121,7 @@ def test_a_task_that_another_process_is_at_is_waited_for(
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
+        assert len(waits) < 4, "it waits on"
         if len(waits) == 3:
             store.publish(claim, {}, {"seconds": 1.0, "attempt": 1})
 
@@ -142,7 +143,7 @@ def test_a_task_whose_parent_is_not_done_is_not_begun(store: Store) -> None:
 
 
 def test_a_failed_parent_is_not_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 1e6)
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waits"))
     fail(store, A)
     submitted(store, BOUND)
     assert ran(store) == 1
@@ -157,7 +158,7 @@ def test_a_parents_result_that_shows_late_is_waited_for(
     result = store.folder(A.address) / "result.json"
     late = result.rename(result.with_name(".late"))
     store.record_submission("array", {0: [BOUND.address]})
-    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 1e6)
+    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 60.0)
     monkeypatch.setattr(time, "sleep", lambda seconds: late.exists() and late.rename(result))
     assert ran(store) == 0
     assert states(store, A, BOUND) == ["done", "done"]
@@ -244,9 +245,16 @@ def test_only_the_first_of_several_processes_queues_the_job_again(
 def test_a_job_that_is_told_to_end_while_it_waits_leaves(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 1e6)
+    monkeypatch.setattr(job, "LATE_FILES_SECONDS", 60.0)
     store.create(A)
     submitted(store, BOUND)
-    monkeypatch.setattr(time, "sleep", lambda seconds: os.kill(os.getpid(), signal.SIGTERM))
+    waits: list[float] = []
+
+    def told(seconds: float) -> None:
+        assert not waits, "it waits on"
+        waits.append(seconds)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(time, "sleep", told)
     assert ran(store) == os.EX_TEMPFAIL
     assert store.attempts(BOUND.address) == []
