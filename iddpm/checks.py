@@ -29,6 +29,28 @@ def check_training(config: TrainConfig, description: Description) -> None:
         )
 
 
+def check_shares(config: TrainConfig, processes: int) -> None:
+    """Whether each of so many processes gets as many blocks of a batch as every other.
+
+    Raises:
+        ConfigError: If not.
+    """
+    size = config.block_size or config.batch_size
+    blocks = config.batch_size // size
+    if blocks % processes:
+        share, rest = divmod(config.batch_size, processes)
+        remedy = (
+            f"no block_size helps, as {config.batch_size} images are no multiple of {processes}: "
+            "choose another number of processes"
+            if rest
+            else f"set it to {share} or a divisor of that"
+        )
+        raise ConfigError(
+            f"train.block_size: expected blocks to share among {processes} processes, found "
+            f"{blocks} of {size} images; {remedy}"
+        )
+
+
 def check_samples(config: SampleConfig, train: TrainConfig) -> None:
     """Whether the trained network can be sampled that way.
 
@@ -134,19 +156,3 @@ def _complaint(stride: Stride, total: int, steps: int) -> str | None:
 
 def _words(values: Iterable[object]) -> str:
     return ", ".join(map(str, values))
-
-
-def check_shares(config: TrainConfig, processes: int) -> None:
-    """Refuse a training whose blocks cannot be shared out evenly among so many processes.
-
-    Raises:
-        ConfigError: If they cannot.
-    """
-    size = config.block_size or config.batch_size
-    blocks = config.batch_size // size
-    if blocks % processes:
-        raise ConfigError(
-            f"train.block_size: expected blocks to share among {processes} processes, found "
-            f"{blocks} of {size} images; set it to {max(1, config.batch_size // processes)} "
-            "or a divisor of that"
-        )

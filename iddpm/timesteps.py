@@ -116,7 +116,8 @@ class LossSecondMomentTimesteps:
                 f"found {tuple(t.shape)} and {tuple(losses.shape)}"
             )
         table, counts = self._losses.numpy(), self._counts.numpy()
-        finite = losses.detach().isfinite()
+        t, losses = t.cpu(), losses.detach().cpu()
+        finite = losses.isfinite()
         for step, loss in zip(t[finite].tolist(), losses[finite].tolist(), strict=True):
             table[step, counts[step] % table.shape[1]] = loss
             counts[step] += 1

@@ -26,12 +26,12 @@ from iddpm.config import TrainConfig, canonical
 from iddpm.data import Int64Array, batch_indices, describe, load, to_unit
 from iddpm.draws import derived_seed, generator
 from iddpm.ema import MovingAverages
-from iddpm.files import remove_unfinished
+from iddpm.files import StorageError, remove_unfinished
 from iddpm.flat import FlatWeights
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.objectives import Losses, objective_losses
 from iddpm.precision import arithmetic, tf32
-from iddpm.ranks import ALONE, Ranks
+from iddpm.ranks import ALONE, Ranks, RanksError
 from iddpm.unet import UNet
 
 STATE_FILE = "state.pt"
@@ -92,7 +92,7 @@ def train(
 
     Raises:
         ConfigError: If the blocks of a batch cannot be shared out evenly.
-        RanksError: If another process ended, or does not hold the same state.
+        RanksError: If another process ended, cannot save, or does not hold the same state.
         Interrupted: If any process was asked to stop; the state is saved.
         Diverged: If no loss was finite for `config.max_nonfinite_steps` steps; the state is saved,
             as the last finite step left it.
@@ -309,13 +309,21 @@ class Training:
             self.timesteps.record(block.t, block.losses)
 
     def save(self, file: Path) -> None:
-        """Write all that moves, whole; of several ranks the first one does.
+        """Write all that moves, whole. The first rank writes, and all return when it has.
 
         Raises:
             StorageError: If it cannot be written.
+            RanksError: On the other ranks, if the first one could not write it.
         """
-        if self.ranks.number > 0:
-            return
+        failure = self._write(file) if self.ranks.number == 0 else None
+        (failed,) = self.ranks.any(failure is not None)
+        if failure is not None:
+            raise failure
+        if failed:
+            raise RanksError("ranks: the first one could not save the state; its log says why")
+
+    def _write(self, file: Path) -> StorageError | None:
+        """Why it could not be written, if so: the other ranks must hear of it first."""
         state = {
             "weights": self._roles(),
             "optimizer": self.optimizer.state_dict(),
@@ -325,7 +333,11 @@ class Training:
             "nonfinite_steps": self.nonfinite_steps,
             "nonfinite_in_a_row": self.nonfinite_in_a_row,
         }
-        checkpoints.save(file, trajectory(self.config), state)
+        try:
+            checkpoints.save(file, trajectory(self.config), state)
+        except StorageError as error:
+            return error
+        return None
 
     def _roles(self) -> dict[str, dict[str, Tensor]]:
         """The weights themselves, under `raw`, and each average, under its decay, by parameter."""

@@ -7,7 +7,8 @@ the parameters are those of the official `UNetModel`, so that its checkpoints lo
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -75,48 +76,32 @@ class UNet(nn.Module):
 
         embedding = 4 * model_channels
         widths = [multiplier * model_channels for multiplier in channel_mult]
-        sides = _sides(image_size, len(widths), attention_resolutions)
-        residual = partial(
-            ResBlock, embedding=embedding, groups=groups, dropout=dropout, scale_shift=scale_shift
+        parts = _Parts(
+            widths=widths,
+            has_attention=[
+                side in attention_resolutions
+                for side in _sides(image_size, len(widths), attention_resolutions)
+            ],
+            res_blocks=res_blocks,
+            residual=partial(
+                ResBlock,
+                embedding=embedding,
+                groups=groups,
+                dropout=dropout,
+                scale_shift=scale_shift,
+            ),
+            attention=partial(AttentionBlock, heads=heads, groups=groups),
         )
-        attention = partial(AttentionBlock, heads=heads, groups=groups)
-
-        def stage(width: int, level: int, *last: nn.Module) -> Stage:
-            layers: list[nn.Module] = [residual(width, widths[level])]
-            if sides[level] in attention_resolutions:
-                layers.append(attention(widths[level]))
-            return Stage([*layers, *last])
-
         self.time_embed = nn.Sequential(
             nn.Linear(model_channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
         self.label_emb = None if classes is None else nn.Embedding(classes, embedding)
-
         first = in_channels * (2 if low_resolution else 1)
-        self.input_blocks = nn.ModuleList([Stage([_conv(first, model_channels)])])
-        skips = [model_channels]
-        for level, width in enumerate(widths):
-            for _ in range(res_blocks):
-                self.input_blocks.append(stage(skips[-1], level))
-                skips.append(width)
-            if level < len(widths) - 1:
-                self.input_blocks.append(Stage([Downsample(width)]))
-                skips.append(width)
-
-        width = widths[-1]
-        self.middle_block = Stage(
-            [residual(width, width), attention(width), residual(width, width)]
-        )
-
-        self.output_blocks = nn.ModuleList()
-        for level in reversed(range(len(widths))):
-            for i in range(res_blocks + 1):
-                enlarge = [Upsample(widths[level])] if level > 0 and i == res_blocks else []
-                self.output_blocks.append(stage(width + skips.pop(), level, *enlarge))
-                width = widths[level]
-
+        self.input_blocks, skips = parts.down(first, model_channels)
+        self.middle_block = parts.middle()
+        self.output_blocks = parts.up(skips)
         self.out = nn.Sequential(
-            GroupNorm(groups, width), nn.SiLU(), _zeroed(_conv(width, out_channels))
+            GroupNorm(groups, widths[0]), nn.SiLU(), _zeroed(_conv(widths[0], out_channels))
         )
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Conditioning | None = None) -> Tensor:
@@ -310,6 +295,58 @@ class Upsample(nn.Module):
         """(B, width, H, W) to (B, width, 2 H, 2 W)."""
         output: Tensor = self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
         return output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """The three parts of the network, and what their stages are made of."""
+
+    widths: Sequence[int]
+    """Channels of each level, from the finest."""
+    has_attention: Sequence[bool]
+    """By level."""
+    res_blocks: int
+    residual: Callable[[int, int], nn.Module]
+    """From channels in and out."""
+    attention: Callable[[int], nn.Module]
+
+    def down(self, first: int, width: int) -> tuple[nn.ModuleList, list[int]]:
+        """Stages from the image to the coarsest level, and the channels that each hands across."""
+        stages = nn.ModuleList([Stage([_conv(first, width)])])
+        skips = [width]
+        for level, width in enumerate(self.widths):
+            for _ in range(self.res_blocks):
+                stages.append(self._stage(skips[-1], level))
+                skips.append(width)
+            if level < len(self.widths) - 1:
+                stages.append(Stage([Downsample(width)]))
+                skips.append(width)
+        return stages, skips
+
+    def middle(self) -> "Stage":
+        """The stage at the coarsest level, which always has attention."""
+        width = self.widths[-1]
+        return Stage(
+            [self.residual(width, width), self.attention(width), self.residual(width, width)]
+        )
+
+    def up(self, skips: list[int]) -> nn.ModuleList:
+        """Stages back to the finest level; each also takes what a stage of `down` handed across."""
+        stages = nn.ModuleList()
+        width = self.widths[-1]
+        for level in reversed(range(len(self.widths))):
+            for i in range(self.res_blocks + 1):
+                is_last = level > 0 and i == self.res_blocks
+                enlarge = [Upsample(self.widths[level])] if is_last else []
+                stages.append(self._stage(width + skips.pop(), level, *enlarge))
+                width = self.widths[level]
+        return stages
+
+    def _stage(self, width: int, level: int, *last: nn.Module) -> "Stage":
+        layers = [self.residual(width, self.widths[level])]
+        if self.has_attention[level]:
+            layers.append(self.attention(self.widths[level]))
+        return Stage([*layers, *last])
 
 
 def _sides(image_size: int, levels: int, attention_resolutions: Sequence[int]) -> list[int]:

@@ -5,7 +5,6 @@ the sweep, the command line. A layer holds settings for `all` kinds of task and 
 """
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ from studies.tasks import KINDS
 
 ALL = "all"
 
-OURS = ("array", "dependency", "job-name", "no-requeue", "requeue", "signal", "output", "error")
-"""Options of sbatch by which jobs are found again, wait for one another and are gone on with."""
+OURS = ("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue")
+"""Options of sbatch by which jobs are found, ordered and saved: nobody else may set them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +59,11 @@ class Resources:
                 f"resources.gpu_type: expected gpus to be at least 1, found 0 of {self.gpu_type!r}"
             )
         for option in self.sbatch:
-            if not option.startswith("--"):
+            name = option.partition("=")[0]
+            if not option.startswith("--") or name in OURS:
                 raise ConfigError(
-                    f"resources.sbatch: expected options such as --reservation=x, found {option!r}"
-                )
-            if re.split("[= ]", option.removeprefix("--"))[0] in OURS:
-                raise ConfigError(
-                    f"resources.sbatch: expected an option that the submission does not set "
-                    f"itself, found {option!r}; leave it out"
+                    "resources.sbatch: expected options such as --reservation=x, and none of "
+                    f"{', '.join(OURS)}, found {option!r}"
                 )
 
     @property

@@ -217,11 +217,11 @@ def _print_submission(submission: slurm.Submission) -> None:
     for kind, hours in submission.hours.items():
         arrays = [array for array in submission.arrays if array.kind == kind]
         jobs = sum(len(array.elements) for array in arrays)
-        bound = "" if hours.measured == hours.tasks else "at most "
-        times = (f"{bound}{hours.hours:.2f}", f"{bound}{hours.gpu_hours:.2f}")
+        guess = "" if hours.measured == hours.tasks else "~"
+        times = (f"{guess}{hours.hours:.2f}", f"{guess}{hours.gpu_hours:.2f}")
         table.add_row(kind, str(hours.tasks), str(len(arrays)), str(jobs), *times)
     _console().print(table)
-    print("'At most' counts a task that nothing like it was measured for as its time limit.")
+    print("~ counts a task that nothing like it was measured for as one time limit, more or less.")
     print(f"The longest chain takes {submission.longest_chain_hours:.2f} hours.")
     print(f"{submission.states.total()} tasks: {counted(submission.states)}")
 

@@ -2,8 +2,8 @@
 
     store.json                          the format of all this
     studies/<study id>.json             what was asked: the sweep, its cells, its tasks
-    submissions/<name>/                 one per job array: submission.json, the script, its logs,
-                                        and number.json once the scheduler took it
+    submissions/<name>/                 one per job array: submission.json, the script, its logs;
+                                        queued.json once the scheduler has taken it
     tasks/<address>/task.json           what the task is
                     submission.json     which element of which job array is to do it
                     claim.json          who is at it
@@ -296,13 +296,13 @@ class Store:
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(write, places))
 
-    def record_number(self, array: str, number: str) -> None:
-        """Write down the number that the scheduler gave to a job array."""
-        write_json(self.submission_folder(array) / "number.json", {"number": number})
+    def record_queued(self, array: str, number: str) -> None:
+        """Write down that the scheduler took a job array, under this number."""
+        write_json(self.submission_folder(array) / "queued.json", {"number": number})
 
-    def was_taken(self, array: str) -> bool:
+    def was_queued(self, array: str) -> bool:
         """Whether the scheduler is known to have taken a job array."""
-        return (self.submission_folder(array) / "number.json").exists()
+        return (self.submission_folder(array) / "queued.json").exists()
 
     def submitted(self, array: str) -> dict[int, list[str]]:
         """The tasks of each element of a job array.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iddpm.checks import check_likelihood, check_samples, check_training
+from iddpm.checks import check_likelihood, check_samples, check_shares, check_training
 from iddpm.config import (
     Ancestral,
     ConfigError,
@@ -190,3 +190,32 @@ def test_a_bound_that_cannot_be_taken_is_refused(config: LikelihoodConfig, messa
     with pytest.raises(ConfigError) as error:
         check_likelihood(config, TRAIN, DIGITS)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(("block_size", "processes"), [(None, 1), (3, 2), (3, 4), (1, 12), (6, 2)])
+def test_blocks_are_shared_out_evenly(block_size: int | None, processes: int) -> None:
+    check_shares(replace(TRAIN, batch_size=12, block_size=block_size), processes)
+
+
+@pytest.mark.parametrize(
+    ("block_size", "processes", "found"),
+    [
+        (None, 2, "found 1 of 12 images; set it to 6 or a divisor of that"),
+        (4, 2, "found 3 of 4 images; set it to 6 or a divisor of that"),
+        (
+            4,
+            5,
+            "found 3 of 4 images; no block_size helps, as 12 images are no multiple of 5: "
+            "choose another number of processes",
+        ),
+    ],
+)
+def test_blocks_that_cannot_be_shared_out_are_refused(
+    block_size: int | None, processes: int, found: str
+) -> None:
+    config = replace(TRAIN, batch_size=12, block_size=block_size)
+    with pytest.raises(ConfigError) as caught:
+        check_shares(config, processes)
+    assert str(caught.value) == (
+        f"train.block_size: expected blocks to share among {processes} processes, {found}"
+    )

@@ -1,165 +1,246 @@
 """Several processes train one network: the same draws, the same state, no endless waiting."""
 
 import json
+import signal
 import socket
-import subprocess
-import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from iddpm import checkpoints
 from iddpm.config import ConfigError
-from iddpm.ranks import ALONE, Ranks
-from iddpm.training import STATE_FILE, Training
-from tests.witness import tiny
+from iddpm.ranks import ALONE, Ranks, RanksError, joined
+from iddpm.training import STATE_FILE, Training, trajectory
+from tests.witness.rank import CONFIG
+from tests.witness.warm import Warm, Worker
 
-HANGS_S = 120
-"""A process that takes longer hangs."""
+STEPS = list(range(1, CONFIG.steps + 1))
 
 
-def port() -> int:
-    """One that is free now."""
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What became of a process."""
+
+    status: int
+    said: str
+    left: Any
+    """What it found, if it came to its end."""
+
+
+def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         number: int = listening.getsockname()[1]
         return number
 
 
-def train_on(
-    folder: Path, count: int, *, seeds: list[int] | None = None, **job: Any
-) -> list[tuple[int, Any]]:
-    """Exit status and what it printed of every rank of a training in `folder`."""
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    with Warm(tmp_path_factory.mktemp("warm")) as process:
+        yield process
+
+
+def started(
+    warm: Warm,
+    folder: Path,
+    count: int,
+    *,
+    do: str = "whole",
+    by_rank: Mapping[int, dict[str, Any]] | None = None,
+    **job: Any,
+) -> list[Worker]:
+    """The ranks of a training in `folder`, under way."""
     folder.mkdir(exist_ok=True)
-    settings = {
-        "port": port(),
-        "count": count,
-        "folder": str(folder),
-        "steps": 12,
-        "timeout_s": 30,
-        "checkpoint_every_s": 0,
-        "seeds": seeds or [0] * count,
-        **job,
-    }
-    file = folder / "job"
-    file.write_text(json.dumps(settings))
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.witness.rank", str(file), str(number)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(count)
-    ]
-    ended = []
-    for process in running:
-        out, err = process.communicate(timeout=HANGS_S)
-        ended.append((process.returncode, json.loads(out) if out else err))
-    return ended
+    shared = {"count": count, "port": free_port(), "folder": str(folder), **job}
+    jobs = [{"number": rank, **shared, **(by_rank or {}).get(rank, {})} for rank in range(count)]
+    code = f"from tests.witness.rank import run_{do}; run_{do}"
+    return [warm.start(f"{code}(**{job!r})") for job in jobs]
 
 
-def state(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = torch.load(folder / STATE_FILE, weights_only=True)
+def ended(worker: Worker, file: Path) -> Ended:
+    status = worker.wait()
+    left = json.loads(file.read_text()) if status == 0 else None
+    return Ended(status=status, said=worker.output(), left=left)
+
+
+def together(warm: Warm, folder: Path, count: int, **job: Any) -> list[Ended]:
+    """The ranks of a training in `folder`, each after its end."""
+    workers = started(warm, folder, count, **job)
+    return [ended(worker, folder / f"{rank}.json") for rank, worker in enumerate(workers)]
+
+
+def saved(folder: Path) -> dict[str, Any]:
+    """All that moves, as it stands on disk."""
+    state = checkpoints.load(folder / STATE_FILE, trajectory(CONFIG))
+    what_it_is = ("format", "version", "content")
+    return {name: part for name, part in state.items() if name not in what_it_is}
+
+
+def assert_same_state(found: Path, expected: Path) -> None:
+    torch.testing.assert_close(saved(found), saved(expected), rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.fixture(scope="module")
+def two(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where two ranks trained to the end."""
+    folder = tmp_path_factory.mktemp("two")
+    first, second = together(warm, folder, 2)
+    assert (first.status, second.status) == (0, 0), first.said + second.said
+    assert first.left == second.left
+    assert first.left["seen"] == STEPS
+    return folder
+
+
+# --------------------------------------------------------------------------------- what it computes
+
+
+@pytest.fixture(scope="module")
+def seen(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, Any]]]:
+    """What every rank saw of a training, by their count."""
+    found = {}
+    for count in (1, 2, 3):
+        ranks = together(warm, tmp_path_factory.mktemp("seen"), count, do="every_step")
+        assert [rank.status for rank in ranks] == [0] * count, ranks[0].said
+        found[count] = [rank.left for rank in ranks]
     return found
 
 
-def assert_equal(found: Any, expected: Any) -> None:
-    """Bit for bit, however deep."""
-    if isinstance(expected, dict):
-        assert found.keys() == expected.keys()
-        for key, value in expected.items():
-            assert_equal(found[key], value)
-    elif isinstance(expected, torch.Tensor):
-        assert torch.equal(found, expected)
-    else:
-        assert found == expected
+def test_every_rank_holds_the_same_weights_averages_history_and_curve(
+    seen: dict[int, list[dict[str, Any]]],
+) -> None:
+    for ranks in seen.values():
+        for name in ("told", "losses", "curve", "weights", "averages", "digest"):
+            assert all(rank[name] == ranks[0][name] for rank in ranks), name
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ranks") / "one"
-    ((status, _),) = train_on(folder, 1)
-    assert status == 0
-    return folder
+@pytest.mark.parametrize("count", [2, 3])
+def test_more_ranks_draw_the_same_steps_as_one(
+    seen: dict[int, list[dict[str, Any]]], count: int
+) -> None:
+    (alone,), ranks = seen[1], seen[count]
+    assert alone["warmed_up"]  # the last steps were drawn by their losses
+    assert len(alone["drawn"]) == 6 * CONFIG.steps
+    share = 6 // count
+    for number, rank in enumerate(ranks):
+        assert rank["told"] == alone["told"]
+        for step in range(CONFIG.steps):
+            first = 6 * step + share * number
+            drawn = rank["drawn"][share * step : share * (step + 1)]
+            assert drawn == alone["drawn"][first : first + share]
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ranks") / "two"
-    first, second = train_on(folder, 2)
-    assert first == second
-    assert first[0] == 0
-    return folder
+@pytest.mark.parametrize("count", [2, 3])
+def test_more_ranks_train_to_the_weights_of_one(
+    seen: dict[int, list[dict[str, Any]]], count: int
+) -> None:
+    (alone,), together = seen[1], seen[count][0]
+    # Sums in another order differ by rounding, 1e-16, which Adam lifts where a gradient is small;
+    # one draw that differed would move weights by the learning rate, 1e-3.
+    for vector in ("weights", "averages"):
+        found, expected = (torch.tensor(rank[vector]) for rank in (together, alone))
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+    for values in ("losses", "curve"):
+        torch.testing.assert_close(together[values], alone[values], rtol=1e-7, atol=0)
 
 
-def test_two_ranks_train_to_the_weights_of_one(one: Path, two: Path) -> None:
-    for role in ("raw", "0.9"):
-        alone, together = (state(folder)["weights"][role] for folder in (one, two))
-        for name, weight in alone.items():
-            assert weight.dtype == torch.float64
-            # Adam divides by the gradient's own size, which lifts rounding; a draw that
-            # differed would move weights by the learning rate, 1e-4.
-            torch.testing.assert_close(together[name], weight, rtol=0, atol=1e-9)
+# ----------------------------------------------------------------------- stopping, killing, waiting
 
 
-def test_two_ranks_keep_the_same_history_of_losses_as_one(one: Path, two: Path) -> None:
-    alone, together = (state(folder)["timesteps"] for folder in (one, two))
-    assert alone.keys() == together.keys()
-    for name, values in alone.items():
-        torch.testing.assert_close(together[name], values, rtol=1e-9, atol=0)
-    assert int(alone["counts"].min()) >= 2  # full: the last steps were drawn by their losses
+def test_asked_to_stop_on_one_rank_all_save_and_stop_at_the_same_step(
+    warm: Warm, tmp_path: Path, two: Path
+) -> None:
+    ranks = together(warm, tmp_path, 2, by_rank={1: {"stops_after": 5}})
+    assert [rank.left for rank in ranks] == [{"saved": 5, "seen": [1, 2, 3, 4, 5]}] * 2
+    assert saved(tmp_path)["step"] == 5
+    assert [rank.left["seen"] for rank in together(warm, tmp_path, 2)] == [[6, 7, 8]] * 2
+    assert_same_state(tmp_path, two)
 
 
-def test_the_ranks_end_with_the_same_weights_and_averages(tmp_path: Path) -> None:
-    results = [printed["weights"] for _, printed in train_on(tmp_path / "both", 2)]
-    assert results[0] == results[1]
-
-
-@pytest.mark.slow
-def test_stopped_on_one_rank_all_save_and_stop_at_the_same_step(tmp_path: Path, two: Path) -> None:
-    folder = tmp_path / "stopped"
-    assert train_on(folder, 2, stopped=[1, 5]) == [(0, {"saved": 5})] * 2
-    assert state(folder)["step"] == 5
-    assert [status for status, _ in train_on(folder, 2)] == [0, 0]
-    assert_equal(state(folder), state(two))
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_training_that_lost_a_rank_is_gone_on_with_bit_for_bit(
-    tmp_path: Path, two: Path, victim: int
+    warm: Warm, tmp_path: Path, two: Path, victim: int
 ) -> None:
-    folder = tmp_path / "killed"
-    ended = train_on(folder, 2, killed=[victim, 7])
-    assert ended[victim][0] == -9
-    status, said = ended[1 - victim]
-    assert status == 3
-    assert said.startswith("ranks: another one has ended or does not answer")
-    assert 0 < state(folder)["step"] <= 7
-    assert [status for status, _ in train_on(folder, 2)] == [0, 0]
-    assert_equal(state(folder), state(two))
+    killed = {victim: {"signals": (5, int(signal.SIGKILL))}}
+    ranks = together(warm, tmp_path, 2, by_rank=killed)
+    assert ranks[victim].status == -signal.SIGKILL
+    assert ranks[1 - victim].status == 1
+    assert "RanksError: ranks: another one has ended or does not answer" in ranks[1 - victim].said
+    assert 0 < saved(tmp_path)["step"] <= 5
+    assert [rank.status for rank in together(warm, tmp_path, 2)] == [0, 0]
+    assert_same_state(tmp_path, two)
 
 
-@pytest.mark.slow
-def test_ranks_of_different_weights_are_refused(tmp_path: Path) -> None:
-    for status, said in train_on(tmp_path / "apart", 2, seeds=[0, 1]):
-        assert status == 3
-        assert said.startswith("ranks: expected the same weights on all 2, found ")
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_that_answers_no_more_is_waited_for_no_longer_than_said(
+    warm: Warm, tmp_path: Path, victim: int
+) -> None:
+    frozen = {victim: {"signals": (3, int(signal.SIGSTOP))}}
+    workers = started(warm, tmp_path, 2, timeout_s=3, by_rank=frozen)
+    begun = time.monotonic()
+    survivor = ended(workers[1 - victim], tmp_path / "none")
+    waited_s = time.monotonic() - begun
+    workers[victim].kill()
+    assert workers[victim].wait() == -signal.SIGKILL
+    assert survivor.status == 1
+    assert "RanksError: ranks: another one has ended or does not answer" in survivor.said
+    assert waited_s < 20  # 3 s of waiting, and what a busy machine takes to begin
 
 
-@pytest.mark.parametrize(("block_size", "hint"), [(None, 2), (4, 2)])
-def test_blocks_that_cannot_be_shared_out_are_refused(block_size: int | None, hint: int) -> None:
-    config = tiny.training(block_size=block_size).config
-    with pytest.raises(ConfigError, match=f"found 1 of 4 images; set it to {hint} or a divisor"):
-        Training(config, ranks=Ranks(number=0, count=2))  # type: ignore[arg-type]
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_rank_whose_others_never_come_gives_up(number: int) -> None:
+    meeting = joined(number=number, count=2, address="127.0.0.1", port=free_port(), timeout_s=1)
+    with pytest.raises(RanksError, match="another one has ended or does not answer"), meeting:
+        raise AssertionError("nobody came")
+    assert not torch.distributed.is_initialized()
+
+
+def test_a_full_disk_of_the_first_rank_ends_every_rank(warm: Warm, tmp_path: Path) -> None:
+    full = {0: {"disk_is_full": True}}
+    first, second = together(warm, tmp_path, 2, by_rank=full, checkpoint_every_s=1000)
+    assert (first.status, second.status) == (1, 1)
+    assert "cannot write: File too large" in first.said
+    assert "RanksError: ranks: the first one could not save the state" in second.said
+
+
+# --------------------------------------------------------------------------------- what is refused
+
+
+def test_ranks_of_different_weights_are_refused(warm: Warm, tmp_path: Path) -> None:
+    for rank in together(warm, tmp_path, 2, by_rank={1: {"seed": 1}}):
+        assert rank.status == 1
+        assert "RanksError: ranks: expected the same weights on all 2, found [" in rank.said
+
+
+def test_ranks_that_see_different_files_are_refused(warm: Warm, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    there.mkdir()
+    together(warm, here, 2, by_rank={1: {"stops_after": 5}})
+    for rank in together(warm, here, 2, by_rank={1: {"folder": str(there)}}):
+        assert rank.status == 1
+        assert (
+            "RanksError: ranks: expected the same step on all 2, found [5, 0]; do all see the same "
+            "files, and run the same code on the same kind of device?"
+        ) in rank.said
+
+
+def test_blocks_that_cannot_be_shared_out_are_refused() -> None:
+    with pytest.raises(ConfigError, match="among 4 processes, found 6 of 2 images; set it to 3 or"):
+        Training(CONFIG, ranks=Ranks(count=4))
 
 
 def test_one_process_alone_exchanges_nothing() -> None:
     tensor = torch.arange(3.0)
     ALONE.add_up(tensor)
+    assert tensor.tolist() == [0, 1, 2]
     assert ALONE.gathered(tensor) is tensor
     assert ALONE.any(True, False) == (True, False)
     assert ALONE.of_first(7) == 7
+    ALONE.agree("step", 7)
+    with joined(number=0, count=1, address="nowhere.invalid", port=0) as ranks:
+        assert ranks is ALONE
     assert not torch.distributed.is_initialized()

@@ -128,3 +128,13 @@ def test_uniform_timesteps_learn_nothing() -> None:
 def test_losses_of_another_shape_than_their_steps_are_refused() -> None:
     with pytest.raises(ValueError, match=r"t and losses of one shape, found \(2,\) and \(3,\)"):
         warmed_up().record(torch.tensor([0, 1]), torch.ones(3))
+
+
+@pytest.mark.gpu
+def test_losses_of_a_gpu_are_remembered_like_those_of_a_cpu() -> None:
+    here, there = (LossSecondMomentTimesteps(STEPS, history=1) for _ in range(2))
+    t, losses = torch.arange(STEPS), torch.arange(1.0, STEPS + 1)
+    here.record(t, losses)
+    there.record(t, losses.cuda())
+    draws = [one.draw(DRAWS, generator())[0] for one in (here, there)]
+    assert torch.equal(*draws)

@@ -146,7 +146,7 @@ def test_a_training_whose_node_died_goes_on_by_itself(
 def test_a_training_longer_than_its_time_limit_finishes_by_itself(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    steps = 15_000  # more than a job of one minute gets through before it is warned
+    steps = 6000  # more than a job of one minute gets through before it is warned
     study = Study(tmp_path, "--set", f"train.steps={steps}", sweep=TRAINING)
     assert study.run("--resource", "time_min=1") == 0
     (training,) = study.tasks()

@@ -12,7 +12,7 @@ import pytest
 from studies import cancel, status
 from studies.executors.slurm.queue import queued
 from tests.cluster.cluster import Cluster
-from tests.slurm.study import Study
+from tests.slurm.study import TRAINING, Study
 
 pytestmark = pytest.mark.slurm
 
@@ -160,6 +160,34 @@ def test_what_needs_a_failed_task_is_told_by_name_and_runs_after_a_retry(
     assert not elements(study)
     assert study.run(*diverging, "--retry", "diverged") == 0
     assert {training, bound} <= elements(study).keys()
+
+
+def test_a_job_killed_for_memory_is_told_and_runs_when_given_more(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = Study(tmp_path, sweep=TRAINING)
+    assert study.run("--resource", "train.memory_gb=0.1") == 0
+    (training,) = study.tasks()
+    study.wait_for(lambda: study.job(training) is None)
+    assert study.run() == 0
+    assert "1 tasks: 1 failed" in capsys.readouterr().out
+    failure = study.store.failure(training)
+    assert failure is not None
+    assert failure.error == "oom"
+    assert "--resource memory_gb=N" in failure.message
+    assert any("memory limit" in line for line in failure.log)
+    assert study.run("--retry", "oom") == 0
+    study.finish()
+
+
+def test_a_training_runs_one_process_on_each_gpu_of_its_node(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    study = Study(tmp_path, "--set", "train.block_size=2", sweep=TRAINING)
+    assert study.run("--resource", "train.gpus=2") == 0
+    study.finish()
+    ranks = {path.name.split("_")[2] for path in study.store.root.glob("submissions/*/*_log.out")}
+    assert ranks == {"0", "1"}
 
 
 def test_two_runs_at_once_submit_every_task_once(cluster: Cluster, tmp_path: Path) -> None:

@@ -218,6 +218,26 @@ def test_a_parent_queued_by_an_earlier_submission_is_waited_for_at_its_own_index
     assert [(d.kind, d.array) for d in array.after] == [("aftercorr", "old")]
 
 
+def test_parents_queued_under_crossed_indices_are_all_waited_for() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(4)]
+    places = (("a", 0), ("b", 1), ("a", 1), ("b", 0))
+    queued = {
+        training.address: Element(array=array, index=index)
+        for training, (array, index) in zip(trainings, places, strict=True)
+    }
+    config = tiny.likelihood(trainings[0]).config
+    pairs = [
+        Task(
+            kind="likelihood",
+            config=config,
+            needs=(("network/0", first.address), ("network/1", second.address)),
+        )
+        for first, second in (trainings[:2], trainings[2:])
+    ]
+    (array,) = laid_out(pairs, queued=queued)
+    assert {(d.kind, d.array) for d in array.after} == {("afterany", "a"), ("afterany", "b")}
+
+
 def test_a_parent_that_is_done_is_not_waited_for() -> None:
     (array,) = laid_out([tiny.likelihood(tiny.training())])
     assert array.after == ()

@@ -27,7 +27,7 @@ def submitted(store: Store, *tasks: Task, array: str = "array") -> None:
     for task in tasks:
         store.create(task)
     store.record_submission(array, {0: [task.address for task in tasks]})
-    store.record_number(array, "7")
+    store.record_queued(array, "1")
 
 
 def claimed(store: Store, task: Task, monkeypatch: pytest.MonkeyPatch, *, job: str = "7") -> Claim:
@@ -111,18 +111,6 @@ def test_a_job_that_never_came_to_its_task_is_a_fault_unless_somebody_ended_it(
     assert store.submission(A.address) is None
 
 
-@pytest.mark.parametrize(("state", "attempts"), [(None, 0), ("NODE_FAIL", 1)])
-def test_a_job_that_the_scheduler_is_not_known_to_have_taken_is_nobodys_fault(
-    slurm: FakeSlurm, store: Store, state: str | None, attempts: int
-) -> None:
-    store.create(A)
-    store.record_submission("array", {0: [A.address]})
-    slurm.end("array", 0, state)
-    settled(store, A)
-    assert len(store.attempts(A.address)) == attempts
-    assert store.submission(A.address) is None
-
-
 def test_an_accounting_that_is_down_counts_as_none(slurm: FakeSlurm, store: Store) -> None:
     submitted(store, A)
     slurm.end("array", 0, "OUT_OF_MEMORY")
@@ -149,6 +137,18 @@ def test_the_last_lines_of_the_job_are_kept_with_the_attempt(
     log.write_text("".join(f"line {i}\n" for i in range(30)))
     settled(store, A)
     assert last(store, A).log == tuple(f"line {i}" for i in range(10, 30))
+
+
+@pytest.mark.parametrize("state", ["FAILED", None])
+def test_a_job_whose_log_says_that_it_was_killed_for_memory_ran_out_of_it(
+    slurm: FakeSlurm, store: Store, state: str | None
+) -> None:
+    submitted(store, A)
+    log = store.submission_folder("array") / "12_0_0_log.out"
+    log.write_text("step 1\nslurmstepd: error: Detected 1 oom_kill event in StepId=12.0.\n")
+    slurm.end("array", 0, state)
+    settled(store, A)
+    assert (last(store, A).error, last(store, A).final) == ("oom", True)
 
 
 def test_what_is_in_the_queue_is_left_alone(slurm: FakeSlurm, store: Store) -> None:
@@ -328,3 +328,11 @@ def test_an_attempt_that_told_how_it_ended_is_not_blamed_again(
     assert ends(store, A) == [stopped]
     assert store.attempts(B.address) == []
     assert [store.state(t.address) for t in (A, B)] == ["planned", "planned"]
+
+
+def test_a_submission_that_sbatch_never_saw_is_nobodys_fault(store: Store) -> None:
+    task = tiny.training()
+    store.create(task)
+    store.record_submission("array", {0: [task.address]})
+    settled(store, task)
+    assert (store.state(task.address), ends(store, task)) == ("planned", [])

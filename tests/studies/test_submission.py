@@ -43,7 +43,6 @@ def training(seed: int = 0) -> Task:
 
 TRAINING = training()
 BOUND = tiny.likelihood(TRAINING)
-OTHER = training(seed=1)
 
 
 @pytest.fixture
@@ -282,17 +281,18 @@ def test_sbatch_refusing_the_second_array_leaves_nothing_recorded_for_it(
 def test_a_submitter_killed_before_or_after_the_scheduler_took_an_array_leaves_nothing_twice(
     slurm: FakeSlurm, store: Store, shell: str, states: dict[str, int]
 ) -> None:
+    other = training(seed=1)
+    submit(store, other)
     answers = (slurm.bin / "sbatch").read_text()
-    submit(store, OTHER)
     slurm.replace("sbatch", shell)
-    process = get_context("fork").Process(target=submit, args=(store, OTHER, TRAINING))
+    process = get_context("fork").Process(target=submit, args=(store, other, TRAINING))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert store.state(TRAINING.address) == "submitted"
     (slurm.bin / "sbatch").write_text(answers)
-    assert submit(store, OTHER, TRAINING).states == states
-    assert queued(store, slurm) == sorted([OTHER.address, TRAINING.address])
+    assert submit(store, other, TRAINING).states == states
+    assert queued(store, slurm) == sorted([other.address, TRAINING.address])
     assert store.attempts(TRAINING.address) == [], "nobody is to blame for a killed submitter"
 
 
@@ -352,7 +352,7 @@ def test_hopeless_dependents_are_cancelled_and_replaced_once_the_parent_is_done(
     hopeless = [f"{row['array_id']}_{row['index']}" for row in slurm.rows()]
     publish(store, TRAINING)  # by another run
     second = submit(store, TRAINING, BOUND)
-    assert slurm.calls("scancel") == [hopeless]
+    assert slurm.calls("scancel") == [["--quiet", *hopeless]]
     assert second.states == {"done": 1, "new": 1}
     assert queued(store, slurm) == [BOUND.address]
     assert store.attempts(BOUND.address) == [], "nobody is to blame for a job that was replaced"
@@ -408,13 +408,17 @@ def test_more_gpu_hours_than_allowed_are_refused_and_nothing_is_submitted(
 ) -> None:
     asked = {"train": Resources(gpus=2, nodes=2, time_min=30)}
     with pytest.raises(ConfigError) as error:
-        executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=1.9))
+        executor.submit(
+            store, [TRAINING, tiny.likelihood(TRAINING)], settings(asked, max_gpu_hours=1.9)
+        )
     assert str(error.value) == (
         "--max-gpu-hours: expected at most 1.9 GPU-hours, found 2.0; nothing was submitted. "
         "--dry-run shows where they go"
     )
     assert slurm.calls("sbatch") == []
-    assert executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=2.0)).arrays
+    assert executor.submit(
+        store, [TRAINING, tiny.likelihood(TRAINING)], settings(asked, max_gpu_hours=2.0)
+    ).arrays
 
 
 def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: Store) -> None:
@@ -428,6 +432,16 @@ def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: 
     assert (bound.tasks, bound.measured, bound.hours, bound.gpu_hours) == (1, 0, 1.5, 0)
     assert submission.longest_chain_hours == pytest.approx(1.51)
     assert [len(array.elements) for array in submission.arrays] == [1, 1]
+
+
+@pytest.mark.parametrize("door", [executor.submit, executor.preview])
+def test_a_batch_that_cannot_be_shared_out_is_refused_and_nothing_is_submitted(
+    slurm: FakeSlurm, store: Store, door: Callable[[Store, list[Task], Settings], Submission]
+) -> None:
+    asked = settings({"train": Resources(gpus=3)})
+    with pytest.raises(ConfigError, match="to share among 3 processes, found 8 of 1 images"):
+        door(store, [TRAINING], asked)
+    assert slurm.calls("sbatch") == []
 
 
 # ------------------------------------------------------------------------------------ the doors
@@ -487,7 +501,7 @@ def test_a_dry_run_shows_the_scripts_and_writes_nothing(
     told = capsys.readouterr().out
     assert "#SBATCH --partition=big" in told
     assert "<number of tiny-tiny.train." in told
-    assert "at most 0.47" in told, "four trainings of seven minutes"
+    assert "~0.47" in told, "four trainings of seven minutes"
     assert not (sweep.parent / "store").exists()
     assert slurm.calls("sbatch") == []
     assert call(sweep) == 0

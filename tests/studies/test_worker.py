@@ -15,7 +15,7 @@ import torch
 from iddpm.config import Ancestral, OptimizerConfig, Simple
 from iddpm.interruption import Interrupted
 from studies.signals import SIGNALS, stop_requests
-from studies.store import Beat, Store, StoreError
+from studies.store import Beat, Failure, Store, StoreError
 from studies.tasks import Task
 from studies.worker import Heartbeat, run_task
 from tests.witness import tiny
@@ -212,6 +212,57 @@ def test_off_the_main_thread_no_handler_is_installed() -> None:
     thread.start()
     thread.join()
     assert during == [(before, False)]
+
+
+def run_out_of_time(store: Store, number: int = signal.SIGUSR2) -> None:
+    """Go on with a long training that is warned before its first step."""
+    with stop_requests():
+        os.kill(os.getpid(), number)
+        with pytest.raises(Interrupted):
+            run_task(str(store.root), LONG.address)
+
+
+def last_end(store: Store) -> Failure:
+    end = store.attempt_failure(LONG.address, store.attempts(LONG.address)[-1])
+    assert end is not None
+    return end
+
+
+def test_running_out_of_time_three_times_at_the_same_point_is_final(store: Store) -> None:
+    interrupt(store, signal.SIGUSR2)
+    saved = last_end(store).saved
+    assert (last_end(store).error, saved > 0) == ("timeout", True)
+    run_out_of_time(store)
+    assert store.state(LONG.address) == "planned"
+    run_out_of_time(store)
+    failure = store.failure(LONG.address)
+    assert failure is not None
+    assert (failure.error, failure.saved) == ("timeout", saved)
+    assert failure.message.startswith("ran out of time 3 times at the same point (")
+    assert "give it a longer time limit, and a smaller block_size where it has blocks" in (
+        failure.message
+    )
+
+
+def test_progress_resets_the_count_of_times_that_ran_out(store: Store) -> None:
+    interrupt(store, signal.SIGUSR2)
+    run_out_of_time(store)
+    first = last_end(store).saved
+    interrupt(store, signal.SIGUSR2)
+    assert last_end(store).saved > first
+    run_out_of_time(store)
+    assert store.state(LONG.address) == "planned"
+    run_out_of_time(store)
+    assert store.state(LONG.address) == "failed"
+
+
+@pytest.mark.parametrize("before", [signal.SIGTERM, signal.SIGUSR2])
+def test_being_cancelled_is_never_final(store: Store, before: signal.Signals) -> None:
+    store.create(LONG)
+    for number in (before, before, signal.SIGTERM, signal.SIGTERM):
+        run_out_of_time(store, number)
+    assert store.state(LONG.address) == "planned"
+    assert last_end(store).error == "cancelled"
 
 
 # ----------------------------------------------------------------------------------- heartbeat

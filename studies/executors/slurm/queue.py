@@ -126,7 +126,7 @@ def cancel(jobs: Sequence[Job]) -> None:
         SlurmError: If the scheduler refuses.
     """
     for start in range(0, len(jobs), 500):
-        client(["scancel", *(job.id for job in jobs[start : start + 500])])
+        client(["scancel", "--quiet", *(job.id for job in jobs[start : start + 500])])
 
 
 def is_preempted(job: str) -> bool:

@@ -38,10 +38,10 @@ MEMORY_WORDS = ("oom-kill", "oom_kill", "exceeded memory limit", "Exceeded job m
 
 LOST = Failure(error="lost", message="its job ended without a word", final=False)
 
-NEVER_TAKEN = "never taken"
-"""Of a job that left no trace: its submitter was killed before the scheduler took it."""
+NEVER_QUEUED = "never queued"
+"""Of a job whose submitter died before the scheduler had taken it."""
 
-HARMLESS = ("CANCELLED", "PREEMPTED", "COMPLETED", NEVER_TAKEN)
+HARMLESS = ("CANCELLED", "PREEMPTED", "COMPLETED", NEVER_QUEUED)
 """Ends of a job that never came to its task, which are no fault of the task."""
 
 
@@ -61,8 +61,8 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
         state, log = states.get(element), _log(store, element)
         if any(words in line for line in log for words in MEMORY_WORDS):
             state = "OUT_OF_MEMORY"  # accounting says so only where cgroups do the killing
-        if state is None and not log and not store.was_taken(element.array):
-            state = NEVER_TAKEN
+        if state is None and not store.was_queued(element.array):
+            state = NEVER_QUEUED
         _blame_first(store, unfinished, state, log, numbers)
         for address in unfinished:
             store.withdraw(address)

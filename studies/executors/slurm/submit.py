@@ -170,7 +170,7 @@ def _queue(store: Store, array: Array, text: str) -> str:
             for address in array.tasks:
                 store.withdraw(address)
         raise
-    store.record_number(array.name, number)
+    store.record_queued(array.name, number)
     return number
 
 
