@@ -5,6 +5,7 @@ the sweep, the command line. A layer holds settings for `all` kinds of task and 
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,11 @@ from studies.tasks import KINDS
 
 ALL = "all"
 
-OURS = ("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue")
-"""Options of sbatch by which jobs are found, ordered and saved: nobody else may set them."""
+OURS = (
+    *("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue"),
+    *("--output", "--error"),
+)
+"""Options of sbatch by which jobs are found, ordered, saved and read: nobody else may set them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,7 @@ class Resources:
                 f"resources.gpu_type: expected gpus to be at least 1, found 0 of {self.gpu_type!r}"
             )
         for option in self.sbatch:
-            name = option.partition("=")[0]
+            name = re.split("[= ]", option)[0]
             if not option.startswith("--") or name in OURS:
                 raise ConfigError(
                     "resources.sbatch: expected options such as --reservation=x, and none of "

@@ -104,6 +104,17 @@ def test_a_wrong_setting_is_refused_with_its_place(text: str, message: str) -> N
     assert refusal(layer(f"all:\n  {text}")).startswith(f"f.yaml:2: resources.extractor.{message}")
 
 
+@pytest.mark.parametrize("option", ["--dependency afterok:1", "--no-requeue", "--output=x"])
+def test_an_option_of_ours_is_refused_however_it_is_written(option: str) -> None:
+    with pytest.raises(ConfigError, match="and none of --job-name, "):
+        Resources(sbatch=(option,))
+
+
+def test_an_option_may_begin_like_one_of_ours() -> None:
+    options = ("--signals=x", "--error-mode")
+    assert Resources(sbatch=options).sbatch == options
+
+
 def test_a_kind_that_is_none_is_refused_with_its_place() -> None:
     expected = "f.yaml:2: resources.trian: no such key; did you mean 'train'?"
     assert refusal(layer("all: {}\ntrian: {cpus: 2}")) == expected
