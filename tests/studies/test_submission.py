@@ -163,6 +163,13 @@ def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
     assert slurm.calls("srun") == [["--unbuffered", "--output", str(log), together, *job]]
 
 
+def test_memory_is_rounded_up_since_none_would_mean_all_of_the_node(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    asked = settings({"train": Resources(memory_gb=0.0001)})
+    assert "#SBATCH --mem=1M\n" in executor.submit(store, [TRAINING], asked).scripts[0]
+
+
 @pytest.mark.parametrize(("time_min", "seconds"), [(1, 20), (16, 120), (40, 300), (1000, 300)])
 def test_a_job_is_warned_an_eighth_of_its_time_before_its_end(time_min: int, seconds: int) -> None:
     assert warning_seconds(time_min) == seconds

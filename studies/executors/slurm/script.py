@@ -5,6 +5,7 @@ everything else is read from the store. So nothing is pickled, and a job needs n
 process that submitted it.
 """
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -80,7 +81,7 @@ def _parameters(asked: Resources) -> dict[str, Any]:
         "account": asked.account,
         "qos": asked.qos,
         "time": asked.time_min,
-        "mem": f"{round(asked.memory_gb * 1024)}M",
+        "mem": f"{math.ceil(asked.memory_gb * 1024)}M",
         "cpus_per_task": asked.cpus,
         "gpus_per_node": gpus or None,
         "nodes": asked.nodes,
