@@ -3,7 +3,7 @@
 The scheduler is asked once, and only if tasks are in its queue as far as the store knows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,10 +47,11 @@ def standings(store: Store, addresses: Sequence[str]) -> tuple[dict[str, Standin
         if state in ("submitted", "running") and (element := store.submission(address)) is not None
     }
     queue, note = _ask(elements.values())
+    known = set(store.addresses())  # a study is recorded before its tasks
     blamed: dict[str, tuple[str, ...]] = {}
     found = {}
     for address in addresses:
-        blamed[address] = _blamed(store, address, states, blamed)
+        blamed[address] = _blamed(store, address, states, blamed, known)
         element = elements.get(address)
         found[address] = _standing(store, address, states[address], element, blamed, queue)
     return found, note
@@ -70,11 +71,12 @@ def _blamed(
     address: str,
     states: Mapping[str, State],
     blamed: Mapping[str, tuple[str, ...]],
+    known: Set[str],
 ) -> tuple[str, ...]:
     """The failed tasks that keep this one from running, near or far above it, or itself."""
     if states[address] == "failed":
         return (address,)
-    if states[address] in ("done", "running"):
+    if states[address] in ("done", "running") or address not in known:
         return ()
     return tuple(dict.fromkeys(b for need in store.needs(address) for b in blamed.get(need, ())))
 
@@ -92,7 +94,8 @@ def _standing(
         return Standing(state, f"in {made.get('seconds', 0):.0f} s")
     if state == "failed":
         failure = store.failure(address)
-        assert failure is not None
+        if failure is None:  # it was just cleared by a run that tries again
+            return Standing("planned")
         return Standing(state, f"{failure.error}: {failure.message}", failure.log)
     if blamed[address]:
         return Standing("waiting", f"for {', '.join(blamed[address])}, which failed")

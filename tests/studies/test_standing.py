@@ -77,6 +77,28 @@ def test_a_task_that_nobody_has_begun_is_planned(store: Store) -> None:
     assert stands(store) == Standing("planned")
 
 
+def test_a_study_whose_tasks_are_not_written_yet_is_planned(store: Store) -> None:
+    store.record_study("mine", {"tasks": [TRAINING.address, BOUND.address]})
+    store.create(TRAINING)
+    found, _ = standings(store, [TRAINING.address, BOUND.address])
+    assert found == dict.fromkeys((TRAINING.address, BOUND.address), Standing("planned"))
+
+
+def test_a_failure_that_is_cleared_meanwhile_is_planned_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(store, BROKEN)
+    state = store.state
+
+    def state_then_retry(address: str) -> str:
+        found = state(address)
+        store.clear_failure(address)
+        return found
+
+    monkeypatch.setattr(store, "state", state_then_retry)
+    assert stands(store) == Standing("planned")
+
+
 def test_a_done_task_tells_how_long_it_took(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.publish(claimed(store, monkeypatch), {}, {"seconds": 12.6})
     assert stands(store) == Standing("done", "in 13 s")
