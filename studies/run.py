@@ -141,6 +141,7 @@ def _begin(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> 
         failure = store.failure(address)
         if failure is not None and options.retry in ("failed", failure.error):
             store.clear_failure(address)
+            store.withdraw(address)  # a job that did it with others has it behind
     return tasks
 
 

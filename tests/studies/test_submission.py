@@ -546,6 +546,33 @@ def test_only_failures_of_the_class_that_is_named_are_tried_again(
     assert {first, second} <= set(queued(store, slurm))
 
 
+def test_what_failed_in_a_job_that_goes_on_is_tried_again_and_so_is_what_needs_it(
+    slurm: FakeSlurm, sweep: Path
+) -> None:
+    store = Store(sweep.parent / "store")
+    assert call(sweep, "--seeds", "0") == 0
+    training, *_ = (a for a in store.addresses() if a.startswith("train-"))
+    dependents = {a for a in store.addresses() if training in store.needs(a)}
+    place = store.submission(training)
+    assert place is not None
+    slurm.set(place.array, place.index, state="RUNNING")
+    claim = store.claim(training)
+    assert claim is not None
+    store.fail(claim, BROKEN)
+    earlier = {address: store.submission(address) for address in dependents}
+    assert call(sweep, "--seeds", "0", "--retry", "exception") == 0
+    anew = store.submission(training)
+    assert anew is not None
+    assert anew.array != place.array
+    for address in dependents:
+        element = store.submission(address)
+        assert element is not None
+        assert element != earlier[address]
+        script = (store.submission_folder(element.array) / "script.sh").read_text()
+        (number,) = {row["array_id"] for row in slurm.rows() if row["name"] == anew.array}
+        assert number in script.partition("--dependency=")[2].partition("\n")[0]
+
+
 # ----------------------------------------------------------------------------------- cancelling
 
 

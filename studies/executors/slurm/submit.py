@@ -232,6 +232,9 @@ class _Draft:
         if state in ("done", "failed"):
             return state
         job = self.jobs.get(element) if element else None
+        above = {self._states[need] for _, need in task.needs}
+        if state == "submitted" and "new" in above:
+            return "new"  # its job waits for one that does not do what it needs
         if element is not None and job is not None and not job.is_hopeless:
             self._queued[task.address] = element
             return "running" if state == "running" else "queued"
@@ -239,7 +242,6 @@ class _Draft:
             claim = self._store.claim_of(task.address)
             if claim is None or claim.executor != "slurm":
                 return "elsewhere"
-        above = {self._states[need] for _, need in task.needs}
         blocked = above & {"failed", "waiting", "elsewhere"}
         return "waiting" if blocked else "new"
 
