@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from multiprocessing import get_context
 from pathlib import Path
@@ -384,6 +385,22 @@ def test_a_submitted_task_can_be_done_by_another_run_on_the_same_store(
     run_task(str(store.root), TRAINING.address)
     assert store.state(TRAINING.address) == "done"
     assert submit(store, TRAINING).states == {"done": 1}
+
+
+def test_a_submission_is_not_written_while_somebody_decides_whose_the_task_is(
+    store: Store,
+) -> None:
+    store.create(TRAINING)
+    record = store.folder(TRAINING.address) / "submission.json"
+    array = {0: [TRAINING.address]}
+    thread = threading.Thread(target=store.record_submission, args=("array", array))
+    with store._locked(TRAINING.address):
+        thread.start()
+        thread.join(timeout=0.3)
+        assert thread.is_alive()
+        assert not record.exists()
+    thread.join()
+    assert store.state(TRAINING.address) == "submitted"
 
 
 def test_a_tasks_state_is_the_first_that_holds_of_done_running_failed_submitted_planned(
