@@ -646,6 +646,32 @@ def test_cancel_takes_a_packed_job_once_what_others_need_of_it_has_ended(
     assert queued(store, slurm) == []
 
 
+@pytest.mark.parametrize("pack", [True, False])
+def test_cancel_leaves_a_job_that_the_jobs_of_others_wait_for(
+    slurm: FakeSlurm, store: Store, pack: bool
+) -> None:
+    mine, theirs = packed(store)
+    bounds = tiny.likelihood(mine), tiny.likelihood(theirs)
+    if pack:
+        publish(store, tiny.likelihood(training(seed=7)))
+    recorded(store, mine=[mine, bounds[0]], theirs=[theirs, bounds[1]])
+    submit(store, mine, theirs, *bounds)
+    publish(store, theirs)
+    assert cancelled(store, "mine") == 0
+    kept = {mine.address, theirs.address, bounds[1].address}
+    assert set(queued(store, slurm)) == kept | ({bounds[0].address} if pack else set())
+
+
+def test_cancel_takes_a_job_that_only_a_lost_job_of_the_same_study_waited_for(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    recorded(store, mine=[TRAINING, BOUND])
+    bound = submit(store, TRAINING, BOUND).arrays[1].name
+    slurm.end(bound, 0, "CANCELLED")
+    assert cancelled(store, "mine") == 0
+    assert slurm.rows() == []
+
+
 def test_cancel_of_nothing_asks_the_scheduler_nothing(slurm: FakeSlurm, store: Store) -> None:
     recorded(store, mine=[TRAINING])
     assert cancelled(store, "mine") == 0

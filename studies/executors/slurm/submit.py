@@ -122,10 +122,12 @@ def preview(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissi
 
 
 def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
-    """Cancel the jobs that have nothing left to do but these tasks.
+    """Cancel the jobs that have nothing left to do but these tasks, and that nobody waits for.
+
+    A job that waits for a cancelled one would never run, even if its own parent is done.
 
     Returns:
-        How many jobs were cancelled, and how many do other tasks as well and go on.
+        How many jobs were cancelled, and how many go on for the sake of other tasks.
 
     Raises:
         SlurmError: If the scheduler refuses.
@@ -135,7 +137,9 @@ def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
         wanted = {element for element in places.values() if element is not None}
         jobs = queue.queued({element.array for element in wanted})
         left = {element: _left(store, element) for element in wanted & jobs.keys()}
-        chosen = [element for element, tasks in left.items() if tasks <= set(addresses)]
+        chosen = {element for element, tasks in left.items() if tasks <= set(addresses)}
+        while awaited := chosen & _awaited(store, addresses, left.keys() - chosen):
+            chosen -= awaited
         _take_out(store, {element: jobs[element] for element in chosen})
     return len(chosen), len(left) - len(chosen)
 
@@ -143,6 +147,16 @@ def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
 def _left(store: Store, element: Element) -> set[str]:
     """The tasks that an element has yet to do."""
     return {a for a in store.unfinished(element) if store.state(a) != "failed"}
+
+
+def _awaited(
+    store: Store, unwanted: Collection[str], going_on: Collection[Element]
+) -> set[Element]:
+    """The elements that wanted tasks wait for, or unwanted ones of jobs that go on."""
+    waiting = [a for a in store.addresses() if store.state(a) == "submitted"]
+    staying = [a for a in waiting if a not in unwanted or store.submission(a) in going_on]
+    places = (store.submission(need) for address in staying for need in store.needs(address))
+    return {place for place in places if place is not None}
 
 
 def _take_out(store: Store, jobs: Mapping[Element, Job]) -> None:
