@@ -232,6 +232,17 @@ def test_a_second_submission_submits_nothing(slurm: FakeSlurm, store: Store) -> 
     assert len(slurm.calls("sbatch")) == len(first.arrays)
 
 
+def test_a_job_that_was_queued_and_left_no_trace_is_blamed_on_its_task(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    (array,) = submit(store, TRAINING).arrays
+    slurm.end(array.name, 0)
+    assert submit(store, TRAINING).states == {"new": 1}
+    (end,) = (store.attempt_failure(TRAINING.address, n) for n in store.attempts(TRAINING.address))
+    assert end is not None
+    assert (end.error, end.final) == ("lost", False)
+
+
 def test_what_is_new_waits_for_what_an_earlier_submission_queued(
     slurm: FakeSlurm, store: Store
 ) -> None:

@@ -138,8 +138,7 @@ def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
         jobs = queue.queued({element.array for element in wanted})
         left = {element: _left(store, element) for element in wanted & jobs.keys()}
         chosen = {element for element, tasks in left.items() if tasks <= set(addresses)}
-        while awaited := chosen & _awaited(store, addresses, left.keys() - chosen):
-            chosen -= awaited
+        chosen -= _awaited(store, addresses)
         _take_out(store, {element: jobs[element] for element in chosen})
     return len(chosen), len(left) - len(chosen)
 
@@ -149,13 +148,10 @@ def _left(store: Store, element: Element) -> set[str]:
     return {a for a in store.unfinished(element) if store.state(a) != "failed"}
 
 
-def _awaited(
-    store: Store, unwanted: Collection[str], going_on: Collection[Element]
-) -> set[Element]:
-    """The elements that wanted tasks wait for, or unwanted ones of jobs that go on."""
-    waiting = [a for a in store.addresses() if store.state(a) == "submitted"]
-    staying = [a for a in waiting if a not in unwanted or store.submission(a) in going_on]
-    places = (store.submission(need) for address in staying for need in store.needs(address))
+def _awaited(store: Store, unwanted: Collection[str]) -> set[Element]:
+    """The elements that submitted tasks other than these wait for."""
+    others = [a for a in store.addresses() if a not in unwanted and store.state(a) == "submitted"]
+    places = (store.submission(need) for address in others for need in store.needs(address))
     return {place for place in places if place is not None}
 
 
