@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if study != options.study
             for address in store.study(study)["tasks"]
         }
-        jobs, shared = slurm.cancel(store, [address for address in mine if address not in others])
+        jobs, shared = slurm.cancel(store, set(mine) - others)
     except (StoreError, StorageError, SlurmError) as error:
         return fail(error)
     print(f"{options.study}: {jobs} jobs cancelled; what runs is saved where time allows.")

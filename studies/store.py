@@ -291,7 +291,8 @@ class Store:
         def write(address: str) -> None:
             attempts = max(self.attempts(address), default=0)
             record = {"array": array, "index": places[address], "attempts_before": attempts}
-            write_json(self.folder(address) / "submission.json", record)
+            with self._locked(address):  # who claims the task removes what is half written
+                write_json(self.folder(address) / "submission.json", record)
 
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(write, places))

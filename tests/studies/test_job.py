@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from studies import worker
+from studies import executors, worker
 from studies.executors.slurm import job
 from studies.store import Failure, Store
 from studies.tasks import Task
@@ -102,6 +102,19 @@ def test_what_another_run_has_done_is_left_alone(store: Store) -> None:
     publish(store, A)
     assert ran(store) == 0
     assert store.attempts(A.address) == [1]
+
+
+def test_what_a_local_run_on_the_same_store_has_done_is_left_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A, BOUND)
+    with monkeypatch.context() as patch:
+        for name in ("STUDIES_EXECUTOR", "SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+            patch.delenv(name)
+        executors.execute(store, [A, BOUND], name="inline", workers=1, watch=lambda event: None)
+    assert states(store, A, BOUND) == ["done", "done"]
+    assert ran(store) == 0
+    assert [store.attempts(task.address) for task in (A, BOUND)] == [[1], [1]]
 
 
 def test_what_has_failed_is_not_tried_again_and_the_next_is_done(store: Store) -> None:

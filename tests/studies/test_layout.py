@@ -1,5 +1,6 @@
 """From tasks to job arrays: nothing twice, nothing forgotten, nobody before what it needs."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -185,6 +186,22 @@ def test_fifty_trainings_under_a_limit_of_four_have_indices_below_four() -> None
     assert {index for array in made for index in array.elements} == {0, 1, 2, 3}
     assert len(made) == 2 * 13
     assert faults(made, tasks, {}) == []
+
+
+@pytest.mark.parametrize(("max_size", "arrays"), [(1001, 10), (4, 2500)])
+def test_ten_thousand_tasks_are_laid_out_in_three_seconds_of_computing(
+    max_size: int, arrays: int
+) -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(1000)]
+    bounds = [tiny.likelihood(t, seed=seed) for t in trainings for seed in range(9)]
+    tasks = [*trainings, *bounds]
+    assert len({task.address for task in tasks}) == 10_000
+    began = time.process_time()
+    made = laid_out(tasks, max_size=max_size)
+    assert time.process_time() - began < 3
+    assert times_placed(made) == {task.address: 1 for task in tasks}
+    assert faults(made, tasks, {}) == []
+    assert len(made) == arrays
 
 
 def test_packs_keep_the_order_and_stay_within_the_limit() -> None:

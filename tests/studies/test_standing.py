@@ -207,6 +207,28 @@ def test_the_scheduler_is_asked_once_for_everything_and_for_nothing_not_at_all(
     assert len(slurm.calls("squeue")) == 1
 
 
+@pytest.mark.slow
+def test_the_status_of_ten_thousand_tasks_takes_three_seconds_of_computing_and_one_question(
+    store: Store, slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(1000)]
+    tasks = [*trainings, *(tiny.likelihood(t, seed=s) for t in trainings for s in range(9))]
+    for start in range(0, len(tasks), 1000):
+        array, part = f"array-{start}", tasks[start : start + 1000]
+        for task in part:
+            store.create(task)
+        store.record_submission(array, {i: [task.address] for i, task in enumerate(part)})
+        script = slurm.folder / "script"
+        script.write_text(f"#SBATCH --array=0-999\n#SBATCH --job-name={array}\n")
+        slurm.submit(script)
+    store.record_study("mine", {"tasks": [task.address for task in tasks]})
+    began = time.process_time()
+    assert status.main(["mine", "--store", str(store.root)]) == 0
+    assert time.process_time() - began < 3
+    assert capsys.readouterr().out.count("  queued  as job ") == 10_000
+    assert len(slurm.calls("squeue")) == 1
+
+
 def test_without_an_answer_tasks_are_as_the_store_has_them_and_the_scheduler_is_quoted(
     store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,9 +4,12 @@ import hashlib
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -229,6 +232,17 @@ def test_a_second_submission_submits_nothing(slurm: FakeSlurm, store: Store) -> 
     assert len(slurm.calls("sbatch")) == len(first.arrays)
 
 
+def test_a_job_that_was_queued_and_left_no_trace_is_blamed_on_its_task(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    (array,) = submit(store, TRAINING).arrays
+    slurm.end(array.name, 0)
+    assert submit(store, TRAINING).states == {"new": 1}
+    (end,) = (store.attempt_failure(TRAINING.address, n) for n in store.attempts(TRAINING.address))
+    assert end is not None
+    assert (end.error, end.final) == ("lost", False)
+
+
 def test_what_is_new_waits_for_what_an_earlier_submission_queued(
     slurm: FakeSlurm, store: Store
 ) -> None:
@@ -277,6 +291,28 @@ def test_sbatch_refusing_the_second_array_leaves_nothing_recorded_for_it(
     slurm.obey("sbatch")
     assert submit(store, TRAINING, BOUND).states == {"queued": 1, "new": 1}
     assert queued(store, slurm) == sorted([TRAINING.address, BOUND.address])
+
+
+@pytest.mark.parametrize(
+    ("shell", "states"),
+    [("kill -9 $PPID", {"new": 1, "queued": 1}), ("OBEY; kill -9 $PPID", {"queued": 2})],
+)
+def test_a_submitter_killed_before_or_after_the_scheduler_took_an_array_leaves_nothing_twice(
+    slurm: FakeSlurm, store: Store, shell: str, states: dict[str, int]
+) -> None:
+    other = training(seed=1)
+    submit(store, other)
+    answers = (slurm.bin / "sbatch").read_text()
+    slurm.replace("sbatch", shell)
+    process = get_context("fork").Process(target=submit, args=(store, other, TRAINING))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert store.state(TRAINING.address) == "submitted"
+    (slurm.bin / "sbatch").write_text(answers)
+    assert submit(store, other, TRAINING).states == states
+    assert queued(store, slurm) == sorted([other.address, TRAINING.address])
+    assert store.attempts(TRAINING.address) == [], "nobody is to blame for a killed submitter"
 
 
 @pytest.mark.parametrize(
@@ -360,6 +396,22 @@ def test_a_submitted_task_can_be_done_by_another_run_on_the_same_store(
     run_task(str(store.root), TRAINING.address)
     assert store.state(TRAINING.address) == "done"
     assert submit(store, TRAINING).states == {"done": 1}
+
+
+def test_a_submission_is_not_written_while_somebody_decides_whose_the_task_is(
+    store: Store,
+) -> None:
+    store.create(TRAINING)
+    record = store.folder(TRAINING.address) / "submission.json"
+    array = {0: [TRAINING.address]}
+    thread = threading.Thread(target=store.record_submission, args=("array", array))
+    with store._locked(TRAINING.address):
+        thread.start()
+        thread.join(timeout=0.3)
+        assert thread.is_alive()
+        assert not record.exists()
+    thread.join()
+    assert store.state(TRAINING.address) == "submitted"
 
 
 def test_a_tasks_state_is_the_first_that_holds_of_done_running_failed_submitted_planned(
@@ -603,6 +655,32 @@ def test_cancel_takes_a_packed_job_once_what_others_need_of_it_has_ended(
     end(store, theirs)
     assert cancelled(store, "mine") == 0
     assert queued(store, slurm) == []
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_cancel_leaves_a_job_that_the_jobs_of_others_wait_for(
+    slurm: FakeSlurm, store: Store, pack: bool
+) -> None:
+    mine, theirs = packed(store)
+    bounds = tiny.likelihood(mine), tiny.likelihood(theirs)
+    if pack:
+        publish(store, tiny.likelihood(training(seed=7)))
+    recorded(store, mine=[mine, bounds[0]], theirs=[theirs, bounds[1]])
+    submit(store, mine, theirs, *bounds)
+    publish(store, theirs)
+    assert cancelled(store, "mine") == 0
+    kept = {mine.address, theirs.address, bounds[1].address}
+    assert set(queued(store, slurm)) == kept | ({bounds[0].address} if pack else set())
+
+
+def test_cancel_takes_a_job_that_only_a_lost_job_of_the_same_study_waited_for(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    recorded(store, mine=[TRAINING, BOUND])
+    bound = submit(store, TRAINING, BOUND).arrays[1].name
+    slurm.end(bound, 0, "CANCELLED")
+    assert cancelled(store, "mine") == 0
+    assert slurm.rows() == []
 
 
 def test_cancel_of_nothing_asks_the_scheduler_nothing(slurm: FakeSlurm, store: Store) -> None:

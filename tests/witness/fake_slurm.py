@@ -134,8 +134,9 @@ def _names(arguments: list[str]) -> list[str]:
 
 def _squeue(folder: Path, arguments: list[str]) -> None:
     fields = ("name", "number", "array_id", "index", "state", "reason", "node", "user")
+    everything = not any(word.startswith("--name=") for word in arguments)
     for row in _rows(folder):
-        if row["name"] in _names(arguments):
+        if everything or row["name"] in _names(arguments):
             print("|".join(row[field] for field in fields))
 
 

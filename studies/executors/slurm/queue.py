@@ -16,6 +16,9 @@ CLIENT_SECONDS = 60
 
 ARRAY_SIZE_IF_UNKNOWN = 1001
 
+LONGEST_NAMES = 100_000
+"""Characters; a system refuses a command with an argument of more than 128 KiB."""
+
 NEVER = "DependencyNeverSatisfied"
 """SLURM's reason of a job that waits for one that failed."""
 
@@ -56,18 +59,14 @@ def queued(arrays: Collection[str]) -> dict[Element, Job]:
     """
     if not arrays:
         return {}
+    names = ",".join(sorted(arrays))
+    chosen = [f"--name={names}"] if len(names) <= LONGEST_NAMES else []  # else the whole queue
     form = "%j|%A|%F|%K|%T|%r|%N|%u"
-    said = client(
-        [
-            "squeue",
-            "--noheader",
-            "--array",
-            f"--name={','.join(sorted(arrays))}",
-            f"--format={form}",
-        ]
-    )
+    said = client(["squeue", "--noheader", "--array", *chosen, f"--format={form}"])
     jobs = {}
     for line in said.splitlines():
+        if line.strip().partition("|")[0] not in arrays:
+            continue
         name, number, array_id, index, state, reason, node, user = line.strip().split("|")
         jobs[Element(array=name, index=int(index))] = Job(
             id=f"{array_id}_{index}",
@@ -178,6 +177,8 @@ def client(command: Sequence[str]) -> str:
             f"{command[0]}: expected SLURM's commands on this machine, found none; run this on a "
             "login node of the cluster, or choose --executor local"
         ) from None
+    except OSError as error:
+        raise SlurmError(f"{command[0]}: cannot be called: {error.strerror}") from error
     except subprocess.TimeoutExpired:
         raise SlurmError(
             f"{command[0]}: expected an answer within {CLIENT_SECONDS} s, found none; "
