@@ -170,11 +170,14 @@ class Store:
         """Write down what the task is, unless that stands there already.
 
         Settings outside of the address, such as where the data lies, follow the latest call until
-        the task is done.
+        the task is done. What a worker left that was killed as it published goes.
         """
         path = self.folder(task.address) / "task.json"
         wanted = task_json(task)
-        if self._is_done(task.address) or (path.exists() and _read(path, ANEW) == wanted):
+        if self._is_done(task.address):
+            self.bury(task.address)
+            return
+        if path.exists() and _read(path, ANEW) == wanted:
             return
         self._made(path.parent)
         with self._locked(task.address):  # who claims the task removes files that are half written
@@ -416,7 +419,10 @@ class Store:
         claim = self.claim_of(address)
         if claim is None or not (self._is_dead(claim) or claim == dead):
             return False
-        if not self._is_done(address) and self.attempt_failure(address, claim.attempt) is None:
+        if self._is_done(address):
+            _remove_half_written(self.folder(address))
+            shutil.rmtree(self.folder(address) / BLOCKS, ignore_errors=True)
+        elif self.attempt_failure(address, claim.attempt) is None:
             lost = Failure(
                 error="lost",
                 message=f"process {claim.pid} on {claim.place.host} ended without a word",
@@ -444,8 +450,8 @@ class Store:
             folder = self.folder(claim.address)
             write_json(folder / "provenance.json", dict(provenance))
             write_json(folder / "result.json", dict(result))
-            self._remove_claim(claim.address)
             shutil.rmtree(folder / BLOCKS, ignore_errors=True)
+            self._remove_claim(claim.address)
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """Record how the attempt went wrong, and give the claim up.

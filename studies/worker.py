@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -34,6 +35,9 @@ THREAD_LIMITS = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(THREADS)
 )
 """Environment of a process that runs tasks and nothing else."""
+
+LIMIT = 3
+"""After so many attempts in a row that ended alike, with nothing saved, a task counts as failed."""
 
 STALLED_ATTEMPTS = 2
 """So many attempts may run out of time without saving more than the one before."""
@@ -62,7 +66,8 @@ def run_task(store_root: str, address: str, ranks: "Ranks | None" = None) -> Non
             are in `follow_task`; None: this one alone.
 
     Raises:
-        RanksError: If another of them ended; the task is planned again.
+        RanksError: If another of them ended; the attempt counts as lost, and the task is planned
+            again, a few times.
         Interrupted: If a signal asked to stop. The partial work is saved and the task planned
             again, unless it keeps running out of time without getting any further.
         StorageError: If the store cannot be written; the task is planned again.
@@ -121,6 +126,8 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
         raise
     except Exception as error:
         if _is_of_ranks(error):
+            lost = Failure(error="lost", message=str(error), log=last_lines(log), final=False)
+            store.fail(claim, limited(store, claim.address, lost))
             raise
         store.fail(claim, _failure(error, log))
 
@@ -227,6 +234,18 @@ def _stopped(store: Store, claim: Claim, error: Interrupted, reason: Reason) -> 
         )
         return Failure(error="timeout", message=message, saved=error.saved)
     return Failure(error=reason, message=str(error), saved=error.saved, final=False)
+
+
+def limited(store: Store, address: str, failure: Failure) -> Failure:
+    """The failure, final if too many attempts in a row ended alike with nothing saved."""
+    claim = store.claim_of(address)
+    numbers = [n for n in store.attempts(address) if claim is None or n < claim.attempt]
+    earlier = [store.attempt_failure(address, n) for n in numbers[1 - LIMIT :]]
+    alike = [f for f in earlier if f and f.error == failure.error and not f.final and not f.saved]
+    if failure.error == "cancelled" or len(alike) < LIMIT - 1:
+        return failure
+    message = f"{failure.message}, {LIMIT} times in a row; --retry {failure.error} tries again"
+    return replace(failure, message=message, final=True)
 
 
 def _failure(error: Exception, log: Path) -> Failure:

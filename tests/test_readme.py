@@ -25,6 +25,10 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 SWEEP = "sweeps/sigma_ablation.yaml"
 RUN = f"python -m studies.run {SWEEP}"
 
+OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MARKERS", "ARGS", "SWEEP")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+"""Without what a make that runs these tests passes on to the makes in them."""
+
 PRESET = """
 description: hardly trained, and sampled for ten steps alone
 data: {data}
@@ -121,7 +125,7 @@ def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
+        env={**ENVIRONMENT, "PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,

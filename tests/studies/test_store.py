@@ -332,8 +332,11 @@ def test_a_worker_killed_just_after_it_published_lost_nothing(store: Store) -> N
     claim = claimed(store)
     store.publish(claim, {"steps": 1}, {})
     leave_claim(store, pid=ended_process())
-    assert store.bury(ADDRESS)
+    (store.folder(ADDRESS) / "blocks").mkdir()
+    store.create(TASK)
     assert (store.state(ADDRESS), store.attempt_failure(ADDRESS, 1)) == ("done", None)
+    left = {path.name for path in store.folder(ADDRESS).iterdir()}
+    assert left.isdisjoint({"claim.json", "blocks"})
 
 
 @pytest.mark.parametrize("elsewhere", ["host", "namespace"])

@@ -14,6 +14,7 @@ import torch
 
 from iddpm.config import Ancestral, OptimizerConfig, Simple
 from iddpm.interruption import Interrupted
+from iddpm.ranks import Ranks, RanksError
 from studies.signals import SIGNALS, stop_requests
 from studies.store import Beat, Failure, Store, StoreError
 from studies.tasks import Task
@@ -157,6 +158,32 @@ def test_a_network_too_large_for_the_memory_is_recorded_as_out_of_memory(store: 
     failure = store.failure(task.address)
     assert failure is not None
     assert failure.error == "oom", failure.message
+
+
+class Deserted(Ranks):
+    """Two processes of which the other has ended."""
+
+    def gathered(self, tensor: torch.Tensor) -> torch.Tensor:
+        raise RanksError("ranks: another one has ended")
+
+    def of_first(self, value: int) -> int:
+        return value
+
+
+def test_a_task_whose_other_processes_end_each_time_is_lost_a_few_times_and_then_failed(
+    store: Store,
+) -> None:
+    task = tiny.training(block_size=2)
+    store.create(task)
+    for attempt in (1, 2, 3):
+        with pytest.raises(RanksError, match="another one has ended"):
+            run_task(str(store.root), task.address, Deserted(count=2))
+        lost = store.attempt_failure(task.address, attempt)
+        assert lost is not None
+        assert (lost.error, lost.final) == ("lost", attempt == 3)
+    failure = store.failure(task.address)
+    assert failure is not None
+    assert failure.message.endswith("ended, 3 times in a row; --retry lost tries again")
 
 
 # ------------------------------------------------------------------------------------ stopping

@@ -10,9 +10,7 @@ from pathlib import Path
 
 from studies.executors.slurm.queue import Job, ended
 from studies.store import Element, Failure, Store, last_lines
-
-ATTEMPTS = 3
-"""After so many attempts in a row that ended alike, a task counts as failed."""
+from studies.worker import limited
 
 CAUSES = {
     "OUT_OF_MEMORY": Failure(
@@ -83,9 +81,9 @@ def _blame_first(
         cause = CAUSES.get(state or "", LOST)
         if claim is not None:
             if claim.executor == "slurm" and claim.job not in alive:
-                store.bury(address, dead=claim, failure=_limited(store, address, cause), log=log)
+                store.bury(address, dead=claim, failure=limited(store, address, cause), log=log)
         elif state not in HARMLESS and not store.was_begun(address):
-            _record(store, address, _limited(store, address, cause), log)
+            _record(store, address, limited(store, address, cause), log)
         return
 
 
@@ -107,18 +105,6 @@ def _record(store: Store, address: str, failure: Failure, log: tuple[str, ...]) 
     claim = store.claim(address)
     if claim is not None:
         store.fail(claim, replace(failure, log=log))
-
-
-def _limited(store: Store, address: str, failure: Failure) -> Failure:
-    """The failure, final if too many attempts in a row ended alike with nothing saved."""
-    claim = store.claim_of(address)
-    numbers = [n for n in store.attempts(address) if claim is None or n < claim.attempt]
-    earlier = [store.attempt_failure(address, n) for n in numbers[1 - ATTEMPTS :]]
-    alike = [f for f in earlier if f and f.error == failure.error and not f.final and not f.saved]
-    if failure.error == "cancelled" or len(alike) < ATTEMPTS - 1:
-        return failure
-    message = f"{failure.message}, {ATTEMPTS} times in a row; --retry {failure.error} tries again"
-    return replace(failure, message=message, final=True)
 
 
 def _log(store: Store, element: Element) -> tuple[str, ...]:
