@@ -40,6 +40,11 @@ class Interval:
         return self.high < low or self.low > high
 
 
+def exact(value: float) -> Interval:
+    """A quantity that is computed, not measured: an interval of no width over no seeds."""
+    return Interval(value, value, value, 0)
+
+
 def t_interval(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Interval:
     """The mean of independent values, and its two-sided interval by Student's t.
 

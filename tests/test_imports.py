@@ -18,7 +18,7 @@ HOMES = {
     "pandas": (
         "studies/tables.py",
         "studies/labels.py",
-        "studies/claims.py",
+        "studies/claims/",
         "studies/figures/",
         "studies/report/",
     ),

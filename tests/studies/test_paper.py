@@ -7,7 +7,6 @@ import pytest
 
 from studies.paper import (
     FIG_2,
-    FIG_8_ERROR,
     fig_8_numbers,
     numbers,
     reasons_against,
@@ -15,6 +14,7 @@ from studies.paper import (
     settings_of,
     table_numbers,
 )
+from studies.paper.sampling_steps import FIG_8_ERROR
 
 TABLES_1_AND_2 = """
 imagenet64  200K 1K linear simple 3.99 32.5

@@ -1,0 +1,37 @@
+"""The claims of the paper, each as a predicate over a study's tables.
+
+A claim says in which region a quantity lies. Its 95% interval over seeds decides: wholly inside the
+region supports the claim, wholly outside contradicts it, anything else leaves it open. A claim with
+several deciding quantities is supported only if all are inside, and contradicted as soon as one
+is outside. One seed has no spread and an exact quantity has no need of one.
+
+Each room holds what the paper says of one subject.
+"""
+
+from studies.claims import bound_terms, schedules, sigma
+from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
+from studies.tables import Tables
+
+__all__ = ["CLAIMS", "Claim", "Finding", "Measurement", "judge"]
+
+CLAIMS: dict[str, Claim] = {
+    **schedules.CLAIMS,
+    **bound_terms.CLAIMS,
+    **sigma.CLAIMS,
+}
+
+
+def judge(name: str, tables: Tables) -> Finding:
+    """The verdict on one claim of `CLAIMS`, from nothing but the tables."""
+    claim = CLAIMS[name]
+    measured = claim.measure(tables)
+    verdict, reason = decide(measured)
+    if verdict in ("contradicted", "inconclusive"):
+        reason = " ".join(filter(None, (reason, setting_differences(tables))))
+    return Finding(
+        name=name,
+        claim=claim,
+        verdict=verdict,
+        reason=reason,
+        measurements=tuple(measured.measurements),
+    )

@@ -1,0 +1,29 @@
+"""Picking out of a study's tables the rows that a claim compares."""
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from studies.labels import labelled
+from studies.tables import Tables
+
+
+def asked(tables: Tables, metric: str) -> pd.DataFrame:
+    """The rows of one metric, whether they have a value or not."""
+    return tables.results[tables.results["metric"] == metric]
+
+
+def mean(values: Mapping[int, float]) -> float:
+    """Over seeds."""
+    return sum(values.values()) / len(values)
+
+
+def named(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each group of rows with equal columns, and what tells it from the others.
+
+    Rows of different recipes are never in one group; rows that have none yet are in each.
+    """
+    for (_, name), group in labelled(table, columns).groupby(["rank", "arm"]):
+        recipes = group["recipe"]
+        for recipe in recipes.dropna().unique() if recipes.notna().any() else [None]:
+            yield str(name), group[recipes.isna() | (recipes == recipe)]

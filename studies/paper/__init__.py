@@ -1,0 +1,35 @@
+"""The numbers that Nichol & Dhariwal (2021, arXiv:2102.09672) published, each with its source.
+
+A number from a table is exact; one read off a figure by measuring its picture is digitised, with
+the error of the measurement beside it. Numbers are overlaid on ours only where everything that
+they depend on is the same: a Fréchet distance over other features, another reference set or
+another number of images is another quantity. `reasons_against` says what differs.
+"""
+
+from studies.paper.ablations import table_numbers
+from studies.paper.bound_terms import FIG_2
+from studies.paper.published import (
+    INCEPTION,
+    Published,
+    reasons_against,
+    same_cell,
+    settings_of,
+)
+from studies.paper.sampling_steps import fig_8_numbers
+
+__all__ = [
+    "FIG_2",
+    "INCEPTION",
+    "Published",
+    "fig_8_numbers",
+    "numbers",
+    "reasons_against",
+    "same_cell",
+    "settings_of",
+    "table_numbers",
+]
+
+
+def numbers() -> tuple[Published, ...]:
+    """Every number that a result could stand beside."""
+    return (*table_numbers(), *fig_8_numbers())

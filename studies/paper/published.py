@@ -1,0 +1,100 @@
+"""A published number, and whether it may stand beside one of ours."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from iddpm.config import Variance
+
+Metric = Literal["frechet_distance", "bits_per_dim"]
+INCEPTION = "inception-2015-12-05"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """One number of the paper and everything it depends on, as far as the paper says.
+
+    A setting that the paper leaves open is None, and matches nothing.
+    """
+
+    value: float
+    metric: Metric
+    source: str
+    """Table or figure."""
+    tag: Literal["exact", "digitised"]
+    error: float | None
+    """Of the digitisation, one side; None: exact."""
+    data: str
+    T: int
+    schedule: str | None
+    objective: str
+    training_steps: int
+    variance: Variance | None
+    sampler: Literal["ancestral", "ddim"] | None
+    """None: not sampled (a bound)."""
+    steps: int
+    """Reverse steps sampled or scored."""
+    images: int | None
+    """Images generated or scored; None: not stated."""
+
+    def settings(self) -> dict[str, Any]:
+        """What a result must share with this number to stand beside it."""
+        shared = {
+            "training set": self.data,
+            "T": self.T,
+            "schedule": self.schedule,
+            "objective": self.objective,
+            "training steps": self.training_steps,
+            "images": self.images,
+        }
+        if self.metric == "frechet_distance":
+            shared |= {"features": INCEPTION, "reference set": f"{self.data}/train"}
+        return shared
+
+
+def settings_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of one row of the results table, under the names of `Published.settings`.
+
+    Args:
+        row: A row of `tables.results` that has a recipe.
+    """
+    recipe = json.loads(row["recipe"])
+    reference = recipe.get("reference") or recipe.get("split") or "?"
+    return {
+        "training set": reference.partition("/")[0],
+        "T": row["T"],
+        "schedule": row["schedule"],
+        "objective": row["objective"],
+        "training steps": row["training_steps"],
+        "images": row["images"],
+        "features": recipe.get("extractor", "").partition(":")[0],
+        "reference set": reference,
+    }
+
+
+def reasons_against(published: Published, ours: Mapping[str, Any]) -> list[str]:
+    """What keeps a published number from standing beside a result of ours; empty: nothing.
+
+    Args:
+        published: The paper's number.
+        ours: The result's settings, as `settings_of` gives them.
+    """
+    return [
+        f"{name} ({_said(ours[name])} here, {_said(theirs)} in the paper)"
+        for name, theirs in published.settings().items()
+        if theirs is None or ours[name] != theirs
+    ]
+
+
+def _said(value: str | int | None) -> str:
+    if value is None:
+        return "not stated"
+    return value if isinstance(value, str) else f"{int(value):,}"
+
+
+def same_cell(published: Published, row: Mapping[str, Any]) -> bool:
+    """True if both are read with the same Σ and sampler over the same number of steps."""
+    chosen = "sampler" if "ddim" in (published.sampler, row["sampler"]) else "variance"
+    ours = row[chosen], row["steps"]
+    return ours == (getattr(published, chosen), published.steps)
