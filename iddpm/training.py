@@ -85,7 +85,7 @@ def train(
         folder: Where the state is kept, this training's alone; a state found there is continued.
         start: State file of a shorter training of this trajectory, to start from otherwise.
         device: Where to train; moves the numbers by rounding, and on a GPU the draws of noise.
-        progress: Told of the steps that were done before, and then of each step done.
+        progress: Told of each step done.
         should_stop: Asked before each step.
         checkpoint_every_s: Seconds between saves; moves no number.
         ranks: The processes that train together; all call this alike, and the first one saves.
@@ -109,7 +109,6 @@ def train(
         elif start is not None:
             training.restore(start)
         training.agree()
-        progress(training.step, config.steps)
         saved_at = time.monotonic()
         while training.step < config.steps and not training.diverged:
             is_due = time.monotonic() - saved_at >= checkpoint_every_s

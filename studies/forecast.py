@@ -40,8 +40,7 @@ class Forecast:
                 likeness, units = _likeness(store.task(address), store.task)
             except StoreError:  # of another version of this program: nothing is like it
                 continue
-            if before != units:  # else the last attempt had nothing left to do
-                measured[likeness].append(made["seconds"] / max(units - (before or 0), 1))
+            measured[likeness].append(made["seconds"] / max(units - (before or 0), 1))
         self._rates = {likeness: statistics.median(rates) for likeness, rates in measured.items()}
 
     def seconds(self, task: Task, parent: Callable[[str], Task]) -> float | None:

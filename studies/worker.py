@@ -119,7 +119,7 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             result, device = _work(store, claim.address, heartbeat.progress, stop, ranks)
             record = provenance(claim, stopwatch, device)
             if claim.address.startswith("train-"):
-                record["steps_before"] = heartbeat.first
+                record["steps_before"] = heartbeat.begun
         store.publish(claim, result, record)
     except Interrupted as error:
         store.fail(claim, _stopped(store, claim, error, stop.reason))
@@ -166,16 +166,18 @@ class Heartbeat:
         self._store = store
         self._claim = claim
         self._beat = Beat(done=0, total=0, unit=UNITS[claim.address.partition("-")[0]])
-        self.first: int | None = None
-        """How far the work was at the first report; None: there was none yet."""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def progress(self, done: int, total: int) -> None:
         """Note how far the work is; the next beat tells it."""
-        if self.first is None:
-            self.first = done
-        self._beat = Beat(done=done, total=total, unit=self._beat.unit)
+        begun = self._beat.begun if self._beat.done else max(done - 1, 0)
+        self._beat = Beat(done=done, total=total, unit=self._beat.unit, begun=begun)
+
+    @property
+    def begun(self) -> int | None:
+        """Units of work that earlier attempts or tasks had done; None: there was nothing to do."""
+        return self._beat.begun if self._beat.done else None
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -118,7 +118,7 @@ def test_a_continued_training_costs_the_steps_that_are_left(tmp_path: Path) -> N
     assert by_arm["hybrid cosine T=8, steps=25, training"] == 2 * 15
 
 
-def took(store: Store, seconds: float, task: Task, before: int, attempt: int = 1) -> None:
+def took(store: Store, seconds: float, task: Task, before: int | None, attempt: int = 1) -> None:
     store.create(task)
     claim = store.claim(task.address)
     assert claim is not None
@@ -139,7 +139,7 @@ def test_an_attempt_that_went_on_tells_the_rate_of_its_own_steps_and_one_of_no_s
     store: Store,
 ) -> None:
     took(store, 10.0, LONG, before=7, attempt=2)
-    took(store, 99.0, SHORT, before=4)
+    took(store, 99.0, SHORT, before=None, attempt=2)
     assert Forecast(store).seconds(MIDDLE, _no_other) == pytest.approx(14.0)
 
 
