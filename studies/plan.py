@@ -4,7 +4,8 @@ Planning is pure but for what `iddpm.data.describe` reads: no store, no torch. I
 sweep is held against its data and its schedules, so that nothing starts that cannot end.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -50,7 +51,7 @@ class Plan:
     study: str
     spec: SweepSpec
     tasks: dict[str, Task]
-    """By address, each after all that it needs."""
+    """By address, each after all that it needs, and a training after the one it continues."""
     cells: tuple[Cell, ...]
 
 
@@ -84,7 +85,31 @@ def expand(spec: SweepSpec) -> Plan:
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )
-    return Plan(study=spec.id, spec=spec, tasks=tasks.by_address, cells=cells)
+    return Plan(study=spec.id, spec=spec, tasks=chained(tasks.by_address.values()), cells=cells)
+
+
+def chained(tasks: Iterable[Task]) -> dict[str, Task]:
+    """The tasks by address, each training after the next shorter one of its trajectory.
+
+    A training to more steps continues the longest shorter one that is finished, so one after the
+    other they train every step once; all at once, each would begin at the first.
+
+    Args:
+        tasks: Of one plan or of several, each after all that it needs.
+    """
+    once = {task.address: task for task in tasks}
+    chains: dict[tuple[object, ...], list[Task]] = defaultdict(list)
+    for task in once.values():
+        if isinstance(task.config, TrainConfig):
+            trajectory = replace(task.config, steps=1), task.needs, task.digests
+            chains[trajectory].append(task)
+    links: dict[str, list[Task]] = {}
+    for chain in chains.values():
+        chain.sort(key=lambda task: training_steps(task.config))
+        before = [(), *((task.address,) for task in chain)]
+        chain[:] = [replace(task, after=after) for task, after in zip(chain, before, strict=False)]
+        links |= {task.address: chain[: i + 1] for i, task in enumerate(chain)}
+    return {task.address: task for one in once.values() for task in links.get(one.address, [one])}
 
 
 def waves(plan: Plan) -> list[list[str]]:
@@ -92,7 +117,7 @@ def waves(plan: Plan) -> list[list[str]]:
     depths: dict[str, int] = {}
     grouped: list[list[str]] = []
     for address, task in plan.tasks.items():
-        depth = 1 + max((depths[need] for _, need in task.needs), default=-1)
+        depth = 1 + max((depths[first] for first in task.first), default=-1)
         depths[address] = depth
         if depth == len(grouped):
             grouped.append([])
@@ -434,7 +459,10 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
     return Cost(
         arm=label,
         tasks=len(tasks),
-        training_steps=sum(training_steps(task.config) for task in tasks),
+        training_steps=sum(
+            training_steps(task.config) - steps_before(task, plan.tasks.__getitem__)
+            for task in tasks
+        ),
         network_calls=sum(
             network_calls(task.config, plan.tasks[task.parents["network"]].config)
             for task in tasks
@@ -446,6 +474,16 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
 def training_steps(config: TaskConfig) -> int:
     """Steps that a task trains for."""
     return config.steps if isinstance(config, TrainConfig | Classifier) else 0
+
+
+def steps_before(task: Task, other: Callable[[str], Task]) -> int:
+    """Steps of the training that a task continues, if all goes well.
+
+    Args:
+        task: The task.
+        other: From the address of a task that it comes after to that task.
+    """
+    return max((training_steps(other(address).config) for address in task.after), default=0)
 
 
 def network_calls(config: TaskConfig, train: TaskConfig) -> int:
