@@ -44,7 +44,10 @@ MEASURED = (
     "reason",
     "address",
 )
+UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
+"""Why a gradient's noise scale has no value."""
 SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
+NOISE_METRICS = ("log_noise_scale", "gradient_squared_norm", "gradient_variance")
 BOUND_METRICS = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
 
 
@@ -111,6 +114,8 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         measured = _sample_rows(result)
     elif role == "likelihood":
         measured = _bound_rows(result, training)
+    elif role == "gradient_noise":
+        measured = _noise_rows(result)
     else:
         loss = None if result is None else result["loss_curve"]["loss"][-1]
         measured = iter([{"metric": "training_loss", "value": loss}])
@@ -162,6 +167,27 @@ def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -
         "images": result["images"],
         "recipe": _recipe(result),
     }
+
+
+def _noise_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """The natural log of the noise scale (in images) and its parts; an undetermined one says so.
+
+    `standard_error` is over the draws.
+    """
+    names = dict(zip(NOISE_METRICS, ("log_scale", "squared_norm", "variance"), strict=True))
+    for metric, name in names.items():
+        part = None if result is None else result[name]
+        if result is None:
+            yield {"metric": metric}
+        elif part is None:
+            yield {"metric": metric, "recipe": _recipe(result), "reason": UNDETERMINED}
+        else:
+            yield {
+                "metric": metric,
+                "value": part["mean"],
+                "standard_error": part["standard_error"],
+                "recipe": _recipe(result),
+            }
 
 
 def _recipe(result: Mapping[str, Any]) -> str:

@@ -34,6 +34,9 @@ METRICS = {
     "kl_bits_per_dim": "KL terms",
     "prior_bits_per_dim": "prior",
     "training_loss": "Training loss",
+    "log_noise_scale": "Gradient noise scale (ln)",
+    "gradient_squared_norm": "squared norm of the gradient",
+    "gradient_variance": "variance of an image's gradient",
 }
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
