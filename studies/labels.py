@@ -67,7 +67,7 @@ def setting(column: str, value: Any) -> str:
     if column == "steps":
         return f"{value:,} steps"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{column.removeprefix('train.').replace('_', ' ')} = {shown}"
+    return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
 def rank(arm: pd.Series) -> tuple[int, int]:

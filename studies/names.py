@@ -4,7 +4,13 @@ They stand apart from the code that draws and judges, so that a sweep is read wi
 matplotlib; `studies.figures.FIGURES` and `studies.claims.CLAIMS` each cover their tuple exactly.
 """
 
-FIGURES = ("beta_ratio", "vlb_terms", "quality_vs_steps", "sample_grid")
+FIGURES = (
+    "beta_ratio",
+    "vlb_terms",
+    "quality_vs_steps",
+    "sample_grid",
+    "quality_by_batch",
+)
 
 CLAIMS = (
     "beta_tilde_close_to_beta",

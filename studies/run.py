@@ -1,9 +1,10 @@
 """`python -m studies.run SWEEP`: plan a sweep, run what is not done yet, show what came out."""
 
 import argparse
+import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -90,13 +91,13 @@ def _add_cluster_options(add: Callable[..., object]) -> None:
     )
     add(
         "--pack",
-        type=float,
+        type=_amount,
         default=10.0,
         metavar="MINUTES",
         help="small tasks share a job up to so much work; default: 10, 0: a job for each task",
     )
     add("--max-parallel", type=_count, help="jobs of one array at once")
-    add("--max-gpu-hours", type=float, help="submit nothing that would take more")
+    add("--max-gpu-hours", type=_amount, help="submit nothing that would take more")
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -110,6 +111,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {text!r}")
     return int(text)
+
+
+def _amount(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not 0 <= amount < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, found {text!r}")
+    return amount
 
 
 def _console() -> Console:
@@ -137,12 +148,18 @@ def _begin(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> 
     tasks = _tasks(plans)
     for plan in plans:
         store.record_study(plan.study, record(plan))
-    for address in tasks if options.retry else ():
+    for address in _to_retry(store, tasks, options):
+        store.clear_failure(address)
+        store.withdraw(address)  # a job that did it with others has it behind
+    return tasks
+
+
+def _to_retry(store: Store, addresses: Iterable[str], options: argparse.Namespace) -> Iterator[str]:
+    """The failed tasks that are to be run again."""
+    for address in addresses if options.retry else ():
         failure = store.failure(address)
         if failure is not None and options.retry in ("failed", failure.error):
-            store.clear_failure(address)
-            store.withdraw(address)  # a job that did it with others has it behind
-    return tasks
+            yield address
 
 
 def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
@@ -245,6 +262,11 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
         console.print(table)
     print("A network call is of one image; a training step is of one batch, forwards and back.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
+    if options.retry:
+        again = sum(1 for _ in _to_retry(store, tasks, options))
+        print(
+            f"--retry {options.retry} runs {again} failed tasks again; above they count as failed"
+        )
     if options.executor == "slurm":
         _preview(plans, store, options)
     return 0

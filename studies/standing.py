@@ -116,10 +116,10 @@ def _running(store: Store, address: str, element: Element | None, queue: _Queue)
     where = f"on {claim.place.host}, process {claim.pid}"
     if job is not None and job.number == claim.job:
         where = f"on {job.node}, job {job.id}"
-    if beat is None or not beat.done:
+    if beat is None or beat.done <= beat.begun:
         return Standing("running", where)
     elapsed = (datetime.now(UTC) - datetime.fromisoformat(claim.claimed_at)).total_seconds()
-    rate = beat.done / max(elapsed, 1e-3)
+    rate = (beat.done - beat.begun) / max(elapsed, 1e-3)
     left = (beat.total - beat.done) / rate
     pace = f"{rate:.3g} {beat.unit}/s, about {left:.0f} s left"
     return Standing("running", f"{where}, {beat.done} of {beat.total} {beat.unit}, {pace}")

@@ -82,6 +82,8 @@ class Beat:
     done: int
     total: int
     unit: str
+    begun: int = 0
+    """Units that were done when the attempt began: by the ones before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -520,7 +522,7 @@ class Store:
         if heartbeat is None:
             return None
         record = json.loads(heartbeat)
-        return Beat(done=record["done"], total=record["total"], unit=record["unit"])
+        return Beat(**{name: record[name] for name in ("done", "total", "unit", "begun")})
 
 
 def last_lines(path: Path, count: int = 20) -> tuple[str, ...]:

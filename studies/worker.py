@@ -170,7 +170,8 @@ class Heartbeat:
 
     def progress(self, done: int, total: int) -> None:
         """Note how far the work is; the next beat tells it."""
-        self._beat = Beat(done=done, total=total, unit=self._beat.unit)
+        begun = self._beat.begun if self._beat.done else max(done - 1, 0)
+        self._beat = Beat(done=done, total=total, unit=self._beat.unit, begun=begun)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,17 @@ def test_a_running_task_tells_where_how_far_and_how_fast(
     assert told.state == "running"
     assert told.detail.startswith(f"{place}, 5 of 10 steps, ")
     assert " steps/s, about " in told.detail
+
+
+def test_the_pace_of_a_resumed_task_is_that_of_this_attempt(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(store, monkeypatch)
+    began = (datetime.now(UTC) - timedelta(seconds=100)).isoformat()
+    early = replace(claim, claimed_at=began)
+    write_json(store.folder(TRAINING.address) / "claim.json", asdict(early))
+    store.beat(early, Beat(done=800, total=900, unit="steps", begun=700), 0.0)
+    assert "800 of 900 steps, 1 steps/s, about 100 s left" in stands(store).detail
 
 
 # ------------------------------------------------------------------------------ with a scheduler

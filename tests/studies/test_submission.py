@@ -555,8 +555,18 @@ def test_more_gpu_hours_than_the_option_allows_are_refused(
     assert slurm.rows() == []
 
 
+@pytest.mark.parametrize("option", ["--max-gpu-hours", "--pack"])
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "many"])
+def test_an_amount_that_is_none_is_refused(
+    sweep: Path, capsys: pytest.CaptureFixture[str], option: str, text: str
+) -> None:
+    with pytest.raises(SystemExit):
+        call(sweep, f"{option}={text}")
+    assert f"{option}: expected a number of at least 0, found '{text}'" in capsys.readouterr().err
+
+
 def test_only_failures_of_the_class_that_is_named_are_tried_again(
-    slurm: FakeSlurm, sweep: Path
+    slurm: FakeSlurm, sweep: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(sweep, "--seeds", "0") == 0
     store = Store(sweep.parent / "store")
@@ -567,6 +577,9 @@ def test_only_failures_of_the_class_that_is_named_are_tried_again(
         store.fail(claim, Failure(error=error, message="it broke"))  # type: ignore[arg-type]
     for row in slurm.rows():
         slurm.end(row["name"], int(row["index"]), "CANCELLED")
+    assert call(sweep, "--seeds", "0", "--retry", "oom", "--dry-run") == 0
+    assert "--retry oom runs 1 failed tasks again" in capsys.readouterr().out
+    assert store.state(first) == "failed"
     assert call(sweep, "--seeds", "0", "--retry", "oom") == 0
     assert first in queued(store, slurm)
     assert store.state(second) == "failed"

@@ -6,6 +6,7 @@ process that submitted it.
 """
 
 import math
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -150,5 +151,6 @@ ADVICE = {
 
 
 def _advice(message: str) -> str:
-    found = [advice for words, advice in ADVICE.items() if words in message.lower()]
+    said = message.lower()
+    found = [advice for words, advice in ADVICE.items() if re.search(rf"\b{words}\b", said)]
     return f"; {found[0]}" if found else ""
