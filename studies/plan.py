@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from iddpm.checks import check_likelihood, check_samples, check_training
+from iddpm.checks import check_gradient_noise, check_likelihood, check_samples, check_training
 from iddpm.config import (
     Classifier,
     ConfigError,
     Data,
     ExtractorConfig,
     FeaturesConfig,
+    GradientNoiseConfig,
     LikelihoodConfig,
     SampleConfig,
     Sampler,
@@ -28,7 +29,7 @@ from iddpm.config import (
 from iddpm.data import Description, describe
 from iddpm.strides import kept_steps, stride_timesteps
 from studies.documents import Scalar
-from studies.evaluations import Evaluation, SamplesConfig
+from studies.evaluations import SCOPES, Evaluation, SamplesConfig
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
 
@@ -41,7 +42,8 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train`, then `likelihood`, or `samples` (the first shard), `features`, `score`."""
+    """By role: `train`, then `likelihood`, `gradient_noise`, or `samples` (the first shard),
+    `features`, `score`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +159,7 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     owners: dict[str, str] = {}
     for cell in plan.cells:
         owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
-        for role in ("likelihood", "score"):
+        for role in ("likelihood", "score", "gradient_noise"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
     rows: dict[str, list[Task]] = {label: [] for label in owners.values()}
@@ -174,6 +176,8 @@ def arm_label(arm: dict[str, Scalar]) -> str:
     if arm["evaluation"] == "train":
         return _training_label(arm)
     parts = [_training_words(arm)]
+    if arm["evaluation"] == "gradient_noise":
+        return ", ".join([*parts, "gradient noise", *_extra_words(arm, training=False)])
     if arm["evaluation"] == "likelihood":
         parts.append("likelihood")
     elif arm["sampler"] == "ddim":
@@ -211,6 +215,8 @@ def _check_evaluation(arm: ArmSpec) -> None:
     try:
         if isinstance(arm.evaluation, LikelihoodConfig):
             check_likelihood(arm.evaluation, arm.train, description)
+        elif isinstance(arm.evaluation, GradientNoiseConfig):
+            check_gradient_noise(arm.evaluation, arm.train)
         else:
             check_samples(_shard(arm.evaluation, arm.evaluation.sampler), arm.train)
             _check_score(arm.evaluation, description)
@@ -242,7 +248,7 @@ def _check_score(config: SamplesConfig, description: Description) -> None:
 
 
 def _scope(evaluation: Evaluation) -> str:
-    return "samples" if isinstance(evaluation, SamplesConfig) else "likelihood"
+    return next(scope for scope, config in SCOPES.items() if isinstance(evaluation, config))
 
 
 def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
@@ -269,6 +275,10 @@ class _Tasks:
         network = self._training(arm.train, seed)
         if isinstance(arm.evaluation, LikelihoodConfig):
             return {"train": network, "likelihood": self._likelihood(arm, seed, network)}
+        if isinstance(arm.evaluation, GradientNoiseConfig):
+            config = replace(arm.evaluation, seed=seed)
+            noise = self._add("gradient_noise", config, {"network": network}, arm.train.data)
+            return {"train": network, "gradient_noise": noise}
         if isinstance(arm.evaluation, SamplesConfig):
             return {"train": network, **self._samples(arm.evaluation, arm.train, seed, network)}
         return {"train": network}
@@ -363,7 +373,7 @@ SHOWN = {
     "stride": ("samples.sampler.stride", "likelihood.stride"),
     "steps": ("samples.steps", "likelihood.steps"),
     "skip": ("samples.skip",),
-    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay"),
+    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay", "gradient_noise.ema_decay"),
     "images": ("samples.images", "likelihood.images"),
 }
 """What every arm shows beside its evaluation, and the settings that it stands for."""
@@ -471,6 +481,10 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
     )
 
 
+PASSES_OF_A_GRADIENT = 3
+"""One pass forward, and one back of twice its work."""
+
+
 def training_steps(config: TaskConfig) -> int:
     """Steps that a task trains for."""
     return config.steps if isinstance(config, TrainConfig | Classifier) else 0
@@ -487,12 +501,14 @@ def steps_before(task: Task, other: Callable[[str], Task]) -> int:
 
 
 def network_calls(config: TaskConfig, train: TaskConfig) -> int:
-    """How often a task applies a network to one image.
+    """How often a task applies a network to one image; a gradient is worth three times.
 
     Args:
         config: Of the task.
         train: Of the training that the network comes from.
     """
+    if isinstance(config, GradientNoiseConfig):
+        return PASSES_OF_A_GRADIENT * config.images
     if not isinstance(config, SampleConfig | LikelihoodConfig):
         return 0
     assert isinstance(train, TrainConfig)

@@ -44,9 +44,12 @@ MEASURED = (
     "reason",
     "address",
 )
+UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
+"""Why a gradient's noise scale has no value."""
 SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
 OUTSIDE_RANGE = "v_outside_range"
 """Share of the numbers v of Eq. 15 below 0 or above 1, over all steps and test images."""
+NOISE_METRICS = ("log_noise_scale", "gradient_squared_norm", "gradient_variance")
 BOUND_METRICS = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
 
 
@@ -113,6 +116,8 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         measured = _sample_rows(result)
     elif role == "likelihood":
         measured = _bound_rows(result, training)
+    elif role == "gradient_noise":
+        measured = _noise_rows(result)
     else:
         loss = None if result is None else result["loss_curve"]["loss"][-1]
         measured = iter([{"metric": "training_loss", "value": loss}])
@@ -171,6 +176,27 @@ def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -
     if part is None or result is None:
         return {}
     return {**_shared(part["mean"], result), "standard_error": part["standard_error"]}
+
+
+def _noise_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """The natural log of the noise scale (in images) and its parts; an undetermined one says so.
+
+    `standard_error` is over the draws.
+    """
+    names = dict(zip(NOISE_METRICS, ("log_scale", "squared_norm", "variance"), strict=True))
+    for metric, name in names.items():
+        part = None if result is None else result[name]
+        if result is None:
+            yield {"metric": metric}
+        elif part is None:
+            yield {"metric": metric, "recipe": _recipe(result), "reason": UNDETERMINED}
+        else:
+            yield {
+                "metric": metric,
+                "value": part["mean"],
+                "standard_error": part["standard_error"],
+                "recipe": _recipe(result),
+            }
 
 
 def _recipe(result: Mapping[str, Any]) -> str:

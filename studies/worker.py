@@ -49,6 +49,7 @@ UNITS = {
     "likelihood": "network calls",
     "features": "images",
     "score": "steps",
+    "gradient_noise": "backward passes",
 }
 """What the progress of each kind counts."""
 

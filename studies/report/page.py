@@ -35,6 +35,9 @@ METRICS = {
     "prior_bits_per_dim": "prior",
     "v_outside_range": "share of v outside its range",
     "training_loss": "Training loss",
+    "log_noise_scale": "Gradient noise scale (ln)",
+    "gradient_squared_norm": "squared norm of the gradient",
+    "gradient_variance": "variance of an image's gradient",
 }
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
