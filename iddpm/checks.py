@@ -7,7 +7,15 @@ each other. Nothing here imports torch, so a whole sweep is refused while it is 
 from collections.abc import Iterable
 from functools import lru_cache
 
-from iddpm.config import Ancestral, ConfigError, LikelihoodConfig, SampleConfig, Stride, TrainConfig
+from iddpm.config import (
+    Ancestral,
+    ConfigError,
+    LatentsConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    Stride,
+    TrainConfig,
+)
 from iddpm.data import Description
 from iddpm.strides import stride_timesteps
 
@@ -94,6 +102,20 @@ def check_likelihood(
         raise ConfigError(
             f"likelihood.steps: expected {len(config.stride)}, the length of the explicit stride, "
             "found None, which is the whole chain"
+        )
+
+
+def check_latents(config: LatentsConfig, description: Description) -> None:
+    """Whether the data holds the image.
+
+    Raises:
+        ConfigError: If the split ends before it.
+    """
+    images = description.test_images if config.split == "test" else description.train_images
+    if config.image >= images:
+        raise ConfigError(
+            f"latents.image: expected one of the {images} images of the {config.split} split, "
+            f"counted from 0, found {config.image}"
         )
 
 

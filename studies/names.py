@@ -10,6 +10,8 @@ FIGURES = (
     "quality_vs_steps",
     "sample_grid",
     "quality_by_batch",
+    "alpha_bar",
+    "latents",
 )
 
 CLAIMS = (
@@ -18,4 +20,7 @@ CLAIMS = (
     "sigma_choice_is_minor_at_many_steps",
     "learned_sigma_lowers_nll",
     "learned_sigma_keeps_quality_at_few_steps",
+    "linear_destroys_information_early",
+    "cosine_falls_evenly_between_its_ends",
+    "first_cosine_noise_is_below_a_pixel_bin",
 )

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from iddpm.config import (
     ExtractorConfig,
     FeaturesConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     ScoreConfig,
@@ -28,7 +29,13 @@ SCHEMA_VERSION = 1
 """Of the text that is hashed and of task.json. Raising it moves every address."""
 
 TaskConfig = (
-    ExtractorConfig | TrainConfig | SampleConfig | FeaturesConfig | ScoreConfig | LikelihoodConfig
+    ExtractorConfig
+    | TrainConfig
+    | SampleConfig
+    | FeaturesConfig
+    | ScoreConfig
+    | LikelihoodConfig
+    | LatentsConfig
 )
 
 
@@ -50,6 +57,7 @@ KINDS = {
         Kind("features", 1, FeaturesConfig),
         Kind("score", 1, ScoreConfig),
         Kind("likelihood", 1, LikelihoodConfig),
+        Kind("latents", 1, LatentsConfig),
     )
 }
 

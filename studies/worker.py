@@ -49,6 +49,7 @@ UNITS = {
     "likelihood": "network calls",
     "features": "images",
     "score": "steps",
+    "latents": "images",
 }
 """What the progress of each kind counts."""
 
