@@ -38,7 +38,10 @@ def mode(arm: pd.Series) -> str:
 
 def short_name(arm: pd.Series) -> str:
     """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
-    objective = OBJECTIVES[arm["objective"]] if "objective" in arm else ""
+    objective = arm.get("objective", "")
+    if pd.isna(objective):  # no network: the schedule is all there is
+        return f"{arm['schedule']} schedule"
+    objective = OBJECTIVES[objective] if objective else ""
     chosen = mode(arm)
     if chosen == "ddim":
         eta = float(arm["eta"])
@@ -75,6 +78,8 @@ def setting(column: str, value: Any) -> str:
 def rank(arm: pd.Series) -> tuple[int, int]:
     """Where an arm stands in a list: by objective, then by Σ, DDIM last."""
     objective = arm.get("objective", "simple")
+    if pd.isna(objective):
+        return -1, 0
     return list(OBJECTIVES).index(objective), ("", *MODES).index(mode(arm))
 
 

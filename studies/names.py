@@ -10,6 +10,8 @@ FIGURES = (
     "quality_vs_steps",
     "sample_grid",
     "quality_by_batch",
+    "alpha_bar",
+    "latents",
 )
 
 CLAIMS = (
@@ -24,4 +26,7 @@ CLAIMS = (
     "even_stride_helps_ancestral_sampling",
     "ddim_wins_below_fifty_steps",
     "large_batches_help_hybrid_not_ddim",
+    "linear_destroys_information_early",
+    "cosine_falls_evenly_between_its_ends",
+    "first_cosine_noise_is_below_a_pixel_bin",
 )
