@@ -10,6 +10,7 @@ FIGURES = (
     "quality_vs_steps",
     "sample_grid",
     "quality_by_batch",
+    "model_size",
 )
 
 CLAIMS = (
@@ -18,4 +19,6 @@ CLAIMS = (
     "sigma_choice_is_minor_at_many_steps",
     "learned_sigma_lowers_nll",
     "learned_sigma_keeps_quality_at_few_steps",
+    "quality_follows_a_power_law_of_compute",
+    "larger_networks_are_better",
 )

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from iddpm.checks import check_likelihood, check_samples, check_training
+from iddpm.compute import training_compute
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -42,6 +43,8 @@ class Cell:
     seed: int
     tasks: dict[str, str]
     """By role: `train`, then `likelihood`, or `samples` (the first shard), `features`, `score`."""
+    compute: int
+    """Multiply-adds of its whole training, as Fig. 10 counts them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +78,18 @@ def expand(spec: SweepSpec) -> Plan:
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
-    for arm in {id(arm.train): arm for arm in spec.arms}.values():
+    networks = {id(arm.train): arm for arm in spec.arms}
+    for arm in networks.values():
         _check_training(arm)
     for arm in spec.arms:
         _check_evaluation(arm)
+    compute = {
+        network: training_compute(arm.train, describe(arm.train.data))
+        for network, arm in networks.items()
+    }
     tasks = _Tasks()
     cells = tuple(
-        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed))
+        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed), compute=compute[id(arm.train)])
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )
