@@ -12,6 +12,7 @@ FIGURES = (
     "quality_by_batch",
     "alpha_bar",
     "latents",
+    "model_size",
 )
 
 CLAIMS = (
@@ -29,4 +30,6 @@ CLAIMS = (
     "linear_destroys_information_early",
     "cosine_falls_evenly_between_its_ends",
     "first_cosine_noise_is_below_a_pixel_bin",
+    "quality_follows_a_power_law_of_compute",
+    "larger_networks_are_better",
 )

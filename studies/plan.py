@@ -17,6 +17,7 @@ from iddpm.checks import (
     check_samples,
     check_training,
 )
+from iddpm.compute import training_compute
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -51,6 +52,8 @@ class Cell:
     tasks: dict[str, str]
     """By role: `train`, then `likelihood`, `gradient_noise`, or `samples` (the first shard),
     `features`, `score`. `latents` need no network, and stand alone."""
+    compute: int
+    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +87,23 @@ def expand(spec: SweepSpec) -> Plan:
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
-    for arm in {id(arm.train): arm for arm in spec.arms if _trains(arm)}.values():
+    networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
+    for arm in networks.values():
         _check_training(arm)
     for arm in spec.arms:
         _check_evaluation(arm)
+    compute = {
+        network: training_compute(arm.train, describe(arm.train.data))
+        for network, arm in networks.items()
+    }
     tasks = _Tasks()
     cells = tuple(
-        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed))
+        Cell(
+            arm=settings,
+            seed=seed,
+            tasks=tasks.of(arm, seed),
+            compute=compute.get(id(arm.train), 0),
+        )
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )

@@ -40,6 +40,7 @@ MEASURED = (
     "standard_error",
     "recipe",
     "training_steps",
+    "compute",
     "state",
     "reason",
     "address",
@@ -85,7 +86,7 @@ def results(store: Store, study: str) -> pd.DataFrame:
 
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `T` and
     `steps` are whole numbers everywhere: a bound or a training is over all T steps unless it says
-    otherwise.
+    otherwise. `compute` is the multiply-adds of the whole training, forwards and back.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
@@ -110,6 +111,7 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         **_arm(cell),
         "seed": cell["seed"],
         "training_steps": training.steps if training else 0,
+        "compute": cell.get("compute"),  # a study recorded by an older version has none
         "state": state,
         "reason": reason,
         "address": address,

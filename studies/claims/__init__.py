@@ -12,6 +12,7 @@ from studies.claims import (
     bound_terms,
     learned_range,
     sampling,
+    scaling,
     schedules,
     sigma,
     signal_left,
@@ -28,6 +29,7 @@ CLAIMS: dict[str, Claim] = {
     **learned_range.CLAIMS,
     **sampling.CLAIMS,
     **signal_left.CLAIMS,
+    **scaling.CLAIMS,
 }
 
 

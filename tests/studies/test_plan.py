@@ -369,6 +369,7 @@ def test_a_record_is_plain_json_with_all_that_was_asked(plan: Plan) -> None:
         "arm": plan.cells[0].arm,
         "seed": 0,
         "tasks": plan.cells[0].tasks,
+        "compute": plan.cells[0].compute,
     }
 
 
