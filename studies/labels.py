@@ -66,6 +66,8 @@ def setting(column: str, value: Any) -> str:
         return f"{value} {column}"
     if column == "steps":
         return f"{value:,} steps"
+    if column == "train.network.class_conditional":
+        return "class-conditional" if value else "unconditional"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 

@@ -10,6 +10,7 @@ FIGURES = (
     "quality_vs_steps",
     "sample_grid",
     "quality_by_batch",
+    "class_grid",
 )
 
 CLAIMS = (
