@@ -68,6 +68,8 @@ def setting(column: str, value: Any) -> str:
         return f"{value:,} steps"
     if column == "train.network.class_conditional":
         return "class-conditional" if value else "unconditional"
+    if column == "train.steps":
+        return f"{value:,} training steps"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 

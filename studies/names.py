@@ -19,4 +19,10 @@ CLAIMS = (
     "sigma_choice_is_minor_at_many_steps",
     "learned_sigma_lowers_nll",
     "learned_sigma_keeps_quality_at_few_steps",
+    "learned_v_stays_in_range",
+    "hundred_steps_are_nearly_enough",
+    "even_stride_hurts_ddim",
+    "even_stride_helps_ancestral_sampling",
+    "ddim_wins_below_fifty_steps",
+    "large_batches_help_hybrid_not_ddim",
 )

@@ -36,7 +36,7 @@ SWEEP_KEYS = (
     "resources",
 )
 PRESET_KEYS = ("description", "data", "train", "evaluate", "resources")
-EVALUATIONS = ("likelihood", "samples")
+EVALUATIONS = ("likelihood", "samples", "gradient_noise")
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
 """Where presets lie when none stand beside the sweep."""
