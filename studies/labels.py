@@ -80,6 +80,8 @@ def setting(column: str, value: Any) -> str:
         return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
     if column == "likelihood.split":
         return {"train": "training images", "test": "test images"}[value]
+    if column == "train.network.class_conditional":
+        return "class-conditional" if value else "unconditional"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 

@@ -13,6 +13,7 @@ FIGURES = (
     "alpha_bar",
     "latents",
     "model_size",
+    "class_grid",
 )
 
 CLAIMS = (

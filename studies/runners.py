@@ -165,11 +165,18 @@ def sample(work: Work) -> dict[str, Any]:
         finished.append(np.load(path, allow_pickle=False))
     images = np.concatenate(finished)
     _save_array(work.folder / SAMPLES, images)
-    return {
+    drawn = {
         "images": len(images),
         "sha256": _sha256(images),
         "network_calls": len(images) * steps,
     }
+    classes = _classes(trained)
+    return drawn if classes is None else {**drawn, "classes": classes}
+
+
+def _classes(trained: TrainConfig) -> int | None:
+    """How many labels the network is told apart; None: it is told none."""
+    return describe(trained.data).classes if trained.network.class_conditional else None
 
 
 def block_of_images(
@@ -183,10 +190,10 @@ def block_of_images(
     data = describe(trained.data)
     shape = (config.block_size, data.channels, data.size, data.size)
     x_T = torch.randn(shape, generator=generator(config.seed, "x_T", block)).to(device)
-    given = None
-    if trained.network.class_conditional and data.classes is not None:
+    classes, given = _classes(trained), None
+    if classes is not None:
         places = torch.arange(block * config.block_size, (block + 1) * config.block_size)
-        given = Conditioning(labels=(places % data.classes).to(device))
+        given = Conditioning(labels=(places % classes).to(device))
     with arithmetic(config.precision, device):
         x_0 = draw(x_T, generator(config.seed, "reverse", block, device=device), given)
     return to_uint8(x_0, data.levels).cpu().numpy()

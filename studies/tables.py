@@ -8,7 +8,7 @@ settings of the arm, and every grouping here holds it fixed.
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pandas as pd
@@ -45,6 +45,7 @@ MEASURED = (
     "reason",
     "address",
 )
+DRAWN = ("path", "shards", "classes", "levels")
 UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
 """Why a gradient's noise scale has no value."""
 SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
@@ -63,7 +64,7 @@ class Tables:
     results: pd.DataFrame
     steps: pd.DataFrame
     samples: pd.DataFrame
-    latents: pd.DataFrame
+    latents: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def tables(store: Store, study: str) -> Tables:
@@ -272,16 +273,38 @@ def _term_frames(store: Store, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame
 
 
 def samples_table(store: Store, study: str) -> pd.DataFrame:
-    """Where the first images of each samples cell lie: the arm's columns, seed, path and levels."""
+    """Where the images of each samples cell lie: the arm's columns, seed, and what is drawn from.
+
+    `path` is the file of the first images, None until they are drawn; `shards` are the files of all
+    images that follow one another from there; image i has the label i modulo `classes`, which is
+    None where no label was asked for.
+    """
     cells = [c for c in store.study(study)["cells"] if c["arm"]["evaluation"] == "samples"]
     rows = []
     for cell in cells:
-        address = store.task(cell["tasks"]["features"]).parents["samples/0"]
-        done = store.result(address) is not None
-        path = store.folder(address) / "samples.npy" if done else None
-        levels = 17 if _training(store, cell).data.kind == "digits" else 256
-        rows.append({**_arm(cell), "seed": cell["seed"], "path": path, "levels": levels})
-    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", "path", "levels"])
+        drawn = _drawn_shards(store, cell)
+        shards = tuple(store.folder(address) / "samples.npy" for address, _ in drawn)
+        row = {
+            "seed": cell["seed"],
+            "path": shards[0] if shards else None,
+            "shards": shards,
+            "classes": drawn[0][1].get("classes") if drawn else None,
+            "levels": 17 if _training(store, cell).data.kind == "digits" else 256,
+        }
+        rows.append({**_arm(cell), **row})
+    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", *DRAWN])
+
+
+def _drawn_shards(store: Store, cell: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Address and result of each finished shard of a cell's samples, up to the first gap."""
+    parents = store.task(cell["tasks"]["features"]).parents
+    found = []
+    for role, address in parents.items():
+        if role.startswith("samples/"):
+            if (result := store.result(address)) is None:
+                break
+            found.append((address, result))
+    return found
 
 
 # ------------------------------------------------------------------------------------- latents
@@ -319,19 +342,8 @@ def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named."""
-    others = {
-        "study",
-        "evaluation",
-        "part",
-        "step",
-        "mean",
-        "path",
-        "levels",
-        "place",
-        "alpha_bar",
-        *MEASURED,
-        *without,
-    }
+    own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
+    others = {*own, *DRAWN, *MEASURED, *without}
     return [column for column in table.columns if column not in others]
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from studies.figures import (
     alpha_bar,
     beta_ratio,
+    class_grid,
     latents,
     model_size,
     quality_by_batch,
@@ -40,5 +41,6 @@ FIGURES: dict[str, Drawing] = {
         ("alpha_bar", alpha_bar),
         ("latents", latents),
         ("model_size", model_size),
+        ("class_grid", class_grid),
     )
 }

@@ -61,7 +61,6 @@ def of(rows: list[dict[str, Any]]) -> Tables:
         results=pd.DataFrame(rows, columns=columns),
         steps=pd.DataFrame(),
         samples=pd.DataFrame(),
-        latents=pd.DataFrame(),
     )
 
 
