@@ -7,7 +7,16 @@ each other. Nothing here imports torch, so a whole sweep is refused while it is 
 from collections.abc import Iterable
 from functools import lru_cache
 
-from iddpm.config import Ancestral, ConfigError, LikelihoodConfig, SampleConfig, Stride, TrainConfig
+from iddpm.config import (
+    Ancestral,
+    ConfigError,
+    GradientNoiseConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    Simple,
+    Stride,
+    TrainConfig,
+)
 from iddpm.data import Description
 from iddpm.strides import stride_timesteps
 
@@ -95,6 +104,24 @@ def check_likelihood(
             f"likelihood.steps: expected {len(config.stride)}, the length of the explicit stride, "
             "found None, which is the whole chain"
         )
+
+
+def check_gradient_noise(config: GradientNoiseConfig, train: TrainConfig) -> None:
+    """Whether the trained network has a gradient of that loss.
+
+    Raises:
+        ConfigError: If the loss is of a variance that the network did not learn, or the training
+            did not keep the average of the weights.
+    """
+    objective = config.objective
+    variance = None if objective is None or isinstance(objective, Simple) else objective.variance
+    if objective is not None and variance not in (None, *train.variances):
+        raise ConfigError(
+            f"gradient_noise.objective.{objective.kind}.variance: expected one of "
+            f"{_words(train.variances)}, found {variance!r}, which a network trained with the "
+            f"objective {train.objective.kind!r} did not learn"
+        )
+    _check_average("gradient_noise", config.ema_decay, train)
 
 
 def _check_levels(config: TrainConfig, size: int) -> None:

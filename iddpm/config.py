@@ -450,6 +450,35 @@ class LikelihoodConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GradientNoiseConfig:
+    """The noise scale of a training loss's gradient, from `draws` big batches made of blocks."""
+
+    draws: int = 32
+    """Big batches."""
+    block_size: int = 64
+    """Images of a small batch: they share one random stream and one backward pass."""
+    blocks: int = 16
+    """Small batches that make up a big one."""
+    objective: Objective | None = None
+    """Of the loss; None: the one that the network was trained with."""
+    ema_decay: float | None = None
+    """At which average of the weights; None: at the raw weights, as training follows them."""
+    precision: Precision = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        leasts = {"draws": 2, "block_size": 1, "blocks": 2}
+        for name, least in leasts.items():
+            value = getattr(self, name)
+            _require(value >= least, f"gradient_noise.{name}", f"at least {least}", value)
+
+    @property
+    def images(self) -> int:
+        """Images that a gradient is taken of, those of all draws together."""
+        return self.draws * self.blocks * self.block_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
     """Features of a small classifier trained on the labels of `data`: its last hidden layer."""
 

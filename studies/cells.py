@@ -7,6 +7,7 @@ The keys are dotted: at the top of a sweep `train.objective`, inside an evaluati
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,13 @@ class Override:
     """Of the scope, where it was written: `train`, or `sweeps.my_question.train` in a preset."""
     of_preset: bool
     """A preset's is laid beneath every `--set`."""
+    block: int | None
+    """The one block that it is for; None: all of them."""
+
+    @property
+    def written(self) -> str:
+        """The whole dotted path that it was written under."""
+        return f"{self.path}.{self.key.partition('.')[2]}"
 
     @property
     def values(self) -> Node:
@@ -107,21 +115,36 @@ class Override:
 
 
 def override(key: str, node: Node, *, within: str = "") -> Override:
-    """The override of a key that begins with the name of a scope.
+    """The override of a key that begins with the name of a scope, or of a block and then a scope.
 
     Args:
-        key: The whole dotted key, as `--set` takes it.
+        key: The whole dotted key, as `--set` takes it: `train.steps`, `blocks[1].samples.images`.
         node: Its value.
         within: Dotted path of the preset's mapping that holds it; empty: it is a `--set`.
 
     Raises:
         ConfigError: If the key begins with no scope.
     """
-    scope, _, rest = key.partition(".")
+    block = re.match(r"blocks\[(\d+)\]\.", key)
+    setting_key = key[block.end() :] if block else key
+    scope, _, rest = setting_key.partition(".")
     if scope not in SCOPES or not rest:
         expected = f"a key that begins with {', '.join(f'{name}.' for name in SCOPES)}"
         raise ConfigError(f"{node.place}: {within or key}: expected {expected}, found {key!r}")
-    return Override(key, scope, node, _joined(within, scope), bool(within))
+    path = _joined(within, f"{block[0]}{scope}" if block else scope)
+    return Override(setting_key, scope, node, path, bool(within), int(block[1]) if block else None)
+
+
+def strongest(overrides: Sequence[Override], block: int | None) -> list[Override]:
+    """Those that hold in a block, one for each key: a `--set`, and what names the block, wins.
+
+    Args:
+        overrides: Of the whole sweep.
+        block: Which block; None: the sweep has none.
+    """
+    held = [item for item in overrides if item.block in (None, block)]
+    ordered = sorted(held, key=lambda item: (not item.of_preset, item.block is not None))
+    return list({item.key: item for item in ordered}.values())
 
 
 def overlay(section: Node, scope: str, overrides: Sequence[Override]) -> list[Node]:
@@ -204,7 +227,7 @@ def _parts(key: str, values: Node, path: str, scope: str, chosen: Override | Non
     if chosen is None:
         options = _nonempty_list(values, f"{path}.{key}")
         return [_part(key, value, path, scope) for value in options]
-    where = f"{chosen.path}.{chosen.key.partition('.')[2]}" if chosen.of_preset else f"{path}.{key}"
+    where = chosen.written if chosen.of_preset else f"{path}.{key}"
     return [chosen.part(value) for value in _nonempty_list(chosen.values, where)]
 
 
@@ -213,8 +236,7 @@ def _added(section: Node, scope: str, overrides: Sequence[Override]) -> Iterator
     varied = _varied(section, scope, overrides)
     for item in sorted(overrides, key=_depth):
         if item.scope == scope and item not in varied and item.is_axis:
-            where = f"{item.path}.{item.key.partition('.')[2]}"
-            yield [item.part(value) for value in _nonempty_list(item.node, where)]
+            yield [item.part(value) for value in _nonempty_list(item.node, item.written)]
 
 
 def _varied(section: Node, scope: str, overrides: Sequence[Override]) -> list[Override | None]:

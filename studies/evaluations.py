@@ -6,6 +6,7 @@ from iddpm.config import (
     Ancestral,
     ConfigError,
     ExtractorConfig,
+    GradientNoiseConfig,
     LikelihoodConfig,
     Precision,
     Sampler,
@@ -57,11 +58,12 @@ class SamplesConfig:
                 raise ConfigError(f"samples.{name}: expected {expected}, found {images}")
 
 
-Evaluation = SamplesConfig | LikelihoodConfig
+Evaluation = SamplesConfig | LikelihoodConfig | GradientNoiseConfig
 
 SCOPES: dict[str, type] = {
     "train": TrainConfig,
     "samples": SamplesConfig,
     "likelihood": LikelihoodConfig,
+    "gradient_noise": GradientNoiseConfig,
 }
 """First name of a dotted key, and the type that the rest of the key is a setting of."""

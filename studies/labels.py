@@ -66,8 +66,10 @@ def setting(column: str, value: Any) -> str:
         return f"{value} {column}"
     if column == "steps":
         return f"{value:,} steps"
+    if column == "train.steps":
+        return f"{value:,} training steps"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{column.removeprefix('train.').replace('_', ' ')} = {shown}"
+    return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
 def rank(arm: pd.Series) -> tuple[int, int]:

@@ -4,7 +4,13 @@ They stand apart from the code that draws and judges, so that a sweep is read wi
 matplotlib; `studies.figures.FIGURES` and `studies.claims.CLAIMS` each cover their tuple exactly.
 """
 
-FIGURES = ("beta_ratio", "vlb_terms", "quality_vs_steps", "sample_grid")
+FIGURES = (
+    "beta_ratio",
+    "vlb_terms",
+    "quality_vs_steps",
+    "sample_grid",
+    "quality_by_batch",
+)
 
 CLAIMS = (
     "beta_tilde_close_to_beta",
@@ -12,4 +18,10 @@ CLAIMS = (
     "sigma_choice_is_minor_at_many_steps",
     "learned_sigma_lowers_nll",
     "learned_sigma_keeps_quality_at_few_steps",
+    "learned_v_stays_in_range",
+    "hundred_steps_are_nearly_enough",
+    "even_stride_hurts_ddim",
+    "even_stride_helps_ancestral_sampling",
+    "ddim_wins_below_fifty_steps",
+    "large_batches_help_hybrid_not_ddim",
 )

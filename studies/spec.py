@@ -24,6 +24,7 @@ from studies.cells import (
     overlay,
     override,
     rules,
+    strongest,
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
 from studies.evaluations import SCOPES, Evaluation
@@ -37,7 +38,7 @@ SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
     "resources",
 )
-EVALUATIONS = ("likelihood", "samples")
+EVALUATIONS = ("likelihood", "samples", "gradient_noise")
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
 """Where presets lie when none stand beside the sweep."""
@@ -253,12 +254,23 @@ class _Block:
     cells: list[Cell]
     rules: tuple[Rule, ...]
     asks: list[_Ask]
+    overrides: list[Override]
+    """Those that hold in this block."""
 
 
 def _blocks(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> list[_Block]:
     found = children(sweep, "")
+    count = (
+        len(found["blocks"].value)
+        if "blocks" in found and isinstance(found["blocks"].value, list)
+        else 0
+    )
+    for item in overrides:
+        if item.block is not None and item.block >= count:
+            expected = f"a block of the sweep, which has {count or 'none'}"
+            raise fault(item.node, item.written, expected, found=f"blocks[{item.block}]")
     if "blocks" not in found:
-        return [_block(sweep, "", [sweep], preset, overrides)]
+        return [_block(sweep, "", [sweep], preset, strongest(overrides, None))]
     for key in VARYING:
         if key in found:
             hint = "move it into the blocks that it is meant for"
@@ -269,12 +281,12 @@ def _blocks(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> list[
     blocks = []
     for i, node in enumerate(items):
         only(node, f"blocks[{i}]", BLOCK_KEYS)
-        blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, overrides))
+        blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, strongest(overrides, i)))
     return blocks
 
 
 def _block(
-    node: Node, path: str, layers: list[Node], preset: Preset, overrides: Sequence[Override]
+    node: Node, path: str, layers: list[Node], preset: Preset, overrides: list[Override]
 ) -> _Block:
     """One block. `train` adds to what the layers above it say, `evaluate` stands in its place."""
     trains = [
@@ -293,6 +305,7 @@ def _block(
         cells(node, path, "train", overrides),
         rules(node, path, "train"),
         _asks(evaluate[-1], where, preset, overrides) if evaluate else [],
+        overrides,
     )
 
 
@@ -355,8 +368,8 @@ class _Arms:
 
     def gather(self, block: _Block) -> None:
         """Add the arms of one block."""
-        asks = [_Asked(ask, overlay(ask.node, ask.scope, self._overrides)) for ask in block.asks]
-        over = overlay(block.node, "train", self._overrides)
+        asks = [_Asked(ask, overlay(ask.node, ask.scope, block.overrides)) for ask in block.asks]
+        over = overlay(block.node, "train", block.overrides)
         used: set[Rule] = set()
         seen: set[tuple[int, Evaluation | None]] = set()
         trained, reached = 0, False
@@ -515,18 +528,18 @@ def _with_data(tree: Node, data: Node) -> Node:
 def _arms(
     sweep: Node, preset: Preset, wishes: ForSweep, sets: Sequence[Override], seeds: int
 ) -> tuple[ArmSpec, ...]:
-    given = {item.key for item in sets}
-    overrides = [*(item for item in wishes.overrides if item.key not in given), *sets]
+    overrides = [*wishes.overrides, *sets]
     blocks = _blocks(sweep, preset, overrides)
     count = sum(len(b.cells) * (sum(len(a.cells) for a in b.asks) or 1) for b in blocks) * seeds
     if count > MAX_CELLS:
         raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
-    scopes = {"train", *(ask.scope for block in blocks for ask in block.asks)}
     for item in overrides:
+        among = blocks if item.block is None else [blocks[item.block]]
+        scopes = {"train", *(ask.scope for block in among for ask in block.asks)}
         if item.scope not in scopes:
-            expected = f"a setting of what the sweep does ({', '.join(sorted(scopes))})"
-            where = f"{item.path.rpartition('.')[0]}.{item.key}" if item.of_preset else item.key
-            raise fault(item.node, where, expected, found=repr(item.scope))
+            what = "the sweep" if item.block is None else "the block"
+            expected = f"a setting of what {what} does ({', '.join(sorted(scopes))})"
+            raise fault(item.node, item.written, expected, found=repr(item.scope))
     arms = _Arms(preset, wishes, overrides)
     for block in blocks:
         arms.gather(block)

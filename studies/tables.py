@@ -44,7 +44,12 @@ MEASURED = (
     "reason",
     "address",
 )
+UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
+"""Why a gradient's noise scale has no value."""
 SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
+OUTSIDE_RANGE = "v_outside_range"
+"""Share of the numbers v of Eq. 15 below 0 or above 1, over all steps and test images."""
+NOISE_METRICS = ("log_noise_scale", "gradient_squared_norm", "gradient_variance")
 BOUND_METRICS = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
 
 
@@ -111,6 +116,8 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         measured = _sample_rows(result)
     elif role == "likelihood":
         measured = _bound_rows(result, training)
+    elif role == "gradient_noise":
+        measured = _noise_rows(result)
     else:
         loss = None if result is None else result["loss_curve"]["loss"][-1]
         measured = iter([{"metric": "training_loss", "value": loss}])
@@ -143,7 +150,10 @@ def _sample_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
 def _bound_rows(
     result: Mapping[str, Any] | None, training: TrainConfig
 ) -> Iterator[dict[str, Any]]:
-    """One row per Σ for the bound and its two parts that depend on Σ, and one for the prior."""
+    """One row per Σ for the bound and its two parts that depend on Σ, and one for the prior.
+
+    Where Σ lies in a learned range (Eq. 15) one more says which share of its v left the range.
+    """
     names = dict(zip(BOUND_METRICS, ("bits_per_dim", "decoder", "kl"), strict=True))
     for variance in training.variances:
         for metric, name in names.items():
@@ -151,17 +161,42 @@ def _bound_rows(
             yield {"variance": variance, "metric": metric, **_mean_of(part, result)}
     prior = None if result is None else result["prior"]
     yield {"metric": "prior_bits_per_dim", **_mean_of(prior, result)}
+    if training.learned_variance == "range":
+        outside = None if result is None else sum(result["range_fraction"].values())
+        yield {"variance": "range", "metric": OUTSIDE_RANGE, **_shared(outside, result)}
+
+
+def _shared(value: float | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    if result is None:
+        return {}
+    return {"value": value, "images": result["images"], "recipe": _recipe(result)}
 
 
 def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
     if part is None or result is None:
         return {}
-    return {
-        "value": part["mean"],
-        "standard_error": part["standard_error"],
-        "images": result["images"],
-        "recipe": _recipe(result),
-    }
+    return {**_shared(part["mean"], result), "standard_error": part["standard_error"]}
+
+
+def _noise_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """The natural log of the noise scale (in images) and its parts; an undetermined one says so.
+
+    `standard_error` is over the draws.
+    """
+    names = dict(zip(NOISE_METRICS, ("log_scale", "squared_norm", "variance"), strict=True))
+    for metric, name in names.items():
+        part = None if result is None else result[name]
+        if result is None:
+            yield {"metric": metric}
+        elif part is None:
+            yield {"metric": metric, "recipe": _recipe(result), "reason": UNDETERMINED}
+        else:
+            yield {
+                "metric": metric,
+                "value": part["mean"],
+                "standard_error": part["standard_error"],
+                "recipe": _recipe(result),
+            }
 
 
 def _recipe(result: Mapping[str, Any]) -> str:
@@ -243,6 +278,13 @@ def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[s
     """The columns of a table that make up an arm, in order, but for those named."""
     others = {"study", "evaluation", "part", "step", "mean", "path", "levels", *MEASURED, *without}
     return [column for column in table.columns if column not in others]
+
+
+def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
+    """For each row, whether no network of the same training was looked at later."""
+    same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
+    lengths = table.groupby(same, dropna=False)["training_steps"]
+    return table["training_steps"] == lengths.transform("max")
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -1,11 +1,14 @@
 """Fig. 8: quality of the samples against the number of sampling steps.
 
-One curve per objective, Σ and sampler, of the mean over seeds with a 95% interval as a band. The
-paper's curves are laid over ours only where every setting behind them is the same.
+One curve per objective, Σ and sampler, of the mean over seeds with a 95% interval as a band;
+networks that were looked at before their training ended are dashed. The paper's curves are laid
+over ours only where every setting behind them is the same. Arms that were trained with another
+batch size or learning rate than the rest are the business of `quality_by_batch`.
 """
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +19,17 @@ from studies.figures import style
 from studies.figures.vlb_terms import spread
 from studies.labels import distance_name, labelled, mode
 from studies.paper import Published, fig_8_numbers, reasons_against, same_cell, settings_of
-from studies.tables import Tables, arm_columns, over_seeds, records
+from studies.tables import Tables, arm_columns, is_longest, over_seeds, records
 
 TITLE = "Sample quality against sampling steps"
 HERE = "this study"
+
+
+BATCH = ("train.batch_size", "train.optimizer.learning_rate")
+ARMS = [
+    *("rank", "arm", "objective", "variance", "sampler"),
+    *("training_steps", "finished", "distance"),
+]
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -27,20 +37,32 @@ def table(tables: Tables) -> pd.DataFrame:
 
     Rows of the source `Fig. 8` are the paper's, and stand only beside comparable results.
     """
-    scores = _scores(tables)
-    columns = arm_columns(scores, without=("steps",))
-    scores = labelled(scores, columns)
-    arms = ["rank", "arm", "objective", "variance", "sampler", "distance"]
+    return quality(tables, usual_batch(distances(tables)))
+
+
+def quality(tables: Tables, scores: pd.DataFrame) -> pd.DataFrame:
+    """The same table of a choice of the study's scores."""
+    scores = labelled(scores, arm_columns(scores, without=("steps",)))
+    scores["finished"] = is_longest(scores)
     scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
-    ours = over_seeds(scores, [*arms, "steps"]).assign(source=HERE)
-    theirs = pd.DataFrame(_overlay(scores), columns=[*arms, "steps", "mean", "n", "source"])
+    ours = over_seeds(scores, [*ARMS, "steps"]).assign(source=HERE)
+    theirs = pd.DataFrame(_overlay(scores), columns=[*ARMS, "steps", "mean", "n", "source"])
     whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
     return whole.sort_values(
         ["rank", "source", "steps"], ascending=[True, False, True], ignore_index=True
     )
 
 
-def _scores(tables: Tables) -> pd.DataFrame:
+def usual_batch(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores of the batch size and learning rate that most of them have."""
+    for column in BATCH:
+        if column in scores and len(scores):
+            scores = scores[scores[column] == scores[column].mode()[0]]
+    return scores
+
+
+def distances(tables: Tables) -> pd.DataFrame:
+    """The Fréchet distances that were measured."""
     results = tables.results
     return results[(results["metric"] == "frechet_distance") & results["value"].notna()]
 
@@ -64,9 +86,10 @@ def draw(table: pd.DataFrame) -> Figure:
         xlabel="sampling steps",
         ylabel=f"{distances}  (lower is better)",
     )
+    looks = style.looks(_arms(table))
     for (_, arm, source), curve in table.groupby(["rank", "arm", "source"], sort=False):
         if source == HERE:
-            _draw_ours(axes, arm, curve)
+            _draw_ours(axes, arm, curve, looks[str(arm)])
         else:
             axes.plot(
                 curve["steps"],
@@ -84,9 +107,12 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame) -> None:
-    first = curve.iloc[0].reindex([*curve.columns, "eta"])
-    look = style.arm_style(first["objective"], mode(first), marked=True)
+def _arms(table: pd.DataFrame) -> pd.DataFrame:
+    arms = table[table["source"] == HERE].drop_duplicates("arm").reset_index()
+    return arms.assign(mode=[mode(arm) for _, arm in arms.iterrows()])
+
+
+def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame, look: dict[str, Any]) -> None:
     axes.plot(curve["steps"], curve["mean"], label=style.mathematical(arm), **look)
     several = curve[np.isfinite(curve["low"])]
     axes.fill_between(
@@ -102,13 +128,22 @@ def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame) -> None:
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, what the paper's figure shows and why it is overlaid or not."""
     ours = table[table["source"] == HERE]
-    images = sorted({int(images) for images in _scores(tables)["images"]})
+    images = sorted({int(images) for images in distances(tables)["images"]})
     return (
         f"Fréchet distance of {' or '.join(f'{n:,}' for n in images)} samples per point to the "
-        f"reference images, both axes logarithmic. {spread(ours)} {_overlay_note(table, tables)} "
+        f"reference images, both axes logarithmic. {spread(ours)} {training_note(ours)}"
+        f"{_overlay_note(table, tables)} "
         "The paper's Fig. 8 has linear FID axes: Σ = β is far off the axis below some hundred "
         "steps, and learned Σ stays nearly flat down to 50."
     )
+
+
+def training_note(table: pd.DataFrame) -> str:
+    """What dashes mean, where there are any."""
+    if table["finished"].all():
+        return ""
+    lengths = sorted(set(table[~table["finished"]]["training_steps"].astype(int)))
+    return f"Dashed: the same trainings after {' or '.join(f'{n:,}' for n in lengths)} steps. "
 
 
 def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
@@ -116,7 +151,7 @@ def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
         return (
             "Crosses: the paper's numbers, digitised from its Fig. 8, where every setting agrees."
         )
-    reasons = closest_reasons(_scores(tables), tuple(fig_8_numbers()))
+    reasons = closest_reasons(distances(tables), tuple(fig_8_numbers()))
     return f"The paper's curves are not overlaid; what differs: {', '.join(reasons)}."
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -57,7 +58,8 @@ COLOURS = {
     "ddim": PALETTE[1],
 }
 MARKERS = {"beta": "o", "beta_tilde": "s", "learned": "v", "range": "^", "ddim": "D"}
-PATTERNS = {"simple": (0, (4, 1.6)), "hybrid": "solid", "vlb": (0, (1, 1.2))}
+DASHED: Any = (0, (4, 1.6))
+PATTERNS: dict[str, Any] = {"simple": DASHED, "hybrid": "solid", "vlb": (0, (1, 1.2))}
 BAND_ALPHA = 0.18
 
 
@@ -74,9 +76,16 @@ def styled(draw: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.DataFrame], F
 
 def new(height_in: float) -> tuple[Figure, Axes]:
     """A figure of the page's width with one pair of axes."""
+    figure, (axes,) = panels(1, height_in)
+    return figure, axes
+
+
+def panels(count: int, height_in: float) -> tuple[Figure, list[Axes]]:
+    """A figure of the page's width with so many pairs of axes side by side."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-    axes = figure.add_subplot()
-    sns.despine(ax=axes)
+    axes = [figure.add_subplot(1, count, place + 1) for place in range(count)]
+    for one in axes:
+        sns.despine(ax=one)
     return figure, axes
 
 
@@ -87,12 +96,46 @@ def plain_log_ticks(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def arm_style(objective: str, mode: str, *, marked: bool) -> dict[str, Any]:
-    """Colour, pattern and, where points are to be seen, marker of one arm's curve."""
-    style = {"color": COLOURS[mode], "linestyle": PATTERNS[objective]}
-    if marked:
-        style |= {"marker": MARKERS[mode], "markeredgecolor": "white", "markeredgewidth": 0.6}
-    return style
+def arm_style(objective: str, mode: str) -> dict[str, Any]:
+    """Colour and pattern of one arm's curve."""
+    return {"color": COLOURS[mode], "linestyle": PATTERNS[objective]}
+
+
+def looks(arms: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Colour, pattern and marker of each arm's curve, by its name.
+
+    Colour and marker say how Σ is chosen. Where networks were looked at before their training
+    ended, those are dashed, as in the paper; else the pattern says the objective. Arms that would
+    look alike are told apart by lighter colours and hollow markers.
+
+    Args:
+        arms: One row per arm, with columns arm, objective, mode and finished.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    taken: dict[tuple[Any, ...], int] = {}
+    for _, arm in arms.iterrows():
+        pattern = PATTERNS[arm["objective"]]
+        if not arms["finished"].all():
+            pattern = "solid" if arm["finished"] else DASHED
+        kind = arm["mode"], str(pattern)
+        place = taken[kind] = taken.get(kind, -1) + 1
+        colour = lighter(COLOURS[arm["mode"]], place)
+        found[arm["arm"]] = {
+            "color": colour,
+            "linestyle": pattern,
+            "marker": MARKERS[arm["mode"]],
+            "markerfacecolor": "white" if place else colour,
+            "markeredgecolor": colour if place else "white",
+            "markeredgewidth": 1.0 if place else 0.6,
+        }
+    return found
+
+
+def lighter(colour: str, place: int) -> str:
+    """The colour for the arm of this place among those that share it; 0: as it is."""
+    share = 1 - 0.65**place
+    red, green, blue = (part + share * (1 - part) for part in to_rgb(colour))
+    return str(to_hex((red, green, blue)))
 
 
 def mathematical(label: object) -> str:

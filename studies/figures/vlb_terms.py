@@ -1,11 +1,12 @@
 """Fig. 2: which steps of the chain the bound is made of.
 
 One curve per arm of the mean over seeds, with a 95% interval as a band; the strip marks the
-first 5% of the steps.
+first 5% of the steps. Each forward process, a schedule and its T, has a panel of its own.
 """
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.figures import style
@@ -23,7 +24,7 @@ def table(tables: Tables) -> pd.DataFrame:
     terms = tables.steps[tables.steps["part"] != "prior"]
     columns = arm_columns(terms)
     terms = labelled(terms, columns)
-    arms = ["rank", "arm", "objective", "variance", "T"]
+    arms = ["rank", "arm", "objective", "variance", "schedule", "T"]
     summary = over_seeds(terms, [*arms, "step"], value="mean")
     return summary.sort_values(["rank", "step"], ignore_index=True)
 
@@ -31,16 +32,25 @@ def table(tables: Tables) -> pd.DataFrame:
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """Curves on a log scale; terms that are not above zero have no place on it."""
-    figure, axes = style.new(3.6)
-    axes.set(yscale="log", xlabel="diffusion step", ylabel="term of the bound (bits/dim)")
-    longest = int(table["T"].max())
+    processes = list(table.groupby(["schedule", "T"], sort=False))
+    figure, panels = style.panels(len(processes), 3.6)
+    for axes, ((schedule, _), terms) in zip(panels, processes, strict=True):
+        T = int(terms["T"].iloc[0])
+        _draw_process(axes, terms, longest=T)
+        if len(processes) > 1:
+            axes.set_title(f"{schedule} schedule, T = {T:,}", fontsize=9)
+            axes.sharey(panels[0])
+    panels[0].set_ylabel("term of the bound (bits/dim)")
+    return figure
+
+
+def _draw_process(axes: Axes, table: pd.DataFrame, *, longest: int) -> None:
+    axes.set(yscale="log", xlabel="diffusion step")
     axes.set_xlim(-0.01 * longest, longest)
     axes.axvspan(0, FIRST_SHARE * longest, color="#f1efe8", zorder=0, linewidth=0)
     for (_, arm), curve in table[table["mean"] > 0].groupby(["rank", "arm"]):
         first = curve.iloc[0]
-        look = style.arm_style(
-            first["objective"], mode(first.reindex([*curve, "sampler"])), marked=False
-        )
+        look = style.arm_style(first["objective"], mode(first.reindex([*curve, "sampler"])))
         axes.plot(curve["step"], curve["mean"], label=style.mathematical(arm), **look)
         if np.isfinite(curve["low"]).all():
             floor = curve["mean"].min() / 10
@@ -53,7 +63,6 @@ def draw(table: pd.DataFrame) -> Figure:
                 linewidth=0,
             )
     axes.legend(loc="upper right")
-    return figure
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:

@@ -33,7 +33,11 @@ METRICS = {
     "decoder_bits_per_dim": "decoder",
     "kl_bits_per_dim": "KL terms",
     "prior_bits_per_dim": "prior",
+    "v_outside_range": "share of v outside its range",
     "training_loss": "Training loss",
+    "log_noise_scale": "Gradient noise scale (ln)",
+    "gradient_squared_norm": "squared norm of the gradient",
+    "gradient_variance": "variance of an image's gradient",
 }
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
@@ -53,7 +57,7 @@ def study_page(store: Store, tables: Tables) -> dict[str, str]:
         figures=figures,
         pivots=[_pivot(tables, metric) for metric in _measured(tables, SAMPLE_PIVOTS)],
         bounds=_bounds(tables),
-        trainings=[_pivot(tables, metric) for metric in _measured(tables, ("training_loss",))],
+        trainings=[_pivot(tables, metric) for metric in _measured(tables, BY_CHAIN)],
         gaps=_gaps(tables),
         cells=_cell_counts(tables),
         recipes=_recipes(tables),
@@ -213,6 +217,7 @@ def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
 
 # -------------------------------------------------------------------------------------- tables
 
+BY_CHAIN = ("training_loss", "v_outside_range")
 SAMPLE_PIVOTS = ("frechet_distance", "precision", "recall")
 
 

@@ -350,3 +350,73 @@ def test_one_of_several_lists_in_step_must_have_their_length(tmp_path: Path) -> 
         "presets/tiny.yaml:12: evaluate[1].samples.zip.steps: expected 1 values, as many as images "
         "has, found 2; give lists for every key of the zip, or of this length"
     )
+
+
+BLOCKS = """\
+study: small
+question: Is it small?
+preset: tiny
+seeds: [0]
+evaluate: [{samples: {steps: 10}}]
+blocks:
+  - train: {objective: simple}
+  - train: {objective: hybrid}
+    evaluate: [{samples: {grid: {steps: [10, 20]}}}]
+  - train: {objective: vlb}
+    evaluate: [likelihood]
+"""
+
+
+def test_a_key_may_be_of_one_block(tmp_path: Path) -> None:
+    words = (
+        "sweeps:\n  small:\n    blocks[1].samples.steps: [30, 40]\n    train.steps: 60\n"
+        "    blocks[0].train.steps: [70, 80]\n"
+    )
+    assert sampled(read(tmp_path, words, BLOCKS)) == [
+        (70, "simple", 10),
+        (80, "simple", 10),
+        (60, "hybrid", 30),
+        (60, "hybrid", 40),
+    ]
+
+
+def test_a_block_on_the_command_line_wins_over_the_preset(tmp_path: Path) -> None:
+    words = "sweeps: {small: {'blocks[1].samples.steps': [30, 40]}}\n"
+    overrides = [("blocks[1].samples.steps", "50")]
+    assert sampled(read(tmp_path, words, BLOCKS, overrides=overrides)) == [
+        (50, "simple", 10),
+        (50, "hybrid", 50),
+    ]
+    assert sampled(read(tmp_path, words, BLOCKS, overrides=[("samples.steps", "50")])) == [
+        (50, "simple", 50),
+        (50, "hybrid", 50),
+    ]
+
+
+WRONG_BLOCKS = {
+    "blocks[3].train.steps": (
+        "sweeps.small.blocks[3].train.steps: expected a block of the sweep, which has 3, found "
+        "blocks[3]"
+    ),
+    "blocks[1].train.stepz": (
+        "sweeps.small.blocks[1].train.stepz: no such field; did you mean 'steps'?"
+    ),
+    "blocks[2].samples.steps": (
+        "sweeps.small.blocks[2].samples.steps: expected a setting of what the block does "
+        "(likelihood, train), found 'samples'"
+    ),
+    "blocks[x].train.steps": "sweeps.small: expected a key that begins with train., samples., ",
+}
+
+
+@pytest.mark.parametrize("key", WRONG_BLOCKS)
+def test_a_wrong_block_is_refused(tmp_path: Path, key: str) -> None:
+    found = complaint(tmp_path, f"sweeps: {{small: {{'{key}': 50}}}}\n", BLOCKS)
+    assert found.startswith(f"presets/tiny.yaml:12: {WRONG_BLOCKS[key]}")
+
+
+def test_a_block_of_a_sweep_without_blocks_is_refused(tmp_path: Path) -> None:
+    assert complaint(tmp_path, "sweeps: {small: {'blocks[0].train.steps': 5}}\n") == (
+        "presets/tiny.yaml:12: sweeps.small.blocks[0].train.steps: expected a block of the sweep, "
+        "which has none, found blocks[0]"
+    )

@@ -5,7 +5,6 @@ import pytest
 
 from iddpm.config import Ancestral, Classifier, Ddim, Digits, Hybrid, LikelihoodConfig, Simple, Vlb
 from studies.evaluations import SamplesConfig
-from studies.names import CLAIMS, FIGURES
 from studies.spec import PRESETS, ArmSpec, SweepSpec, read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
@@ -61,15 +60,11 @@ def test_the_ablation_compares_every_sigma_at_every_step_count(ablation: SweepSp
         sampler = evaluation.sampler
         modes.append((kind, "ddim" if isinstance(sampler, Ddim) else sampler.variance))
     assert {mode: modes.count(mode) for mode in modes} == {
-        ("simple", "beta"): 6,
-        ("simple", "beta_tilde"): 6,
-        ("simple", "ddim"): 6,
-        ("hybrid", "range"): 6,
+        ("simple", "beta"): 2 * 5,
+        ("simple", "beta_tilde"): 2 * 5,
+        ("simple", "ddim"): 2 * 5,
+        ("hybrid", "range"): 2 * 5,
     }
-
-
-def test_the_ablation_draws_every_figure_and_judges_every_claim(ablation: SweepSpec) -> None:
-    assert (ablation.figures, ablation.claims) == (FIGURES, CLAIMS)
 
 
 @pytest.mark.parametrize("preset", PRESET_NAMES)

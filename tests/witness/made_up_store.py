@@ -32,7 +32,6 @@ from iddpm.config import (
     TrainConfig,
     UNetConfig,
 )
-from studies.names import CLAIMS, FIGURES
 from studies.store import Failure
 from studies.tasks import Task, task_json
 
@@ -89,8 +88,14 @@ class MadeUp:
     extractor: str = "digits-classifier:ab12cd34"
     reference: str = "digits/train"
     images: int = IMAGES
-    figures: tuple[str, ...] = FIGURES
-    claims: tuple[str, ...] = CLAIMS
+    figures: tuple[str, ...] = ("beta_ratio", "vlb_terms", "quality_vs_steps", "sample_grid")
+    claims: tuple[str, ...] = (
+        "beta_tilde_close_to_beta",
+        "first_steps_carry_the_bound",
+        "sigma_choice_is_minor_at_many_steps",
+        "learned_sigma_lowers_nll",
+        "learned_sigma_keeps_quality_at_few_steps",
+    )
     failed: Mapping[tuple[str, str, int, int], str] = field(default_factory=dict)
     """(objective, mode, steps, seed) of a samples cell -> the message of its failure."""
     planned_bounds: tuple[tuple[str, int], ...] = ()
@@ -209,7 +214,9 @@ def _likelihood_result(
             "by_step": {"mean": by_step, "standard_error": [0.1 * term for term in by_step]},
         }
 
+    left = {"range_fraction": {"below_0": 1e-4, "above_1": 2e-4}} if "range" in variances else {}
     return {
+        **left,
         "images": BOUNDED_IMAGES,
         "dimensions": 64,
         "steps": study.T,
