@@ -10,6 +10,8 @@ FIGURES = (
     "quality_vs_steps",
     "sample_grid",
     "quality_by_batch",
+    "objective_table",
+    "sample_count",
 )
 
 CLAIMS = (
@@ -18,4 +20,10 @@ CLAIMS = (
     "sigma_choice_is_minor_at_many_steps",
     "learned_sigma_lowers_nll",
     "learned_sigma_keeps_quality_at_few_steps",
+    "longer_chain_lowers_nll",
+    "cosine_lowers_nll",
+    "vlb_gives_lowest_nll",
+    "vlb_worsens_samples",
+    "hybrid_keeps_quality",
+    "more_samples_lower_distance",
 )

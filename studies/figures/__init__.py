@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import beta_ratio, quality_by_batch, quality_vs_steps, sample_grid, vlb_terms
+from studies.figures import (
+    beta_ratio,
+    objective_table,
+    quality_by_batch,
+    quality_vs_steps,
+    sample_count,
+    sample_grid,
+    vlb_terms,
+)
 from studies.tables import Tables
 
 
@@ -28,5 +36,7 @@ FIGURES: dict[str, Drawing] = {
         ("quality_vs_steps", quality_vs_steps),
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
+        ("objective_table", objective_table),
+        ("sample_count", sample_count),
     )
 }

@@ -170,7 +170,8 @@ VALUES = {
         "found 0"
     ),
     inside("[10, 100]", "[10, many]"): (
-        "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number, found 'many'"
+        "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number or null, "
+        "found 'many'"
     ),
     sampling("steps: 10\nimages: 3"): (
         "sweep.yaml:11: evaluate[1].samples.images: expected more than the 3 neighbours of a "
