@@ -14,6 +14,8 @@ FIGURES = (
     "latents",
     "model_size",
     "class_grid",
+    "objective_table",
+    "sample_count",
 )
 
 CLAIMS = (
@@ -33,4 +35,10 @@ CLAIMS = (
     "first_cosine_noise_is_below_a_pixel_bin",
     "quality_follows_a_power_law_of_compute",
     "larger_networks_are_better",
+    "longer_chain_lowers_nll",
+    "cosine_lowers_nll",
+    "vlb_gives_lowest_nll",
+    "vlb_worsens_samples",
+    "hybrid_keeps_quality",
+    "more_samples_lower_distance",
 )

@@ -11,6 +11,8 @@ Each room holds what the paper says of one subject.
 from studies.claims import (
     bound_terms,
     learned_range,
+    objectives,
+    sample_count,
     sampling,
     scaling,
     schedules,
@@ -30,6 +32,8 @@ CLAIMS: dict[str, Claim] = {
     **sampling.CLAIMS,
     **signal_left.CLAIMS,
     **scaling.CLAIMS,
+    **objectives.CLAIMS,
+    **sample_count.CLAIMS,
 }
 
 

@@ -12,8 +12,10 @@ from studies.figures import (
     class_grid,
     latents,
     model_size,
+    objective_table,
     quality_by_batch,
     quality_vs_steps,
+    sample_count,
     sample_grid,
     vlb_terms,
 )
@@ -42,5 +44,7 @@ FIGURES: dict[str, Drawing] = {
         ("latents", latents),
         ("model_size", model_size),
         ("class_grid", class_grid),
+        ("objective_table", objective_table),
+        ("sample_count", sample_count),
     )
 }

@@ -25,7 +25,7 @@ def samples(spec: SweepSpec) -> list[tuple[str, SamplesConfig]]:
     ]
 
 
-def sampled(spec: SweepSpec) -> list[tuple[str, int]]:
+def sampled(spec: SweepSpec) -> list[tuple[str, int | None]]:
     return [(kind, evaluation.steps) for kind, evaluation in samples(spec)]
 
 
