@@ -12,6 +12,7 @@ FIGURES = (
     "quality_by_batch",
     "alpha_bar",
     "latents",
+    "nll_vs_steps",
 )
 
 CLAIMS = (
@@ -23,4 +24,7 @@ CLAIMS = (
     "linear_destroys_information_early",
     "cosine_falls_evenly_between_its_ends",
     "first_cosine_noise_is_below_a_pixel_bin",
+    "even_stride_costs_likelihood",
+    "first_steps_win_back_likelihood",
+    "learned_sigma_has_the_best_short_bound",
 )

@@ -8,7 +8,7 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 Each room holds what the paper says of one subject.
 """
 
-from studies.claims import bound_terms, schedules, sigma, signal_left
+from studies.claims import bound_terms, schedules, short_bounds, sigma, signal_left
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
 
@@ -19,6 +19,7 @@ CLAIMS: dict[str, Claim] = {
     **bound_terms.CLAIMS,
     **sigma.CLAIMS,
     **signal_left.CLAIMS,
+    **short_bounds.CLAIMS,
 }
 
 

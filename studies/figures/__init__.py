@@ -10,6 +10,7 @@ from studies.figures import (
     alpha_bar,
     beta_ratio,
     latents,
+    nll_vs_steps,
     quality_by_batch,
     quality_vs_steps,
     sample_grid,
@@ -38,5 +39,6 @@ FIGURES: dict[str, Drawing] = {
         ("quality_by_batch", quality_by_batch),
         ("alpha_bar", alpha_bar),
         ("latents", latents),
+        ("nll_vs_steps", nll_vs_steps),
     )
 }

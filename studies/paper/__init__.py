@@ -16,10 +16,13 @@ from studies.paper.published import (
     settings_of,
 )
 from studies.paper.sampling_steps import fig_8_numbers
+from studies.paper.short_bounds import SHORT_BOUND_STEPS, SHORT_BOUNDS
 
 __all__ = [
     "FIG_2",
     "INCEPTION",
+    "SHORT_BOUNDS",
+    "SHORT_BOUND_STEPS",
     "Published",
     "fig_8_numbers",
     "numbers",
