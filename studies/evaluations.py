@@ -6,6 +6,7 @@ from iddpm.config import (
     Ancestral,
     ConfigError,
     ExtractorConfig,
+    GradientNoiseConfig,
     LikelihoodConfig,
     Precision,
     Sampler,
@@ -69,12 +70,13 @@ class Latents:
     count: int = 11
 
 
-Evaluation = SamplesConfig | LikelihoodConfig | Latents
+Evaluation = SamplesConfig | LikelihoodConfig | GradientNoiseConfig | Latents
 
 SCOPES: dict[str, type] = {
     "train": TrainConfig,
     "samples": SamplesConfig,
     "likelihood": LikelihoodConfig,
+    "gradient_noise": GradientNoiseConfig,
     "latents": Latents,
 }
 """First name of a dotted key, and the type that the rest of the key is a setting of."""

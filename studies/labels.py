@@ -24,6 +24,13 @@ OBJECTIVES = {"simple": "L_simple", "hybrid": "L_hybrid", "vlb": "L_vlb"}
 MODES = (*VARIANCES, "ddim")
 """How a chain chooses its noise: one of the variances, or DDIM."""
 
+COUNTED = {
+    "train.steps": "training step",
+    "train.network.model_channels": "channel",
+    "train.network.heads": "head",
+}
+"""Settings that are told as numbers of something."""
+
 NAMED = ("objective", "variance", "sampler", "eta")
 """Columns that the short name already tells."""
 
@@ -69,6 +76,12 @@ def setting(column: str, value: Any) -> str:
         return f"{str(value).replace('_', ' ')} {column}"
     if column == "steps":
         return f"{value:,} steps"
+    if column in COUNTED:
+        return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
+    if column == "likelihood.split":
+        return {"train": "training images", "test": "test images"}[value]
+    if column == "train.network.class_conditional":
+        return "class-conditional" if value else "unconditional"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
@@ -99,3 +112,26 @@ def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
                 names[alike.index] += [f", {setting(column, value)}" for value in alike[column]]
     ranks = pd.Series(range(len(arms)), arms.index)
     return table.assign(arm=groups.map(names), rank=groups.map(ranks))
+
+
+def apart(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The table with the same two columns as `labelled`, where the figure says what all arms share.
+
+    An arm is named by nothing but what differs among them, and keeps its place in the study.
+
+    Args:
+        table: Rows of any number of arms.
+        columns: The columns that make up an arm.
+    """
+    groups = table.groupby(columns, sort=False, dropna=False).ngroup()
+    arms = table[columns].astype(object)[~groups.duplicated()].set_axis(groups.unique())
+    differing = [c for c in columns if arms[c].nunique(dropna=False) > 1]
+    said = [c for c in differing if c not in NAMED]
+    names = {
+        group: ", ".join(
+            [short_name(arm)] * (len(said) < len(differing) or not said)
+            + [setting(column, arm[column]) for column in said]
+        )
+        for group, arm in arms.iterrows()
+    }
+    return table.assign(arm=groups.map(names), rank=groups)

@@ -4,18 +4,27 @@ Planning is pure but for what `iddpm.data.describe` reads: no store, no torch. I
 sweep is held against its data and its schedules, so that nothing starts that cannot end.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from iddpm.checks import check_latents, check_likelihood, check_samples, check_training
+from iddpm.checks import (
+    check_gradient_noise,
+    check_latents,
+    check_likelihood,
+    check_samples,
+    check_training,
+)
+from iddpm.compute import training_compute
 from iddpm.config import (
     Classifier,
     ConfigError,
     Data,
     ExtractorConfig,
     FeaturesConfig,
+    GradientNoiseConfig,
     LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
@@ -41,10 +50,10 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train`, then `likelihood`, or `samples` (the first shard), `features`, `score`.
-
-    Latents need no network, and stand alone.
-    """
+    """By role: `train`, then `likelihood`, `gradient_noise`, or `samples` (the first shard),
+    `features`, `score`. `latents` need no network, and stand alone."""
+    compute: int
+    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +63,7 @@ class Plan:
     study: str
     spec: SweepSpec
     tasks: dict[str, Task]
-    """By address, each after all that it needs."""
+    """By address, each after all that it needs, and a training after the one it continues."""
     cells: tuple[Cell, ...]
 
 
@@ -78,17 +87,51 @@ def expand(spec: SweepSpec) -> Plan:
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
-    for arm in {id(arm.train): arm for arm in spec.arms if _trains(arm)}.values():
+    networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
+    for arm in networks.values():
         _check_training(arm)
     for arm in spec.arms:
         _check_evaluation(arm)
+    compute = {
+        network: training_compute(arm.train, describe(arm.train.data))
+        for network, arm in networks.items()
+    }
     tasks = _Tasks()
     cells = tuple(
-        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed))
+        Cell(
+            arm=settings,
+            seed=seed,
+            tasks=tasks.of(arm, seed),
+            compute=compute.get(id(arm.train), 0),
+        )
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )
-    return Plan(study=spec.id, spec=spec, tasks=tasks.by_address, cells=cells)
+    return Plan(study=spec.id, spec=spec, tasks=chained(tasks.by_address.values()), cells=cells)
+
+
+def chained(tasks: Iterable[Task]) -> dict[str, Task]:
+    """The tasks by address, each training after the next shorter one of its trajectory.
+
+    A training to more steps continues the longest shorter one that is finished, so one after the
+    other they train every step once; all at once, each would begin at the first.
+
+    Args:
+        tasks: Of one plan or of several, each after all that it needs.
+    """
+    once = {task.address: task for task in tasks}
+    chains: dict[tuple[object, ...], list[Task]] = defaultdict(list)
+    for task in once.values():
+        if isinstance(task.config, TrainConfig):
+            trajectory = replace(task.config, steps=1), task.needs, task.digests
+            chains[trajectory].append(task)
+    links: dict[str, list[Task]] = {}
+    for chain in chains.values():
+        chain.sort(key=lambda task: training_steps(task.config))
+        before = [(), *((task.address,) for task in chain)]
+        chain[:] = [replace(task, after=after) for task, after in zip(chain, before, strict=False)]
+        links |= {task.address: chain[: i + 1] for i, task in enumerate(chain)}
+    return {task.address: task for one in once.values() for task in links.get(one.address, [one])}
 
 
 def waves(plan: Plan) -> list[list[str]]:
@@ -96,7 +139,7 @@ def waves(plan: Plan) -> list[list[str]]:
     depths: dict[str, int] = {}
     grouped: list[list[str]] = []
     for address, task in plan.tasks.items():
-        depth = 1 + max((depths[need] for _, need in task.needs), default=-1)
+        depth = 1 + max((depths[first] for first in task.first), default=-1)
         depths[address] = depth
         if depth == len(grouped):
             grouped.append([])
@@ -137,7 +180,7 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     for cell in plan.cells:
         if "train" in cell.tasks:
             owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
-        for role in ("likelihood", "score", "latents"):
+        for role in ("likelihood", "score", "gradient_noise", "latents"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
     rows: dict[str, list[Task]] = {label: [] for label in owners.values()}
@@ -157,6 +200,8 @@ def arm_label(arm: dict[str, Scalar]) -> str:
         words = [_schedule_words(arm), *_extra_words(arm, training=True), "latents"]
         return ", ".join([*words, *_extra_words(arm, training=False)])
     parts = [_training_words(arm)]
+    if arm["evaluation"] == "gradient_noise":
+        return ", ".join([*parts, "gradient noise", *_extra_words(arm, training=False)])
     if arm["evaluation"] == "likelihood":
         parts.append("likelihood")
     elif arm["sampler"] == "ddim":
@@ -203,6 +248,8 @@ def _check_evaluation(arm: ArmSpec) -> None:
     try:
         if isinstance(arm.evaluation, LikelihoodConfig):
             check_likelihood(arm.evaluation, arm.train, description)
+        elif isinstance(arm.evaluation, GradientNoiseConfig):
+            check_gradient_noise(arm.evaluation, arm.train)
         elif isinstance(arm.evaluation, Latents):
             check_latents(_latents(arm.evaluation, arm.train), description)
         else:
@@ -236,7 +283,7 @@ def _check_score(config: SamplesConfig, description: Description) -> None:
 
 
 def _scope(evaluation: Evaluation) -> str:
-    return next(scope for scope, kind in SCOPES.items() if isinstance(evaluation, kind))
+    return next(scope for scope, config in SCOPES.items() if isinstance(evaluation, config))
 
 
 def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
@@ -266,6 +313,10 @@ class _Tasks:
         network = self._training(arm.train, seed)
         if isinstance(arm.evaluation, LikelihoodConfig):
             return {"train": network, "likelihood": self._likelihood(arm, seed, network)}
+        if isinstance(arm.evaluation, GradientNoiseConfig):
+            config = replace(arm.evaluation, seed=seed)
+            noise = self._add("gradient_noise", config, {"network": network}, arm.train.data)
+            return {"train": network, "gradient_noise": noise}
         if isinstance(arm.evaluation, SamplesConfig):
             return {"train": network, **self._samples(arm.evaluation, arm.train, seed, network)}
         return {"train": network}
@@ -371,7 +422,7 @@ SHOWN = {
     "stride": ("samples.sampler.stride", "likelihood.stride"),
     "steps": ("samples.steps", "likelihood.steps"),
     "skip": ("samples.skip",),
-    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay"),
+    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay", "gradient_noise.ema_decay"),
     "images": ("samples.images", "likelihood.images"),
 }
 """What every arm shows beside its evaluation, and the settings that it stands for."""
@@ -474,7 +525,10 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
     return Cost(
         arm=label,
         tasks=len(tasks),
-        training_steps=sum(training_steps(task.config) for task in tasks),
+        training_steps=sum(
+            training_steps(task.config) - steps_before(task, plan.tasks.__getitem__)
+            for task in tasks
+        ),
         network_calls=sum(
             network_calls(task.config, plan.tasks[task.parents["network"]].config)
             for task in tasks
@@ -483,18 +537,34 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
     )
 
 
+PASSES_OF_A_GRADIENT = 3
+"""One pass forward, and one back of twice its work."""
+
+
 def training_steps(config: TaskConfig) -> int:
     """Steps that a task trains for."""
     return config.steps if isinstance(config, TrainConfig | Classifier) else 0
 
 
+def steps_before(task: Task, other: Callable[[str], Task]) -> int:
+    """Steps of the training that a task continues, if all goes well.
+
+    Args:
+        task: The task.
+        other: From the address of a task that it comes after to that task.
+    """
+    return max((training_steps(other(address).config) for address in task.after), default=0)
+
+
 def network_calls(config: TaskConfig, train: TaskConfig) -> int:
-    """How often a task applies a network to one image.
+    """How often a task applies a network to one image; a gradient is worth three times.
 
     Args:
         config: Of the task.
         train: Of the training that the network comes from.
     """
+    if isinstance(config, GradientNoiseConfig):
+        return PASSES_OF_A_GRADIENT * config.images
     if not isinstance(config, SampleConfig | LikelihoodConfig):
         return 0
     assert isinstance(train, TrainConfig)

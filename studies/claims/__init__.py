@@ -8,7 +8,16 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 Each room holds what the paper says of one subject.
 """
 
-from studies.claims import bound_terms, schedules, short_bounds, sigma, signal_left
+from studies.claims import (
+    bound_terms,
+    learned_range,
+    sampling,
+    scaling,
+    schedules,
+    short_bounds,
+    sigma,
+    signal_left,
+)
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
 
@@ -18,7 +27,10 @@ CLAIMS: dict[str, Claim] = {
     **schedules.CLAIMS,
     **bound_terms.CLAIMS,
     **sigma.CLAIMS,
+    **learned_range.CLAIMS,
+    **sampling.CLAIMS,
     **signal_left.CLAIMS,
+    **scaling.CLAIMS,
     **short_bounds.CLAIMS,
 }
 

@@ -9,7 +9,7 @@ from studies.intervals import Interval
 from studies.tables import Tables
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
-Unit = Literal["ratio", "bits/dim", "%", "percentage points", "log ratio"]
+Unit = Literal["ratio", "bits/dim", "%", "percentage points", "log ratio", "exponent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

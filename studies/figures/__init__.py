@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from studies.figures import (
     alpha_bar,
     beta_ratio,
+    class_grid,
     latents,
+    model_size,
     nll_vs_steps,
     quality_by_batch,
     quality_vs_steps,
@@ -39,6 +41,8 @@ FIGURES: dict[str, Drawing] = {
         ("quality_by_batch", quality_by_batch),
         ("alpha_bar", alpha_bar),
         ("latents", latents),
+        ("model_size", model_size),
+        ("class_grid", class_grid),
         ("nll_vs_steps", nll_vs_steps),
     )
 }

@@ -139,6 +139,12 @@ def lighter(colour: str, place: int) -> str:
     return str(to_hex((red, green, blue)))
 
 
+def in_lines(arm: object) -> str:
+    """The name of an arm, what follows its objective and Σ on a second line."""
+    first, rest = str(arm).split(", ")[:2], str(arm).split(", ")[2:]
+    return "\n".join(mathematical(", ".join(parts)) for parts in (first, rest) if parts)
+
+
 def mathematical(label: object) -> str:
     """A label with its symbols set as the paper sets them: L with a subscript, β under a tilde."""
     text = str(label).replace(BETA_TILDE, r"$\tilde{\beta}$").replace("β", r"$\beta$")

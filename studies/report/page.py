@@ -33,7 +33,11 @@ METRICS = {
     "decoder_bits_per_dim": "decoder",
     "kl_bits_per_dim": "KL terms",
     "prior_bits_per_dim": "prior",
+    "v_outside_range": "share of v outside its range",
     "training_loss": "Training loss",
+    "log_noise_scale": "Gradient noise scale (ln)",
+    "gradient_squared_norm": "squared norm of the gradient",
+    "gradient_variance": "variance of an image's gradient",
     "alpha_bar_halfway": "ᾱ halfway, the share of the image's variance left at T/2",
 }
 PLOT_WIDTH = 150
@@ -216,7 +220,7 @@ def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
 # -------------------------------------------------------------------------------------- tables
 
 SAMPLE_PIVOTS = ("frechet_distance", "precision", "recall")
-WHOLE_PIVOTS = ("training_loss", "alpha_bar_halfway")
+WHOLE_PIVOTS = ("training_loss", "v_outside_range", "alpha_bar_halfway")
 """Metrics of a whole chain: their steps are its T."""
 
 

@@ -15,6 +15,7 @@ from iddpm.config import (
     Digits,
     FeaturesConfig,
     Folder,
+    GradientNoiseConfig,
     Hybrid,
     LatentsConfig,
     LikelihoodConfig,
@@ -98,6 +99,17 @@ FROZEN = {
         kind="score",
         config=ScoreConfig(),
         needs=(("generated", "features-00"), ("reference", "features-01")),
+    ),
+    "gradient_noise-b96fc06c73d23197": Task(
+        kind="gradient_noise", config=GradientNoiseConfig(), needs=NETWORK, digests=DATA
+    ),
+    "gradient_noise-f8cc0308b537083b": Task(
+        kind="gradient_noise",
+        config=GradientNoiseConfig(
+            draws=4, block_size=8, blocks=2, objective=Vlb(), ema_decay=0.9, seed=1
+        ),
+        needs=NETWORK,
+        digests=DATA,
     ),
     "likelihood-12ba3b03d7923b8f": Task(
         kind="likelihood", config=LikelihoodConfig(), needs=NETWORK, digests=DATA
