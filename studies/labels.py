@@ -88,7 +88,7 @@ def setting(column: str, value: Any) -> str:
     if column == "ema_decay":
         return "raw weights" if pd.isna(value) else f"EMA {value:g}"
     if column in ("schedule", "stride"):
-        return f"{value} {column}"
+        return f"{str(value).replace('_', ' ')} {column}"
     if column == "steps":
         return f"{value:,} steps"
     if column in COUNTED:

@@ -16,6 +16,7 @@ FIGURES = (
     "class_grid",
     "objective_table",
     "sample_count",
+    "nll_vs_steps",
 )
 
 CLAIMS = (
@@ -41,4 +42,7 @@ CLAIMS = (
     "vlb_worsens_samples",
     "hybrid_keeps_quality",
     "more_samples_lower_distance",
+    "even_stride_costs_likelihood",
+    "first_steps_win_back_likelihood",
+    "learned_sigma_has_the_best_short_bound",
 )

@@ -16,6 +16,7 @@ from studies.claims import (
     sampling,
     scaling,
     schedules,
+    short_bounds,
     sigma,
     signal_left,
 )
@@ -34,6 +35,7 @@ CLAIMS: dict[str, Claim] = {
     **scaling.CLAIMS,
     **objectives.CLAIMS,
     **sample_count.CLAIMS,
+    **short_bounds.CLAIMS,
 }
 
 

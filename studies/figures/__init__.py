@@ -12,6 +12,7 @@ from studies.figures import (
     class_grid,
     latents,
     model_size,
+    nll_vs_steps,
     objective_table,
     quality_by_batch,
     quality_vs_steps,
@@ -46,5 +47,6 @@ FIGURES: dict[str, Drawing] = {
         ("class_grid", class_grid),
         ("objective_table", objective_table),
         ("sample_count", sample_count),
+        ("nll_vs_steps", nll_vs_steps),
     )
 }
