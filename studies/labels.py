@@ -30,6 +30,11 @@ COUNTED = {
     "train.network.heads": "head",
 }
 """Settings that are told as numbers of something."""
+WORDS: dict[str, dict[Any, str]] = {
+    "likelihood.split": {"train": "training images", "test": "test images"},
+    "train.network.scale_shift": {True: "scale-shift", False: "plain conditioning"},
+}
+"""Settings of which each value has its own words."""
 
 NAMED = ("objective", "variance", "sampler", "eta")
 """Columns that the short name already tells."""
@@ -75,8 +80,10 @@ def setting(column: str, value: Any) -> str:
         return f"{value:,} steps"
     if column in COUNTED:
         return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
-    if column == "likelihood.split":
-        return {"train": "training images", "test": "test images"}[value]
+    if column in WORDS:
+        return WORDS[column][value]
+    if column == "train.network.attention_resolutions":
+        return f"attention at {str(value).replace(',', ' and ')}" if value else "no attention"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 

@@ -11,6 +11,9 @@ FIGURES = (
     "sample_grid",
     "quality_by_batch",
     "model_size",
+    "overfitting",
+    "early_stopping",
+    "architecture",
 )
 
 CLAIMS = (
@@ -21,4 +24,11 @@ CLAIMS = (
     "learned_sigma_keeps_quality_at_few_steps",
     "quality_follows_a_power_law_of_compute",
     "larger_networks_are_better",
+    "networks_overfit",
+    "cosine_reaches_its_best_sooner",
+    "schedules_reach_similar_quality",
+    "small_dropout_improves_the_best_quality",
+    "small_dropout_takes_longer",
+    "best_dropout_depends_on_the_schedule",
+    "architecture_improves_quality",
 )

@@ -8,7 +8,7 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 Each room holds what the paper says of one subject.
 """
 
-from studies.claims import bound_terms, scaling, schedules, sigma
+from studies.claims import architecture, best_of_training, bound_terms, scaling, schedules, sigma
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
 
@@ -19,6 +19,8 @@ CLAIMS: dict[str, Claim] = {
     **bound_terms.CLAIMS,
     **sigma.CLAIMS,
     **scaling.CLAIMS,
+    **best_of_training.CLAIMS,
+    **architecture.CLAIMS,
 }
 
 

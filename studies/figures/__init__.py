@@ -7,8 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studies.figures import (
+    architecture,
     beta_ratio,
+    early_stopping,
     model_size,
+    overfitting,
     quality_by_batch,
     quality_vs_steps,
     sample_grid,
@@ -36,5 +39,8 @@ FIGURES: dict[str, Drawing] = {
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
         ("model_size", model_size),
+        ("overfitting", overfitting),
+        ("early_stopping", early_stopping),
+        ("architecture", architecture),
     )
 }
