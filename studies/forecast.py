@@ -11,7 +11,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-from iddpm.config import FeaturesConfig, LikelihoodConfig, SampleConfig, TrainConfig
+from iddpm.config import (
+    FeaturesConfig,
+    GradientNoiseConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    TrainConfig,
+)
 from studies.plan import network_calls, steps_before, training_steps
 from studies.store import Store, StoreError
 from studies.tasks import Task, TaskConfig
@@ -62,7 +68,7 @@ def _likeness(task: Task, parent: Callable[[str], Task]) -> tuple[Likeness, int]
     if isinstance(config, TrainConfig):
         same = replace(config, seed=0, steps=1, diffusion=replace(config.diffusion, steps=100))
         return (task.kind, same), config.steps
-    if isinstance(config, SampleConfig | LikelihoodConfig):
+    if isinstance(config, SampleConfig | LikelihoodConfig | GradientNoiseConfig):
         train = parent(task.parents["network"]).config
         assert isinstance(train, TrainConfig)
         likeness = task.kind, train.network, train.data, config.block_size, config.precision

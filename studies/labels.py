@@ -32,6 +32,7 @@ COUNTED = {
 """Settings that are told as numbers of something."""
 WORDS: dict[str, dict[Any, str]] = {
     "likelihood.split": {"train": "training images", "test": "test images"},
+    "train.network.class_conditional": {True: "class-conditional", False: "unconditional"},
     "train.network.scale_shift": {True: "scale-shift", False: "plain conditioning"},
 }
 """Settings of which each value has its own words."""
@@ -50,7 +51,10 @@ def mode(arm: pd.Series) -> str:
 
 def short_name(arm: pd.Series) -> str:
     """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
-    objective = OBJECTIVES[arm["objective"]] if "objective" in arm else ""
+    objective = arm.get("objective", "")
+    if pd.isna(objective):  # no network: the schedule is all there is
+        return f"{arm['schedule']} schedule"
+    objective = OBJECTIVES[objective] if objective else ""
     chosen = mode(arm)
     if chosen == "ddim":
         eta = float(arm["eta"])
@@ -91,6 +95,8 @@ def setting(column: str, value: Any) -> str:
 def rank(arm: pd.Series) -> tuple[int, int]:
     """Where an arm stands in a list: by objective, then by Σ, DDIM last."""
     objective = arm.get("objective", "simple")
+    if pd.isna(objective):
+        return -1, 0
     return list(OBJECTIVES).index(objective), ("", *MODES).index(mode(arm))
 
 

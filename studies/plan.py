@@ -10,7 +10,13 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from iddpm.checks import check_likelihood, check_samples, check_training
+from iddpm.checks import (
+    check_gradient_noise,
+    check_latents,
+    check_likelihood,
+    check_samples,
+    check_training,
+)
 from iddpm.compute import training_compute
 from iddpm.config import (
     Classifier,
@@ -18,6 +24,8 @@ from iddpm.config import (
     Data,
     ExtractorConfig,
     FeaturesConfig,
+    GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     Sampler,
@@ -29,7 +37,7 @@ from iddpm.config import (
 from iddpm.data import Description, describe
 from iddpm.strides import kept_steps, stride_timesteps
 from studies.documents import Scalar
-from studies.evaluations import Evaluation, SamplesConfig
+from studies.evaluations import SCOPES, Evaluation, Latents, SamplesConfig
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
 
@@ -42,9 +50,10 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train`, then `likelihood`, or `samples` (the first shard), `features`, `score`."""
+    """By role: `train`, then `likelihood`, `gradient_noise`, or `samples` (the first shard),
+    `features`, `score`. `latents` need no network, and stand alone."""
     compute: int
-    """Multiply-adds of its whole training, as Fig. 10 counts them."""
+    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +87,7 @@ def expand(spec: SweepSpec) -> Plan:
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
-    networks = {id(arm.train): arm for arm in spec.arms}
+    networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
     for arm in networks.values():
         _check_training(arm)
     for arm in spec.arms:
@@ -89,7 +98,12 @@ def expand(spec: SweepSpec) -> Plan:
     }
     tasks = _Tasks()
     cells = tuple(
-        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed), compute=compute[id(arm.train)])
+        Cell(
+            arm=settings,
+            seed=seed,
+            tasks=tasks.of(arm, seed),
+            compute=compute.get(id(arm.train), 0),
+        )
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )
@@ -164,8 +178,9 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     """
     owners: dict[str, str] = {}
     for cell in plan.cells:
-        owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
-        for role in ("likelihood", "score"):
+        if "train" in cell.tasks:
+            owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
+        for role in ("likelihood", "score", "gradient_noise", "latents"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
     rows: dict[str, list[Task]] = {label: [] for label in owners.values()}
@@ -181,7 +196,12 @@ def arm_label(arm: dict[str, Scalar]) -> str:
     """An arm in words: `hybrid cosine T=1000, ancestral range, 50 steps, EMA 0.995, 256 images`."""
     if arm["evaluation"] == "train":
         return _training_label(arm)
+    if arm["evaluation"] == "latents":
+        words = [_schedule_words(arm), *_extra_words(arm, training=True), "latents"]
+        return ", ".join([*words, *_extra_words(arm, training=False)])
     parts = [_training_words(arm)]
+    if arm["evaluation"] == "gradient_noise":
+        return ", ".join([*parts, "gradient noise", *_extra_words(arm, training=False)])
     if arm["evaluation"] == "likelihood":
         parts.append("likelihood")
     elif arm["sampler"] == "ddim":
@@ -201,11 +221,20 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 # ------------------------------------------------------------------------------------- checking
 
 
-def _check_training(arm: ArmSpec) -> None:
+def _trains(arm: ArmSpec) -> bool:
+    """Whether the arm needs a network."""
+    return not isinstance(arm.evaluation, Latents)
+
+
+def _described(arm: ArmSpec) -> Description:
     try:
-        description = describe(arm.train.data)
+        return describe(arm.train.data)
     except ConfigError as error:
         raise arm.origin.placed(error, "data") from error
+
+
+def _check_training(arm: ArmSpec) -> None:
+    description = _described(arm)
     try:
         check_training(arm.train, description)
     except ConfigError as error:
@@ -215,10 +244,14 @@ def _check_training(arm: ArmSpec) -> None:
 def _check_evaluation(arm: ArmSpec) -> None:
     if arm.evaluation is None:
         return
-    description = describe(arm.train.data)
+    description = _described(arm)
     try:
         if isinstance(arm.evaluation, LikelihoodConfig):
             check_likelihood(arm.evaluation, arm.train, description)
+        elif isinstance(arm.evaluation, GradientNoiseConfig):
+            check_gradient_noise(arm.evaluation, arm.train)
+        elif isinstance(arm.evaluation, Latents):
+            check_latents(_latents(arm.evaluation, arm.train), description)
         else:
             check_samples(_shard(arm.evaluation, arm.evaluation.sampler), arm.train)
             _check_score(arm.evaluation, description)
@@ -250,7 +283,7 @@ def _check_score(config: SamplesConfig, description: Description) -> None:
 
 
 def _scope(evaluation: Evaluation) -> str:
-    return "samples" if isinstance(evaluation, SamplesConfig) else "likelihood"
+    return next(scope for scope, config in SCOPES.items() if isinstance(evaluation, config))
 
 
 def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
@@ -274,9 +307,16 @@ class _Tasks:
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
         """Addresses by role of all that answers one cell."""
+        if isinstance(arm.evaluation, Latents):
+            shown = _latents(arm.evaluation, arm.train, seed=seed)
+            return {"latents": self._add("latents", shown, {}, arm.train.data)}
         network = self._training(arm.train, seed)
         if isinstance(arm.evaluation, LikelihoodConfig):
             return {"train": network, "likelihood": self._likelihood(arm, seed, network)}
+        if isinstance(arm.evaluation, GradientNoiseConfig):
+            config = replace(arm.evaluation, seed=seed)
+            noise = self._add("gradient_noise", config, {"network": network}, arm.train.data)
+            return {"train": network, "gradient_noise": noise}
         if isinstance(arm.evaluation, SamplesConfig):
             return {"train": network, **self._samples(arm.evaluation, arm.train, seed, network)}
         return {"train": network}
@@ -358,6 +398,17 @@ def _shard(
     )
 
 
+def _latents(config: Latents, train: TrainConfig, *, seed: int = 0) -> LatentsConfig:
+    return LatentsConfig(
+        data=train.data,
+        diffusion=train.diffusion,
+        split=config.split,
+        image=config.image,
+        count=config.count,
+        seed=seed,
+    )
+
+
 # ----------------------------------------------------------------------------- settings of an arm
 
 SHOWN = {
@@ -371,7 +422,7 @@ SHOWN = {
     "stride": ("samples.sampler.stride", "likelihood.stride"),
     "steps": ("samples.steps", "likelihood.steps"),
     "skip": ("samples.skip",),
-    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay"),
+    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay", "gradient_noise.ema_decay"),
     "images": ("samples.images", "likelihood.images"),
 }
 """What every arm shows beside its evaluation, and the settings that it stands for."""
@@ -414,6 +465,9 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
 
 def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[str, Scalar]:
     evaluation = arm.evaluation
+    if not _trains(arm):
+        own = ("train.data", "train.diffusion", "latents")
+        leaves = {key: value for key, value in leaves.items() if key.startswith(own)}
     named: dict[str, Scalar] = {"evaluation": _scope(evaluation) if evaluation else "train"}
     for name, keys in SHOWN.items():
         named[name] = next((leaves[key] for key in keys if key in leaves), None)
@@ -431,10 +485,14 @@ def _training_label(arm: dict[str, Scalar]) -> str:
 
 
 def _training_words(arm: dict[str, Scalar]) -> str:
-    words = f"{arm['objective']} {arm['schedule']} T={arm['T']}"
+    words = f"{arm['objective']} {_schedule_words(arm)}"
     if arm["prediction"] != "eps":
         words += f" predicting {arm['prediction']}"
     return ", ".join([words, *_extra_words(arm, training=True)])
+
+
+def _schedule_words(arm: dict[str, Scalar]) -> str:
+    return f"{arm['schedule']} T={arm['T']}"
 
 
 def _extra_words(arm: dict[str, Scalar], *, training: bool) -> list[str]:
@@ -479,6 +537,10 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
     )
 
 
+PASSES_OF_A_GRADIENT = 3
+"""One pass forward, and one back of twice its work."""
+
+
 def training_steps(config: TaskConfig) -> int:
     """Steps that a task trains for."""
     return config.steps if isinstance(config, TrainConfig | Classifier) else 0
@@ -495,12 +557,14 @@ def steps_before(task: Task, other: Callable[[str], Task]) -> int:
 
 
 def network_calls(config: TaskConfig, train: TaskConfig) -> int:
-    """How often a task applies a network to one image.
+    """How often a task applies a network to one image; a gradient is worth three times.
 
     Args:
         config: Of the task.
         train: Of the training that the network comes from.
     """
+    if isinstance(config, GradientNoiseConfig):
+        return PASSES_OF_A_GRADIENT * config.images
     if not isinstance(config, SampleConfig | LikelihoodConfig):
         return 0
     assert isinstance(train, TrainConfig)

@@ -17,6 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from iddpm.config import (
     ExtractorConfig,
     FeaturesConfig,
+    GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     ScoreConfig,
@@ -28,7 +30,14 @@ SCHEMA_VERSION = 1
 """Of the text that is hashed and of task.json. Raising it moves every address."""
 
 TaskConfig = (
-    ExtractorConfig | TrainConfig | SampleConfig | FeaturesConfig | ScoreConfig | LikelihoodConfig
+    ExtractorConfig
+    | TrainConfig
+    | SampleConfig
+    | FeaturesConfig
+    | ScoreConfig
+    | LikelihoodConfig
+    | GradientNoiseConfig
+    | LatentsConfig
 )
 
 
@@ -50,6 +59,8 @@ KINDS = {
         Kind("features", 1, FeaturesConfig),
         Kind("score", 1, ScoreConfig),
         Kind("likelihood", 1, LikelihoodConfig),
+        Kind("gradient_noise", 1, GradientNoiseConfig),
+        Kind("latents", 1, LatentsConfig),
     )
 }
 

@@ -49,6 +49,8 @@ UNITS = {
     "likelihood": "network calls",
     "features": "images",
     "score": "steps",
+    "gradient_noise": "backward passes",
+    "latents": "images",
 }
 """What the progress of each kind counts."""
 

@@ -7,9 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studies.figures import (
+    alpha_bar,
     architecture,
     beta_ratio,
+    class_grid,
     early_stopping,
+    latents,
     model_size,
     overfitting,
     quality_by_batch,
@@ -38,7 +41,10 @@ FIGURES: dict[str, Drawing] = {
         ("quality_vs_steps", quality_vs_steps),
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
+        ("alpha_bar", alpha_bar),
+        ("latents", latents),
         ("model_size", model_size),
+        ("class_grid", class_grid),
         ("overfitting", overfitting),
         ("early_stopping", early_stopping),
         ("architecture", architecture),

@@ -102,4 +102,4 @@ def test_the_first_arm_is_the_network_of_other_sweeps(plan: Plan) -> None:
         return {address for address, task in of.tasks.items() if task.kind == "train"}
 
     assert len(networks(plan)) == 5 * 3
-    assert len(networks(plan) & networks(planned("sigma_ablation"))) == 3
+    assert len(networks(plan) & networks(planned("sigma_ablation"))) >= 3
