@@ -17,6 +17,9 @@ FIGURES = (
     "objective_table",
     "sample_count",
     "nll_vs_steps",
+    "overfitting",
+    "early_stopping",
+    "architecture",
 )
 
 CLAIMS = (
@@ -45,4 +48,11 @@ CLAIMS = (
     "even_stride_costs_likelihood",
     "first_steps_win_back_likelihood",
     "learned_sigma_has_the_best_short_bound",
+    "networks_overfit",
+    "cosine_reaches_its_best_sooner",
+    "schedules_reach_similar_quality",
+    "small_dropout_improves_the_best_quality",
+    "small_dropout_takes_longer",
+    "best_dropout_depends_on_the_schedule",
+    "architecture_improves_quality",
 )

@@ -9,6 +9,8 @@ Each room holds what the paper says of one subject.
 """
 
 from studies.claims import (
+    architecture,
+    best_of_training,
     bound_terms,
     learned_range,
     objectives,
@@ -36,6 +38,8 @@ CLAIMS: dict[str, Claim] = {
     **objectives.CLAIMS,
     **sample_count.CLAIMS,
     **short_bounds.CLAIMS,
+    **best_of_training.CLAIMS,
+    **architecture.CLAIMS,
 }
 
 

@@ -8,12 +8,15 @@ from matplotlib.figure import Figure
 
 from studies.figures import (
     alpha_bar,
+    architecture,
     beta_ratio,
     class_grid,
+    early_stopping,
     latents,
     model_size,
     nll_vs_steps,
     objective_table,
+    overfitting,
     quality_by_batch,
     quality_vs_steps,
     sample_count,
@@ -48,5 +51,8 @@ FIGURES: dict[str, Drawing] = {
         ("objective_table", objective_table),
         ("sample_count", sample_count),
         ("nll_vs_steps", nll_vs_steps),
+        ("overfitting", overfitting),
+        ("early_stopping", early_stopping),
+        ("architecture", architecture),
     )
 }
