@@ -10,6 +10,7 @@ from functools import lru_cache
 from iddpm.config import (
     Ancestral,
     ConfigError,
+    Ends,
     GradientNoiseConfig,
     LikelihoodConfig,
     SampleConfig,
@@ -65,7 +66,8 @@ def check_samples(config: SampleConfig, train: TrainConfig) -> None:
 
     Raises:
         ConfigError: If the network did not learn the variance, the training did not keep the
-            average of the weights, or its chain has no such stride.
+            average of the weights, its chain has no such stride, or the two networks of an
+            ensemble cannot share it.
     """
     sampler = config.sampler
     if isinstance(sampler, Ancestral) and sampler.variance not in train.variances:
@@ -76,6 +78,7 @@ def check_samples(config: SampleConfig, train: TrainConfig) -> None:
             f"{{hybrid: {{variance: {sampler.variance}}}}}"
         )
     _check_average("samples", config.ema_decay, train)
+    _check_ensemble("samples", config.ensemble, train)
     places = {"steps": "samples.steps", "stride": f"samples.sampler.{sampler.kind}.stride"}
     _check_stride(places, sampler.stride, train.diffusion.steps, config.steps)
 
@@ -87,7 +90,8 @@ def check_likelihood(
 
     Raises:
         ConfigError: If the split has fewer images, the training did not keep the average of the
-            weights, or its chain has no such stride.
+            weights, its chain has no such stride, or the two networks of an ensemble cannot
+            share it.
     """
     images = description.test_images if config.split == "test" else description.train_images
     if config.images is not None and config.images > images:
@@ -96,6 +100,7 @@ def check_likelihood(
             f"split, found {config.images}"
         )
     _check_average("likelihood", config.ema_decay, train)
+    _check_ensemble("likelihood", config.ensemble, train)
     if config.steps is not None:
         places = {"steps": "likelihood.steps", "stride": "likelihood.stride"}
         _check_stride(places, config.stride, train.diffusion.steps, config.steps)
@@ -122,6 +127,24 @@ def check_gradient_noise(config: GradientNoiseConfig, train: TrainConfig) -> Non
             f"objective {train.objective.kind!r} did not learn"
         )
     _check_average("gradient_noise", config.ema_decay, train)
+
+
+def _check_ensemble(scope: str, ensemble: Ends | None, train: TrainConfig) -> None:
+    """Whether the second network can stand in for the first one."""
+    if ensemble is None:
+        return
+    partner, own = ensemble.partner(train), train.learned_variance
+    if partner.learned_variance != own:
+        raise ConfigError(
+            f"{scope}.ensemble.ends.objective: expected one that learns the variance {own!r}, as "
+            f"the first network's {train.objective.kind!r} does, found one that learns "
+            f"{partner.learned_variance!r}"
+        )
+    if ensemble.inner_steps(train.diffusion.steps).start < 1:
+        raise ConfigError(
+            f"{scope}.ensemble.ends.share: expected at least one of the {train.diffusion.steps} "
+            f"steps at each end, found {ensemble.share}"
+        )
 
 
 def _check_levels(config: TrainConfig, size: int) -> None:

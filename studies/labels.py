@@ -24,7 +24,10 @@ OBJECTIVES = {"simple": "L_simple", "hybrid": "L_hybrid", "vlb": "L_vlb"}
 MODES = (*VARIANCES, "ddim")
 """How a chain chooses its noise: one of the variances, or DDIM."""
 
-NAMED = ("objective", "variance", "sampler", "eta")
+ENSEMBLE = ("samples.ensemble", "likelihood.ensemble")
+"""Columns of a study that has ensembles: what kind of one, where an arm is one."""
+
+NAMED = ("objective", "variance", "sampler", "eta", *ENSEMBLE)
 """Columns that the short name already tells."""
 
 
@@ -36,9 +39,16 @@ def mode(arm: pd.Series) -> str:
     return "" if pd.isna(variance) else str(variance)
 
 
+def is_ensemble(arm: Mapping[Any, Any] | pd.Series) -> bool:
+    """Whether two networks share the chain, each at its steps."""
+    return any(not pd.isna(arm.get(column)) for column in ENSEMBLE)
+
+
 def short_name(arm: pd.Series) -> str:
-    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
+    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`, `ensemble, Σ learned`."""
     objective = OBJECTIVES[arm["objective"]] if "objective" in arm else ""
+    if is_ensemble(arm):
+        objective = "ensemble"
     chosen = mode(arm)
     if chosen == "ddim":
         eta = float(arm["eta"])
@@ -71,9 +81,10 @@ def setting(column: str, value: Any) -> str:
 
 
 def rank(arm: pd.Series) -> tuple[int, int]:
-    """Where an arm stands in a list: by objective, then by Σ, DDIM last."""
-    objective = arm.get("objective", "simple")
-    return list(OBJECTIVES).index(objective), ("", *MODES).index(mode(arm))
+    """Where an arm stands in a list: by objective, ensembles last, then by Σ, DDIM last."""
+    objective = list(OBJECTIVES).index(arm.get("objective", "simple"))
+    place = len(OBJECTIVES) if is_ensemble(arm) else objective
+    return place, ("", *MODES).index(mode(arm))
 
 
 def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ FIGURES = (
     "quality_vs_steps",
     "sample_grid",
     "quality_by_batch",
+    "gradient_noise",
 )
 
 CLAIMS = (
@@ -18,4 +19,5 @@ CLAIMS = (
     "sigma_choice_is_minor_at_many_steps",
     "learned_sigma_lowers_nll",
     "learned_sigma_keeps_quality_at_few_steps",
+    "vlb_gradient_is_noisier",
 )

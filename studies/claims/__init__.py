@@ -8,7 +8,7 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 Each room holds what the paper says of one subject.
 """
 
-from studies.claims import bound_terms, schedules, sigma
+from studies.claims import bound_terms, gradient_noise, schedules, sigma
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
 
@@ -18,6 +18,7 @@ CLAIMS: dict[str, Claim] = {
     **schedules.CLAIMS,
     **bound_terms.CLAIMS,
     **sigma.CLAIMS,
+    **gradient_noise.CLAIMS,
 }
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import beta_ratio, quality_by_batch, quality_vs_steps, sample_grid, vlb_terms
+from studies.figures import (
+    beta_ratio,
+    gradient_noise,
+    quality_by_batch,
+    quality_vs_steps,
+    sample_grid,
+    vlb_terms,
+)
 from studies.tables import Tables
 
 
@@ -28,5 +35,6 @@ FIGURES: dict[str, Drawing] = {
         ("quality_vs_steps", quality_vs_steps),
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
+        ("gradient_noise", gradient_noise),
     )
 }
