@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from studies.paper import INCEPTION
+from studies.paper import ENSEMBLE, INCEPTION
 
 BETA_TILDE = "β̃"
 """Beta with a combining tilde; pages and figures set it so that the tilde is seen in any font."""
@@ -23,9 +23,6 @@ VARIANCES = {
 OBJECTIVES = {"simple": "L_simple", "hybrid": "L_hybrid", "vlb": "L_vlb"}
 MODES = (*VARIANCES, "ddim")
 """How a chain chooses its noise: one of the variances, or DDIM."""
-
-ENSEMBLE = ("samples.ensemble", "likelihood.ensemble")
-"""Columns of a study that has ensembles: what kind of one, where an arm is one."""
 
 NAMED = ("objective", "variance", "sampler", "eta", *ENSEMBLE)
 """Columns that the short name already tells."""
@@ -41,12 +38,15 @@ def mode(arm: pd.Series) -> str:
 
 def is_ensemble(arm: Mapping[Any, Any] | pd.Series) -> bool:
     """Whether two networks share the chain, each at its steps."""
-    return any(not pd.isna(arm.get(column)) for column in ENSEMBLE)
+    return any(isinstance(arm.get(column), str) for column in ENSEMBLE)
 
 
 def short_name(arm: pd.Series) -> str:
     """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`, `ensemble, Σ learned`."""
-    objective = OBJECTIVES[arm["objective"]] if "objective" in arm else ""
+    objective = arm.get("objective", "")
+    if pd.isna(objective):  # no network: the schedule is all there is
+        return f"{arm['schedule']} schedule"
+    objective = OBJECTIVES[objective] if objective else ""
     if is_ensemble(arm):
         objective = "ensemble"
     chosen = mode(arm)
@@ -76,14 +76,18 @@ def setting(column: str, value: Any) -> str:
         return f"{value} {column}"
     if column == "steps":
         return f"{value:,} steps"
+    if column == "train.steps":
+        return f"{value:,} training steps"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
 def rank(arm: pd.Series) -> tuple[int, int]:
     """Where an arm stands in a list: by objective, ensembles last, then by Σ, DDIM last."""
-    objective = list(OBJECTIVES).index(arm.get("objective", "simple"))
-    place = len(OBJECTIVES) if is_ensemble(arm) else objective
+    objective = arm.get("objective", "simple")
+    if pd.isna(objective):
+        return -1, 0
+    place = len(OBJECTIVES) if is_ensemble(arm) else list(OBJECTIVES).index(objective)
     return place, ("", *MODES).index(mode(arm))
 
 

@@ -10,6 +10,8 @@ FIGURES = (
     "quality_vs_steps",
     "sample_grid",
     "quality_by_batch",
+    "alpha_bar",
+    "latents",
     "gradient_noise",
 )
 
@@ -19,5 +21,14 @@ CLAIMS = (
     "sigma_choice_is_minor_at_many_steps",
     "learned_sigma_lowers_nll",
     "learned_sigma_keeps_quality_at_few_steps",
+    "learned_v_stays_in_range",
+    "hundred_steps_are_nearly_enough",
+    "even_stride_hurts_ddim",
+    "even_stride_helps_ancestral_sampling",
+    "ddim_wins_below_fifty_steps",
+    "large_batches_help_hybrid_not_ddim",
+    "linear_destroys_information_early",
+    "cosine_falls_evenly_between_its_ends",
+    "first_cosine_noise_is_below_a_pixel_bin",
     "vlb_gradient_is_noisier",
 )

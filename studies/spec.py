@@ -25,7 +25,7 @@ from studies.cells import (
     rules,
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
-from studies.evaluations import SCOPES, Evaluation
+from studies.evaluations import SCOPES, Evaluation, Latents
 from studies.names import CLAIMS, FIGURES
 from studies.reading import placed, read, refuse_nameless
 from studies.resources import resources
@@ -36,7 +36,7 @@ SWEEP_KEYS = (
     "resources",
 )
 PRESET_KEYS = ("description", "data", "train", "evaluate", "resources")
-EVALUATIONS = ("likelihood", "samples", "gradient_noise")
+EVALUATIONS = ("likelihood", "samples", "gradient_noise", "latents")
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
 """Where presets lie when none stand beside the sweep."""
@@ -368,7 +368,7 @@ class _Arms:
         self._preset = preset
         self._overrides = overrides
         self._trains: dict[TrainConfig, TrainConfig] = {}
-        self._arms: dict[tuple[int, Evaluation | None], ArmSpec] = {}
+        self._arms: dict[tuple[object, Evaluation | None], ArmSpec] = {}
 
     def gathered(self) -> tuple[ArmSpec, ...]:
         return tuple(self._arms.values())
@@ -415,7 +415,10 @@ class _Arms:
             found = f"two alike ({settings or 'nothing varies'})"
             raise fault(node, arm.origin.path, "each cell once", found=found)
         seen.add(key)
-        self._arms.setdefault(key, arm)
+        if isinstance(arm.evaluation, Latents):  # of all the training, these are what it looks at
+            self._arms.setdefault(((arm.train.data, arm.train.diffusion), arm.evaluation), arm)
+        else:
+            self._arms.setdefault(key, arm)
 
 
 class _Asked:

@@ -47,6 +47,8 @@ MEASURED = (
 UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
 """Why a gradient's noise scale has no value."""
 SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
+OUTSIDE_RANGE = "v_outside_range"
+"""Share of the numbers v of Eq. 15 below 0 or above 1, over all steps and test images."""
 NOISE_METRICS = ("log_noise_scale", "gradient_squared_norm", "gradient_variance")
 BOUND_METRICS = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
 
@@ -60,6 +62,7 @@ class Tables:
     results: pd.DataFrame
     steps: pd.DataFrame
     samples: pd.DataFrame
+    latents: pd.DataFrame
 
 
 def tables(store: Store, study: str) -> Tables:
@@ -70,6 +73,7 @@ def tables(store: Store, study: str) -> Tables:
         results=results(store, study),
         steps=steps_table(store, study),
         samples=samples_table(store, study),
+        latents=latents_table(store, study),
     )
 
 
@@ -99,20 +103,22 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     """The rows of one cell; without a result they hold no value, and say why."""
     role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
     address = cell["tasks"][role]
-    training = _training(store, cell)
+    training = _training(store, cell) if "train" in cell["tasks"] else None
     result = store.result(address)
     state, reason = ("done", "") if result is not None else _gap(store, address)
     shared = {
         **_arm(cell),
         "seed": cell["seed"],
-        "training_steps": training.steps,
+        "training_steps": training.steps if training else 0,
         "state": state,
         "reason": reason,
         "address": address,
     }
     if role == "score":
         measured = _sample_rows(result)
-    elif role == "likelihood":
+    elif role == "latents":
+        measured = iter([_latents_row(result)])
+    elif training and role == "likelihood":
         measured = _bound_rows(result, training)
     elif role == "gradient_noise":
         measured = _noise_rows(result)
@@ -148,7 +154,10 @@ def _sample_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
 def _bound_rows(
     result: Mapping[str, Any] | None, training: TrainConfig
 ) -> Iterator[dict[str, Any]]:
-    """One row per Σ for the bound and its two parts that depend on Σ, and one for the prior."""
+    """One row per Σ for the bound and its two parts that depend on Σ, and one for the prior.
+
+    Where Σ lies in a learned range (Eq. 15) one more says which share of its v left the range.
+    """
     names = dict(zip(BOUND_METRICS, ("bits_per_dim", "decoder", "kl"), strict=True))
     for variance in training.variances:
         for metric, name in names.items():
@@ -156,17 +165,28 @@ def _bound_rows(
             yield {"variance": variance, "metric": metric, **_mean_of(part, result)}
     prior = None if result is None else result["prior"]
     yield {"metric": "prior_bits_per_dim", **_mean_of(prior, result)}
+    if training.learned_variance == "range":
+        outside = None if result is None else sum(result["range_fraction"].values())
+        yield {"variance": "range", "metric": OUTSIDE_RANGE, **_shared(outside, result)}
+
+
+def _shared(value: float | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    if result is None:
+        return {}
+    return {"value": value, "images": result["images"], "recipe": _recipe(result)}
+
+
+def _latents_row(result: Mapping[str, Any] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"metric": "alpha_bar_halfway"}
+    if result is not None:
+        row |= {"value": result["alpha_bar_halfway"], "recipe": _recipe(result)}
+    return row
 
 
 def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
     if part is None or result is None:
         return {}
-    return {
-        "value": part["mean"],
-        "standard_error": part["standard_error"],
-        "images": result["images"],
-        "recipe": _recipe(result),
-    }
+    return {**_shared(part["mean"], result), "standard_error": part["standard_error"]}
 
 
 def _noise_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
@@ -262,13 +282,62 @@ def samples_table(store: Store, study: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", "path", "levels"])
 
 
+# ------------------------------------------------------------------------------------- latents
+
+
+def latents_table(store: Store, study: str) -> pd.DataFrame:
+    """One row per latent of each finished cell: the arm's columns, seed, step, ᾱ, where it lies.
+
+    `step` is t as on paper, 0 for the image itself; `place` is the latent's index in the array at
+    `path`.
+    """
+    cells = store.study(study)["cells"]
+    rows = [
+        {
+            **_arm(cell),
+            "seed": cell["seed"],
+            "path": store.folder(address) / "latents.npy",
+            **latent,
+        }
+        for cell in cells
+        if (address := cell["tasks"].get("latents")) and (result := store.result(address))
+        for latent in _latents(result)
+    ]
+    columns = [*ARM, *_swept(cells), "seed", "place", "step", "alpha_bar", "path"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for place, (step, signal) in enumerate(zip(result["steps"], result["alpha_bar"], strict=True)):
+        yield {"place": place, "step": step, "alpha_bar": signal}
+
+
 # ------------------------------------------------------------------------------------ groupings
 
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named."""
-    others = {"study", "evaluation", "part", "step", "mean", "path", "levels", *MEASURED, *without}
+    others = {
+        "study",
+        "evaluation",
+        "part",
+        "step",
+        "mean",
+        "path",
+        "levels",
+        "place",
+        "alpha_bar",
+        *MEASURED,
+        *without,
+    }
     return [column for column in table.columns if column not in others]
+
+
+def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
+    """For each row, whether no network of the same training was looked at later."""
+    same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
+    lengths = table.groupby(same, dropna=False)["training_steps"]
+    return table["training_steps"] == lengths.transform("max")
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,15 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 Each room holds what the paper says of one subject.
 """
 
-from studies.claims import bound_terms, gradient_noise, schedules, sigma
+from studies.claims import (
+    bound_terms,
+    gradient_noise,
+    learned_range,
+    sampling,
+    schedules,
+    sigma,
+    signal_left,
+)
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
 
@@ -18,6 +26,9 @@ CLAIMS: dict[str, Claim] = {
     **schedules.CLAIMS,
     **bound_terms.CLAIMS,
     **sigma.CLAIMS,
+    **learned_range.CLAIMS,
+    **sampling.CLAIMS,
+    **signal_left.CLAIMS,
     **gradient_noise.CLAIMS,
 }
 

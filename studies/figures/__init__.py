@@ -7,8 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studies.figures import (
+    alpha_bar,
     beta_ratio,
     gradient_noise,
+    latents,
     quality_by_batch,
     quality_vs_steps,
     sample_grid,
@@ -35,6 +37,8 @@ FIGURES: dict[str, Drawing] = {
         ("quality_vs_steps", quality_vs_steps),
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
+        ("alpha_bar", alpha_bar),
+        ("latents", latents),
         ("gradient_noise", gradient_noise),
     )
 }

@@ -8,11 +8,11 @@ from studies.labels import labelled
 from studies.store import Store
 from studies.tables import arm_columns, over_seeds, results
 
-TITLES = {"bits_per_dim": "bits/dim", "frechet_distance": "FD"}
+TITLES = {"bits_per_dim": "bits/dim", "frechet_distance": "FD", "alpha_bar_halfway": "ᾱ at T/2"}
 
 
 def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
-    """Column titles, then one row per arm: bits/dim, and the Fréchet distance at each step count.
+    """Column titles, then one row per arm: bits/dim and the Fréchet distance at each step count.
 
     A value is the mean over seeds ± half of its 95% interval; one seed has no interval, and a
     cell without a value says its state.
@@ -21,7 +21,8 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
     table = table[table["metric"].isin(TITLES)]
     if table.empty:
         return ["arm"], []
-    table = labelled(table, arm_columns(table, without=("steps", "images", "stride", "skip")))
+    table = table.assign(skip=table["skip"].astype(float).fillna(0.0))  # a bound skips nothing
+    table = labelled(table, arm_columns(table, without=("steps", "images")))
     named = [_column(row) for _, row in table.iterrows()]
     table = table.assign(column=pd.Series(named, table.index, dtype=object))
     columns = sorted(table["column"].unique())
@@ -34,7 +35,8 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
 
 def _column(row: pd.Series) -> tuple[str, int, str]:
     title, steps = TITLES[row["metric"]], int(row["steps"])
-    shown = title if row["metric"] == "bits_per_dim" else f"{title} at {steps}"
+    whole = row["metric"] != "frechet_distance" and steps == row["T"]
+    shown = title if whole else f"{title} at {steps}"
     return row["metric"], steps, shown
 
 

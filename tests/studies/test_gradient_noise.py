@@ -184,6 +184,7 @@ def made_up(scale: Scale = as_the_paper_says, rows: str = "seed >= 0") -> Tables
         results=results,
         steps=pd.DataFrame(),
         samples=pd.DataFrame(),
+        latents=pd.DataFrame(),
     )
 
 
