@@ -13,6 +13,7 @@ from iddpm.config import (
     Ends,
     GradientNoiseConfig,
     LatentsConfig,
+    LearnedVariance,
     LikelihoodConfig,
     SampleConfig,
     Simple,
@@ -151,15 +152,19 @@ def _check_ensemble(scope: str, ensemble: Ends | None, train: TrainConfig) -> No
     partner, own = ensemble.partner(train), train.learned_variance
     if partner.learned_variance != own:
         raise ConfigError(
-            f"{scope}.ensemble.ends.objective: expected one that learns the variance {own!r}, as "
-            f"the first network's {train.objective.kind!r} does, found one that learns "
-            f"{partner.learned_variance!r}"
+            f"{scope}.ensemble.ends.objective: expected one that learns {_learned(own)}, as the "
+            f"first network's {train.objective.kind!r} does, found one that learns "
+            f"{_learned(partner.learned_variance)}"
         )
     if ensemble.inner_steps(train.diffusion.steps).start < 1:
         raise ConfigError(
             f"{scope}.ensemble.ends.share: expected at least one of the {train.diffusion.steps} "
             f"steps at each end, found {ensemble.share}"
         )
+
+
+def _learned(variance: LearnedVariance | None) -> str:
+    return "no variance" if variance is None else f"the variance {variance!r}"
 
 
 def _check_levels(config: TrainConfig, size: int) -> None:

@@ -13,6 +13,7 @@ FIGURES = (
     "alpha_bar",
     "latents",
     "gradient_noise",
+    "term_ratio",
 )
 
 CLAIMS = (
@@ -31,4 +32,7 @@ CLAIMS = (
     "cosine_falls_evenly_between_its_ends",
     "first_cosine_noise_is_below_a_pixel_bin",
     "vlb_gradient_is_noisier",
+    "hybrid_is_better_between_the_ends",
+    "ensemble_lowers_nll",
+    "ensemble_keeps_hybrid_quality",
 )

@@ -10,6 +10,7 @@ Each room holds what the paper says of one subject.
 
 from studies.claims import (
     bound_terms,
+    ensemble,
     gradient_noise,
     learned_range,
     sampling,
@@ -30,6 +31,7 @@ CLAIMS: dict[str, Claim] = {
     **sampling.CLAIMS,
     **signal_left.CLAIMS,
     **gradient_noise.CLAIMS,
+    **ensemble.CLAIMS,
 }
 
 

@@ -14,6 +14,7 @@ from studies.figures import (
     quality_by_batch,
     quality_vs_steps,
     sample_grid,
+    term_ratio,
     vlb_terms,
 )
 from studies.tables import Tables
@@ -40,5 +41,6 @@ FIGURES: dict[str, Drawing] = {
         ("alpha_bar", alpha_bar),
         ("latents", latents),
         ("gradient_noise", gradient_noise),
+        ("term_ratio", term_ratio),
     )
 }
