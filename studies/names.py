@@ -20,6 +20,8 @@ FIGURES = (
     "overfitting",
     "early_stopping",
     "architecture",
+    "gradient_noise",
+    "term_ratio",
 )
 
 CLAIMS = (
@@ -55,4 +57,8 @@ CLAIMS = (
     "small_dropout_takes_longer",
     "best_dropout_depends_on_the_schedule",
     "architecture_improves_quality",
+    "vlb_gradient_is_noisier",
+    "hybrid_is_better_between_the_ends",
+    "ensemble_lowers_nll",
+    "ensemble_keeps_hybrid_quality",
 )
