@@ -24,8 +24,13 @@ OBJECTIVES = {"simple": "L_simple", "hybrid": "L_hybrid", "vlb": "L_vlb"}
 MODES = (*VARIANCES, "ddim")
 """How a chain chooses its noise: one of the variances, or DDIM."""
 
-NAMED = ("objective", "variance", "sampler", "eta")
+NAMED = ("objective", "variance", "sampler", "eta", "rival")
 """Columns that the short name already tells."""
+
+
+def is_rival(arm: pd.Series) -> bool:
+    """Whether the arm is no diffusion model of ours, but what these stand beside."""
+    return not pd.isna(arm.get("rival"))
 
 
 def mode(arm: pd.Series) -> str:
@@ -37,7 +42,9 @@ def mode(arm: pd.Series) -> str:
 
 
 def short_name(arm: pd.Series) -> str:
-    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
+    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`; of a rival its name."""
+    if is_rival(arm):
+        return str(arm["rival"])
     objective = OBJECTIVES[arm["objective"]] if "objective" in arm else ""
     chosen = mode(arm)
     if chosen == "ddim":
@@ -69,13 +76,15 @@ def setting(column: str, value: Any) -> str:
     if column == "train.network.class_conditional":
         return "class-conditional" if value else "unconditional"
     if column == "train.steps":
-        return f"{value:,} training steps"
+        return f"{int(value):,} training steps"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
 def rank(arm: pd.Series) -> tuple[int, int]:
-    """Where an arm stands in a list: by objective, then by Σ, DDIM last."""
+    """Where an arm stands in a list: by objective, then by Σ, DDIM last; rivals after all."""
+    if is_rival(arm):
+        return len(OBJECTIVES), 0
     objective = arm.get("objective", "simple")
     return list(OBJECTIVES).index(objective), ("", *MODES).index(mode(arm))
 

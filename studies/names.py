@@ -11,6 +11,7 @@ FIGURES = (
     "sample_grid",
     "quality_by_batch",
     "class_grid",
+    "model_comparison",
 )
 
 CLAIMS = (
@@ -25,4 +26,7 @@ CLAIMS = (
     "even_stride_helps_ancestral_sampling",
     "ddim_wins_below_fifty_steps",
     "large_batches_help_hybrid_not_ddim",
+    "diffusion_covers_more_than_gan",
+    "gan_is_more_precise",
+    "only_large_diffusion_beats_gan",
 )

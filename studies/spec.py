@@ -22,20 +22,23 @@ from studies.cells import (
     laid,
     overlay,
     override,
+    refuse_seed,
     rules,
+    with_data,
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
 from studies.evaluations import SCOPES, Evaluation
 from studies.names import CLAIMS, FIGURES
 from studies.reading import placed, read, refuse_nameless
 from studies.resources import resources
+from studies.rivals import Rival, read_rivals
 
 BLOCK_KEYS = ("train", "evaluate", *VARYING)
 SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
-    "resources",
+    *("rivals", "resources"),
 )
-PRESET_KEYS = ("description", "data", "train", "evaluate", "resources")
+PRESET_KEYS = ("description", "data", "train", "evaluate", "gan", "resources")
 EVALUATIONS = ("likelihood", "samples", "gradient_noise")
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
@@ -81,6 +84,8 @@ class SweepSpec:
     """The preset's."""
     seeds: tuple[int, ...]
     arms: tuple[ArmSpec, ...]
+    rivals: tuple[Rival, ...] = ()
+    """What the arms stand beside: a GAN, or images from elsewhere."""
     figures: tuple[str, ...]
     claims: tuple[str, ...]
     resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
@@ -127,13 +132,16 @@ def read_sweep(
     preset_text, base = _document(preset_path, "a preset", PRESET_KEYS)
     sets = [_override(key, text) for key, text in overrides]
     chosen = _seeds(sweep, seeds)
+    budgets = _preset(base)
+    rivals = _rivals(sweep, budgets, sets)
     return SweepSpec(
         study=_name(sweep, "study"),
         question=_text(sweep, "question"),
         preset=name,
         description=_text(base, "description"),
         seeds=chosen,
-        arms=_arms(sweep, _preset(base), sets, len(chosen)),
+        arms=_arms(sweep, budgets, sets, len(chosen), [rival.kind for rival in rivals]),
+        rivals=rivals,
         figures=_known_names(sweep, "figures", FIGURES),
         claims=_known_names(sweep, "claims", CLAIMS),
         resources=_resources([base, sweep]),
@@ -230,6 +238,8 @@ class _Preset:
     """By kind of evaluation: its fixed settings."""
     rules: dict[str, tuple[Rule, ...]]
     """By kind of evaluation: cells that are beyond the preset's budget, if a sweep has them."""
+    gan: Node
+    """What a GAN is given, if a sweep has one."""
 
 
 def _preset(base: Node) -> _Preset:
@@ -244,6 +254,7 @@ def _preset(base: Node) -> _Preset:
         laid(train[0], train[1:]),
         {kind: _fixed(node, paths[kind], kind) for kind, node in sections.items()},
         {kind: rules(node, paths[kind], kind) for kind, node in sections.items()},
+        checked("gan", found.get("gan", Node({}, base.place)), "gan"),
     )
 
 
@@ -252,6 +263,23 @@ def _fixed(section: Node, path: str, scope: str) -> Node:
     found = children(section, path)
     fixed = {key: child for key, child in found.items() if key not in VARYING}
     return checked(scope, Node(fixed, section.place), path)
+
+
+def _rivals(sweep: Node, preset: _Preset, overrides: Sequence[Override]) -> tuple[Rival, ...]:
+    """What the arms stand beside, on the data that the preset or the whole sweep names."""
+    found = children(sweep, "")
+    if "rivals" not in found:
+        return ()
+    layers = [checked("train", found["train"], "train")] if "train" in found else []
+    over = [item for item in overrides if item.key.split(".")[:2] == ["train", "data"]]
+    train = laid(preset.train, [*layers, *overlay(Node({}, sweep.place), "train", over)])
+    return read_rivals(
+        found["rivals"],
+        data=children(train, "train")["data"],
+        gan=preset.gan,
+        samples=preset.evaluations.get("samples", Node({}, sweep.place)),
+        overrides=overrides,
+    )
 
 
 # ------------------------------------------------------------------------------------ the blocks
@@ -398,7 +426,7 @@ class _Arms:
             _some_left(block, trained, asks)
 
     def _train(self, tree: Node) -> TrainConfig:
-        _refuse_seed(tree, "train")
+        refuse_seed(tree, "train")
         train: TrainConfig = read(TrainConfig, tree, "train")
         return self._trains.setdefault(train, train)
 
@@ -448,8 +476,8 @@ class _Asked:
     def _evaluation(self, index: int, data: Node) -> tuple[Node, Evaluation]:
         key = index, id(data)
         if key not in self._read:
-            tree = _with_data(self._trees[index], data)
-            _refuse_seed(tree, self.ask.path)
+            tree = with_data(self._trees[index], data)
+            refuse_seed(tree, self.ask.path)
             self._read[key] = tree, read(SCOPES[self.ask.scope], tree, self.ask.path)
         return self._read[key]
 
@@ -480,31 +508,18 @@ def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:
             raise fault(node, where, "a cell left to run", found="every one excluded")
 
 
-def _refuse_seed(tree: Node, path: str) -> None:
-    if seed := children(tree, path).get("seed"):
-        hint = "list seeds under `seeds`: a cell trains, samples and scores with its own"
-        raise fault(seed, f"{path}.seed", "no seed here", hint=hint)
-
-
-def _with_data(tree: Node, data: Node) -> Node:
-    """A feature network is of the data that is trained on, unless it says otherwise."""
-    extractor = children(tree, "").get("extractor")
-    if extractor is None or "data" in (found := children(extractor, "extractor")):
-        return tree
-    return Node(
-        {**children(tree, ""), "extractor": Node({**found, "data": data}, extractor.place)},
-        tree.place,
-    )
-
-
 def _arms(
-    sweep: Node, preset: _Preset, overrides: Sequence[Override], seeds: int
+    sweep: Node,
+    preset: _Preset,
+    overrides: Sequence[Override],
+    seeds: int,
+    rivals: Sequence[str],
 ) -> tuple[ArmSpec, ...]:
     blocks = _blocks(sweep, preset, overrides)
     count = sum(len(b.cells) * (sum(len(a.cells) for a in b.asks) or 1) for b in blocks) * seeds
     if count > MAX_CELLS:
         raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
-    scopes = {"train", *(ask.scope for block in blocks for ask in block.asks)}
+    scopes = {"train", *(ask.scope for block in blocks for ask in block.asks), *rivals}
     for item in overrides:
         if item.scope not in scopes:
             expected = f"a setting of what the sweep does ({', '.join(sorted(scopes))})"

@@ -15,8 +15,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from iddpm.config import (
+    ExternalConfig,
     ExtractorConfig,
     FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
     LikelihoodConfig,
     SampleConfig,
@@ -36,6 +39,9 @@ TaskConfig = (
     | ScoreConfig
     | LikelihoodConfig
     | GradientNoiseConfig
+    | GanConfig
+    | GanSampleConfig
+    | ExternalConfig
 )
 
 
@@ -58,6 +64,9 @@ KINDS = {
         Kind("score", 1, ScoreConfig),
         Kind("likelihood", 1, LikelihoodConfig),
         Kind("gradient_noise", 1, GradientNoiseConfig),
+        Kind("gan", 1, GanConfig),
+        Kind("gan_sample", 1, GanSampleConfig),
+        Kind("external", 1, ExternalConfig),
     )
 }
 

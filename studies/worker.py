@@ -50,6 +50,9 @@ UNITS = {
     "features": "images",
     "score": "steps",
     "gradient_noise": "backward passes",
+    "gan": "steps",
+    "gan_sample": "images",
+    "external": "images",
 }
 """What the progress of each kind counts."""
 

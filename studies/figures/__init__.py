@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from studies.figures import (
     beta_ratio,
     class_grid,
+    model_comparison,
     quality_by_batch,
     quality_vs_steps,
     sample_grid,
@@ -36,5 +37,6 @@ FIGURES: dict[str, Drawing] = {
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
         ("class_grid", class_grid),
+        ("model_comparison", model_comparison),
     )
 }

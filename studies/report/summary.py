@@ -34,7 +34,8 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
 
 def _column(row: pd.Series) -> tuple[str, int, str]:
     title, steps = TITLES[row["metric"]], int(row["steps"])
-    shown = title if row["metric"] == "bits_per_dim" else f"{title} at {steps}"
+    at = f"{title} at {steps}" if steps else f"{title}, no chain"
+    shown = title if row["metric"] == "bits_per_dim" else at
     return row["metric"], steps, shown
 
 
