@@ -85,45 +85,45 @@ def test_an_npz_of_the_wrong_size_or_type_is_refused(
     tmp_path: Path, arrays: dict[str, Any], message: str
 ) -> None:
     np.savez(tmp_path / "samples.npz", **arrays)
-    with pytest.raises(ConfigError, match=f"^external.path: {message}"):
+    with pytest.raises(ConfigError, match=rf"^external.path: {message}"):
         describe_external(at(tmp_path / "samples.npz"))
 
 
 def test_levels_that_the_data_do_not_have_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "samples.npz", np.full((2, 8, 8, 1), 255, dtype=np.uint8))
     expected = "expected pixels of 17 levels, 0 to 16 as the data have them, found 255 in"
-    with pytest.raises(ConfigError, match=f"^external.path: {expected}"):
+    with pytest.raises(ConfigError, match=rf"^external.path: {expected}"):
         load_external(at(tmp_path / "samples.npz", data=Digits()))
 
 
 def test_what_is_not_there_or_no_npz_or_cut_short_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected an .npz file or a folder of images, found"):
+    with pytest.raises(ConfigError, match=r"expected an .npz file or a folder of images, found"):
         describe_external(at(tmp_path / "none.npz"))
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(ConfigError, match="expected an .npz file as numpy.savez writes it, found"):
+    with pytest.raises(ConfigError, match=r"expected an .npz file as numpy.savez writes it, found"):
         describe_external(at(tmp_path / "text.npz"))
     np.savez(tmp_path / "whole.npz", drawn(50, 16, 16, 3))
     (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:-500])
-    with pytest.raises(ConfigError, match="expected an .npz file as numpy.savez writes it, found"):
+    with pytest.raises(ConfigError, match=r"expected an .npz file as numpy.savez writes it, found"):
         describe_external(at(tmp_path / "cut.npz"))
 
 
 def test_a_folder_without_images_or_with_others_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="expected image files .* below .*empty, found none"):
+    with pytest.raises(ConfigError, match=r"expected image files .* below .*empty, found none"):
         describe_external(at(tmp_path / "empty"))
-    with pytest.raises(ConfigError, match="expected images of 16x16x3 .*, found 8x16x3 in .*0.png"):
+    with pytest.raises(ConfigError, match=r"expected images of 16x16x3 .*, found 8x16x3 in"):
         describe_external(at(a_folder(tmp_path / "small", drawn(1, 8, 16, 3))))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "0.png").write_text("no image")
-    with pytest.raises(ConfigError, match="expected an image that can be read, found .* broken"):
+    with pytest.raises(ConfigError, match=r"expected an image that can be read, found .* broken"):
         describe_external(at(tmp_path / "broken"))
     (tmp_path / "clear").mkdir()
     Image.fromarray(drawn(16, 16, 4), "RGBA").save(tmp_path / "clear" / "0.png")
-    with pytest.raises(ConfigError, match="expected grey or RGB images .*, found mode 'RGBA'"):
+    with pytest.raises(ConfigError, match=r"expected grey or RGB images .*, found mode 'RGBA'"):
         describe_external(at(tmp_path / "clear"))
 
 
 def test_a_set_without_a_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match="external.name: expected a name, found ' '"):
+    with pytest.raises(ConfigError, match=r"external.name: expected a name, found ' '"):
         ExternalConfig(path="x.npz", name=" ", data=PHOTOS)
