@@ -12,6 +12,7 @@ from iddpm.config import (
     ConfigError,
     GanConfig,
     GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     Simple,
@@ -123,6 +124,20 @@ def check_gradient_noise(config: GradientNoiseConfig, train: TrainConfig) -> Non
             f"objective {train.objective.kind!r} did not learn"
         )
     _check_average("gradient_noise", config.ema_decay, train)
+
+
+def check_latents(config: LatentsConfig, description: Description) -> None:
+    """Whether the data holds the image.
+
+    Raises:
+        ConfigError: If the split ends before it.
+    """
+    images = description.test_images if config.split == "test" else description.train_images
+    if config.image >= images:
+        raise ConfigError(
+            f"latents.image: expected one of the {images} images of the {config.split} split, "
+            f"counted from 0, found {config.image}"
+        )
 
 
 def check_gan(config: GanConfig, description: Description) -> None:

@@ -639,3 +639,35 @@ class ScoreConfig:
 
     def __post_init__(self) -> None:
         _require(self.neighbours >= 1, "score.neighbours", "at least 1", self.neighbours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentsConfig:
+    """One image on its way to noise: its latents x_t at evenly spaced t from 0 to T (Fig. 3).
+
+    The noise is one draw of the seed and the image, for every t and every schedule.
+    """
+
+    data: Data
+    diffusion: DiffusionConfig
+    split: Split = "test"
+    image: int = 0
+    """Its place in the split."""
+    count: int = 11
+    """Latents, the image itself (t = 0) among them."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.image >= 0, "latents.image", "at least 0", self.image)
+        _require(
+            2 <= self.count <= self.diffusion.steps + 1,
+            "latents.count",
+            f"from 2 to {self.diffusion.steps + 1}, the image and each of its steps",
+            self.count,
+        )
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The t of each latent as on paper, from 0 (the image) to T."""
+        last = self.count - 1
+        return tuple(round(place * self.diffusion.steps / last) for place in range(self.count))

@@ -13,10 +13,12 @@ from typing import Any
 from iddpm.checks import (
     check_gan,
     check_gradient_noise,
+    check_latents,
     check_likelihood,
     check_samples,
     check_training,
 )
+from iddpm.compute import training_compute
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -26,6 +28,7 @@ from iddpm.config import (
     GanConfig,
     GanSampleConfig,
     GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     Sampler,
@@ -38,7 +41,7 @@ from iddpm.data import Description, describe
 from iddpm.external import describe_external
 from iddpm.strides import kept_steps, stride_timesteps
 from studies.documents import Scalar
-from studies.evaluations import SCOPES, Evaluation, RivalSamples, SamplesConfig
+from studies.evaluations import SCOPES, Evaluation, Latents, RivalSamples, SamplesConfig
 from studies.rivals import Rival
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
@@ -53,7 +56,9 @@ class Cell:
     seed: int
     tasks: dict[str, str]
     """By role: `train` (but for images from elsewhere), then `likelihood`, `gradient_noise`, or
-    `samples` (the first shard), `features`, `score`."""
+    `samples` (the first shard), `features`, `score`. `latents` need no network, and stand alone."""
+    compute: int
+    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: not counted for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,20 +92,30 @@ def expand(spec: SweepSpec) -> Plan:
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
-    for arm in {id(arm.train): arm for arm in spec.arms}.values():
+    networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
+    for arm in networks.values():
         _check_training(arm)
     for arm in spec.arms:
         _check_evaluation(arm)
     for rival in spec.rivals:
         _check_rival(rival)
+    compute = {
+        network: training_compute(arm.train, describe(arm.train.data))
+        for network, arm in networks.items()
+    }
     tasks = _Tasks()
     cells = tuple(
-        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed))
+        Cell(
+            arm=settings,
+            seed=seed,
+            tasks=tasks.of(arm, seed),
+            compute=compute.get(id(arm.train), 0),
+        )
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )
     cells += tuple(
-        Cell(arm=settings, seed=seed, tasks=tasks.of_rival(rival, seed))
+        Cell(arm=settings, seed=seed, tasks=tasks.of_rival(rival, seed), compute=0)
         for rival, settings in zip(spec.rivals, _rival_settings(spec.rivals), strict=True)
         for seed in (spec.seeds if rival.kind == "gan" else spec.seeds[:1])
     )
@@ -177,7 +192,7 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     for cell in plan.cells:
         if "train" in cell.tasks:
             owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
-        for role in ("likelihood", "score", "gradient_noise"):
+        for role in ("likelihood", "score", "gradient_noise", "latents"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
     rows: dict[str, list[Task]] = {label: [] for label in owners.values()}
@@ -193,6 +208,9 @@ def arm_label(arm: dict[str, Scalar]) -> str:
     """An arm in words: `hybrid cosine T=1000, ancestral range, 50 steps, EMA 0.995, 256 images`."""
     if arm["evaluation"] == "train":
         return _training_label(arm)
+    if arm["evaluation"] == "latents":
+        words = [_schedule_words(arm), *_extra_words(arm, training=True), "latents"]
+        return ", ".join([*words, *_extra_words(arm, training=False)])
     parts = [_training_words(arm)]
     if arm.get("rival"):
         return f"{parts[0]}, {arm['images']} images"
@@ -217,11 +235,20 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 # ------------------------------------------------------------------------------------- checking
 
 
-def _check_training(arm: ArmSpec) -> None:
+def _trains(arm: ArmSpec) -> bool:
+    """Whether the arm needs a network."""
+    return not isinstance(arm.evaluation, Latents)
+
+
+def _described(arm: ArmSpec) -> Description:
     try:
-        description = describe(arm.train.data)
+        return describe(arm.train.data)
     except ConfigError as error:
         raise arm.origin.placed(error, "data") from error
+
+
+def _check_training(arm: ArmSpec) -> None:
+    description = _described(arm)
     try:
         check_training(arm.train, description)
     except ConfigError as error:
@@ -231,14 +258,17 @@ def _check_training(arm: ArmSpec) -> None:
 def _check_evaluation(arm: ArmSpec) -> None:
     if arm.evaluation is None:
         return
-    description = describe(arm.train.data)
+    description = _described(arm)
     try:
         if isinstance(arm.evaluation, LikelihoodConfig):
             check_likelihood(arm.evaluation, arm.train, description)
         elif isinstance(arm.evaluation, GradientNoiseConfig):
             check_gradient_noise(arm.evaluation, arm.train)
+        elif isinstance(arm.evaluation, Latents):
+            check_latents(_latents(arm.evaluation, arm.train), description)
         else:
-            check_samples(_shard(arm.evaluation, arm.evaluation.sampler), arm.train)
+            config = _counted(arm.evaluation, arm.train)
+            check_samples(_shard(config, config.sampler), arm.train)
             _check_score(arm.evaluation, description)
     except ConfigError as error:
         raise arm.origin.placed(error, _scope(arm.evaluation)) from error
@@ -319,6 +349,9 @@ class _Tasks:
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
         """Addresses by role of all that answers one cell."""
+        if isinstance(arm.evaluation, Latents):
+            shown = _latents(arm.evaluation, arm.train, seed=seed)
+            return {"latents": self._add("latents", shown, {}, arm.train.data)}
         network = self._training(arm.train, seed)
         if isinstance(arm.evaluation, LikelihoodConfig):
             return {"train": network, "likelihood": self._likelihood(arm, seed, network)}
@@ -387,6 +420,7 @@ class _Tasks:
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
     ) -> dict[str, str]:
+        config = _counted(config, train)
         sampler = config.sampler
         if config.steps == train.diffusion.steps:  # by any stride the whole chain
             sampler = replace(sampler, stride="even")
@@ -425,9 +459,19 @@ class _Tasks:
         return self._real[key]
 
 
+def _counted(config: SamplesConfig, train: TrainConfig) -> SamplesConfig:
+    """The same with its number of steps written out."""
+    return replace(config, steps=_steps(config, train))
+
+
+def _steps(config: SamplesConfig | LikelihoodConfig, train: TrainConfig) -> int:
+    return train.diffusion.steps if config.steps is None else config.steps
+
+
 def _shard(
     config: SamplesConfig, sampler: Sampler, *, seed: int = 0, first_block: int = 0
 ) -> SampleConfig:
+    assert config.steps is not None
     blocks = -(-config.images // config.block_size)
     return SampleConfig(
         sampler=sampler,
@@ -439,6 +483,17 @@ def _shard(
         last_block=min(first_block + config.shard_blocks, blocks),
         block_size=config.block_size,
         precision=config.precision,
+        seed=seed,
+    )
+
+
+def _latents(config: Latents, train: TrainConfig, *, seed: int = 0) -> LatentsConfig:
+    return LatentsConfig(
+        data=train.data,
+        diffusion=train.diffusion,
+        split=config.split,
+        image=config.image,
+        count=config.count,
         seed=seed,
     )
 
@@ -499,11 +554,15 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
 
 def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[str, Scalar]:
     evaluation = arm.evaluation
+    if not _trains(arm):
+        own = ("train.data", "train.diffusion", "latents")
+        leaves = {key: value for key, value in leaves.items() if key.startswith(own)}
     named: dict[str, Scalar] = {"evaluation": _scope(evaluation) if evaluation else "train"}
     for name, keys in SHOWN.items():
         named[name] = next((leaves[key] for key in keys if key in leaves), None)
+    if evaluation is not None:
+        named["steps"] = _steps(evaluation, arm.train)
     if isinstance(evaluation, LikelihoodConfig):
-        named["steps"] = evaluation.steps or arm.train.diffusion.steps
         named["images"] = _bounded_images(evaluation, arm.train)
     return {**named, **{key: leaves.get(key) for key in extra}}
 
@@ -539,10 +598,14 @@ def _training_words(arm: dict[str, Scalar]) -> str:
     if arm.get("rival"):
         settings = [f"{key.partition('.')[2]}={arm[key]}" for key in arm if key.startswith("gan.")]
         return ", ".join([str(arm["rival"]), *settings])
-    words = f"{arm['objective']} {arm['schedule']} T={arm['T']}"
+    words = f"{arm['objective']} {_schedule_words(arm)}"
     if arm["prediction"] != "eps":
         words += f" predicting {arm['prediction']}"
     return ", ".join([words, *_extra_words(arm, training=True)])
+
+
+def _schedule_words(arm: dict[str, Scalar]) -> str:
+    return f"{arm['schedule']} T={arm['T']}"
 
 
 def _extra_words(arm: dict[str, Scalar], *, training: bool) -> list[str]:

@@ -229,7 +229,7 @@ def _no_such_choice(members: tuple[type, ...], node: Node, path: str) -> ConfigE
     found = repr(written) if isinstance(written, str) else ""
     hint = nearest(written, names) if isinstance(written, str) else f"write {names[0]}: {{...}}"
     for name, member in kinds.items():
-        if written in _fields_of((member,)):
+        if isinstance(written, str) and written in _fields_of((member,)):
             hint = f"name the choice as well, as in {name}: {{{written}: ...}}"
     return fault(node, path, _one_of(names), found=found, hint=hint)
 

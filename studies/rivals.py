@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, fields
 from iddpm.config import ConfigError, ExternalConfig, GanConfig
 from studies.cells import Override, checked, laid, overlay, refuse_seed, with_data
 from studies.documents import Node, children, fault, only
-from studies.evaluations import RivalSamples
+from studies.evaluations import RIVALS, RivalSamples
 from studies.reading import nested, placed, read, spelled_out
 
-RIVALS: dict[str, type] = {"gan": GanConfig, "external": ExternalConfig}
 SAMPLES = "samples"
 
 

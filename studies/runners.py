@@ -27,6 +27,7 @@ from iddpm.config import (
     GanConfig,
     GanSampleConfig,
     GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     RandomNetwork,
     SampleConfig,
@@ -34,7 +35,7 @@ from iddpm.config import (
     TrainConfig,
     canonical,
 )
-from iddpm.data import describe, load
+from iddpm.data import describe, load, to_unit
 from iddpm.denoiser import Denoiser, Network
 from iddpm.draws import generator
 from iddpm.evaluation import gradient_noise as noise
@@ -62,6 +63,7 @@ UInt8Array = NDArray[np.uint8]
 EXTRACTOR = "extractor.pt"
 SAMPLES = "samples.npy"
 FEATURES = "features.npz"
+LATENTS = "latents.npy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -434,6 +436,33 @@ def _features(folder: Path) -> NDArray[np.float32]:
     return read_array(folder / FEATURES, "features")
 
 
+# --------------------------------------------------------------------------------------- latents
+
+
+def latents(work: Work) -> dict[str, Any]:
+    """One image on its way to noise, Eq. 9; leaves float32 (count, H, W, C) in `latents.npy`."""
+    config = work.task.config
+    assert isinstance(config, LatentsConfig)
+    data = load(config.data, config.split)
+    x_0 = torch.from_numpy(to_unit(data.images[config.image : config.image + 1], data.levels))
+    eps = torch.randn(x_0.shape, generator=generator(config.seed, "latents", config.image))
+    diffusion = build.diffusion(config.diffusion)
+    found = [diffusion.noised(x_0, t - 1, eps) if t else x_0 for t in config.steps]
+    array = torch.cat(found).permute(0, 2, 3, 1).numpy()
+    _save_array(work.folder / LATENTS, array)
+    alpha_bar = [1.0, *diffusion.alpha_bar.tolist()]
+    return {
+        "steps": list(config.steps),
+        "alpha_bar": [alpha_bar[t] for t in config.steps],
+        "alpha_bar_halfway": alpha_bar[config.diffusion.steps // 2],
+        "sha256": _sha256(array),
+        "recipe": {
+            "image": f"{config.data.kind}/{config.split} {config.image}",
+            "noise": f"seed {config.seed}",
+        },
+    }
+
+
 # ---------------------------------------------------------------------------------------- rivals
 
 
@@ -529,6 +558,7 @@ RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "score": score,
     "likelihood": likelihood,
     "gradient_noise": gradient_noise,
+    "latents": latents,
     "gan": gan,
     "gan_sample": gan_sample,
     "external": external,

@@ -8,7 +8,7 @@ settings of the arm, and every grouping here holds it fixed.
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pandas as pd
@@ -40,6 +40,7 @@ MEASURED = (
     "standard_error",
     "recipe",
     "training_steps",
+    "compute",
     "state",
     "reason",
     "address",
@@ -63,6 +64,8 @@ class Tables:
     results: pd.DataFrame
     steps: pd.DataFrame
     samples: pd.DataFrame
+    latents: pd.DataFrame = field(default_factory=pd.DataFrame)
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def tables(store: Store, study: str) -> Tables:
@@ -73,6 +76,8 @@ def tables(store: Store, study: str) -> Tables:
         results=results(store, study),
         steps=steps_table(store, study),
         samples=samples_table(store, study),
+        latents=latents_table(store, study),
+        losses=losses_table(store, study),
     )
 
 
@@ -84,7 +89,8 @@ def results(store: Store, study: str) -> pd.DataFrame:
 
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
     whole numbers everywhere: a bound or a training is over all T steps unless it says otherwise. A
-    rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T.
+    rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T. `compute`
+    is the multiply-adds of the whole training, forwards and back.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
@@ -108,13 +114,16 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     shared = {
         **_arm(cell),
         "seed": cell["seed"],
-        "training_steps": None if trained is None else _steps(store, trained),
+        "training_steps": 0 if trained is None else _steps(store, trained),
+        "compute": cell.get("compute"),  # a study recorded by an older version has none
         "state": state,
         "reason": reason,
         "address": address,
     }
     if role == "score":
         measured = _sample_rows(result)
+    elif role == "latents":
+        measured = iter([_latents_row(result)])
     elif role == "likelihood":
         measured = _bound_rows(result, _training(store, cell))
     elif role == "gradient_noise":
@@ -184,6 +193,13 @@ def _shared(value: float | None, result: Mapping[str, Any] | None) -> dict[str, 
     if result is None:
         return {}
     return {"value": value, "images": result["images"], "recipe": _recipe(result)}
+
+
+def _latents_row(result: Mapping[str, Any] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"metric": "alpha_bar_halfway"}
+    if result is not None:
+        row |= {"value": result["alpha_bar_halfway"], "recipe": _recipe(result)}
+    return row
 
 
 def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -307,12 +323,82 @@ def _drawn_shards(store: Store, cell: Mapping[str, Any]) -> list[tuple[str, dict
     return found
 
 
+# ------------------------------------------------------------------------------------- latents
+
+
+def latents_table(store: Store, study: str) -> pd.DataFrame:
+    """One row per latent of each finished cell: the arm's columns, seed, step, ᾱ, where it lies.
+
+    `step` is t as on paper, 0 for the image itself; `place` is the latent's index in the array at
+    `path`.
+    """
+    cells = store.study(study)["cells"]
+    rows = [
+        {
+            **_arm(cell),
+            "seed": cell["seed"],
+            "path": store.folder(address) / "latents.npy",
+            **latent,
+        }
+        for cell in cells
+        if (address := cell["tasks"].get("latents")) and (result := store.result(address))
+        for latent in _latents(result)
+    ]
+    columns = [*ARM, *_swept(cells), "seed", "place", "step", "alpha_bar", "path"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for place, (step, signal) in enumerate(zip(result["steps"], result["alpha_bar"], strict=True)):
+        yield {"place": place, "step": step, "alpha_bar": signal}
+
+
+# ------------------------------------------------------------------------- losses while training
+
+NETWORK = ("objective", "schedule", "T", "prediction")
+
+
+def losses_table(store: Store, study: str) -> pd.DataFrame:
+    """The bound while training, in bits/dim: one row per (network, seed, window of steps).
+
+    `bits_per_dim` is T times the mean over a window's images of the bound's term at their drawn
+    step, with dropout, raw weights and unclipped x_0: an estimate of L_vlb without its constant
+    prior term. Each term carries its weight 1 / (T p_t), which is 1 for uniform draws (Eq. 18), so
+    the estimate is unbiased however t is drawn. It is NaN for L_simple, which knows no bound, and
+    for a window without a finite loss. `step` is the window's last, `images_seen` counts those of
+    all steps up to it.
+    """
+    cells = store.study(study)["cells"]
+    names = [*NETWORK, *(name for name in _swept(cells) if name.startswith("train."))]
+    networks = {cell["tasks"]["train"]: cell for cell in cells if "train" in cell["tasks"]}
+    frames = [_loss_frame(store, cell, names) for cell in networks.values()]
+    columns = [*names, "seed", "training_steps", "step", "images_seen", "bits_per_dim"]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return whole.reindex(columns=columns)
+
+
+def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.DataFrame:
+    training, result = _training(store, cell), store.result(cell["tasks"]["train"])
+    curve = {"step": []} if result is None else result["loss_curve"]
+    terms = pd.Series(curve.get("vlb", [None] * len(curve["step"])), dtype=float)
+    frame = pd.DataFrame({"step": curve["step"]}, dtype=int)
+    return frame.assign(
+        **{name: cell["arm"].get(name) for name in names},
+        seed=cell["seed"],
+        training_steps=training.steps,
+        images_seen=frame["step"] * training.batch_size,
+        bits_per_dim=training.diffusion.steps * terms,
+    )
+
+
 # ------------------------------------------------------------------------------------ groupings
 
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named."""
-    others = {"study", "evaluation", "part", "step", "mean", *DRAWN, *MEASURED, *without}
+    own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
+    of_losses = ("images_seen", "bits_per_dim")
+    others = {*own, *of_losses, *DRAWN, *MEASURED, *without}
     return [column for column in table.columns if column not in others]
 
 
@@ -321,6 +407,12 @@ def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
     same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
     lengths = table.groupby(same, dropna=False)["training_steps"]
     return table["training_steps"] == lengths.transform("max")
+
+
+def network_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of a table that tell one trained network from another, seeds apart."""
+    swept = [column for column in table.columns if str(column).startswith("train.")]
+    return [column for column in NETWORK if column in table.columns] + swept
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

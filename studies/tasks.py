@@ -21,6 +21,7 @@ from iddpm.config import (
     GanConfig,
     GanSampleConfig,
     GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     ScoreConfig,
@@ -39,6 +40,7 @@ TaskConfig = (
     | ScoreConfig
     | LikelihoodConfig
     | GradientNoiseConfig
+    | LatentsConfig
     | GanConfig
     | GanSampleConfig
     | ExternalConfig
@@ -64,6 +66,7 @@ KINDS = {
         Kind("score", 1, ScoreConfig),
         Kind("likelihood", 1, LikelihoodConfig),
         Kind("gradient_noise", 1, GradientNoiseConfig),
+        Kind("latents", 1, LatentsConfig),
         Kind("gan", 1, GanConfig),
         Kind("gan_sample", 1, GanSampleConfig),
         Kind("external", 1, ExternalConfig),

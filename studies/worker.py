@@ -50,6 +50,7 @@ UNITS = {
     "features": "images",
     "score": "steps",
     "gradient_noise": "backward passes",
+    "latents": "images",
     "gan": "steps",
     "gan_sample": "images",
     "external": "images",

@@ -7,11 +7,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studies.figures import (
+    alpha_bar,
     beta_ratio,
     class_grid,
+    latents,
     model_comparison,
+    model_size,
+    objective_table,
     quality_by_batch,
     quality_vs_steps,
+    sample_count,
     sample_grid,
     vlb_terms,
 )
@@ -36,7 +41,12 @@ FIGURES: dict[str, Drawing] = {
         ("quality_vs_steps", quality_vs_steps),
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
+        ("alpha_bar", alpha_bar),
+        ("latents", latents),
+        ("model_size", model_size),
         ("class_grid", class_grid),
+        ("objective_table", objective_table),
+        ("sample_count", sample_count),
         ("model_comparison", model_comparison),
     )
 }

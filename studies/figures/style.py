@@ -60,6 +60,7 @@ COLOURS = {
 MARKERS = {"beta": "o", "beta_tilde": "s", "learned": "v", "range": "^", "ddim": "D"}
 DASHED: Any = (0, (4, 1.6))
 PATTERNS: dict[str, Any] = {"simple": DASHED, "hybrid": "solid", "vlb": (0, (1, 1.2))}
+SCHEDULES = {"linear": PALETTE[0], "cosine": PALETTE[1]}
 BAND_ALPHA = 0.18
 
 

@@ -16,12 +16,15 @@ from studies.paper.published import (
     settings_of,
 )
 from studies.paper.sampling_steps import fig_8_numbers
+from studies.paper.scaling import FIG_10_LAWS, fig_10_numbers
 
 __all__ = [
     "FIG_2",
+    "FIG_10_LAWS",
     "INCEPTION",
     "Published",
     "fig_8_numbers",
+    "fig_10_numbers",
     "numbers",
     "reasons_against",
     "same_cell",

@@ -32,6 +32,7 @@ GOLDEN: dict[tuple[str, int], tuple[float, ...]] = {
     ("gan_sample", 1): (10.3359375,),
     ("external", 1): (7.88541667,),
     ("likelihood", 1): (1.82318818e-05, 4.20753932, 5.17796147, 4.31008520),
+    ("latents", 1): (1.0, 0.493843590, 3.74719548e-05, 0.997336805),
 }
 
 RIVALS = """
@@ -39,7 +40,9 @@ rivals:
   - gan: {latent: 2, channels: 4, batch_size: 4, ema_decay: 0.5, steps: 3}
   - external: {name: made elsewhere, path: PATH}
 """
-NOISE = "evaluate:\n  - gradient_noise: {draws: 4, blocks: 4, block_size: 2}"
+ALSO = """evaluate:
+  - gradient_noise: {draws: 4, blocks: 4, block_size: 2}
+  - latents: {count: 3}"""
 
 
 def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, ...]:
@@ -53,6 +56,8 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
         case "likelihood":
             bounds = result["variances"].values()
             return (result["prior"]["mean"], *(b["bits_per_dim"]["mean"] for b in bounds))
+        case "latents":
+            return (*result["alpha_bar"], float(np.load(folder / "latents.npy").std()))
         case "sample" | "gan_sample" | "external":
             return (float(np.load(folder / "samples.npy").mean()),)
         case "features":
@@ -70,11 +75,11 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, ...]]:
     """The numbers of the first task of each kind."""
     folder = tmp_path_factory.mktemp("golden")
-    asked = SWEEP.replace("[simple, hybrid]", "[hybrid]").replace("evaluate:", NOISE)
+    text = SWEEP.replace("[simple, hybrid]", "[hybrid]").replace("evaluate:", ALSO)
     elsewhere = folder / "elsewhere.npz"
     np.savez(elsewhere, np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8, 1) % 17)
     rivals = RIVALS.replace("PATH", str(elsewhere))
-    sweep = write_sweep(folder, asked + rivals, PRESET)
+    sweep = write_sweep(folder, text + rivals, PRESET)
     store = folder / "store"
     options = ["--seeds", "0", "--executor", "inline", "--store", str(store)]
     assert run.main([str(sweep), *options]) == 0
