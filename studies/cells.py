@@ -206,6 +206,28 @@ def laid(under: Node, layers: Sequence[Node]) -> Node:
     return under
 
 
+def refuse_seed(tree: Node, path: str) -> None:
+    """Refuse a seed among the settings of a section.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    if seed := children(tree, path).get("seed"):
+        hint = "list seeds under `seeds`: a cell trains, samples and scores with its own"
+        raise fault(seed, f"{path}.seed", "no seed here", hint=hint)
+
+
+def with_data(tree: Node, data: Node) -> Node:
+    """A feature network is of the data that is trained on, unless it says otherwise."""
+    extractor = children(tree, "").get("extractor")
+    if extractor is None or "data" in (found := children(extractor, "extractor")):
+        return tree
+    return Node(
+        {**children(tree, ""), "extractor": Node({**found, "data": data}, extractor.place)},
+        tree.place,
+    )
+
+
 # ------------------------------------------------------------------------------------ their parts
 
 _Part = tuple[str, Node, Node]
