@@ -26,7 +26,8 @@ from iddpm.config import (
     Stride,
     TrainConfig,
 )
-from iddpm.data import Description, describe
+from iddpm.data import Description, describe, outline
+from iddpm.parameters import training_parameters
 from iddpm.strides import kept_steps, stride_timesteps
 from studies.documents import Scalar
 from studies.evaluations import SCOPES, Evaluation, SamplesConfig
@@ -64,6 +65,8 @@ class Cost:
     arm: str
     tasks: int
     training_steps: int
+    parameters: int | None
+    """Of the network that the row trains; None: it trains none."""
     network_calls: int
     """One call is the network applied to one image once."""
 
@@ -71,12 +74,19 @@ class Cost:
 # ------------------------------------------------------------------------------- public things
 
 
-def expand(spec: SweepSpec) -> Plan:
+def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
     """The tasks and cells of a sweep.
+
+    Args:
+        spec: The sweep.
+        outlined: Whether data that are not on disk may be what their config declares. Such a plan
+            can be looked at, not run: the addresses of tasks that read them are none.
 
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
+    if not outlined:
+        _check_presence(spec)
     for arm in {id(arm.train): arm for arm in spec.arms}.values():
         _check_training(arm)
     for arm in spec.arms:
@@ -166,7 +176,8 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     for address, label in owners.items():
         if address not in done:
             rows[label].append(plan.tasks[address])
-    counted = [_cost(plan, label, tasks) for label, tasks in rows.items()]
+    sizes = _sizes(plan, owners)
+    counted = [_cost(plan, label, tasks, sizes.get(label)) for label, tasks in rows.items()]
     whole = [plan.tasks[address] for address in owners if address not in done]
     return [*counted, _cost(plan, "total", whole)]
 
@@ -197,9 +208,18 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 # ------------------------------------------------------------------------------------- checking
 
 
+def _check_presence(spec: SweepSpec) -> None:
+    """Refuse to plan a run on data that are not on disk."""
+    for arm in {arm.train.data: arm for arm in spec.arms}.values():
+        try:
+            describe(arm.train.data)
+        except ConfigError as error:
+            raise arm.origin.placed(error, "data") from error
+
+
 def _check_training(arm: ArmSpec) -> None:
     try:
-        description = describe(arm.train.data)
+        description = outline(arm.train.data)
     except ConfigError as error:
         raise arm.origin.placed(error, "data") from error
     try:
@@ -211,7 +231,7 @@ def _check_training(arm: ArmSpec) -> None:
 def _check_evaluation(arm: ArmSpec) -> None:
     if arm.evaluation is None:
         return
-    description = describe(arm.train.data)
+    description = outline(arm.train.data)
     try:
         if isinstance(arm.evaluation, LikelihoodConfig):
             check_likelihood(arm.evaluation, arm.train, description)
@@ -227,7 +247,7 @@ def _check_evaluation(arm: ArmSpec) -> None:
 def _check_score(config: SamplesConfig, description: Description) -> None:
     """The feature network fits the images, and there are as many real ones as are asked for."""
     extractor, reference = config.extractor, config.reference
-    own = describe(extractor.data)
+    own = outline(extractor.data)
     if isinstance(extractor, Classifier) and own.classes is None:
         raise ConfigError(
             "samples.extractor: expected data with labels, found none in "
@@ -252,7 +272,7 @@ def _scope(evaluation: Evaluation) -> str:
 
 
 def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
-    return config.images or _images_of(describe(train.data), config.split)
+    return config.images or _images_of(outline(train.data), config.split)
 
 
 def _images_of(description: Description, split: Split) -> int:
@@ -286,7 +306,7 @@ class _Tasks:
     def _add(
         self, kind: str, config: TaskConfig, needs: dict[str, str], data: Data | None = None
     ) -> str:
-        digests = () if data is None else (("data", describe(data).digest),)
+        digests = () if data is None else (("data", outline(data).digest),)
         task = Task(kind=kind, config=config, needs=tuple(needs.items()), digests=digests)
         self.by_address.setdefault(task.address, task)
         return task.address
@@ -335,7 +355,7 @@ class _Tasks:
         if key not in self._real:
             extractor = self._add("extractor", config.extractor, {}, config.extractor.data)
             real = FeaturesConfig(
-                images=images or _images_of(describe(data), split), data=data, split=split
+                images=images or _images_of(outline(data), split), data=data, split=split
             )
             features = self._add("features", real, {"extractor": extractor}, data)
             self._real[key] = extractor, features
@@ -465,10 +485,24 @@ def _claim(plan: Plan, address: str, label: str, owners: dict[str, str]) -> None
         _claim(plan, need, label, owners)
 
 
-def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
+def _sizes(plan: Plan, owners: dict[str, str]) -> dict[str, int]:
+    """Parameters of the network that each row trains."""
+    trained = {
+        label: config
+        for address, label in owners.items()
+        if isinstance(config := plan.tasks[address].config, TrainConfig)
+    }
+    return {
+        label: training_parameters(config, outline(config.data))
+        for label, config in trained.items()
+    }
+
+
+def _cost(plan: Plan, label: str, tasks: Sequence[Task], parameters: int | None = None) -> Cost:
     return Cost(
         arm=label,
         tasks=len(tasks),
+        parameters=parameters,
         training_steps=sum(
             training_steps(task.config) - steps_before(task, plan.tasks.__getitem__)
             for task in tasks

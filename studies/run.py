@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from iddpm.config import ConfigError
+from iddpm.data import missing
 from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies import executors
@@ -130,9 +131,10 @@ def _console() -> Console:
 
 
 def _planned(path: Path, options: argparse.Namespace) -> Plan:
-    return expand(
-        read_sweep(path, preset=options.preset, overrides=options.overrides, seeds=options.seeds)
+    sweep = read_sweep(
+        path, preset=options.preset, overrides=options.overrides, seeds=options.seeds
     )
+    return expand(sweep, outlined=options.dry_run)
 
 
 def _tasks(plans: Sequence[Plan]) -> dict[str, Task]:
@@ -247,6 +249,13 @@ def _print_submission(submission: slurm.Submission) -> None:
 # ---------------------------------------------------------------------------------------- dry run
 
 
+def _absent(plan: Plan) -> Iterator[str]:
+    """What has to be put where before the plan can be run."""
+    for data in {arm.train.data for arm in plan.spec.arms}:
+        if (sentence := missing(data)) is not None:
+            yield sentence
+
+
 def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
     tasks = _tasks(plans)
     states = {address: store.state(address) for address in tasks}
@@ -254,12 +263,16 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
     console = _console()
     for plan in plans:
         table = Table(title=f"{plan.study}: what is left to do")
-        for i, column in enumerate(("arm", "tasks", "training steps", "network calls")):
+        for i, column in enumerate(
+            ("arm", "tasks", "parameters", "training steps", "network calls")
+        ):
             table.add_column(column, justify="left" if i == 0 else "right")
         for cost in costs(plan, done=done):
-            counts = (cost.tasks, cost.training_steps, cost.network_calls)
-            table.add_row(cost.arm, *(f"{count:,}" for count in counts))
+            counts = (cost.tasks, cost.parameters, cost.training_steps, cost.network_calls)
+            table.add_row(cost.arm, *("" if n is None else f"{n:,}" for n in counts))
         console.print(table)
+    for sentence in sorted({text for plan in plans for text in _absent(plan)}):
+        print(f"This plan goes by what is declared; to run it is refused for now. {sentence}")
     print("A network call is of one image; a training step is of one batch, forwards and back.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
     if options.retry:

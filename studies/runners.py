@@ -30,6 +30,7 @@ from iddpm.config import (
     ScoreConfig,
     TrainConfig,
     canonical,
+    data_name,
 )
 from iddpm.data import describe, load
 from iddpm.denoiser import Denoiser, Network
@@ -252,7 +253,7 @@ def likelihood(work: Work) -> dict[str, Any]:
             should_stop=work.should_stop,
         )
     recipe = {
-        "split": f"{trained.data.kind}/{config.split}",
+        "split": f"{data_name(trained.data)}/{config.split}",
         "images": len(images),
         "clip": config.clip,
         "weights": _weights_role(config.ema_decay),
@@ -298,7 +299,7 @@ def gradient_noise(work: Work) -> dict[str, Any]:
         should_stop=work.should_stop,
     )
     recipe = {
-        "split": f"{trained.data.kind}/train",
+        "split": f"{data_name(trained.data)}/train",
         "loss": "the training's" if config.objective is None else canonical(config.objective),
         "timesteps": "uniform",
         "weights": _weights_role(config.ema_decay),
@@ -360,7 +361,7 @@ def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, s
         ValueError: If there are fewer than were asked for.
     """
     if config.data is not None:
-        origin = {"source": f"{config.data.kind}/{config.split}"}
+        origin = {"source": f"{data_name(config.data)}/{config.split}"}
         images = load(config.data, config.split).images
     else:
         roles = [role for role in work.parents if role.startswith("samples/")]

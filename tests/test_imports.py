@@ -30,7 +30,17 @@ HOMES = {
 }
 """Each heavy library and the only places that may import it."""
 
-TORCH_FREE = ("config", "checks", "data", "draws", "files", "interruption", "schedules", "strides")
+TORCH_FREE = (
+    "config",
+    "checks",
+    "data",
+    "draws",
+    "files",
+    "interruption",
+    "parameters",
+    "schedules",
+    "strides",
+)
 """Rooms of iddpm that planning needs."""
 
 
