@@ -565,7 +565,25 @@ class RandomNetwork:
             _require(value >= 1, f"extractor.{name}", "at least 1", value)
 
 
-ExtractorConfig = Classifier | RandomNetwork
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inception:
+    """Features of Inception-V3 with the weights of 2015-12-05, over which a distance is an FID."""
+
+    kind: Literal["inception"] = "inception"
+    path: str = field(default="data/pt_inception-2015-12-05-6726825d.pth", metadata=NOT_HASHED)
+    sha256: str = "6726825d"
+    """First digits of the file's sha256, as hex; its name carries the first eight."""
+
+    def __post_init__(self) -> None:
+        _require(
+            bool(re.fullmatch(r"[0-9a-f]{8,64}", self.sha256)),
+            "extractor.sha256",
+            "8 to 64 hexadecimal digits",
+            self.sha256,
+        )
+
+
+ExtractorConfig = Classifier | RandomNetwork | Inception
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from iddpm.checks import check_gradient_noise, check_likelihood, check_samples, check_training
@@ -18,6 +19,7 @@ from iddpm.config import (
     ExtractorConfig,
     FeaturesConfig,
     GradientNoiseConfig,
+    Inception,
     LikelihoodConfig,
     SampleConfig,
     Sampler,
@@ -26,9 +28,10 @@ from iddpm.config import (
     Stride,
     TrainConfig,
 )
-from iddpm.data import Description, describe, outline
+from iddpm.data import Description, describe, missing, outline
 from iddpm.parameters import training_parameters
 from iddpm.strides import kept_steps, stride_timesteps
+from iddpm.weights_file import check_weights
 from studies.documents import Scalar
 from studies.evaluations import SCOPES, Evaluation, SamplesConfig
 from studies.spec import ArmSpec, SweepSpec
@@ -124,6 +127,17 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
     return {task.address: task for one in once.values() for task in links.get(one.address, [one])}
 
 
+def absent(plan: Plan) -> list[str]:
+    """What has to be put where before the plan can be run, a sentence for each."""
+    sentences = {missing(arm.train.data) for arm in plan.spec.arms} - {None}
+    for weights in _weights(plan.spec):
+        try:
+            check_weights(Path(weights.path), weights.sha256)
+        except ConfigError as error:
+            sentences.add(str(error))
+    return sorted(text for text in sentences if text)
+
+
 def waves(plan: Plan) -> list[list[str]]:
     """Addresses in groups that can each run at once when those before them are done."""
     depths: dict[str, int] = {}
@@ -209,12 +223,27 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 
 
 def _check_presence(spec: SweepSpec) -> None:
-    """Refuse to plan a run on data that are not on disk."""
+    """Refuse to plan a run on data or weights that are not on disk."""
     for arm in {arm.train.data: arm for arm in spec.arms}.values():
         try:
             describe(arm.train.data)
         except ConfigError as error:
             raise arm.origin.placed(error, "data") from error
+    for weights, arm in _weights(spec).items():
+        try:
+            check_weights(Path(weights.path), weights.sha256)
+        except ConfigError as error:
+            raise arm.origin.placed(error, "samples") from error
+
+
+def _weights(spec: SweepSpec) -> dict[Inception, ArmSpec]:
+    """The files of weights that arms are scored with, each with one of the arms."""
+    return {
+        arm.evaluation.extractor: arm
+        for arm in spec.arms
+        if isinstance(arm.evaluation, SamplesConfig)
+        and isinstance(arm.evaluation.extractor, Inception)
+    }
 
 
 def _check_training(arm: ArmSpec) -> None:
@@ -247,6 +276,19 @@ def _check_evaluation(arm: ArmSpec) -> None:
 def _check_score(config: SamplesConfig, description: Description) -> None:
     """The feature network fits the images, and there are as many real ones as are asked for."""
     extractor, reference = config.extractor, config.reference
+    available = _images_of(description, reference.split)
+    if reference.images is not None and reference.images > available:
+        raise ConfigError(
+            f"samples.reference.images: expected at most the {available} images of the "
+            f"{reference.split} split, found {reference.images}"
+        )
+    if isinstance(extractor, Inception):
+        if (description.channels, description.levels) != (3, 256):
+            raise ConfigError(
+                "samples.extractor: expected images of 3 channels and 256 levels for 'inception', "
+                f"found {description.channels} and {description.levels}; use another extractor"
+            )
+        return
     own = outline(extractor.data)
     if isinstance(extractor, Classifier) and own.classes is None:
         raise ConfigError(
@@ -258,12 +300,6 @@ def _check_score(config: SamplesConfig, description: Description) -> None:
         raise ConfigError(
             "samples.extractor.data: expected images of the trained data's channels, size and "
             f"levels {shapes[1]}, found {shapes[0]}"
-        )
-    available = _images_of(description, reference.split)
-    if reference.images is not None and reference.images > available:
-        raise ConfigError(
-            f"samples.reference.images: expected at most the {available} images of the "
-            f"{reference.split} split, found {reference.images}"
         )
 
 
@@ -353,7 +389,8 @@ class _Tasks:
         split, images = config.reference.split, config.reference.images
         key = data, config.extractor, split, images
         if key not in self._real:
-            extractor = self._add("extractor", config.extractor, {}, config.extractor.data)
+            made_for = None if isinstance(config.extractor, Inception) else config.extractor.data
+            extractor = self._add("extractor", config.extractor, {}, made_for)
             real = FeaturesConfig(
                 images=images or _images_of(outline(data), split), data=data, split=split
             )

@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from iddpm.config import ConfigError
-from iddpm.data import missing
 from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies import executors
 from studies.console import counted, fail, watching
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
-from studies.plan import Plan, chained, costs, expand, record
+from studies.plan import Plan, absent, chained, costs, expand, record
 from studies.resources import override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError
@@ -249,13 +248,6 @@ def _print_submission(submission: slurm.Submission) -> None:
 # ---------------------------------------------------------------------------------------- dry run
 
 
-def _absent(plan: Plan) -> Iterator[str]:
-    """What has to be put where before the plan can be run."""
-    for data in {arm.train.data for arm in plan.spec.arms}:
-        if (sentence := missing(data)) is not None:
-            yield sentence
-
-
 def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
     tasks = _tasks(plans)
     states = {address: store.state(address) for address in tasks}
@@ -271,8 +263,8 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
             counts = (cost.tasks, cost.parameters, cost.training_steps, cost.network_calls)
             table.add_row(cost.arm, *("" if n is None else f"{n:,}" for n in counts))
         console.print(table)
-    for sentence in sorted({text for plan in plans for text in _absent(plan)}):
-        print(f"This plan goes by what is declared; to run it is refused for now. {sentence}")
+    for sentence in sorted({text for plan in plans for text in absent(plan)}):
+        print(f"Planned as declared; a run is refused until this is there. {sentence}")
     print("A network call is of one image; a training step is of one batch, forwards and back.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
     if options.retry:

@@ -24,6 +24,7 @@ from iddpm.config import (
     Classifier,
     FeaturesConfig,
     GradientNoiseConfig,
+    Inception,
     LikelihoodConfig,
     RandomNetwork,
     SampleConfig,
@@ -321,7 +322,7 @@ def _weights_role(ema_decay: float | None) -> str:
 def extractor(work: Work) -> dict[str, Any]:
     """The network that features are read from; leaves it in `extractor.pt`."""
     config = work.task.config
-    assert isinstance(config, Classifier | RandomNetwork)
+    assert isinstance(config, Classifier | RandomNetwork | Inception)
     made = make_extractor(config, progress=work.progress, should_stop=work.should_stop)
     save_extractor(work.folder / EXTRACTOR, config, made)
     return made.as_json()
@@ -331,7 +332,7 @@ def features(work: Work) -> dict[str, Any]:
     """Features and moments of drawn or of real images; leaves them in `features.npz`."""
     config, made = work.task.config, work.parent_tasks["extractor"].config
     assert isinstance(config, FeaturesConfig)
-    assert isinstance(made, Classifier | RandomNetwork)
+    assert isinstance(made, Classifier | RandomNetwork | Inception)
     weights = work.parents["extractor"] / EXTRACTOR
     with _of_a_finished_task(weights):
         read_by = load_extractor(weights, made)
@@ -339,7 +340,7 @@ def features(work: Work) -> dict[str, Any]:
     found = extract(
         read_by.network.to(work.device),
         images,
-        levels=describe(made.data).levels,
+        levels=read_by.levels,
         block_size=config.block_size,
     )
     summary = moments(found)
@@ -350,6 +351,7 @@ def features(work: Work) -> dict[str, Any]:
         "images": len(images),
         "sha256": _sha256(found),
         "extractor": f"{read_by.name}:{read_by.sha256[:8]}",
+        "resize": read_by.resize,
         **origin,
     }
 
@@ -407,7 +409,7 @@ def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
         "reference_images": real["images"],
         "images": drawn["images"],
         "weights": drawn["weights"],
-        "resize": "none",
+        "resize": drawn.get("resize", "none"),
         "neighbours": config.neighbours,
     }
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iddpm.config import ConfigError, Data, TrainConfig
+from iddpm.config import ConfigError, Data, Inception, TrainConfig
 from studies.cells import (
     MAX_CELLS,
     VARYING,
@@ -519,6 +519,8 @@ def _with_data(tree: Node, data: Node) -> Node:
     extractor = children(tree, "").get("extractor")
     if extractor is None or "data" in (found := children(extractor, "extractor")):
         return tree
+    if "kind" in found and found["kind"].value == Inception.__dataclass_fields__["kind"].default:
+        return tree  # it comes as it is
     return Node(
         {**children(tree, ""), "extractor": Node({**found, "data": data}, extractor.place)},
         tree.place,
