@@ -1,7 +1,8 @@
 """What the arms of a study are called on a page: short names that tell each from the others.
 
 An arm is named by its objective and by how its Σ or its sampler is chosen. Any other setting is
-said only where it differs between arms that would otherwise share a name.
+said only where it differs between arms that would otherwise share a name; but where some networks
+of a study were trained with importance sampling of t, those are called resampled, as in Fig. 6.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,17 @@ OBJECTIVES = {"simple": "L_simple", "hybrid": "L_hybrid", "vlb": "L_vlb"}
 MODES = (*VARIANCES, "ddim")
 """How a chain chooses its noise: one of the variances, or DDIM."""
 
-NAMED = ("objective", "variance", "sampler", "eta")
+COUNTED = {
+    "train.steps": "training step",
+    "train.network.model_channels": "channel",
+    "train.network.heads": "head",
+}
+"""Settings that are told as numbers of something."""
+
+TIMESTEPS = "train.timesteps"
+"""The column that says how t was drawn in training, where that differs within a study."""
+
+NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta")
 """Columns that the short name already tells."""
 
 
@@ -36,9 +47,23 @@ def mode(arm: pd.Series) -> str:
     return "" if pd.isna(variance) else str(variance)
 
 
+def is_resampled(arm: "pd.Series | Mapping[str, Any]") -> bool:
+    """Whether the study says of this arm that its network drew t by importance (Eq. 18)."""
+    return bool(arm.get(TIMESTEPS) == "loss_second_moment")
+
+
+def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
+    """The objective as the paper names it: `L_vlb`, `L_vlb (resampled)`; empty if it has none."""
+    if "objective" not in arm:
+        return ""
+    return OBJECTIVES[arm["objective"]] + (" (resampled)" if is_resampled(arm) else "")
+
+
 def short_name(arm: pd.Series) -> str:
     """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
-    objective = OBJECTIVES[arm["objective"]] if "objective" in arm else ""
+    if pd.isna(arm.get("objective", "")):  # no network: the schedule is all there is
+        return f"{arm['schedule']} schedule"
+    objective = objective_name(arm)
     chosen = mode(arm)
     if chosen == "ddim":
         eta = float(arm["eta"])
@@ -63,19 +88,26 @@ def setting(column: str, value: Any) -> str:
     if column == "ema_decay":
         return "raw weights" if pd.isna(value) else f"EMA {value:g}"
     if column in ("schedule", "stride"):
-        return f"{value} {column}"
+        return f"{str(value).replace('_', ' ')} {column}"
     if column == "steps":
         return f"{value:,} steps"
-    if column == "train.steps":
-        return f"{value:,} training steps"
+    if column in COUNTED:
+        return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
+    if column == "likelihood.split":
+        return {"train": "training images", "test": "test images"}[value]
+    if column == "train.network.class_conditional":
+        return "class-conditional" if value else "unconditional"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
-def rank(arm: pd.Series) -> tuple[int, int]:
-    """Where an arm stands in a list: by objective, then by Σ, DDIM last."""
+def rank(arm: pd.Series) -> tuple[int, bool, int]:
+    """Where an arm stands in a list: by objective, resampled last, then by Σ, DDIM last."""
     objective = arm.get("objective", "simple")
-    return list(OBJECTIVES).index(objective), ("", *MODES).index(mode(arm))
+    if pd.isna(objective):
+        return -1, False, 0
+    place = list(OBJECTIVES).index(objective)
+    return place, is_resampled(arm), ("", *MODES).index(mode(arm))
 
 
 def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -96,3 +128,26 @@ def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
                 names[alike.index] += [f", {setting(column, value)}" for value in alike[column]]
     ranks = pd.Series(range(len(arms)), arms.index)
     return table.assign(arm=groups.map(names), rank=groups.map(ranks))
+
+
+def apart(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The table with the same two columns as `labelled`, where the figure says what all arms share.
+
+    An arm is named by nothing but what differs among them, and keeps its place in the study.
+
+    Args:
+        table: Rows of any number of arms.
+        columns: The columns that make up an arm.
+    """
+    groups = table.groupby(columns, sort=False, dropna=False).ngroup()
+    arms = table[columns].astype(object)[~groups.duplicated()].set_axis(groups.unique())
+    differing = [c for c in columns if arms[c].nunique(dropna=False) > 1]
+    said = [c for c in differing if c not in NAMED]
+    names = {
+        group: ", ".join(
+            [short_name(arm)] * (len(said) < len(differing) or not said)
+            + [setting(column, arm[column]) for column in said]
+        )
+        for group, arm in arms.iterrows()
+    }
+    return table.assign(arm=groups.map(names), rank=groups)

@@ -10,6 +10,13 @@ FIGURES = (
     "quality_vs_steps",
     "sample_grid",
     "quality_by_batch",
+    "alpha_bar",
+    "latents",
+    "model_size",
+    "class_grid",
+    "objective_table",
+    "sample_count",
+    "nll_vs_steps",
 )
 
 CLAIMS = (
@@ -24,4 +31,18 @@ CLAIMS = (
     "even_stride_helps_ancestral_sampling",
     "ddim_wins_below_fifty_steps",
     "large_batches_help_hybrid_not_ddim",
+    "linear_destroys_information_early",
+    "cosine_falls_evenly_between_its_ends",
+    "first_cosine_noise_is_below_a_pixel_bin",
+    "quality_follows_a_power_law_of_compute",
+    "larger_networks_are_better",
+    "longer_chain_lowers_nll",
+    "cosine_lowers_nll",
+    "vlb_gives_lowest_nll",
+    "vlb_worsens_samples",
+    "hybrid_keeps_quality",
+    "more_samples_lower_distance",
+    "even_stride_costs_likelihood",
+    "first_steps_win_back_likelihood",
+    "learned_sigma_has_the_best_short_bound",
 )

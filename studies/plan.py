@@ -11,7 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from iddpm.checks import check_gradient_noise, check_likelihood, check_samples, check_training
+from iddpm.checks import (
+    check_gradient_noise,
+    check_latents,
+    check_likelihood,
+    check_samples,
+    check_training,
+)
+from iddpm.compute import training_compute
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -20,6 +27,7 @@ from iddpm.config import (
     FeaturesConfig,
     GradientNoiseConfig,
     Inception,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     Sampler,
@@ -33,7 +41,7 @@ from iddpm.parameters import training_parameters
 from iddpm.strides import kept_steps, stride_timesteps
 from iddpm.weights_file import check_weights
 from studies.documents import Scalar
-from studies.evaluations import SCOPES, Evaluation, SamplesConfig
+from studies.evaluations import SCOPES, Evaluation, Latents, SamplesConfig
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
 
@@ -47,7 +55,9 @@ class Cell:
     seed: int
     tasks: dict[str, str]
     """By role: `train`, then `likelihood`, `gradient_noise`, or `samples` (the first shard),
-    `features`, `score`."""
+    `features`, `score`. `latents` need no network, and stand alone."""
+    compute: int
+    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +100,23 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
     """
     if not outlined:
         _check_presence(spec)
-    for arm in {id(arm.train): arm for arm in spec.arms}.values():
+    networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
+    for arm in networks.values():
         _check_training(arm)
     for arm in spec.arms:
         _check_evaluation(arm)
+    compute = {
+        network: training_compute(arm.train, outline(arm.train.data))
+        for network, arm in networks.items()
+    }
     tasks = _Tasks()
     cells = tuple(
-        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed))
+        Cell(
+            arm=settings,
+            seed=seed,
+            tasks=tasks.of(arm, seed),
+            compute=compute.get(id(arm.train), 0),
+        )
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )
@@ -182,8 +202,9 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     """
     owners: dict[str, str] = {}
     for cell in plan.cells:
-        owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
-        for role in ("likelihood", "score", "gradient_noise"):
+        if "train" in cell.tasks:
+            owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
+        for role in ("likelihood", "score", "gradient_noise", "latents"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
     rows: dict[str, list[Task]] = {label: [] for label in owners.values()}
@@ -200,6 +221,9 @@ def arm_label(arm: dict[str, Scalar]) -> str:
     """An arm in words: `hybrid cosine T=1000, ancestral range, 50 steps, EMA 0.995, 256 images`."""
     if arm["evaluation"] == "train":
         return _training_label(arm)
+    if arm["evaluation"] == "latents":
+        words = [_schedule_words(arm), *_extra_words(arm, training=True), "latents"]
+        return ", ".join([*words, *_extra_words(arm, training=False)])
     parts = [_training_words(arm)]
     if arm["evaluation"] == "gradient_noise":
         return ", ".join([*parts, "gradient noise", *_extra_words(arm, training=False)])
@@ -246,11 +270,20 @@ def _weights(spec: SweepSpec) -> dict[Inception, ArmSpec]:
     }
 
 
-def _check_training(arm: ArmSpec) -> None:
+def _trains(arm: ArmSpec) -> bool:
+    """Whether the arm needs a network."""
+    return not isinstance(arm.evaluation, Latents)
+
+
+def _described(arm: ArmSpec) -> Description:
     try:
-        description = outline(arm.train.data)
+        return outline(arm.train.data)
     except ConfigError as error:
         raise arm.origin.placed(error, "data") from error
+
+
+def _check_training(arm: ArmSpec) -> None:
+    description = _described(arm)
     try:
         check_training(arm.train, description)
     except ConfigError as error:
@@ -260,14 +293,17 @@ def _check_training(arm: ArmSpec) -> None:
 def _check_evaluation(arm: ArmSpec) -> None:
     if arm.evaluation is None:
         return
-    description = outline(arm.train.data)
+    description = _described(arm)
     try:
         if isinstance(arm.evaluation, LikelihoodConfig):
             check_likelihood(arm.evaluation, arm.train, description)
         elif isinstance(arm.evaluation, GradientNoiseConfig):
             check_gradient_noise(arm.evaluation, arm.train)
+        elif isinstance(arm.evaluation, Latents):
+            check_latents(_latents(arm.evaluation, arm.train), description)
         else:
-            check_samples(_shard(arm.evaluation, arm.evaluation.sampler), arm.train)
+            config = _counted(arm.evaluation, arm.train)
+            check_samples(_shard(config, config.sampler), arm.train)
             _check_score(arm.evaluation, description)
     except ConfigError as error:
         raise arm.origin.placed(error, _scope(arm.evaluation)) from error
@@ -328,6 +364,9 @@ class _Tasks:
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
         """Addresses by role of all that answers one cell."""
+        if isinstance(arm.evaluation, Latents):
+            shown = _latents(arm.evaluation, arm.train, seed=seed)
+            return {"latents": self._add("latents", shown, {}, arm.train.data)}
         network = self._training(arm.train, seed)
         if isinstance(arm.evaluation, LikelihoodConfig):
             return {"train": network, "likelihood": self._likelihood(arm, seed, network)}
@@ -366,6 +405,7 @@ class _Tasks:
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
     ) -> dict[str, str]:
+        config = _counted(config, train)
         sampler = config.sampler
         if config.steps == train.diffusion.steps:  # by any stride the whole chain
             sampler = replace(sampler, stride="even")
@@ -399,9 +439,19 @@ class _Tasks:
         return self._real[key]
 
 
+def _counted(config: SamplesConfig, train: TrainConfig) -> SamplesConfig:
+    """The same with its number of steps written out."""
+    return replace(config, steps=_steps(config, train))
+
+
+def _steps(config: SamplesConfig | LikelihoodConfig, train: TrainConfig) -> int:
+    return train.diffusion.steps if config.steps is None else config.steps
+
+
 def _shard(
     config: SamplesConfig, sampler: Sampler, *, seed: int = 0, first_block: int = 0
 ) -> SampleConfig:
+    assert config.steps is not None
     blocks = -(-config.images // config.block_size)
     return SampleConfig(
         sampler=sampler,
@@ -413,6 +463,17 @@ def _shard(
         last_block=min(first_block + config.shard_blocks, blocks),
         block_size=config.block_size,
         precision=config.precision,
+        seed=seed,
+    )
+
+
+def _latents(config: Latents, train: TrainConfig, *, seed: int = 0) -> LatentsConfig:
+    return LatentsConfig(
+        data=train.data,
+        diffusion=train.diffusion,
+        split=config.split,
+        image=config.image,
+        count=config.count,
         seed=seed,
     )
 
@@ -473,11 +534,15 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
 
 def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[str, Scalar]:
     evaluation = arm.evaluation
+    if not _trains(arm):
+        own = ("train.data", "train.diffusion", "latents")
+        leaves = {key: value for key, value in leaves.items() if key.startswith(own)}
     named: dict[str, Scalar] = {"evaluation": _scope(evaluation) if evaluation else "train"}
     for name, keys in SHOWN.items():
         named[name] = next((leaves[key] for key in keys if key in leaves), None)
+    if isinstance(evaluation, SamplesConfig | LikelihoodConfig):
+        named["steps"] = _steps(evaluation, arm.train)
     if isinstance(evaluation, LikelihoodConfig):
-        named["steps"] = evaluation.steps or arm.train.diffusion.steps
         named["images"] = _bounded_images(evaluation, arm.train)
     return {**named, **{key: leaves.get(key) for key in extra}}
 
@@ -490,10 +555,14 @@ def _training_label(arm: dict[str, Scalar]) -> str:
 
 
 def _training_words(arm: dict[str, Scalar]) -> str:
-    words = f"{arm['objective']} {arm['schedule']} T={arm['T']}"
+    words = f"{arm['objective']} {_schedule_words(arm)}"
     if arm["prediction"] != "eps":
         words += f" predicting {arm['prediction']}"
     return ", ".join([words, *_extra_words(arm, training=True)])
+
+
+def _schedule_words(arm: dict[str, Scalar]) -> str:
+    return f"{arm['schedule']} T={arm['T']}"
 
 
 def _extra_words(arm: dict[str, Scalar], *, training: bool) -> list[str]:

@@ -25,6 +25,7 @@ from iddpm.config import (
     FeaturesConfig,
     GradientNoiseConfig,
     Inception,
+    LatentsConfig,
     LikelihoodConfig,
     RandomNetwork,
     SampleConfig,
@@ -33,7 +34,7 @@ from iddpm.config import (
     canonical,
     data_name,
 )
-from iddpm.data import describe, load
+from iddpm.data import describe, load, to_unit
 from iddpm.denoiser import Denoiser, Network
 from iddpm.draws import generator
 from iddpm.evaluation import gradient_noise as noise
@@ -58,6 +59,7 @@ UInt8Array = NDArray[np.uint8]
 EXTRACTOR = "extractor.pt"
 SAMPLES = "samples.npy"
 FEATURES = "features.npz"
+LATENTS = "latents.npy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,11 +167,18 @@ def sample(work: Work) -> dict[str, Any]:
         finished.append(np.load(path, allow_pickle=False))
     images = np.concatenate(finished)
     _save_array(work.folder / SAMPLES, images)
-    return {
+    drawn = {
         "images": len(images),
         "sha256": _sha256(images),
         "network_calls": len(images) * steps,
     }
+    classes = _classes(trained)
+    return drawn if classes is None else {**drawn, "classes": classes}
+
+
+def _classes(trained: TrainConfig) -> int | None:
+    """How many labels the network is told apart; None: it is told none."""
+    return describe(trained.data).classes if trained.network.class_conditional else None
 
 
 def block_of_images(
@@ -183,10 +192,10 @@ def block_of_images(
     data = describe(trained.data)
     shape = (config.block_size, data.channels, data.size, data.size)
     x_T = torch.randn(shape, generator=generator(config.seed, "x_T", block)).to(device)
-    given = None
-    if trained.network.class_conditional and data.classes is not None:
+    classes, given = _classes(trained), None
+    if classes is not None:
         places = torch.arange(block * config.block_size, (block + 1) * config.block_size)
-        given = Conditioning(labels=(places % data.classes).to(device))
+        given = Conditioning(labels=(places % classes).to(device))
     with arithmetic(config.precision, device):
         x_0 = draw(x_T, generator(config.seed, "reverse", block, device=device), given)
     return to_uint8(x_0, data.levels).cpu().numpy()
@@ -418,6 +427,33 @@ def _features(folder: Path) -> NDArray[np.float32]:
     return read_array(folder / FEATURES, "features")
 
 
+# --------------------------------------------------------------------------------------- latents
+
+
+def latents(work: Work) -> dict[str, Any]:
+    """One image on its way to noise, Eq. 9; leaves float32 (count, H, W, C) in `latents.npy`."""
+    config = work.task.config
+    assert isinstance(config, LatentsConfig)
+    data = load(config.data, config.split)
+    x_0 = torch.from_numpy(to_unit(data.images[config.image : config.image + 1], data.levels))
+    eps = torch.randn(x_0.shape, generator=generator(config.seed, "latents", config.image))
+    diffusion = build.diffusion(config.diffusion)
+    found = [diffusion.noised(x_0, t - 1, eps) if t else x_0 for t in config.steps]
+    array = torch.cat(found).permute(0, 2, 3, 1).numpy()
+    _save_array(work.folder / LATENTS, array)
+    alpha_bar = [1.0, *diffusion.alpha_bar.tolist()]
+    return {
+        "steps": list(config.steps),
+        "alpha_bar": [alpha_bar[t] for t in config.steps],
+        "alpha_bar_halfway": alpha_bar[config.diffusion.steps // 2],
+        "sha256": _sha256(array),
+        "recipe": {
+            "image": f"{data_name(config.data)}/{config.split} {config.image}",
+            "noise": f"seed {config.seed}",
+        },
+    }
+
+
 # ----------------------------------------------------------------------------------------- files
 
 
@@ -439,5 +475,6 @@ RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "score": score,
     "likelihood": likelihood,
     "gradient_noise": gradient_noise,
+    "latents": latents,
 }
 """What does the tasks of each kind."""

@@ -27,9 +27,18 @@ from studies.cells import (
     strongest,
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
-from studies.evaluations import SCOPES, Evaluation
+from studies.evaluations import SCOPES, Evaluation, Latents
 from studies.names import CLAIMS, FIGURES
-from studies.presets import PRESET_KEYS, Base, ForSweep, Preset, When, fixed, read_preset
+from studies.presets import (
+    EVALUATIONS,
+    PRESET_KEYS,
+    Base,
+    ForSweep,
+    Preset,
+    When,
+    fixed,
+    read_preset,
+)
 from studies.reading import placed, read
 from studies.resources import resources
 
@@ -38,7 +47,6 @@ SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
     "resources",
 )
-EVALUATIONS = ("likelihood", "samples", "gradient_noise")
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
 """Where presets lie when none stand beside the sweep."""
@@ -354,7 +362,7 @@ class _Arms:
         self._overrides = overrides
         self._used: set[Rule] = set()
         self._trains: dict[TrainConfig, TrainConfig] = {}
-        self._arms: dict[tuple[int, Evaluation | None], ArmSpec] = {}
+        self._arms: dict[tuple[object, Evaluation | None], ArmSpec] = {}
 
     def gathered(self) -> tuple[ArmSpec, ...]:
         """All of them.
@@ -425,7 +433,10 @@ class _Arms:
             found = f"two alike ({settings or 'nothing varies'})"
             raise fault(node, arm.origin.path, "each cell once", found=found)
         seen.add(key)
-        self._arms.setdefault(key, arm)
+        if isinstance(arm.evaluation, Latents):  # of all the training, these are what it looks at
+            self._arms.setdefault(((arm.train.data, arm.train.diffusion), arm.evaluation), arm)
+        else:
+            self._arms.setdefault(key, arm)
 
 
 _Key = tuple[int, tuple[When, ...]]

@@ -8,12 +8,12 @@ settings of the arm, and every grouping here holds it fixed.
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args
 
 import pandas as pd
 
-from iddpm.config import TrainConfig
+from iddpm.config import LearnedVariance, TrainConfig
 from studies.intervals import half_width_per_deviation
 from studies.store import Store
 
@@ -40,10 +40,12 @@ MEASURED = (
     "standard_error",
     "recipe",
     "training_steps",
+    "compute",
     "state",
     "reason",
     "address",
 )
+DRAWN = ("path", "shards", "classes", "levels")
 UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
 """Why a gradient's noise scale has no value."""
 SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
@@ -62,6 +64,8 @@ class Tables:
     results: pd.DataFrame
     steps: pd.DataFrame
     samples: pd.DataFrame
+    latents: pd.DataFrame = field(default_factory=pd.DataFrame)
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def tables(store: Store, study: str) -> Tables:
@@ -72,6 +76,8 @@ def tables(store: Store, study: str) -> Tables:
         results=results(store, study),
         steps=steps_table(store, study),
         samples=samples_table(store, study),
+        latents=latents_table(store, study),
+        losses=losses_table(store, study),
     )
 
 
@@ -83,7 +89,7 @@ def results(store: Store, study: str) -> pd.DataFrame:
 
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `T` and
     `steps` are whole numbers everywhere: a bound or a training is over all T steps unless it says
-    otherwise.
+    otherwise. `compute` is the multiply-adds of the whole training, forwards and back.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
@@ -101,20 +107,23 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     """The rows of one cell; without a result they hold no value, and say why."""
     role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
     address = cell["tasks"][role]
-    training = _training(store, cell)
+    training = _training(store, cell) if "train" in cell["tasks"] else None
     result = store.result(address)
     state, reason = ("done", "") if result is not None else _gap(store, address)
     shared = {
         **_arm(cell),
         "seed": cell["seed"],
-        "training_steps": training.steps,
+        "training_steps": training.steps if training else 0,
+        "compute": cell.get("compute"),  # a study recorded by an older version has none
         "state": state,
         "reason": reason,
         "address": address,
     }
     if role == "score":
         measured = _sample_rows(result)
-    elif role == "likelihood":
+    elif role == "latents":
+        measured = iter([_latents_row(result)])
+    elif training and role == "likelihood":
         measured = _bound_rows(result, training)
     elif role == "gradient_noise":
         measured = _noise_rows(result)
@@ -170,6 +179,13 @@ def _shared(value: float | None, result: Mapping[str, Any] | None) -> dict[str, 
     if result is None:
         return {}
     return {"value": value, "images": result["images"], "recipe": _recipe(result)}
+
+
+def _latents_row(result: Mapping[str, Any] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"metric": "alpha_bar_halfway"}
+    if result is not None:
+        row |= {"value": result["alpha_bar_halfway"], "recipe": _recipe(result)}
+    return row
 
 
 def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -259,16 +275,106 @@ def _term_frames(store: Store, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame
 
 
 def samples_table(store: Store, study: str) -> pd.DataFrame:
-    """Where the first images of each samples cell lie: the arm's columns, seed, path and levels."""
+    """Where the images of each samples cell lie: the arm's columns, seed, and what is drawn from.
+
+    `path` is the file of the first images, None until they are drawn; `shards` are the files of all
+    images that follow one another from there; image i has the label i modulo `classes`, which is
+    None where no label was asked for.
+    """
     cells = [c for c in store.study(study)["cells"] if c["arm"]["evaluation"] == "samples"]
     rows = []
     for cell in cells:
-        address = store.task(cell["tasks"]["features"]).parents["samples/0"]
-        done = store.result(address) is not None
-        path = store.folder(address) / "samples.npy" if done else None
-        levels = 17 if _training(store, cell).data.kind == "digits" else 256
-        rows.append({**_arm(cell), "seed": cell["seed"], "path": path, "levels": levels})
-    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", "path", "levels"])
+        drawn = _drawn_shards(store, cell)
+        shards = tuple(store.folder(address) / "samples.npy" for address, _ in drawn)
+        row = {
+            "seed": cell["seed"],
+            "path": shards[0] if shards else None,
+            "shards": shards,
+            "classes": drawn[0][1].get("classes") if drawn else None,
+            "levels": 17 if _training(store, cell).data.kind == "digits" else 256,
+        }
+        rows.append({**_arm(cell), **row})
+    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", *DRAWN])
+
+
+def _drawn_shards(store: Store, cell: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Address and result of each finished shard of a cell's samples, up to the first gap."""
+    parents = store.task(cell["tasks"]["features"]).parents
+    found = []
+    for role, address in parents.items():
+        if role.startswith("samples/"):
+            if (result := store.result(address)) is None:
+                break
+            found.append((address, result))
+    return found
+
+
+# ------------------------------------------------------------------------------------- latents
+
+
+def latents_table(store: Store, study: str) -> pd.DataFrame:
+    """One row per latent of each finished cell: the arm's columns, seed, step, ᾱ, where it lies.
+
+    `step` is t as on paper, 0 for the image itself; `place` is the latent's index in the array at
+    `path`.
+    """
+    cells = store.study(study)["cells"]
+    rows = [
+        {
+            **_arm(cell),
+            "seed": cell["seed"],
+            "path": store.folder(address) / "latents.npy",
+            **latent,
+        }
+        for cell in cells
+        if (address := cell["tasks"].get("latents")) and (result := store.result(address))
+        for latent in _latents(result)
+    ]
+    columns = [*ARM, *_swept(cells), "seed", "place", "step", "alpha_bar", "path"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for place, (step, signal) in enumerate(zip(result["steps"], result["alpha_bar"], strict=True)):
+        yield {"place": place, "step": step, "alpha_bar": signal}
+
+
+# ------------------------------------------------------------------------- losses while training
+
+NETWORK = ("objective", "schedule", "T", "prediction")
+
+
+def losses_table(store: Store, study: str) -> pd.DataFrame:
+    """The bound while training, in bits/dim: one row per (network, seed, window of steps).
+
+    `bits_per_dim` is T times the mean over a window's images of the bound's term at their drawn
+    step, with dropout, raw weights and unclipped x_0: an estimate of L_vlb without its constant
+    prior term. Each term carries its weight 1 / (T p_t), which is 1 for uniform draws (Eq. 18), so
+    the estimate is unbiased however t is drawn. It is NaN for L_simple, which knows no bound, and
+    for a window without a finite loss. `step` is the window's last, `images_seen` counts those of
+    all steps up to it.
+    """
+    cells = store.study(study)["cells"]
+    names = [*NETWORK, *(name for name in _swept(cells) if name.startswith("train."))]
+    networks = {cell["tasks"]["train"]: cell for cell in cells if "train" in cell["tasks"]}
+    frames = [_loss_frame(store, cell, names) for cell in networks.values()]
+    columns = [*names, "seed", "training_steps", "step", "images_seen", "bits_per_dim"]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return whole.reindex(columns=columns)
+
+
+def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.DataFrame:
+    training, result = _training(store, cell), store.result(cell["tasks"]["train"])
+    curve = {"step": []} if result is None else result["loss_curve"]
+    terms = pd.Series(curve.get("vlb", [None] * len(curve["step"])), dtype=float)
+    frame = pd.DataFrame({"step": curve["step"]}, dtype=int)
+    return frame.assign(
+        **{name: cell["arm"].get(name) for name in names},
+        seed=cell["seed"],
+        training_steps=training.steps,
+        images_seen=frame["step"] * training.batch_size,
+        bits_per_dim=training.diffusion.steps * terms,
+    )
 
 
 # ------------------------------------------------------------------------------------ groupings
@@ -276,7 +382,9 @@ def samples_table(store: Store, study: str) -> pd.DataFrame:
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named."""
-    others = {"study", "evaluation", "part", "step", "mean", "path", "levels", *MEASURED, *without}
+    own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
+    of_losses = ("images_seen", "bits_per_dim")
+    others = {*own, *of_losses, *DRAWN, *MEASURED, *without}
     return [column for column in table.columns if column not in others]
 
 
@@ -285,6 +393,19 @@ def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
     same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
     lengths = table.groupby(same, dropna=False)["training_steps"]
     return table["training_steps"] == lengths.transform("max")
+
+
+def network_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of a table that tell one trained network from another, seeds apart."""
+    swept = [column for column in table.columns if str(column).startswith("train.")]
+    return [column for column in NETWORK if column in table.columns] + swept
+
+
+def of_own_variance(bounds: pd.DataFrame) -> pd.DataFrame:
+    """The rows of bounds but those that read a network that learned its Σ with another."""
+    learned = bounds["variance"].isin(get_args(LearnedVariance))
+    has_learned = learned.groupby(bounds["address"]).transform("any").astype(bool)
+    return bounds[learned | ~has_learned]
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

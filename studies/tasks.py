@@ -18,6 +18,7 @@ from iddpm.config import (
     ExtractorConfig,
     FeaturesConfig,
     GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     ScoreConfig,
@@ -36,6 +37,7 @@ TaskConfig = (
     | ScoreConfig
     | LikelihoodConfig
     | GradientNoiseConfig
+    | LatentsConfig
 )
 
 
@@ -58,6 +60,7 @@ KINDS = {
         Kind("score", 1, ScoreConfig),
         Kind("likelihood", 1, LikelihoodConfig),
         Kind("gradient_noise", 1, GradientNoiseConfig),
+        Kind("latents", 1, LatentsConfig),
     )
 }
 

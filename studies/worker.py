@@ -50,6 +50,7 @@ UNITS = {
     "features": "images",
     "score": "steps",
     "gradient_noise": "backward passes",
+    "latents": "images",
 }
 """What the progress of each kind counts."""
 

@@ -18,6 +18,7 @@ HOMES = {
     "pandas": (
         "studies/tables.py",
         "studies/labels.py",
+        "studies/table_rows.py",
         "studies/claims/",
         "studies/figures/",
         "studies/report/",
@@ -33,6 +34,7 @@ HOMES = {
 TORCH_FREE = (
     "config",
     "checks",
+    "compute",
     "data",
     "draws",
     "files",
@@ -40,6 +42,7 @@ TORCH_FREE = (
     "parameters",
     "schedules",
     "strides",
+    "weights_file",
 )
 """Rooms of iddpm that planning needs."""
 

@@ -27,8 +27,7 @@ SWEEP = "sweeps/sigma_ablation.yaml"
 RUN = f"python -m studies.run {SWEEP}"
 
 OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MARKERS", "ARGS", "SWEEP")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
-"""Without what a make that runs these tests passes on to the makes in them."""
+"""What a make that runs these tests passes on to the makes in them, and must not."""
 
 PRESET = """
 description: hardly trained, and sampled for ten steps alone
@@ -49,7 +48,9 @@ evaluate:
     ema_decay: 0.9
     extractor: {extractor}
     reference: {{images: 16}}
-    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}, {{steps: 1000}}]
+    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}]
+sweeps:
+  sigma_ablation: {{"blocks[1].train.steps": 2}}
 """
 EXTRACTORS = {
     "digits": "{classifier: {channels: 4, features: 4, steps: 3}}",
@@ -128,10 +129,11 @@ def tiny_checkout(folder: Path) -> Path:
 def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The command as a person types it in that folder, with the environment active."""
     path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env={**ENVIRONMENT, "PATH": path, "PYTHONPATH": str(ROOT)},
+        env={**inherited, "PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,

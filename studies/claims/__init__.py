@@ -8,7 +8,18 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 Each room holds what the paper says of one subject.
 """
 
-from studies.claims import bound_terms, learned_range, sampling, schedules, sigma
+from studies.claims import (
+    bound_terms,
+    learned_range,
+    objectives,
+    sample_count,
+    sampling,
+    scaling,
+    schedules,
+    short_bounds,
+    sigma,
+    signal_left,
+)
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
 
@@ -20,6 +31,11 @@ CLAIMS: dict[str, Claim] = {
     **sigma.CLAIMS,
     **learned_range.CLAIMS,
     **sampling.CLAIMS,
+    **signal_left.CLAIMS,
+    **scaling.CLAIMS,
+    **objectives.CLAIMS,
+    **sample_count.CLAIMS,
+    **short_bounds.CLAIMS,
 }
 
 

@@ -6,7 +6,20 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import beta_ratio, quality_by_batch, quality_vs_steps, sample_grid, vlb_terms
+from studies.figures import (
+    alpha_bar,
+    beta_ratio,
+    class_grid,
+    latents,
+    model_size,
+    nll_vs_steps,
+    objective_table,
+    quality_by_batch,
+    quality_vs_steps,
+    sample_count,
+    sample_grid,
+    vlb_terms,
+)
 from studies.tables import Tables
 
 
@@ -28,5 +41,12 @@ FIGURES: dict[str, Drawing] = {
         ("quality_vs_steps", quality_vs_steps),
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
+        ("alpha_bar", alpha_bar),
+        ("latents", latents),
+        ("model_size", model_size),
+        ("class_grid", class_grid),
+        ("objective_table", objective_table),
+        ("sample_count", sample_count),
+        ("nll_vs_steps", nll_vs_steps),
     )
 }

@@ -60,6 +60,7 @@ COLOURS = {
 MARKERS = {"beta": "o", "beta_tilde": "s", "learned": "v", "range": "^", "ddim": "D"}
 DASHED: Any = (0, (4, 1.6))
 PATTERNS: dict[str, Any] = {"simple": DASHED, "hybrid": "solid", "vlb": (0, (1, 1.2))}
+SCHEDULES = {"linear": PALETTE[0], "cosine": PALETTE[1]}
 BAND_ALPHA = 0.18
 
 
@@ -136,6 +137,12 @@ def lighter(colour: str, place: int) -> str:
     share = 1 - 0.65**place
     red, green, blue = (part + share * (1 - part) for part in to_rgb(colour))
     return str(to_hex((red, green, blue)))
+
+
+def in_lines(arm: object) -> str:
+    """The name of an arm, what follows its objective and Σ on a second line."""
+    first, rest = str(arm).split(", ")[:2], str(arm).split(", ")[2:]
+    return "\n".join(mathematical(", ".join(parts)) for parts in (first, rest) if parts)
 
 
 def mathematical(label: object) -> str:

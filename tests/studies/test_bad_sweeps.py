@@ -10,7 +10,9 @@ import pytest
 from iddpm.config import ConfigError
 from studies import documents
 from studies.documents import MAX_BYTES
+from studies.evaluations import SCOPES
 from studies.plan import expand
+from studies.presets import EVALUATIONS
 from studies.spec import read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
@@ -174,7 +176,8 @@ VALUES = {
         "found 0"
     ),
     inside("[10, 100]", "[10, many]"): (
-        "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number, found 'many'"
+        "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number or null, "
+        "found 'many'"
     ),
     sampling("steps: 10\nimages: 3"): (
         "sweep.yaml:11: evaluate[1].samples.images: expected more than the 3 neighbours of a "
@@ -331,8 +334,8 @@ CELLS = {
         "write - samples: {...}"
     ),
     inside("likelihood: {}", "{likelihood: {}, samples: {}}"): (
-        "sweep.yaml:8: evaluate[0]: expected one of likelihood or samples, found a mapping of "
-        "'likelihood', 'samples'"
+        f"sweep.yaml:8: evaluate[0]: expected one of {' or '.join(EVALUATIONS)}, found a mapping "
+        "of 'likelihood', 'samples'"
     ),
 }
 
@@ -619,17 +622,16 @@ def test_a_preset_that_does_not_exist_is_refused(tmp_path: Path, name: str) -> N
     )
 
 
+BEGINNINGS = ", ".join(f"{scope}." for scope in SCOPES)
 OVERRIDES = {
     ("train.stepz", "3"): (
         "--set train.stepz=3: train.stepz: no such field; did you mean 'steps'?"
     ),
     ("steps", "3"): (
-        "--set steps=3: steps: expected a key that begins with train., samples., likelihood., "
-        "found 'steps'"
+        f"--set steps=3: steps: expected a key that begins with {BEGINNINGS}, found 'steps'"
     ),
     ("train", "3"): (
-        "--set train=3: train: expected a key that begins with train., samples., likelihood., "
-        "found 'train'"
+        f"--set train=3: train: expected a key that begins with {BEGINNINGS}, found 'train'"
     ),
     ("train.steps", "ten"): (
         "--set train.steps=ten: train.steps: expected a whole number, found 'ten'"

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -160,16 +161,7 @@ def test_the_end_of_the_training_alone_counts_for_a_hundred_steps() -> None:
     frame = pd.concat([early, late], ignore_index=True)
     frame["train.steps"] = frame["training_steps"]
     whole = study(as_in_the_paper)
-    finding = judge(
-        "hundred_steps_are_nearly_enough",
-        Tables(
-            study=whole.study,
-            record=whole.record,
-            results=frame,
-            steps=whole.steps,
-            samples=whole.samples,
-        ),
-    )
+    finding = judge("hundred_steps_are_nearly_enough", replace(whole, results=frame))
     assert finding.verdict == "supported"
     assert len(finding.measurements) == 2  # of two batches, by the even stride
 

@@ -17,6 +17,7 @@ from iddpm.config import (
     Folder,
     GradientNoiseConfig,
     Hybrid,
+    LatentsConfig,
     LikelihoodConfig,
     LossSecondMoment,
     Npz,
@@ -119,6 +120,23 @@ FROZEN = {
             split="train", images=10, steps=25, stride="even_plus_first", clip=False
         ),
         needs=NETWORK,
+        digests=DATA,
+    ),
+    "latents-bf44d31e625b260e": Task(
+        kind="latents",
+        config=LatentsConfig(data=Digits(), diffusion=DiffusionConfig(schedule="linear")),
+        digests=DATA,
+    ),
+    "latents-c84e41299196596e": Task(
+        kind="latents",
+        config=LatentsConfig(
+            data=Photos(),
+            diffusion=DiffusionConfig(steps=40),
+            split="train",
+            image=7,
+            count=9,
+            seed=2,
+        ),
         digests=DATA,
     ),
 }
