@@ -27,6 +27,7 @@ from iddpm.config import (
     GanConfig,
     GanSampleConfig,
     GradientNoiseConfig,
+    Inception,
     LatentsConfig,
     LikelihoodConfig,
     RandomNetwork,
@@ -34,6 +35,7 @@ from iddpm.config import (
     ScoreConfig,
     TrainConfig,
     canonical,
+    data_name,
 )
 from iddpm.data import describe, load, to_unit
 from iddpm.denoiser import Denoiser, Network
@@ -276,7 +278,7 @@ def likelihood(work: Work) -> dict[str, Any]:
             should_stop=work.should_stop,
         )
     recipe = {
-        "split": f"{trained.data.kind}/{config.split}",
+        "split": f"{data_name(trained.data)}/{config.split}",
         "images": len(images),
         "clip": config.clip,
         "weights": _weights_role(config.ema_decay),
@@ -322,7 +324,7 @@ def gradient_noise(work: Work) -> dict[str, Any]:
         should_stop=work.should_stop,
     )
     recipe = {
-        "split": f"{trained.data.kind}/train",
+        "split": f"{data_name(trained.data)}/train",
         "loss": "the training's" if config.objective is None else canonical(config.objective),
         "timesteps": "uniform",
         "weights": _weights_role(config.ema_decay),
@@ -344,7 +346,7 @@ def _weights_role(ema_decay: float | None) -> str:
 def extractor(work: Work) -> dict[str, Any]:
     """The network that features are read from; leaves it in `extractor.pt`."""
     config = work.task.config
-    assert isinstance(config, Classifier | RandomNetwork)
+    assert isinstance(config, Classifier | RandomNetwork | Inception)
     made = make_extractor(config, progress=work.progress, should_stop=work.should_stop)
     save_extractor(work.folder / EXTRACTOR, config, made)
     return made.as_json()
@@ -354,7 +356,7 @@ def features(work: Work) -> dict[str, Any]:
     """Features and moments of drawn or of real images; leaves them in `features.npz`."""
     config, made = work.task.config, work.parent_tasks["extractor"].config
     assert isinstance(config, FeaturesConfig)
-    assert isinstance(made, Classifier | RandomNetwork)
+    assert isinstance(made, Classifier | RandomNetwork | Inception)
     weights = work.parents["extractor"] / EXTRACTOR
     with _of_a_finished_task(weights):
         read_by = load_extractor(weights, made)
@@ -362,7 +364,7 @@ def features(work: Work) -> dict[str, Any]:
     found = extract(
         read_by.network.to(work.device),
         images,
-        levels=describe(made.data).levels,
+        levels=read_by.levels,
         block_size=config.block_size,
     )
     summary = moments(found)
@@ -373,6 +375,7 @@ def features(work: Work) -> dict[str, Any]:
         "images": len(images),
         "sha256": _sha256(found),
         "extractor": f"{read_by.name}:{read_by.sha256[:8]}",
+        "resize": read_by.resize,
         **origin,
     }
 
@@ -384,7 +387,7 @@ def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, s
         ValueError: If there are fewer than were asked for.
     """
     if config.data is not None:
-        origin = {"source": f"{config.data.kind}/{config.split}"}
+        origin = {"source": f"{data_name(config.data)}/{config.split}"}
         images = load(config.data, config.split).images
     else:
         roles = [role for role in work.parents if role.startswith("samples/")]
@@ -436,7 +439,7 @@ def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
         "reference_images": real["images"],
         "images": drawn["images"],
         "weights": drawn["weights"],
-        "resize": "none",
+        "resize": drawn.get("resize", "none"),
         "neighbours": config.neighbours,
     }
 
@@ -466,7 +469,7 @@ def latents(work: Work) -> dict[str, Any]:
         "alpha_bar_halfway": alpha_bar[config.diffusion.steps // 2],
         "sha256": _sha256(array),
         "recipe": {
-            "image": f"{config.data.kind}/{config.split} {config.image}",
+            "image": f"{data_name(config.data)}/{config.split} {config.image}",
             "noise": f"seed {config.seed}",
         },
     }
