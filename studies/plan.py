@@ -510,7 +510,7 @@ class _Tasks:
         features = self._add("features", FeaturesConfig(images=config.images), needs)
         score = self._add(
             "score",
-            ScoreConfig(neighbours=config.neighbours),
+            ScoreConfig(neighbours=config.neighbours, metrics=config.metrics),
             {"generated": features, "reference": reference},
         )
         return {"samples": shards[0], "features": features, "score": score}

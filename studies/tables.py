@@ -13,7 +13,7 @@ from typing import Any, cast, get_args
 
 import pandas as pd
 
-from iddpm.config import Data, ExternalConfig, GanConfig, LearnedVariance, TrainConfig
+from iddpm.config import Data, ExternalConfig, GanConfig, LearnedVariance, ScoreConfig, TrainConfig
 from studies.intervals import half_width_per_deviation
 from studies.store import Store
 
@@ -121,7 +121,7 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         "address": address,
     }
     if role == "score":
-        measured = _sample_rows(result)
+        measured = _sample_rows(result, _more_metrics(store, address))
     elif role == "latents":
         measured = iter([_latents_row(result)])
     elif role == "likelihood":
@@ -157,8 +157,14 @@ def _arm(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {**arm, "steps": arm.get("steps") or arm["T"]}
 
 
-def _sample_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-    for metric in SAMPLE_METRICS:
+def _more_metrics(store: Store, score: str) -> tuple[str, ...]:
+    return cast(ScoreConfig, store.task(score).config).metrics
+
+
+def _sample_rows(
+    result: Mapping[str, Any] | None, more: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    for metric in (*SAMPLE_METRICS, *more):
         if result is None:
             yield {"metric": metric}
         else:
