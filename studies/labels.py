@@ -31,6 +31,12 @@ COUNTED = {
     "train.network.heads": "head",
 }
 """Settings that are told as numbers of something."""
+WORDS: dict[str, dict[Any, str]] = {
+    "likelihood.split": {"train": "training images", "test": "test images"},
+    "train.network.class_conditional": {True: "class-conditional", False: "unconditional"},
+    "train.network.scale_shift": {True: "scale-shift", False: "plain conditioning"},
+}
+"""Settings of which each value has its own words."""
 
 TIMESTEPS = "train.timesteps"
 """The column that says how t was drawn in training, where that differs within a study."""
@@ -95,15 +101,15 @@ def setting(column: str, value: Any) -> str:
     if column == "ema_decay":
         return "raw weights" if pd.isna(value) else f"EMA {value:g}"
     if column in ("schedule", "stride"):
-        return f"{value} {column}"
+        return f"{str(value).replace('_', ' ')} {column}"
     if column == "steps":
         return f"{value:,} steps"
     if column in COUNTED:
         return f"{int(value):,} {COUNTED[column]}" + ("s" if value != 1 else "")
-    if column == "likelihood.split":
-        return {"train": "training images", "test": "test images"}[value]
-    if column == "train.network.class_conditional":
-        return "class-conditional" if value else "unconditional"
+    if column in WORDS:
+        return WORDS[column][value]
+    if column == "train.network.attention_resolutions":
+        return f"attention at {str(value).replace(',', ' and ')}" if value else "no attention"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 

@@ -560,7 +560,7 @@ def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[
     named: dict[str, Scalar] = {"evaluation": _scope(evaluation) if evaluation else "train"}
     for name, keys in SHOWN.items():
         named[name] = next((leaves[key] for key in keys if key in leaves), None)
-    if evaluation is not None:
+    if isinstance(evaluation, SamplesConfig | LikelihoodConfig):
         named["steps"] = _steps(evaluation, arm.train)
     if isinstance(evaluation, LikelihoodConfig):
         named["images"] = _bounded_images(evaluation, arm.train)

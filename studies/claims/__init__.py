@@ -9,6 +9,8 @@ Each room holds what the paper says of one subject.
 """
 
 from studies.claims import (
+    architecture,
+    best_of_training,
     bound_terms,
     learned_range,
     objectives,
@@ -17,6 +19,7 @@ from studies.claims import (
     sampling,
     scaling,
     schedules,
+    short_bounds,
     sigma,
     signal_left,
 )
@@ -35,6 +38,9 @@ CLAIMS: dict[str, Claim] = {
     **scaling.CLAIMS,
     **objectives.CLAIMS,
     **sample_count.CLAIMS,
+    **short_bounds.CLAIMS,
+    **best_of_training.CLAIMS,
+    **architecture.CLAIMS,
     **rivals.CLAIMS,
 }
 

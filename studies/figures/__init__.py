@@ -8,12 +8,16 @@ from matplotlib.figure import Figure
 
 from studies.figures import (
     alpha_bar,
+    architecture,
     beta_ratio,
     class_grid,
+    early_stopping,
     latents,
     model_comparison,
     model_size,
+    nll_vs_steps,
     objective_table,
+    overfitting,
     quality_by_batch,
     quality_vs_steps,
     sample_count,
@@ -47,6 +51,10 @@ FIGURES: dict[str, Drawing] = {
         ("class_grid", class_grid),
         ("objective_table", objective_table),
         ("sample_count", sample_count),
+        ("nll_vs_steps", nll_vs_steps),
+        ("overfitting", overfitting),
+        ("early_stopping", early_stopping),
+        ("architecture", architecture),
         ("model_comparison", model_comparison),
     )
 }
