@@ -347,6 +347,12 @@ def test_a_gans_samples_stand_among_those_by_class(study: Tables) -> None:
     assert list(dict.fromkeys(table["arm"]))[-1] == "GAN"
 
 
+@pytest.mark.parametrize("name", ["quality_vs_steps", "sample_grid"])
+def test_a_rival_has_no_place_among_chains(name: str, study: Tables) -> None:
+    arms = set(FIGURES[name].table(study)["arm"])
+    assert arms == {"L_hybrid, Σ learned, 4 channels", "L_hybrid, Σ learned, 6 channels"}
+
+
 def test_what_a_run_prints_names_the_rivals(study: Tables) -> None:
     from studies.report.summary import summary
 
