@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iddpm.config import ConfigError
+from iddpm.config import ConfigError, Inception
 from studies.documents import Node, children, fault, overlaid, shown
 from studies.evaluations import SCOPES
 from studies.reading import Keys, leaves, nested, setting, spelled_out
@@ -222,6 +222,8 @@ def with_data(tree: Node, data: Node) -> Node:
     extractor = children(tree, "").get("extractor")
     if extractor is None or "data" in (found := children(extractor, "extractor")):
         return tree
+    if "kind" in found and found["kind"].value == Inception.__dataclass_fields__["kind"].default:
+        return tree  # it comes as it is
     return Node(
         {**children(tree, ""), "extractor": Node({**found, "data": data}, extractor.place)},
         tree.place,

@@ -20,6 +20,8 @@ FIGURES = (
     "overfitting",
     "early_stopping",
     "architecture",
+    "gradient_noise",
+    "term_ratio",
     "model_comparison",
 )
 
@@ -56,6 +58,10 @@ CLAIMS = (
     "small_dropout_takes_longer",
     "best_dropout_depends_on_the_schedule",
     "architecture_improves_quality",
+    "vlb_gradient_is_noisier",
+    "hybrid_is_better_between_the_ends",
+    "ensemble_lowers_nll",
+    "ensemble_keeps_hybrid_quality",
     "diffusion_covers_more_than_gan",
     "gan_is_more_precise",
     "only_large_diffusion_beats_gan",

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from iddpm.checks import (
@@ -23,11 +24,13 @@ from iddpm.config import (
     Classifier,
     ConfigError,
     Data,
+    Ends,
     ExtractorConfig,
     FeaturesConfig,
     GanConfig,
     GanSampleConfig,
     GradientNoiseConfig,
+    Inception,
     LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
@@ -37,9 +40,11 @@ from iddpm.config import (
     Stride,
     TrainConfig,
 )
-from iddpm.data import Description, describe
+from iddpm.data import Description, describe, missing, outline
 from iddpm.external import describe_external
+from iddpm.parameters import training_parameters
 from iddpm.strides import kept_steps, stride_timesteps
+from iddpm.weights_file import check_weights
 from studies.documents import Scalar
 from studies.evaluations import SCOPES, Evaluation, Latents, RivalSamples, SamplesConfig
 from studies.rivals import Rival
@@ -79,6 +84,8 @@ class Cost:
     arm: str
     tasks: int
     training_steps: int
+    parameters: int | None
+    """Of the network that the row trains; None: it trains none."""
     network_calls: int
     """One call is the network applied to one image once."""
 
@@ -86,12 +93,19 @@ class Cost:
 # ------------------------------------------------------------------------------- public things
 
 
-def expand(spec: SweepSpec) -> Plan:
+def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
     """The tasks and cells of a sweep.
+
+    Args:
+        spec: The sweep.
+        outlined: Whether data that are not on disk may be what their config declares. Such a plan
+            can be looked at, not run: the addresses of tasks that read them are none.
 
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
+    if not outlined:
+        _check_presence(spec)
     networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
     for arm in networks.values():
         _check_training(arm)
@@ -100,7 +114,7 @@ def expand(spec: SweepSpec) -> Plan:
     for rival in spec.rivals:
         _check_rival(rival)
     compute = {
-        network: training_compute(arm.train, describe(arm.train.data))
+        network: training_compute(arm.train, outline(arm.train.data))
         for network, arm in networks.items()
     }
     tasks = _Tasks()
@@ -144,6 +158,17 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
         chain[:] = [replace(task, after=after) for task, after in zip(chain, before, strict=False)]
         links |= {task.address: chain[: i + 1] for i, task in enumerate(chain)}
     return {task.address: task for one in once.values() for task in links.get(one.address, [one])}
+
+
+def absent(plan: Plan) -> list[str]:
+    """What has to be put where before the plan can be run, a sentence for each."""
+    sentences = {missing(arm.train.data) for arm in plan.spec.arms} - {None}
+    for weights in _weights(plan.spec):
+        try:
+            check_weights(Path(weights.path), weights.sha256)
+        except ConfigError as error:
+            sentences.add(str(error))
+    return sorted(text for text in sentences if text)
 
 
 def waves(plan: Plan) -> list[list[str]]:
@@ -200,7 +225,8 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     for address, label in owners.items():
         if address not in done:
             rows[label].append(plan.tasks[address])
-    counted = [_cost(plan, label, tasks) for label, tasks in rows.items()]
+    sizes = _sizes(plan, owners)
+    counted = [_cost(plan, label, tasks, sizes.get(label)) for label, tasks in rows.items()]
     whole = [plan.tasks[address] for address in owners if address not in done]
     return [*counted, _cost(plan, "total", whole)]
 
@@ -236,6 +262,30 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 # ------------------------------------------------------------------------------------- checking
 
 
+def _check_presence(spec: SweepSpec) -> None:
+    """Refuse to plan a run on data or weights that are not on disk."""
+    for arm in {arm.train.data: arm for arm in spec.arms}.values():
+        try:
+            describe(arm.train.data)
+        except ConfigError as error:
+            raise arm.origin.placed(error, "data") from error
+    for weights, arm in _weights(spec).items():
+        try:
+            check_weights(Path(weights.path), weights.sha256)
+        except ConfigError as error:
+            raise arm.origin.placed(error, "samples") from error
+
+
+def _weights(spec: SweepSpec) -> dict[Inception, ArmSpec]:
+    """The files of weights that arms are scored with, each with one of the arms."""
+    return {
+        arm.evaluation.extractor: arm
+        for arm in spec.arms
+        if isinstance(arm.evaluation, SamplesConfig)
+        and isinstance(arm.evaluation.extractor, Inception)
+    }
+
+
 def _trains(arm: ArmSpec) -> bool:
     """Whether the arm needs a network."""
     return not isinstance(arm.evaluation, Latents)
@@ -243,7 +293,7 @@ def _trains(arm: ArmSpec) -> bool:
 
 def _described(arm: ArmSpec) -> Description:
     try:
-        return describe(arm.train.data)
+        return outline(arm.train.data)
     except ConfigError as error:
         raise arm.origin.placed(error, "data") from error
 
@@ -305,7 +355,20 @@ def _check_count(config: RivalSamples, available: int) -> None:
 def _check_score(config: SamplesConfig | RivalSamples, description: Description) -> None:
     """The feature network fits the images, and there are as many real ones as are asked for."""
     extractor, reference = config.extractor, config.reference
-    own = describe(extractor.data)
+    available = _images_of(description, reference.split)
+    if reference.images is not None and reference.images > available:
+        raise ConfigError(
+            f"samples.reference.images: expected at most the {available} images of the "
+            f"{reference.split} split, found {reference.images}"
+        )
+    if isinstance(extractor, Inception):
+        if (description.channels, description.levels) != (3, 256):
+            raise ConfigError(
+                "samples.extractor: expected images of 3 channels and 256 levels for 'inception', "
+                f"found {description.channels} and {description.levels}; use another extractor"
+            )
+        return
+    own = outline(extractor.data)
     if isinstance(extractor, Classifier) and own.classes is None:
         raise ConfigError(
             "samples.extractor: expected data with labels, found none in "
@@ -317,12 +380,6 @@ def _check_score(config: SamplesConfig | RivalSamples, description: Description)
             "samples.extractor.data: expected images of the trained data's channels, size and "
             f"levels {shapes[1]}, found {shapes[0]}"
         )
-    available = _images_of(description, reference.split)
-    if reference.images is not None and reference.images > available:
-        raise ConfigError(
-            f"samples.reference.images: expected at most the {available} images of the "
-            f"{reference.split} split, found {reference.images}"
-        )
 
 
 def _scope(evaluation: Evaluation) -> str:
@@ -330,7 +387,7 @@ def _scope(evaluation: Evaluation) -> str:
 
 
 def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
-    return config.images or _images_of(describe(train.data), config.split)
+    return config.images or _images_of(outline(train.data), config.split)
 
 
 def _images_of(description: Description, split: Split) -> int:
@@ -346,6 +403,7 @@ class _Tasks:
     def __init__(self) -> None:
         self.by_address: dict[str, Task] = {}
         self._trainings: dict[tuple[int, int], str] = {}
+        self._partners: dict[tuple[int, Ends], TrainConfig] = {}
         self._real: dict[tuple[Data, ExtractorConfig, Split, int | None], tuple[str, str]] = {}
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
@@ -394,7 +452,7 @@ class _Tasks:
         *,
         digests: dict[str, str] | None = None,
     ) -> str:
-        read = {} if data is None else {"data": describe(data).digest}
+        read = {} if data is None else {"data": outline(data).digest}
         read |= digests or {}
         task = Task(
             kind=kind, config=config, needs=tuple(needs.items()), digests=tuple(read.items())
@@ -410,13 +468,24 @@ class _Tasks:
             self._trainings[key] = self._add("train", seeded, {}, config.data)
         return self._trainings[key]
 
+    def _networks(
+        self, ensemble: Ends | None, train: TrainConfig, seed: int, network: str
+    ) -> dict[str, str]:
+        """The networks that take the steps of a chain, by role."""
+        if ensemble is None:
+            return {"network": network}
+        key = id(train), ensemble
+        partner = self._partners.setdefault(key, ensemble.partner(train))
+        return {"network": network, "network_b": self._training(partner, seed)}
+
     def _likelihood(self, arm: ArmSpec, seed: int, network: str) -> str:
         config, train = arm.evaluation, arm.train
         assert isinstance(config, LikelihoodConfig)
         config = replace(config, images=_bounded_images(config, train), seed=seed)
         if config.steps in (None, train.diffusion.steps):
             config = replace(config, steps=None, stride="even")
-        return self._add("likelihood", config, {"network": network}, train.data)
+        needs = self._networks(config.ensemble, train, seed, network)
+        return self._add("likelihood", config, needs, train.data)
 
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
@@ -426,10 +495,11 @@ class _Tasks:
         if config.steps == train.diffusion.steps:  # by any stride the whole chain
             sampler = replace(sampler, stride="even")
         blocks = -(-config.images // config.block_size)
+        networks = self._networks(config.ensemble, train, seed, network)
         shards = []
         for first in range(0, blocks, config.shard_blocks):
             shard = _shard(config, sampler, seed=seed, first_block=first)
-            shards.append(self._add("sample", shard, {"network": network}))
+            shards.append(self._add("sample", shard, networks))
         return self._scored(config, train.data, shards)
 
     def _scored(
@@ -451,9 +521,10 @@ class _Tasks:
         split, images = config.reference.split, config.reference.images
         key = data, config.extractor, split, images
         if key not in self._real:
-            extractor = self._add("extractor", config.extractor, {}, config.extractor.data)
+            made_for = None if isinstance(config.extractor, Inception) else config.extractor.data
+            extractor = self._add("extractor", config.extractor, {}, made_for)
             real = FeaturesConfig(
-                images=images or _images_of(describe(data), split), data=data, split=split
+                images=images or _images_of(outline(data), split), data=data, split=split
             )
             features = self._add("features", real, {"extractor": extractor}, data)
             self._real[key] = extractor, features
@@ -480,6 +551,7 @@ def _shard(
         skip=config.skip,
         clip=config.clip,
         ema_decay=config.ema_decay,
+        ensemble=config.ensemble,
         first_block=first_block,
         last_block=min(first_block + config.shard_blocks, blocks),
         block_size=config.block_size,
@@ -635,10 +707,24 @@ def _claim(plan: Plan, address: str, label: str, owners: dict[str, str]) -> None
         _claim(plan, need, label, owners)
 
 
-def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
+def _sizes(plan: Plan, owners: dict[str, str]) -> dict[str, int]:
+    """Parameters of the network that each row trains."""
+    trained = {
+        label: config
+        for address, label in owners.items()
+        if isinstance(config := plan.tasks[address].config, TrainConfig)
+    }
+    return {
+        label: training_parameters(config, outline(config.data))
+        for label, config in trained.items()
+    }
+
+
+def _cost(plan: Plan, label: str, tasks: Sequence[Task], parameters: int | None = None) -> Cost:
     return Cost(
         arm=label,
         tasks=len(tasks),
+        parameters=parameters,
         training_steps=sum(
             training_steps(task.config) - steps_before(task, plan.tasks.__getitem__)
             for task in tasks

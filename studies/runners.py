@@ -27,6 +27,7 @@ from iddpm.config import (
     GanConfig,
     GanSampleConfig,
     GradientNoiseConfig,
+    Inception,
     LatentsConfig,
     LikelihoodConfig,
     RandomNetwork,
@@ -34,10 +35,12 @@ from iddpm.config import (
     ScoreConfig,
     TrainConfig,
     canonical,
+    data_name,
 )
 from iddpm.data import describe, load, to_unit
 from iddpm.denoiser import Denoiser, Network
 from iddpm.draws import generator
+from iddpm.ensembles import SwitchedNetwork
 from iddpm.evaluation import gradient_noise as noise
 from iddpm.evaluation import likelihood as bound
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
@@ -119,18 +122,26 @@ def _shorter_training(work: Work, config: TrainConfig | GanConfig) -> Path | Non
     return states[max(states)] if states else None
 
 
-def _trained(work: Work, ema_decay: float | None) -> tuple[TrainConfig, Denoiser]:
-    """The network of the role `network`, read over the whole chain that it was trained on."""
-    config, network = _network(work, ema_decay)
-    diffusion = build.diffusion(config.diffusion).to(work.device)
-    return config, build.denoiser(config, network, diffusion)
+def _trained(work: Work, config: SampleConfig | LikelihoodConfig) -> tuple[TrainConfig, Denoiser]:
+    """The network of the role `network`, read over the whole chain that it was trained on.
+
+    In an ensemble the network of the role `network_b` takes its part of that chain.
+    """
+    trained, network = _network(work, "network", config.ema_decay)
+    diffusion = build.diffusion(trained.diffusion).to(work.device)
+    if config.ensemble is None:
+        return trained, build.denoiser(trained, network, diffusion)
+    _, partner = _network(work, "network_b", config.ema_decay)
+    inner_steps = config.ensemble.inner_steps(trained.diffusion.steps)
+    both = SwitchedNetwork(inner=network, outer=partner, inner_steps=inner_steps)
+    return trained, build.denoiser(trained, both, diffusion)
 
 
-def _network(work: Work, ema_decay: float | None) -> tuple[TrainConfig, UNet]:
-    """The network of the role `network` and how it was trained."""
-    config = work.parent_tasks["network"].config
+def _network(work: Work, role: str, ema_decay: float | None) -> tuple[TrainConfig, UNet]:
+    """The network of a role and how it was trained."""
+    config = work.parent_tasks[role].config
     assert isinstance(config, TrainConfig)
-    state = work.parents["network"] / training.STATE_FILE
+    state = work.parents[role] / training.STATE_FILE
     with _of_a_finished_task(state):
         network = training.load_network(state, config, ema_decay=ema_decay, device=work.device)
     return config, network
@@ -156,7 +167,7 @@ def sample(work: Work) -> dict[str, Any]:
     """One shard of images, block by block; leaves their level indices in `samples.npy`."""
     config = work.task.config
     assert isinstance(config, SampleConfig)
-    trained, denoiser = _trained(work, config.ema_decay)
+    trained, denoiser = _trained(work, config)
     steps = build.reverse_steps(config, trained.diffusion.steps)
     blocks = range(config.first_block, config.last_block)
     network = Watched(denoiser.network, work, len(blocks) * steps)
@@ -242,7 +253,7 @@ def likelihood(work: Work) -> dict[str, Any]:
     """The bound on a split, by term and by step, for every variance that the network has."""
     config = work.task.config
     assert isinstance(config, LikelihoodConfig)
-    trained, denoiser = _trained(work, config.ema_decay)
+    trained, denoiser = _trained(work, config)
     if config.steps is not None:
         kept = stride_timesteps(config.stride, trained.diffusion.steps, config.steps)
         denoiser = replace(denoiser, diffusion=denoiser.diffusion.respaced(kept))
@@ -267,7 +278,7 @@ def likelihood(work: Work) -> dict[str, Any]:
             should_stop=work.should_stop,
         )
     recipe = {
-        "split": f"{trained.data.kind}/{config.split}",
+        "split": f"{data_name(trained.data)}/{config.split}",
         "images": len(images),
         "clip": config.clip,
         "weights": _weights_role(config.ema_decay),
@@ -287,7 +298,7 @@ def gradient_noise(work: Work) -> dict[str, Any]:
     """
     config = work.task.config
     assert isinstance(config, GradientNoiseConfig)
-    trained, network = _network(work, config.ema_decay)
+    trained, network = _network(work, "network", config.ema_decay)
     diffusion = build.diffusion(trained.diffusion).to(work.device)
     gradient = noise.LossGradient(
         objective=config.objective or trained.objective,
@@ -313,7 +324,7 @@ def gradient_noise(work: Work) -> dict[str, Any]:
         should_stop=work.should_stop,
     )
     recipe = {
-        "split": f"{trained.data.kind}/train",
+        "split": f"{data_name(trained.data)}/train",
         "loss": "the training's" if config.objective is None else canonical(config.objective),
         "timesteps": "uniform",
         "weights": _weights_role(config.ema_decay),
@@ -335,7 +346,7 @@ def _weights_role(ema_decay: float | None) -> str:
 def extractor(work: Work) -> dict[str, Any]:
     """The network that features are read from; leaves it in `extractor.pt`."""
     config = work.task.config
-    assert isinstance(config, Classifier | RandomNetwork)
+    assert isinstance(config, Classifier | RandomNetwork | Inception)
     made = make_extractor(config, progress=work.progress, should_stop=work.should_stop)
     save_extractor(work.folder / EXTRACTOR, config, made)
     return made.as_json()
@@ -345,7 +356,7 @@ def features(work: Work) -> dict[str, Any]:
     """Features and moments of drawn or of real images; leaves them in `features.npz`."""
     config, made = work.task.config, work.parent_tasks["extractor"].config
     assert isinstance(config, FeaturesConfig)
-    assert isinstance(made, Classifier | RandomNetwork)
+    assert isinstance(made, Classifier | RandomNetwork | Inception)
     weights = work.parents["extractor"] / EXTRACTOR
     with _of_a_finished_task(weights):
         read_by = load_extractor(weights, made)
@@ -353,7 +364,7 @@ def features(work: Work) -> dict[str, Any]:
     found = extract(
         read_by.network.to(work.device),
         images,
-        levels=describe(made.data).levels,
+        levels=read_by.levels,
         block_size=config.block_size,
     )
     summary = moments(found)
@@ -364,6 +375,7 @@ def features(work: Work) -> dict[str, Any]:
         "images": len(images),
         "sha256": _sha256(found),
         "extractor": f"{read_by.name}:{read_by.sha256[:8]}",
+        "resize": read_by.resize,
         **origin,
     }
 
@@ -375,7 +387,7 @@ def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, s
         ValueError: If there are fewer than were asked for.
     """
     if config.data is not None:
-        origin = {"source": f"{config.data.kind}/{config.split}"}
+        origin = {"source": f"{data_name(config.data)}/{config.split}"}
         images = load(config.data, config.split).images
     else:
         roles = [role for role in work.parents if role.startswith("samples/")]
@@ -427,7 +439,7 @@ def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
         "reference_images": real["images"],
         "images": drawn["images"],
         "weights": drawn["weights"],
-        "resize": "none",
+        "resize": drawn.get("resize", "none"),
         "neighbours": config.neighbours,
     }
 
@@ -457,7 +469,7 @@ def latents(work: Work) -> dict[str, Any]:
         "alpha_bar_halfway": alpha_bar[config.diffusion.steps // 2],
         "sha256": _sha256(array),
         "recipe": {
-            "image": f"{config.data.kind}/{config.split} {config.image}",
+            "image": f"{data_name(config.data)}/{config.split} {config.image}",
             "noise": f"seed {config.seed}",
         },
     }

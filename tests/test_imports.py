@@ -40,8 +40,10 @@ TORCH_FREE = (
     "external",
     "files",
     "interruption",
+    "parameters",
     "schedules",
     "strides",
+    "weights_file",
 )
 """Rooms of iddpm that planning needs."""
 

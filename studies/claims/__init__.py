@@ -12,6 +12,8 @@ from studies.claims import (
     architecture,
     best_of_training,
     bound_terms,
+    ensemble,
+    gradient_noise,
     learned_range,
     objectives,
     rivals,
@@ -41,6 +43,8 @@ CLAIMS: dict[str, Claim] = {
     **short_bounds.CLAIMS,
     **best_of_training.CLAIMS,
     **architecture.CLAIMS,
+    **gradient_noise.CLAIMS,
+    **ensemble.CLAIMS,
     **rivals.CLAIMS,
 }
 

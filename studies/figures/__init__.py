@@ -12,6 +12,7 @@ from studies.figures import (
     beta_ratio,
     class_grid,
     early_stopping,
+    gradient_noise,
     latents,
     model_comparison,
     model_size,
@@ -22,6 +23,7 @@ from studies.figures import (
     quality_vs_steps,
     sample_count,
     sample_grid,
+    term_ratio,
     vlb_terms,
 )
 from studies.tables import Tables
@@ -55,6 +57,8 @@ FIGURES: dict[str, Drawing] = {
         ("overfitting", overfitting),
         ("early_stopping", early_stopping),
         ("architecture", architecture),
+        ("gradient_noise", gradient_noise),
+        ("term_ratio", term_ratio),
         ("model_comparison", model_comparison),
     )
 }
