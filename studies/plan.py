@@ -60,7 +60,7 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train` (but for images from elsewhere), then `likelihood`, `gradient_noise`, or
+    """By role: `train` or, of a rival, `gan` or nothing; then `likelihood`, `gradient_noise`, or
     `samples` (the first shard), `features`, `score`. `latents` need no network, and stand alone."""
     compute: int
     """Multiply-adds of its whole training, as Fig. 10 counts them; 0: not counted for it."""
@@ -215,8 +215,9 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     """
     owners: dict[str, str] = {}
     for cell in plan.cells:
-        if "train" in cell.tasks:
-            owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
+        for role in ("train", "gan"):
+            if role in cell.tasks:
+                owners.setdefault(cell.tasks[role], _training_label(cell.arm))
         for role in ("likelihood", "score", "gradient_noise", "latents"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
@@ -440,7 +441,7 @@ class _Tasks:
             for first in range(0, blocks, samples.shard_blocks)
         ]
         drawn = [self._add("gan_sample", shard, {"network": network}) for shard in shards]
-        return {"train": network, **self._scored(samples, config.data, drawn)}
+        return {"gan": network, **self._scored(samples, config.data, drawn)}
 
     def _add(
         self,

@@ -546,7 +546,7 @@ def external(work: Work) -> dict[str, Any]:
     """Images from elsewhere, checked and kept in `samples.npy`: their files may go afterwards."""
     config = work.task.config
     assert isinstance(config, ExternalConfig)
-    images = load_external(config)
+    images = load_external(config, dict(work.task.digests)["images"])
     _save_array(work.folder / SAMPLES, images)
     return {"images": len(images), "sha256": _sha256(images), "weights": "as given"}
 

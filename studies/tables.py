@@ -108,7 +108,7 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     """The rows of one cell; without a result they hold no value, and say why."""
     role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
     address = cell["tasks"][role]
-    trained = cell["tasks"].get("train")
+    trained = cell["tasks"].get("train") or cell["tasks"].get("gan")
     result = store.result(address)
     state, reason = ("done", "") if result is not None else _gap(store, address)
     shared = {
@@ -146,7 +146,8 @@ def _steps(store: Store, address: str) -> int:
 
 def _data(store: Store, cell: Mapping[str, Any]) -> Data:
     """What the images of a cell are like: the data trained on, or held against."""
-    address = cell["tasks"].get("train") or cell["tasks"]["samples"]
+    tasks = cell["tasks"]
+    address = tasks.get("train") or tasks.get("gan") or tasks["samples"]
     return cast(TrainConfig | GanConfig | ExternalConfig, store.task(address).config).data
 
 
