@@ -15,6 +15,7 @@ FIGURES = (
     "model_size",
     "class_grid",
     "nll_vs_steps",
+    "skip_prefix",
 )
 
 CLAIMS = (
@@ -37,4 +38,6 @@ CLAIMS = (
     "even_stride_costs_likelihood",
     "first_steps_win_back_likelihood",
     "learned_sigma_has_the_best_short_bound",
+    "linear_spares_a_skipped_fifth",
+    "cosine_suffers_from_any_skip",
 )

@@ -17,6 +17,7 @@ from studies.claims import (
     short_bounds,
     sigma,
     signal_left,
+    skipping,
 )
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
@@ -32,6 +33,7 @@ CLAIMS: dict[str, Claim] = {
     **signal_left.CLAIMS,
     **scaling.CLAIMS,
     **short_bounds.CLAIMS,
+    **skipping.CLAIMS,
 }
 
 

@@ -16,6 +16,7 @@ from studies.figures import (
     quality_by_batch,
     quality_vs_steps,
     sample_grid,
+    skip_prefix,
     vlb_terms,
 )
 from studies.tables import Tables
@@ -44,5 +45,6 @@ FIGURES: dict[str, Drawing] = {
         ("model_size", model_size),
         ("class_grid", class_grid),
         ("nll_vs_steps", nll_vs_steps),
+        ("skip_prefix", skip_prefix),
     )
 }

@@ -18,6 +18,7 @@ from studies.paper.published import (
 from studies.paper.sampling_steps import fig_8_numbers
 from studies.paper.scaling import FIG_10_LAWS, fig_10_numbers
 from studies.paper.short_bounds import SHORT_BOUND_STEPS, SHORT_BOUNDS
+from studies.paper.skipped_prefix import fig_4_numbers
 
 __all__ = [
     "FIG_2",
@@ -26,6 +27,7 @@ __all__ = [
     "SHORT_BOUNDS",
     "SHORT_BOUND_STEPS",
     "Published",
+    "fig_4_numbers",
     "fig_8_numbers",
     "fig_10_numbers",
     "numbers",
@@ -38,4 +40,4 @@ __all__ = [
 
 def numbers() -> tuple[Published, ...]:
     """Every number that a result could stand beside."""
-    return (*table_numbers(), *fig_8_numbers())
+    return (*table_numbers(), *fig_8_numbers(), *fig_4_numbers())
