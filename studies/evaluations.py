@@ -32,7 +32,8 @@ class SamplesConfig:
     """
 
     sampler: Sampler = field(default_factory=Ancestral)
-    steps: int
+    steps: int | None
+    """Reverse steps taken; None: all T that the network was trained for."""
     skip: float = 0.0
     clip: bool = True
     ema_decay: float | None = None

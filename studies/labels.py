@@ -1,7 +1,8 @@
 """What the arms of a study are called on a page: short names that tell each from the others.
 
 An arm is named by its objective and by how its Σ or its sampler is chosen. Any other setting is
-said only where it differs between arms that would otherwise share a name.
+said only where it differs between arms that would otherwise share a name; but where some networks
+of a study were trained with importance sampling of t, those are called resampled, as in Fig. 6.
 """
 
 from collections.abc import Mapping
@@ -30,8 +31,17 @@ COUNTED = {
     "train.network.heads": "head",
 }
 """Settings that are told as numbers of something."""
+WORDS: dict[str, dict[Any, str]] = {
+    "likelihood.split": {"train": "training images", "test": "test images"},
+    "train.network.class_conditional": {True: "class-conditional", False: "unconditional"},
+    "train.network.scale_shift": {True: "scale-shift", False: "plain conditioning"},
+}
+"""Settings of which each value has its own words."""
 
-NAMED = ("objective", "variance", "sampler", "eta")
+TIMESTEPS = "train.timesteps"
+"""The column that says how t was drawn in training, where that differs within a study."""
+
+NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta")
 """Columns that the short name already tells."""
 
 
@@ -43,12 +53,23 @@ def mode(arm: pd.Series) -> str:
     return "" if pd.isna(variance) else str(variance)
 
 
+def is_resampled(arm: "pd.Series | Mapping[str, Any]") -> bool:
+    """Whether the study says of this arm that its network drew t by importance (Eq. 18)."""
+    return bool(arm.get(TIMESTEPS) == "loss_second_moment")
+
+
+def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
+    """The objective as the paper names it: `L_vlb`, `L_vlb (resampled)`; empty if it has none."""
+    if "objective" not in arm:
+        return ""
+    return OBJECTIVES[arm["objective"]] + (" (resampled)" if is_resampled(arm) else "")
+
+
 def short_name(arm: pd.Series) -> str:
     """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
-    objective = arm.get("objective", "")
-    if pd.isna(objective):  # no network: the schedule is all there is
+    if pd.isna(arm.get("objective", "")):  # no network: the schedule is all there is
         return f"{arm['schedule']} schedule"
-    objective = OBJECTIVES[objective] if objective else ""
+    objective = objective_name(arm)
     chosen = mode(arm)
     if chosen == "ddim":
         eta = float(arm["eta"])
@@ -78,20 +99,21 @@ def setting(column: str, value: Any) -> str:
         return f"{value:,} steps"
     if column in COUNTED:
         return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
-    if column == "likelihood.split":
-        return {"train": "training images", "test": "test images"}[value]
-    if column == "train.network.class_conditional":
-        return "class-conditional" if value else "unconditional"
+    if column in WORDS:
+        return WORDS[column][value]
+    if column == "train.network.attention_resolutions":
+        return f"attention at {str(value).replace(',', ' and ')}" if value else "no attention"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
-def rank(arm: pd.Series) -> tuple[int, int]:
-    """Where an arm stands in a list: by objective, then by Σ, DDIM last."""
+def rank(arm: pd.Series) -> tuple[int, bool, int]:
+    """Where an arm stands in a list: by objective, resampled last, then by Σ, DDIM last."""
     objective = arm.get("objective", "simple")
     if pd.isna(objective):
-        return -1, 0
-    return list(OBJECTIVES).index(objective), ("", *MODES).index(mode(arm))
+        return -1, False, 0
+    place = list(OBJECTIVES).index(objective)
+    return place, is_resampled(arm), ("", *MODES).index(mode(arm))
 
 
 def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

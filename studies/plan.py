@@ -253,7 +253,8 @@ def _check_evaluation(arm: ArmSpec) -> None:
         elif isinstance(arm.evaluation, Latents):
             check_latents(_latents(arm.evaluation, arm.train), description)
         else:
-            check_samples(_shard(arm.evaluation, arm.evaluation.sampler), arm.train)
+            config = _counted(arm.evaluation, arm.train)
+            check_samples(_shard(config, config.sampler), arm.train)
             _check_score(arm.evaluation, description)
     except ConfigError as error:
         raise arm.origin.placed(error, _scope(arm.evaluation)) from error
@@ -348,6 +349,7 @@ class _Tasks:
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
     ) -> dict[str, str]:
+        config = _counted(config, train)
         sampler = config.sampler
         if config.steps == train.diffusion.steps:  # by any stride the whole chain
             sampler = replace(sampler, stride="even")
@@ -380,9 +382,19 @@ class _Tasks:
         return self._real[key]
 
 
+def _counted(config: SamplesConfig, train: TrainConfig) -> SamplesConfig:
+    """The same with its number of steps written out."""
+    return replace(config, steps=_steps(config, train))
+
+
+def _steps(config: SamplesConfig | LikelihoodConfig, train: TrainConfig) -> int:
+    return train.diffusion.steps if config.steps is None else config.steps
+
+
 def _shard(
     config: SamplesConfig, sampler: Sampler, *, seed: int = 0, first_block: int = 0
 ) -> SampleConfig:
+    assert config.steps is not None
     blocks = -(-config.images // config.block_size)
     return SampleConfig(
         sampler=sampler,
@@ -471,8 +483,9 @@ def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[
     named: dict[str, Scalar] = {"evaluation": _scope(evaluation) if evaluation else "train"}
     for name, keys in SHOWN.items():
         named[name] = next((leaves[key] for key in keys if key in leaves), None)
+    if isinstance(evaluation, SamplesConfig | LikelihoodConfig):
+        named["steps"] = _steps(evaluation, arm.train)
     if isinstance(evaluation, LikelihoodConfig):
-        named["steps"] = evaluation.steps or arm.train.diffusion.steps
         named["images"] = _bounded_images(evaluation, arm.train)
     return {**named, **{key: leaves.get(key) for key in extra}}
 

@@ -29,7 +29,16 @@ from studies.cells import (
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
 from studies.evaluations import SCOPES, Evaluation, Latents
 from studies.names import CLAIMS, FIGURES
-from studies.presets import PRESET_KEYS, Base, ForSweep, Preset, When, fixed, read_preset
+from studies.presets import (
+    EVALUATIONS,
+    PRESET_KEYS,
+    Base,
+    ForSweep,
+    Preset,
+    When,
+    fixed,
+    read_preset,
+)
 from studies.reading import placed, read
 from studies.resources import resources
 
@@ -38,7 +47,6 @@ SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
     "resources",
 )
-EVALUATIONS = ("likelihood", "samples", "gradient_noise", "latents")
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
 """Where presets lie when none stand beside the sweep."""

@@ -65,6 +65,7 @@ class Tables:
     steps: pd.DataFrame
     samples: pd.DataFrame
     latents: pd.DataFrame = field(default_factory=pd.DataFrame)
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def tables(store: Store, study: str) -> Tables:
@@ -76,6 +77,7 @@ def tables(store: Store, study: str) -> Tables:
         steps=steps_table(store, study),
         samples=samples_table(store, study),
         latents=latents_table(store, study),
+        losses=losses_table(store, study),
     )
 
 
@@ -337,13 +339,52 @@ def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"place": place, "step": step, "alpha_bar": signal}
 
 
+# ------------------------------------------------------------------------- losses while training
+
+NETWORK = ("objective", "schedule", "T", "prediction")
+
+
+def losses_table(store: Store, study: str) -> pd.DataFrame:
+    """The bound while training, in bits/dim: one row per (network, seed, window of steps).
+
+    `bits_per_dim` is T times the mean over a window's images of the bound's term at their drawn
+    step, with dropout, raw weights and unclipped x_0: an estimate of L_vlb without its constant
+    prior term. Each term carries its weight 1 / (T p_t), which is 1 for uniform draws (Eq. 18), so
+    the estimate is unbiased however t is drawn. It is NaN for L_simple, which knows no bound, and
+    for a window without a finite loss. `step` is the window's last, `images_seen` counts those of
+    all steps up to it.
+    """
+    cells = store.study(study)["cells"]
+    names = [*NETWORK, *(name for name in _swept(cells) if name.startswith("train."))]
+    networks = {cell["tasks"]["train"]: cell for cell in cells if "train" in cell["tasks"]}
+    frames = [_loss_frame(store, cell, names) for cell in networks.values()]
+    columns = [*names, "seed", "training_steps", "step", "images_seen", "bits_per_dim"]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return whole.reindex(columns=columns)
+
+
+def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.DataFrame:
+    training, result = _training(store, cell), store.result(cell["tasks"]["train"])
+    curve = {"step": []} if result is None else result["loss_curve"]
+    terms = pd.Series(curve.get("vlb", [None] * len(curve["step"])), dtype=float)
+    frame = pd.DataFrame({"step": curve["step"]}, dtype=int)
+    return frame.assign(
+        **{name: cell["arm"].get(name) for name in names},
+        seed=cell["seed"],
+        training_steps=training.steps,
+        images_seen=frame["step"] * training.batch_size,
+        bits_per_dim=training.diffusion.steps * terms,
+    )
+
+
 # ------------------------------------------------------------------------------------ groupings
 
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named."""
     own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
-    others = {*own, *DRAWN, *MEASURED, *without}
+    of_losses = ("images_seen", "bits_per_dim")
+    others = {*own, *of_losses, *DRAWN, *MEASURED, *without}
     return [column for column in table.columns if column not in others]
 
 
@@ -352,6 +393,12 @@ def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
     same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
     lengths = table.groupby(same, dropna=False)["training_steps"]
     return table["training_steps"] == lengths.transform("max")
+
+
+def network_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of a table that tell one trained network from another, seeds apart."""
+    swept = [column for column in table.columns if str(column).startswith("train.")]
+    return [column for column in NETWORK if column in table.columns] + swept
 
 
 def of_own_variance(bounds: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ HOMES = {
     "pandas": (
         "studies/tables.py",
         "studies/labels.py",
+        "studies/table_rows.py",
         "studies/claims/",
         "studies/figures/",
         "studies/report/",

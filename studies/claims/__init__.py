@@ -9,8 +9,12 @@ Each room holds what the paper says of one subject.
 """
 
 from studies.claims import (
+    architecture,
+    best_of_training,
     bound_terms,
     learned_range,
+    objectives,
+    sample_count,
     sampling,
     scaling,
     schedules,
@@ -32,7 +36,11 @@ CLAIMS: dict[str, Claim] = {
     **sampling.CLAIMS,
     **signal_left.CLAIMS,
     **scaling.CLAIMS,
+    **objectives.CLAIMS,
+    **sample_count.CLAIMS,
     **short_bounds.CLAIMS,
+    **best_of_training.CLAIMS,
+    **architecture.CLAIMS,
     **skipping.CLAIMS,
 }
 

@@ -8,10 +8,17 @@ import pandas as pd
 from studies.labels import labelled
 from studies.tables import Tables
 
+LEARNED = ("range", "learned")
+
 
 def asked(tables: Tables, metric: str) -> pd.DataFrame:
     """The rows of one metric, whether they have a value or not."""
     return tables.results[tables.results["metric"] == metric]
+
+
+def with_own_variance(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows in which a network that learned its Σ is read with that."""
+    return rows[rows["variance"].isin(LEARNED) | (rows["objective"] == "simple")]
 
 
 def mean(values: Mapping[int, float]) -> float:

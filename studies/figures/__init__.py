@@ -8,13 +8,18 @@ from matplotlib.figure import Figure
 
 from studies.figures import (
     alpha_bar,
+    architecture,
     beta_ratio,
     class_grid,
+    early_stopping,
     latents,
     model_size,
     nll_vs_steps,
+    objective_table,
+    overfitting,
     quality_by_batch,
     quality_vs_steps,
+    sample_count,
     sample_grid,
     skip_prefix,
     vlb_terms,
@@ -44,7 +49,12 @@ FIGURES: dict[str, Drawing] = {
         ("latents", latents),
         ("model_size", model_size),
         ("class_grid", class_grid),
+        ("objective_table", objective_table),
+        ("sample_count", sample_count),
         ("nll_vs_steps", nll_vs_steps),
+        ("overfitting", overfitting),
+        ("early_stopping", early_stopping),
+        ("architecture", architecture),
         ("skip_prefix", skip_prefix),
     )
 }

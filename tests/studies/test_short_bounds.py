@@ -15,7 +15,7 @@ from studies.plan import expand
 from studies.report.summary import summary
 from studies.spec import read_sweep
 from studies.tables import Tables, of_own_variance
-from tests.witness.made_up_rows import BOUND, planned, study
+from tests.witness.made_up_results import BOUND, planned, study
 from tests.witness.sweep_files import PRESET, write_sweep
 
 Bound = Callable[[str, str, str, int, int], float]
