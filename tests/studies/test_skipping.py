@@ -18,7 +18,7 @@ from studies.plan import expand
 from studies.spec import read_sweep
 from studies.store import Store
 from studies.tables import Tables
-from tests.witness.made_up_rows import SCORE, planned, study
+from tests.witness.made_up_results import SCORE, planned, study
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
