@@ -20,6 +20,9 @@ FIGURES = (
     "overfitting",
     "early_stopping",
     "architecture",
+    "gradient_noise",
+    "term_ratio",
+    "model_comparison",
     "skip_prefix",
 )
 
@@ -56,6 +59,13 @@ CLAIMS = (
     "small_dropout_takes_longer",
     "best_dropout_depends_on_the_schedule",
     "architecture_improves_quality",
+    "vlb_gradient_is_noisier",
+    "hybrid_is_better_between_the_ends",
+    "ensemble_lowers_nll",
+    "ensemble_keeps_hybrid_quality",
+    "diffusion_covers_more_than_gan",
+    "gan_is_more_precise",
+    "only_large_diffusion_beats_gan",
     "linear_spares_a_skipped_fifth",
     "cosine_suffers_from_any_skip",
 )

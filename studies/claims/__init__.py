@@ -12,8 +12,11 @@ from studies.claims import (
     architecture,
     best_of_training,
     bound_terms,
+    ensemble,
+    gradient_noise,
     learned_range,
     objectives,
+    rivals,
     sample_count,
     sampling,
     scaling,
@@ -41,6 +44,9 @@ CLAIMS: dict[str, Claim] = {
     **short_bounds.CLAIMS,
     **best_of_training.CLAIMS,
     **architecture.CLAIMS,
+    **gradient_noise.CLAIMS,
+    **ensemble.CLAIMS,
+    **rivals.CLAIMS,
     **skipping.CLAIMS,
 }
 

@@ -12,7 +12,9 @@ from studies.figures import (
     beta_ratio,
     class_grid,
     early_stopping,
+    gradient_noise,
     latents,
+    model_comparison,
     model_size,
     nll_vs_steps,
     objective_table,
@@ -22,6 +24,7 @@ from studies.figures import (
     sample_count,
     sample_grid,
     skip_prefix,
+    term_ratio,
     vlb_terms,
 )
 from studies.tables import Tables
@@ -55,6 +58,9 @@ FIGURES: dict[str, Drawing] = {
         ("overfitting", overfitting),
         ("early_stopping", early_stopping),
         ("architecture", architecture),
+        ("gradient_noise", gradient_noise),
+        ("term_ratio", term_ratio),
+        ("model_comparison", model_comparison),
         ("skip_prefix", skip_prefix),
     )
 }
