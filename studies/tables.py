@@ -415,6 +415,12 @@ def network_columns(table: pd.DataFrame) -> list[str]:
     return [column for column in NETWORK if column in table.columns] + swept
 
 
+def is_done(tables: Tables) -> bool:
+    """Whether every cell of the study has its result."""
+    states = tables.results["state"]
+    return len(states) > 0 and bool((states == "done").all())
+
+
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows of a table, each by column name."""
     for row in table.to_dict("records"):
