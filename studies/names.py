@@ -23,6 +23,7 @@ FIGURES = (
     "gradient_noise",
     "term_ratio",
     "model_comparison",
+    "skip_prefix",
 )
 
 CLAIMS = (
@@ -65,4 +66,6 @@ CLAIMS = (
     "diffusion_covers_more_than_gan",
     "gan_is_more_precise",
     "only_large_diffusion_beats_gan",
+    "linear_spares_a_skipped_fifth",
+    "cosine_suffers_from_any_skip",
 )

@@ -9,11 +9,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import pandas as pd
 
-from iddpm.config import Data, ExternalConfig, GanConfig, LearnedVariance, ScoreConfig, TrainConfig
+from iddpm.config import Data, ExternalConfig, GanConfig, ScoreConfig, TrainConfig
 from studies.intervals import half_width_per_deviation
 from studies.store import Store
 
@@ -422,11 +422,10 @@ def network_columns(table: pd.DataFrame) -> list[str]:
     return [column for column in NETWORK if column in table.columns] + swept
 
 
-def of_own_variance(bounds: pd.DataFrame) -> pd.DataFrame:
-    """The rows of bounds but those that read a network that learned its Σ with another."""
-    learned = bounds["variance"].isin(get_args(LearnedVariance))
-    has_learned = learned.groupby(bounds["address"]).transform("any").astype(bool)
-    return bounds[learned | ~has_learned]
+def is_done(tables: Tables) -> bool:
+    """Whether every cell of the study has its result."""
+    states = tables.results["state"]
+    return len(states) > 0 and bool((states == "done").all())
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,7 @@ from studies.figures import (
     quality_vs_steps,
     sample_count,
     sample_grid,
+    skip_prefix,
     term_ratio,
     vlb_terms,
 )
@@ -60,5 +61,6 @@ FIGURES: dict[str, Drawing] = {
         ("gradient_noise", gradient_noise),
         ("term_ratio", term_ratio),
         ("model_comparison", model_comparison),
+        ("skip_prefix", skip_prefix),
     )
 }

@@ -21,6 +21,7 @@ from studies.paper.published import (
 from studies.paper.sampling_steps import fig_8_numbers
 from studies.paper.scaling import FIG_10_LAWS, fig_10_numbers
 from studies.paper.short_bounds import SHORT_BOUND_STEPS, SHORT_BOUNDS
+from studies.paper.skipped_prefix import fig_4_numbers
 
 __all__ = [
     "APPENDIX_D",
@@ -34,6 +35,7 @@ __all__ = [
     "SHORT_BOUND_STEPS",
     "Published",
     "appendix_d_numbers",
+    "fig_4_numbers",
     "fig_8_numbers",
     "fig_10_numbers",
     "numbers",
@@ -46,4 +48,4 @@ __all__ = [
 
 def numbers() -> tuple[Published, ...]:
     """Every number that a result could stand beside."""
-    return (*table_numbers(), *fig_8_numbers(), *appendix_d_numbers())
+    return (*table_numbers(), *fig_8_numbers(), *appendix_d_numbers(), *fig_4_numbers())

@@ -25,7 +25,7 @@ from studies.labels import BETA_TILDE, distance_name, labelled
 from studies.paper import numbers, reasons_against, same_cell, settings_of
 from studies.report.provenance import work_done
 from studies.store import Store
-from studies.tables import Tables, arm_columns, by_seed, records
+from studies.tables import Tables, arm_columns, by_seed, is_done, records
 
 METRICS = {
     "frechet_distance": "Fréchet distance",
@@ -65,6 +65,7 @@ def study_page(store: Store, tables: Tables) -> dict[str, str]:
         trainings=[_pivot(tables, metric) for metric in _measured(tables, WHOLE_PIVOTS)],
         gaps=_gaps(tables),
         cells=_cell_counts(tables),
+        done=is_done(tables),
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
         comparison=_comparison(tables),
