@@ -12,6 +12,7 @@ FIGURES = (
     "quality_by_batch",
     "objective_table",
     "sample_count",
+    "learning_curves",
 )
 
 CLAIMS = (
@@ -26,4 +27,8 @@ CLAIMS = (
     "vlb_worsens_samples",
     "hybrid_keeps_quality",
     "more_samples_lower_distance",
+    "hybrid_beats_vlb_in_training",
+    "importance_sampling_steadies_vlb",
+    "importance_sampling_lowers_vlb",
+    "importance_sampling_does_not_help_hybrid",
 )

@@ -8,7 +8,7 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 Each room holds what the paper says of one subject.
 """
 
-from studies.claims import bound_terms, objectives, sample_count, schedules, sigma
+from studies.claims import bound_terms, learning_curves, objectives, sample_count, schedules, sigma
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
 
@@ -20,6 +20,7 @@ CLAIMS: dict[str, Claim] = {
     **sigma.CLAIMS,
     **objectives.CLAIMS,
     **sample_count.CLAIMS,
+    **learning_curves.CLAIMS,
 }
 
 

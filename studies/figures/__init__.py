@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from studies.figures import (
     beta_ratio,
+    learning_curves,
     objective_table,
     quality_by_batch,
     quality_vs_steps,
@@ -38,5 +39,6 @@ FIGURES: dict[str, Drawing] = {
         ("quality_by_batch", quality_by_batch),
         ("objective_table", objective_table),
         ("sample_count", sample_count),
+        ("learning_curves", learning_curves),
     )
 }

@@ -8,6 +8,7 @@ another number of images is another quantity. `reasons_against` says what differ
 
 from studies.paper.ablations import table_numbers
 from studies.paper.bound_terms import FIG_2
+from studies.paper.learning_curves import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
 from studies.paper.published import (
     INCEPTION,
     Published,
@@ -19,6 +20,9 @@ from studies.paper.sampling_steps import fig_8_numbers
 
 __all__ = [
     "FIG_2",
+    "FIG_6_ERROR",
+    "FIG_6_NOISY",
+    "FIG_6_RESAMPLED",
     "INCEPTION",
     "Published",
     "fig_8_numbers",

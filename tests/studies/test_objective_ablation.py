@@ -252,9 +252,9 @@ def test_the_papers_numbers_are_drawn_where_everything_agrees() -> None:
 def test_the_caption_says_whether_importance_sampling_ever_began() -> None:
     never = caption(tables_of(results(), losses()))
     assert "draws t uniformly until each has ten losses, which takes about 1,586" in never
-    assert "here it is L_vlb with uniform draws and shows nothing of importance sampling" in never
+    assert "so that it is L_vlb with uniform draws and shows nothing of importance" in never
     begun = caption(tables_of(results(), losses(steps=200_000, batch=128)))
-    assert "about 793 training steps of 128 images; it was trained for 200,000." in begun
+    assert "about 793 training steps of 128 images, of 200,000." in begun
 
 
 def test_the_caption_says_over_what_the_numbers_are() -> None:
