@@ -7,7 +7,18 @@ each other. Nothing here imports torch, so a whole sweep is refused while it is 
 from collections.abc import Iterable
 from functools import lru_cache
 
-from iddpm.config import Ancestral, ConfigError, LikelihoodConfig, SampleConfig, Stride, TrainConfig
+from iddpm.config import (
+    Ancestral,
+    ConfigError,
+    GanConfig,
+    GradientNoiseConfig,
+    LatentsConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    Simple,
+    Stride,
+    TrainConfig,
+)
 from iddpm.data import Description
 from iddpm.strides import stride_timesteps
 
@@ -20,7 +31,7 @@ def check_training(config: TrainConfig, description: Description) -> None:
             a side that never occurs or of a width that its heads do not divide, or is told labels
             that the data has not.
     """
-    _check_levels(config, description.size)
+    _check_levels("network", config.network.channel_mult, description.size)
     _check_attention(config, description.size)
     if config.network.class_conditional and description.classes is None:
         raise ConfigError(
@@ -97,14 +108,60 @@ def check_likelihood(
         )
 
 
-def _check_levels(config: TrainConfig, size: int) -> None:
-    levels = len(config.network.channel_mult)
+def check_gradient_noise(config: GradientNoiseConfig, train: TrainConfig) -> None:
+    """Whether the trained network has a gradient of that loss.
+
+    Raises:
+        ConfigError: If the loss is of a variance that the network did not learn, or the training
+            did not keep the average of the weights.
+    """
+    objective = config.objective
+    variance = None if objective is None or isinstance(objective, Simple) else objective.variance
+    if objective is not None and variance not in (None, *train.variances):
+        raise ConfigError(
+            f"gradient_noise.objective.{objective.kind}.variance: expected one of "
+            f"{_words(train.variances)}, found {variance!r}, which a network trained with the "
+            f"objective {train.objective.kind!r} did not learn"
+        )
+    _check_average("gradient_noise", config.ema_decay, train)
+
+
+def check_latents(config: LatentsConfig, description: Description) -> None:
+    """Whether the data holds the image.
+
+    Raises:
+        ConfigError: If the split ends before it.
+    """
+    images = description.test_images if config.split == "test" else description.train_images
+    if config.image >= images:
+        raise ConfigError(
+            f"latents.image: expected one of the {images} images of the {config.split} split, "
+            f"counted from 0, found {config.image}"
+        )
+
+
+def check_gan(config: GanConfig, description: Description) -> None:
+    """Whether the two networks can be built for the images and their labels.
+
+    Raises:
+        ConfigError: If the data have no labels, or their side cannot be halved once per level.
+    """
+    if description.classes is None:
+        raise ConfigError(
+            "gan.data: expected data with labels, which a class-conditional GAN is told, found "
+            f"none in {config.data.kind!r}; choose other data"
+        )
+    _check_levels("gan", config.channel_mult, description.size)
+
+
+def _check_levels(where: str, channel_mult: tuple[int, ...], size: int) -> None:
+    levels = len(channel_mult)
     if size % 2 ** (levels - 1):
         possible = 1
         while size % 2**possible == 0:
             possible += 1
         raise ConfigError(
-            f"network.channel_mult: expected at most {possible} levels for images of {size} "
+            f"{where}.channel_mult: expected at most {possible} levels for images of {size} "
             f"pixels, since each further level halves the side, found {levels}"
         )
 

@@ -352,6 +352,97 @@ class TrainConfig:
         return fixed if self.learned_variance is None else (*fixed, self.learned_variance)
 
 
+# ------------------------------------------------------------------- what diffusion stands beside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GanConfig:
+    """A class-conditional GAN and the step at which it is looked at, for comparison (Table 4).
+
+    As with `TrainConfig`, everything but `steps` is the trajectory.
+    """
+
+    data: Data
+    latent: int = 64
+    """Numbers that an image is made from, besides its label."""
+    channels: int = 32
+    channel_mult: tuple[int, ...] = (1, 2)
+    """Widths from the image's own side down, each side half of the one before."""
+    batch_size: int = 64
+    generator_learning_rate: float = 2.0e-4
+    discriminator_learning_rate: float = 2.0e-4
+    betas: tuple[float, float] = (0.0, 0.9)
+    """Of Adam, for both networks."""
+    discriminator_steps: int = 1
+    """Updates of the discriminator for each of the generator."""
+    ema_decay: float = 0.999
+    """Of the average of the generator's weights, which is the one that is sampled."""
+    max_nonfinite_steps: int = 10
+    seed: int = 0
+    steps: int = 100_000
+    """Updates of the generator."""
+
+    def __post_init__(self) -> None:
+        counts = ("latent", "channels", "batch_size", "discriminator_steps", "max_nonfinite_steps")
+        for name in (*counts, "steps"):
+            value = getattr(self, name)
+            _require(value >= 1, f"gan.{name}", "at least 1", value)
+        _require(self.seed >= 0, "gan.seed", "a number of at least 0", self.seed)
+        _require(
+            len(self.channel_mult) >= 1 and min(self.channel_mult) >= 1,
+            "gan.channel_mult",
+            "one multiplier of at least 1 per level",
+            self.channel_mult,
+        )
+        for name in ("generator_learning_rate", "discriminator_learning_rate"):
+            value = getattr(self, name)
+            _require(value > 0 and math.isfinite(value), f"gan.{name}", "a positive number", value)
+        for beta in self.betas:
+            _require(0 <= beta < 1, "gan.betas", "two numbers in [0, 1)", self.betas)
+        _require(0 < self.ema_decay < 1, "gan.ema_decay", "a decay in (0, 1)", self.ema_decay)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GanSampleConfig:
+    """One shard of a GAN's samples: blocks [first_block, last_block) of an endless stream."""
+
+    first_block: int = 0
+    last_block: int
+    block_size: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.block_size >= 1, "samples.block_size", "at least 1", self.block_size)
+        _require(
+            0 <= self.first_block < self.last_block,
+            "samples.last_block",
+            f"more than first_block ({self.first_block})",
+            self.last_block,
+        )
+
+    @property
+    def images(self) -> int:
+        """Images in this shard."""
+        return (self.last_block - self.first_block) * self.block_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalConfig:
+    """Images that something else drew: an .npz as the official scripts write it, or a folder.
+
+    The .npz holds uint8 images `arr_0` (N, S, S, C), the folder image files of the data's size.
+    """
+
+    path: str = field(metadata=NOT_HASHED)
+    name: str = field(metadata=NOT_HASHED)
+    """What they are called on a page, such as BigGAN-deep."""
+    data: Data
+    """What they are held against: its channels, size and levels."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name.strip()), "external.name", "a name", self.name)
+
+
 # ---------------------------------------------------------------------------------- evaluation
 
 
@@ -450,6 +541,35 @@ class LikelihoodConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GradientNoiseConfig:
+    """The noise scale of a training loss's gradient, from `draws` big batches made of blocks."""
+
+    draws: int = 32
+    """Big batches."""
+    block_size: int = 64
+    """Images of a small batch: they share one random stream and one backward pass."""
+    blocks: int = 16
+    """Small batches that make up a big one."""
+    objective: Objective | None = None
+    """Of the loss; None: the one that the network was trained with."""
+    ema_decay: float | None = None
+    """At which average of the weights; None: at the raw weights, as training follows them."""
+    precision: Precision = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        leasts = {"draws": 2, "block_size": 1, "blocks": 2}
+        for name, least in leasts.items():
+            value = getattr(self, name)
+            _require(value >= least, f"gradient_noise.{name}", f"at least {least}", value)
+
+    @property
+    def images(self) -> int:
+        """Images that a gradient is taken of, those of all draws together."""
+        return self.draws * self.blocks * self.block_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
     """Features of a small classifier trained on the labels of `data`: its last hidden layer."""
 
@@ -519,3 +639,35 @@ class ScoreConfig:
 
     def __post_init__(self) -> None:
         _require(self.neighbours >= 1, "score.neighbours", "at least 1", self.neighbours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentsConfig:
+    """One image on its way to noise: its latents x_t at evenly spaced t from 0 to T (Fig. 3).
+
+    The noise is one draw of the seed and the image, for every t and every schedule.
+    """
+
+    data: Data
+    diffusion: DiffusionConfig
+    split: Split = "test"
+    image: int = 0
+    """Its place in the split."""
+    count: int = 11
+    """Latents, the image itself (t = 0) among them."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.image >= 0, "latents.image", "at least 0", self.image)
+        _require(
+            2 <= self.count <= self.diffusion.steps + 1,
+            "latents.count",
+            f"from 2 to {self.diffusion.steps + 1}, the image and each of its steps",
+            self.count,
+        )
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The t of each latent as on paper, from 0 (the image) to T."""
+        last = self.count - 1
+        return tuple(round(place * self.diffusion.steps / last) for place in range(self.count))

@@ -9,11 +9,11 @@ with one thread. Several processes may train it together (`iddpm.ranks`), each o
 import math
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -99,38 +99,96 @@ def train(
         CheckpointError: If a state found is damaged, of another trajectory or of a later step.
         StorageError: If the state cannot be written.
     """
-    file = folder / STATE_FILE
-    if ranks.number == 0:
-        remove_unfinished(file)
-    with _global_generators_kept():
-        training = Training(config, device, ranks)
-        if file.exists():
-            training.restore(file)
-        elif start is not None:
-            training.restore(start)
-        training.agree()
-        saved_at = time.monotonic()
-        while training.step < config.steps and not training.diverged:
-            is_due = time.monotonic() - saved_at >= checkpoint_every_s
-            stop, save = ranks.any(should_stop(), is_due and ranks.number == 0)
-            if stop:
-                training.save(file)
-                raise Interrupted(
-                    f"training saved at step {training.step} of {config.steps}",
-                    saved=training.step,
-                )
-            if save:
-                training.save(file)
-                saved_at = time.monotonic()
-            training.advance()
-            progress(training.step, config.steps)
-    training.save(file)
+    training = driven(
+        lambda: Training(config, device, ranks),
+        folder,
+        start=start,
+        progress=progress,
+        should_stop=should_stop,
+        checkpoint_every_s=checkpoint_every_s,
+    )
     if training.diverged:
         raise Diverged(
             f"train: expected a finite loss, found none in the last {training.nonfinite_in_a_row} "
             f"steps up to step {training.step}; try a smaller optimizer.learning_rate"
         )
     return training.result()
+
+
+class Trajectory(Protocol):
+    """A training under way, as `driven` moves it."""
+
+    step: int
+
+    @property
+    def length(self) -> int:
+        """Steps to train for."""
+
+    @property
+    def ranks(self) -> Ranks:
+        """The processes that train together."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss has not been finite for too long."""
+
+    def agree(self) -> None:
+        """Check that all ranks start alike."""
+
+    def advance(self) -> None:
+        """Move by a step."""
+
+    def save(self, file: Path) -> None:
+        """Write all that moves, whole."""
+
+    def restore(self, file: Path) -> None:
+        """Continue from what `save` wrote."""
+
+
+T = TypeVar("T", bound=Trajectory)
+
+
+def driven(
+    make: Callable[[], T],
+    folder: Path,
+    *,
+    start: Path | None,
+    progress: Progress,
+    should_stop: StopCheck,
+    checkpoint_every_s: float,
+) -> T:
+    """The training that `make` makes, moved to its end or until it diverged, and saved.
+
+    The arguments, and what is raised but `Diverged`, are those of `train`.
+    """
+    file = folder / STATE_FILE
+    with _global_generators_kept():
+        training = make()
+        ranks = training.ranks
+        if ranks.number == 0:
+            remove_unfinished(file)
+        if file.exists():
+            training.restore(file)
+        elif start is not None:
+            training.restore(start)
+        training.agree()
+        saved_at = time.monotonic()
+        while training.step < training.length and not training.diverged:
+            is_due = time.monotonic() - saved_at >= checkpoint_every_s
+            stop, save = ranks.any(should_stop(), is_due and ranks.number == 0)
+            if stop:
+                training.save(file)
+                raise Interrupted(
+                    f"training saved at step {training.step} of {training.length}",
+                    saved=training.step,
+                )
+            if save:
+                training.save(file)
+                saved_at = time.monotonic()
+            training.advance()
+            progress(training.step, training.length)
+    training.save(file)
+    return training
 
 
 def load_network(
@@ -206,6 +264,11 @@ class Training:
         self.step = 0
         self.nonfinite_steps = 0
         self.nonfinite_in_a_row = 0
+
+    @property
+    def length(self) -> int:
+        """Steps to train for."""
+        return self.config.steps
 
     @property
     def diverged(self) -> bool:
@@ -400,13 +463,18 @@ def _weighted_means(losses: Losses, weights: Tensor) -> Tensor:
 
 
 class LossCurve:
-    """The loss of every step so far, and its parts; NaN at a step that was left out."""
+    """The loss of every step so far, and its parts; NaN at a step that was left out.
 
-    def __init__(self) -> None:
+    Args:
+        names: Of the numbers that each step gives.
+    """
+
+    def __init__(self, names: tuple[str, ...] = CURVES) -> None:
+        self._names = names
         self._values = array("d")
 
     def append(self, values: list[float]) -> None:
-        """Takes the next step's values, one for each of `CURVES`."""
+        """Takes the next step's values, one for each name."""
         self._values.extend(values)
 
     def points(self) -> dict[str, list[float | None]]:
@@ -416,15 +484,15 @@ class LossCurve:
         windows = [table[start : start + window] for start in range(0, len(table), window)]
         ends = [min(end, len(table)) for end in range(window, len(table) + window, window)]
         points: dict[str, list[float | None]] = {"step": [*ends]}
-        for column, name in enumerate(CURVES):
+        for column, name in enumerate(self._names):
             means = [_finite_mean(rows[:, column]) for rows in windows]
             if name == "loss" or any(mean is not None for mean in means):
                 points[name] = means
         return points
 
     def _table(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Shape (steps, CURVES)."""
-        return np.array(self._values).reshape(-1, len(CURVES))
+        """Shape (steps, names)."""
+        return np.array(self._values).reshape(-1, len(self._names))
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that moves."""

@@ -7,6 +7,7 @@ The keys are dotted: at the top of a sweep `train.objective`, inside an evaluati
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,12 +43,18 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """What `exclude` leaves out: the cells that hold every one of some settings."""
+    """The cells that hold every one of some settings: what `exclude` leaves out, for one."""
 
     place: str
     path: str
     conditions: tuple[tuple[str, Keys, Any], ...]
     """(scope, names down to the setting, its value)."""
+
+    @property
+    def scope(self) -> str:
+        """The evaluation that it leaves out, or `train`: whole trainings."""
+        scopes = {scope for scope, _, _ in self.conditions} - {"train"}
+        return min(scopes, default="train")
 
     def matches(self, trees: Mapping[str, Node]) -> bool:
         """Whether the configs of a cell, one tree per scope, hold every setting of the rule."""
@@ -59,49 +66,105 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One `--set`: a dotted key whose value wins over everything in the files."""
+    """A dotted key whose value wins over the sweep file: a `--set`, or a preset's own wish."""
 
     key: str
     scope: str
     node: Node
+    path: str
+    """Of the scope, where it was written: `train`, or `sweeps.my_question.train` in a preset."""
+    of_preset: bool
+    """A preset's is laid beneath every `--set`."""
+    block: int | None
+    """The one block that it is for; None: all of them."""
+
+    @property
+    def written(self) -> str:
+        """The whole dotted path that it was written under."""
+        return f"{self.path}.{self.key.partition('.')[2]}"
 
     @property
     def values(self) -> Node:
-        """The list that stands in for a grid's, where the grid varies this very key."""
+        """The list that stands in for the one of a sweep, where that varies this very key."""
         is_list = isinstance(self.node.value, list)
         return self.node if is_list else Node([self.node], self.node.place)
 
+    @property
+    def is_axis(self) -> bool:
+        """Whether it is a list of values, of a setting that is no list itself."""
+        if not isinstance(self.node.value, list):
+            return False
+        try:
+            self.layer(self.node)
+        except ConfigError:
+            return True
+        return False
 
-def override(key: str, node: Node) -> Override:
-    """The `--set` of a key that begins with the name of a scope.
+    def layer(self, value: Node) -> Node:
+        """The partial config that gives the key this value.
+
+        Raises:
+            ConfigError: If the key names no setting, or the value is of another type.
+        """
+        return checked(self.scope, nested(tuple(self.key.split(".")[1:]), value), self.path)
+
+    def part(self, value: Node) -> "_Part":
+        """One of its values as a part of a cell."""
+        key = self.key if self.scope == "train" else self.key.partition(".")[2]
+        return key, value, self.layer(value)
+
+
+def override(key: str, node: Node, *, within: str = "") -> Override:
+    """The override of a key that begins with the name of a scope, or of a block and then a scope.
+
+    Args:
+        key: The whole dotted key, as `--set` takes it: `train.steps`, `blocks[1].samples.images`.
+        node: Its value.
+        within: Dotted path of the preset's mapping that holds it; empty: it is a `--set`.
 
     Raises:
-        ConfigError: If it begins with none, or names no setting.
+        ConfigError: If the key begins with no scope.
     """
-    scope, _, rest = key.partition(".")
+    block = re.match(r"blocks\[(\d+)\]\.", key)
+    setting_key = key[block.end() :] if block else key
+    scope, _, rest = setting_key.partition(".")
     if scope not in SCOPES or not rest:
         expected = f"a key that begins with {', '.join(f'{name}.' for name in SCOPES)}"
-        raise ConfigError(f"{node.place}: {key}: expected {expected}, found {key!r}")
-    return Override(key, scope, node)
+        raise ConfigError(f"{node.place}: {within or key}: expected {expected}, found {key!r}")
+    path = _joined(within, f"{block[0]}{scope}" if block else scope)
+    return Override(setting_key, scope, node, path, bool(within), int(block[1]) if block else None)
+
+
+def strongest(overrides: Sequence[Override], block: int | None) -> list[Override]:
+    """Those that hold in a block, one for each key: a `--set`, and what names the block, wins.
+
+    Args:
+        overrides: Of the whole sweep.
+        block: Which block; None: the sweep has none.
+    """
+    held = [item for item in overrides if item.block in (None, block)]
+    ordered = sorted(held, key=lambda item: (not item.of_preset, item.block is not None))
+    return list({item.key: item for item in ordered}.values())
 
 
 def overlay(section: Node, scope: str, overrides: Sequence[Override]) -> list[Node]:
-    """The overrides as layers over every cell of a section, those of its grid's keys left out.
+    """The overrides as layers over every cell of a section, less those that make its cells.
 
     Raises:
         ConfigError: If one names no setting, or gives it a value of another type.
     """
-    grid = children(section, "").get("grid", Node({}, section.place))
-    varied = [_override_of(key, scope, overrides) for key in children(grid, "")]
+    varied = _varied(section, scope, overrides)
     chosen = [item for item in overrides if item.scope == scope and item not in varied]
-    return [
-        checked(scope, nested(tuple(item.key.split(".")[1:]), item.node), scope)
-        for item in sorted(chosen, key=_depth)
-    ]
+    settings = [item for item in chosen if not item.is_axis]
+    ordered = sorted(settings, key=lambda item: (not item.of_preset, _depth(item)))
+    return [item.layer(item.node) for item in ordered]
 
 
 def cells(section: Node, path: str, scope: str, overrides: Sequence[Override]) -> list[Cell]:
     """Every cell of a section; the one without settings where nothing varies.
+
+    An override's list stands in for that of its key, or is combined with every cell where the
+    section does not vary the key.
 
     Raises:
         ConfigError: If a list is empty, lists in step differ in length, a key is no setting, a
@@ -112,13 +175,14 @@ def cells(section: Node, path: str, scope: str, overrides: Sequence[Override]) -
         *_grid(parts.get("grid"), _joined(path, "grid"), scope, overrides),
         *_zip(parts.get("zip"), _joined(path, "zip"), scope, overrides),
     ]
-    count = math.prod(len(axis) for axis in axes)
+    added = list(_added(section, scope, overrides))
+    count = math.prod(map(len, axes)) * math.prod(map(len, added))
     if count > MAX_CELLS:
         raise fault(section, path or "grid", f"at most {MAX_CELLS} cells", found=str(count))
-    included = list(_include(parts.get("include"), _joined(path, "include"), scope))
-    if not axes and included:
-        return included
-    return [_cell(itertools.chain(*row)) for row in itertools.product(*axes)] + included
+    own = list(_include(parts.get("include"), _joined(path, "include"), scope))
+    if axes or not own:
+        own = [_cell(itertools.chain(*row)) for row in itertools.product(*axes)] + own
+    return [_with(cell, row) for cell in own for row in itertools.product(*added)]
 
 
 def rules(section: Node, path: str, scope: str) -> tuple[Rule, ...]:
@@ -155,8 +219,31 @@ def _grid(
         return
     for key, values in _nonempty(node, path).items():
         chosen = _override_of(key, scope, overrides)
-        options = _nonempty_list(chosen.values if chosen else values, f"{path}.{key}")
-        yield [[_part(key, value, path, scope)] for value in options]
+        yield [[part] for part in _parts(key, values, path, scope, chosen)]
+
+
+def _parts(key: str, values: Node, path: str, scope: str, chosen: Override | None) -> list["_Part"]:
+    """The values of one key, from the file or from the override that stands in for it."""
+    if chosen is None:
+        options = _nonempty_list(values, f"{path}.{key}")
+        return [_part(key, value, path, scope) for value in options]
+    where = chosen.written if chosen.of_preset else f"{path}.{key}"
+    return [chosen.part(value) for value in _nonempty_list(chosen.values, where)]
+
+
+def _added(section: Node, scope: str, overrides: Sequence[Override]) -> Iterator[list["_Part"]]:
+    """The lists of overrides of keys that the section itself does not vary."""
+    varied = _varied(section, scope, overrides)
+    for item in sorted(overrides, key=_depth):
+        if item.scope == scope and item not in varied and item.is_axis:
+            yield [item.part(value) for value in _nonempty_list(item.node, item.written)]
+
+
+def _varied(section: Node, scope: str, overrides: Sequence[Override]) -> list[Override | None]:
+    """The overrides of keys that the section varies."""
+    found = children(section, "")
+    keys = [key for name in ("grid", "zip") if name in found for key in children(found[name], "")]
+    return [_override_of(key, scope, overrides) for key in keys]
 
 
 def _zip(
@@ -164,18 +251,18 @@ def _zip(
 ) -> Iterator[list[list[_Part]]]:
     if node is None:
         return
-    columns = []
-    for key, values in _nonempty(node, path).items():
-        if chosen := _override_of(key, scope, overrides):
-            hint = "edit the lists in the file"
-            expected = "a setting that the sweep does not vary in step"
-            raise fault(chosen.node, chosen.key, expected, found="one of its zip", hint=hint)
-        items = _nonempty_list(values, f"{path}.{key}")
-        columns.append([_part(key, value, path, scope) for value in items])
-        if len(items) != len(columns[0]):
-            expected = f"{len(columns[0])} values, as many as the first list of the zip has"
-            raise fault(values, f"{path}.{key}", expected, found=str(len(items)))
-    yield [list(row) for row in zip(*columns, strict=True)]
+    lists = _nonempty(node, path)
+    chosen = {key: _override_of(key, scope, overrides) for key in lists}
+    columns = {key: _parts(key, values, path, scope, chosen[key]) for key, values in lists.items()}
+    first = next((key for key in lists if chosen[key] is None), next(iter(lists)))
+    for key, column in columns.items():
+        if len(column) != len(columns[first]):
+            expected = f"{len(columns[first])} values, as many as {first} has"
+            given = chosen[key]
+            hint = "give lists for every key of the zip, or of this length" if given else ""
+            node = given.node if given else lists[key]
+            raise fault(node, f"{path}.{key}", expected, found=str(len(column)), hint=hint)
+    yield [list(row) for row in zip(*columns.values(), strict=True)]
 
 
 def _include(node: Node | None, path: str, scope: str) -> Iterator[Cell]:
@@ -192,6 +279,17 @@ def _cell(parts: Iterator[_Part] | list[_Part], *, included: bool = False) -> Ce
     ordered = sorted(parts, key=_depth)
     settings = tuple((key, node) for key, node, _ in ordered)
     return Cell(settings, tuple(layer for _, _, layer in ordered), included)
+
+
+def _with(cell: Cell, parts: Sequence[_Part]) -> Cell:
+    """The cell with more settings, which win over its own."""
+    keys = {key for key, _, _ in parts}
+    own = tuple(item for item in cell.settings if item[0] not in keys)
+    return Cell(
+        (*own, *((key, node) for key, node, _ in parts)),
+        (*cell.layers, *(layer for _, _, layer in parts)),
+        cell.included,
+    )
 
 
 def _depth(part: "_Part | Override") -> int:
@@ -221,18 +319,42 @@ def checked(scope: str, layer: Node, path: str) -> Node:
     return layer
 
 
+def dotted_rule(node: Node, path: str) -> Rule:
+    """A rule whose keys all begin with the name of a scope, as those of `--set` do.
+
+    Raises:
+        ConfigError: If it is empty, a key begins with no scope, or names no setting.
+    """
+    conditions: list[_Condition] = []
+    for key, value in _nonempty(node, path).items():
+        scope, _, rest = key.partition(".")
+        if scope not in SCOPES or not rest:
+            expected = f"a key that begins with {', '.join(f'{name}.' for name in SCOPES)}"
+            raise fault(value, path, expected, found=repr(key))
+        conditions += _conditions(scope, tuple(rest.split(".")), value, f"{path}.{scope}")
+    return Rule(node.place, path, tuple(conditions))
+
+
+_Condition = tuple[str, Keys, Any]
+"""(scope, names down to the setting, its value)."""
+
+
 def _rule(node: Node, path: str, scope: str) -> Rule:
-    conditions: list[tuple[str, Keys, Any]] = []
+    conditions: list[_Condition] = []
     for key, value in _nonempty(node, path).items():
         first, *rest = key.split(".")
         inside = first == "train" and rest
         if scope == "train" and not inside:
             raise fault(value, path, "a key that begins with train.", found=repr(key))
         names, owner = (tuple(rest), "train") if inside else ((first, *rest), scope)
-        where = f"{path}.train" if inside else path
-        layer = spelled_out(SCOPES[owner], nested(names, value), where)
-        conditions += [(owner, keys, leaf) for keys, leaf in leaves(SCOPES[owner], layer, where)]
+        conditions += _conditions(owner, names, value, f"{path}.train" if inside else path)
     return Rule(node.place, path, tuple(conditions))
+
+
+def _conditions(scope: str, names: Keys, value: Node, path: str) -> Iterator[_Condition]:
+    layer = spelled_out(SCOPES[scope], nested(names, value), path)
+    for keys, leaf in leaves(SCOPES[scope], layer, path):
+        yield scope, keys, leaf
 
 
 def _override_of(key: str, scope: str, overrides: Sequence[Override]) -> Override | None:

@@ -1,4 +1,4 @@
-"""What a sweep can ask of a trained network, and the scopes that its dotted keys begin with."""
+"""What a sweep can ask of a network or a schedule, and the scopes that its keys begin with."""
 
 from dataclasses import dataclass, field
 
@@ -6,6 +6,7 @@ from iddpm.config import (
     Ancestral,
     ConfigError,
     ExtractorConfig,
+    GradientNoiseConfig,
     LikelihoodConfig,
     Precision,
     Sampler,
@@ -58,11 +59,25 @@ class SamplesConfig:
                 raise ConfigError(f"samples.{name}: expected {expected}, found {images}")
 
 
-Evaluation = SamplesConfig | LikelihoodConfig
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latents:
+    """Show one image of a split on its way to noise; the schedule decides, nothing is trained.
+
+    The fields are those of `iddpm.config.LatentsConfig`.
+    """
+
+    split: Split = "test"
+    image: int = 0
+    count: int = 11
+
+
+Evaluation = SamplesConfig | LikelihoodConfig | GradientNoiseConfig | Latents
 
 SCOPES: dict[str, type] = {
     "train": TrainConfig,
     "samples": SamplesConfig,
     "likelihood": LikelihoodConfig,
+    "gradient_noise": GradientNoiseConfig,
+    "latents": Latents,
 }
 """First name of a dotted key, and the type that the rest of the key is a setting of."""

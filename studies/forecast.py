@@ -2,7 +2,8 @@
 
 Two tasks are alike if they are of one kind and compute with the same network on the same number of
 images at once. Their times are then in proportion to their units of work: training steps, network
-calls or images. Of a task that nothing like it was measured for, nothing is known.
+calls or images. A training that continues another one only takes the steps that are left. Of a task
+that nothing like it was measured for, nothing is known.
 """
 
 import statistics
@@ -10,8 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-from iddpm.config import FeaturesConfig, LikelihoodConfig, SampleConfig, TrainConfig
-from studies.plan import network_calls, training_steps
+from iddpm.config import (
+    FeaturesConfig,
+    GradientNoiseConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    TrainConfig,
+)
+from studies.plan import network_calls, steps_before, training_steps
 from studies.store import Store, StoreError
 from studies.tasks import Task, TaskConfig
 
@@ -30,25 +37,29 @@ class Forecast:
         measured: dict[Likeness, list[float]] = defaultdict(list)
         for address in store.addresses():
             made = store.provenance(address)
-            if made is None or made["attempt"] > 1:  # an earlier attempt may have done a part
+            if made is None:
+                continue
+            before = made.get("steps_before")
+            if before is None and made["attempt"] > 1:  # an earlier attempt may have done a part
                 continue
             try:
                 likeness, units = _likeness(store.task(address), store.task)
             except StoreError:  # of another version of this program: nothing is like it
                 continue
-            measured[likeness].append(made["seconds"] / max(units, 1))
+            measured[likeness].append(made["seconds"] / max(units - (before or 0), 1))
         self._rates = {likeness: statistics.median(rates) for likeness, rates in measured.items()}
 
     def seconds(self, task: Task, parent: Callable[[str], Task]) -> float | None:
         """How long the task will take; None: nothing like it was measured.
 
         Args:
-            task: The task.
-            parent: From the address of a task that it needs to that task.
+            task: The task. What it comes after is taken to be done by then.
+            parent: From the address of a task that it needs or comes after to that task.
         """
         likeness, units = _likeness(task, parent)
+        before = steps_before(task, parent)
         rate = self._rates.get(likeness)
-        return None if rate is None else rate * max(units, 1)
+        return None if rate is None else rate * max(units - before, 1)
 
 
 def _likeness(task: Task, parent: Callable[[str], Task]) -> tuple[Likeness, int]:
@@ -57,7 +68,7 @@ def _likeness(task: Task, parent: Callable[[str], Task]) -> tuple[Likeness, int]
     if isinstance(config, TrainConfig):
         same = replace(config, seed=0, steps=1, diffusion=replace(config.diffusion, steps=100))
         return (task.kind, same), config.steps
-    if isinstance(config, SampleConfig | LikelihoodConfig):
+    if isinstance(config, SampleConfig | LikelihoodConfig | GradientNoiseConfig):
         train = parent(task.parents["network"]).config
         assert isinstance(train, TrainConfig)
         likeness = task.kind, train.network, train.data, config.block_size, config.precision

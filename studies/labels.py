@@ -25,6 +25,19 @@ OBJECTIVES = {"simple": "L_simple", "hybrid": "L_hybrid", "vlb": "L_vlb"}
 MODES = (*VARIANCES, "ddim")
 """How a chain chooses its noise: one of the variances, or DDIM."""
 
+COUNTED = {
+    "train.steps": "training step",
+    "train.network.model_channels": "channel",
+    "train.network.heads": "head",
+}
+"""Settings that are told as numbers of something."""
+WORDS: dict[str, dict[Any, str]] = {
+    "likelihood.split": {"train": "training images", "test": "test images"},
+    "train.network.class_conditional": {True: "class-conditional", False: "unconditional"},
+    "train.network.scale_shift": {True: "scale-shift", False: "plain conditioning"},
+}
+"""Settings of which each value has its own words."""
+
 TIMESTEPS = "train.timesteps"
 """The column that says how t was drawn in training, where that differs within a study."""
 
@@ -54,6 +67,8 @@ def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
 
 def short_name(arm: pd.Series) -> str:
     """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
+    if pd.isna(arm.get("objective", "")):  # no network: the schedule is all there is
+        return f"{arm['schedule']} schedule"
     objective = objective_name(arm)
     chosen = mode(arm)
     if chosen == "ddim":
@@ -79,17 +94,26 @@ def setting(column: str, value: Any) -> str:
     if column == "ema_decay":
         return "raw weights" if pd.isna(value) else f"EMA {value:g}"
     if column in ("schedule", "stride"):
-        return f"{value} {column}"
+        return f"{str(value).replace('_', ' ')} {column}"
     if column == "steps":
         return f"{value:,} steps"
+    if column in COUNTED:
+        return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
+    if column in WORDS:
+        return WORDS[column][value]
+    if column == "train.network.attention_resolutions":
+        return f"attention at {str(value).replace(',', ' and ')}" if value else "no attention"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
 def rank(arm: pd.Series) -> tuple[int, bool, int]:
     """Where an arm stands in a list: by objective, resampled last, then by Σ, DDIM last."""
-    objective = list(OBJECTIVES).index(arm.get("objective", "simple"))
-    return objective, is_resampled(arm), ("", *MODES).index(mode(arm))
+    objective = arm.get("objective", "simple")
+    if pd.isna(objective):
+        return -1, False, 0
+    place = list(OBJECTIVES).index(objective)
+    return place, is_resampled(arm), ("", *MODES).index(mode(arm))
 
 
 def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -110,3 +134,26 @@ def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
                 names[alike.index] += [f", {setting(column, value)}" for value in alike[column]]
     ranks = pd.Series(range(len(arms)), arms.index)
     return table.assign(arm=groups.map(names), rank=groups.map(ranks))
+
+
+def apart(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The table with the same two columns as `labelled`, where the figure says what all arms share.
+
+    An arm is named by nothing but what differs among them, and keeps its place in the study.
+
+    Args:
+        table: Rows of any number of arms.
+        columns: The columns that make up an arm.
+    """
+    groups = table.groupby(columns, sort=False, dropna=False).ngroup()
+    arms = table[columns].astype(object)[~groups.duplicated()].set_axis(groups.unique())
+    differing = [c for c in columns if arms[c].nunique(dropna=False) > 1]
+    said = [c for c in differing if c not in NAMED]
+    names = {
+        group: ", ".join(
+            [short_name(arm)] * (len(said) < len(differing) or not said)
+            + [setting(column, arm[column]) for column in said]
+        )
+        for group, arm in arms.iterrows()
+    }
+    return table.assign(arm=groups.map(names), rank=groups)

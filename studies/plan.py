@@ -4,18 +4,28 @@ Planning is pure but for what `iddpm.data.describe` reads: no store, no torch. I
 sweep is held against its data and its schedules, so that nothing starts that cannot end.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from iddpm.checks import check_likelihood, check_samples, check_training
+from iddpm.checks import (
+    check_gradient_noise,
+    check_latents,
+    check_likelihood,
+    check_samples,
+    check_training,
+)
+from iddpm.compute import training_compute
 from iddpm.config import (
     Classifier,
     ConfigError,
     Data,
     ExtractorConfig,
     FeaturesConfig,
+    GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     Sampler,
@@ -27,7 +37,7 @@ from iddpm.config import (
 from iddpm.data import Description, describe
 from iddpm.strides import kept_steps, stride_timesteps
 from studies.documents import Scalar
-from studies.evaluations import Evaluation, SamplesConfig
+from studies.evaluations import SCOPES, Evaluation, Latents, SamplesConfig
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
 
@@ -40,7 +50,10 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train`, then `likelihood`, or `samples` (the first shard), `features`, `score`."""
+    """By role: `train`, then `likelihood`, `gradient_noise`, or `samples` (the first shard),
+    `features`, `score`. `latents` need no network, and stand alone."""
+    compute: int
+    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +63,7 @@ class Plan:
     study: str
     spec: SweepSpec
     tasks: dict[str, Task]
-    """By address, each after all that it needs."""
+    """By address, each after all that it needs, and a training after the one it continues."""
     cells: tuple[Cell, ...]
 
 
@@ -74,17 +87,51 @@ def expand(spec: SweepSpec) -> Plan:
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
-    for arm in {id(arm.train): arm for arm in spec.arms}.values():
+    networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
+    for arm in networks.values():
         _check_training(arm)
     for arm in spec.arms:
         _check_evaluation(arm)
+    compute = {
+        network: training_compute(arm.train, describe(arm.train.data))
+        for network, arm in networks.items()
+    }
     tasks = _Tasks()
     cells = tuple(
-        Cell(arm=settings, seed=seed, tasks=tasks.of(arm, seed))
+        Cell(
+            arm=settings,
+            seed=seed,
+            tasks=tasks.of(arm, seed),
+            compute=compute.get(id(arm.train), 0),
+        )
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )
-    return Plan(study=spec.id, spec=spec, tasks=tasks.by_address, cells=cells)
+    return Plan(study=spec.id, spec=spec, tasks=chained(tasks.by_address.values()), cells=cells)
+
+
+def chained(tasks: Iterable[Task]) -> dict[str, Task]:
+    """The tasks by address, each training after the next shorter one of its trajectory.
+
+    A training to more steps continues the longest shorter one that is finished, so one after the
+    other they train every step once; all at once, each would begin at the first.
+
+    Args:
+        tasks: Of one plan or of several, each after all that it needs.
+    """
+    once = {task.address: task for task in tasks}
+    chains: dict[tuple[object, ...], list[Task]] = defaultdict(list)
+    for task in once.values():
+        if isinstance(task.config, TrainConfig):
+            trajectory = replace(task.config, steps=1), task.needs, task.digests
+            chains[trajectory].append(task)
+    links: dict[str, list[Task]] = {}
+    for chain in chains.values():
+        chain.sort(key=lambda task: training_steps(task.config))
+        before = [(), *((task.address,) for task in chain)]
+        chain[:] = [replace(task, after=after) for task, after in zip(chain, before, strict=False)]
+        links |= {task.address: chain[: i + 1] for i, task in enumerate(chain)}
+    return {task.address: task for one in once.values() for task in links.get(one.address, [one])}
 
 
 def waves(plan: Plan) -> list[list[str]]:
@@ -92,7 +139,7 @@ def waves(plan: Plan) -> list[list[str]]:
     depths: dict[str, int] = {}
     grouped: list[list[str]] = []
     for address, task in plan.tasks.items():
-        depth = 1 + max((depths[need] for _, need in task.needs), default=-1)
+        depth = 1 + max((depths[first] for first in task.first), default=-1)
         depths[address] = depth
         if depth == len(grouped):
             grouped.append([])
@@ -131,8 +178,9 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     """
     owners: dict[str, str] = {}
     for cell in plan.cells:
-        owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
-        for role in ("likelihood", "score"):
+        if "train" in cell.tasks:
+            owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
+        for role in ("likelihood", "score", "gradient_noise", "latents"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
     rows: dict[str, list[Task]] = {label: [] for label in owners.values()}
@@ -148,7 +196,12 @@ def arm_label(arm: dict[str, Scalar]) -> str:
     """An arm in words: `hybrid cosine T=1000, ancestral range, 50 steps, EMA 0.995, 256 images`."""
     if arm["evaluation"] == "train":
         return _training_label(arm)
+    if arm["evaluation"] == "latents":
+        words = [_schedule_words(arm), *_extra_words(arm, training=True), "latents"]
+        return ", ".join([*words, *_extra_words(arm, training=False)])
     parts = [_training_words(arm)]
+    if arm["evaluation"] == "gradient_noise":
+        return ", ".join([*parts, "gradient noise", *_extra_words(arm, training=False)])
     if arm["evaluation"] == "likelihood":
         parts.append("likelihood")
     elif arm["sampler"] == "ddim":
@@ -168,11 +221,20 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 # ------------------------------------------------------------------------------------- checking
 
 
-def _check_training(arm: ArmSpec) -> None:
+def _trains(arm: ArmSpec) -> bool:
+    """Whether the arm needs a network."""
+    return not isinstance(arm.evaluation, Latents)
+
+
+def _described(arm: ArmSpec) -> Description:
     try:
-        description = describe(arm.train.data)
+        return describe(arm.train.data)
     except ConfigError as error:
         raise arm.origin.placed(error, "data") from error
+
+
+def _check_training(arm: ArmSpec) -> None:
+    description = _described(arm)
     try:
         check_training(arm.train, description)
     except ConfigError as error:
@@ -182,10 +244,14 @@ def _check_training(arm: ArmSpec) -> None:
 def _check_evaluation(arm: ArmSpec) -> None:
     if arm.evaluation is None:
         return
-    description = describe(arm.train.data)
+    description = _described(arm)
     try:
         if isinstance(arm.evaluation, LikelihoodConfig):
             check_likelihood(arm.evaluation, arm.train, description)
+        elif isinstance(arm.evaluation, GradientNoiseConfig):
+            check_gradient_noise(arm.evaluation, arm.train)
+        elif isinstance(arm.evaluation, Latents):
+            check_latents(_latents(arm.evaluation, arm.train), description)
         else:
             config = _counted(arm.evaluation, arm.train)
             check_samples(_shard(config, config.sampler), arm.train)
@@ -218,7 +284,7 @@ def _check_score(config: SamplesConfig, description: Description) -> None:
 
 
 def _scope(evaluation: Evaluation) -> str:
-    return "samples" if isinstance(evaluation, SamplesConfig) else "likelihood"
+    return next(scope for scope, config in SCOPES.items() if isinstance(evaluation, config))
 
 
 def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
@@ -242,9 +308,16 @@ class _Tasks:
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
         """Addresses by role of all that answers one cell."""
+        if isinstance(arm.evaluation, Latents):
+            shown = _latents(arm.evaluation, arm.train, seed=seed)
+            return {"latents": self._add("latents", shown, {}, arm.train.data)}
         network = self._training(arm.train, seed)
         if isinstance(arm.evaluation, LikelihoodConfig):
             return {"train": network, "likelihood": self._likelihood(arm, seed, network)}
+        if isinstance(arm.evaluation, GradientNoiseConfig):
+            config = replace(arm.evaluation, seed=seed)
+            noise = self._add("gradient_noise", config, {"network": network}, arm.train.data)
+            return {"train": network, "gradient_noise": noise}
         if isinstance(arm.evaluation, SamplesConfig):
             return {"train": network, **self._samples(arm.evaluation, arm.train, seed, network)}
         return {"train": network}
@@ -314,7 +387,7 @@ def _counted(config: SamplesConfig, train: TrainConfig) -> SamplesConfig:
     return replace(config, steps=_steps(config, train))
 
 
-def _steps(config: Evaluation, train: TrainConfig) -> int:
+def _steps(config: SamplesConfig | LikelihoodConfig, train: TrainConfig) -> int:
     return train.diffusion.steps if config.steps is None else config.steps
 
 
@@ -337,6 +410,17 @@ def _shard(
     )
 
 
+def _latents(config: Latents, train: TrainConfig, *, seed: int = 0) -> LatentsConfig:
+    return LatentsConfig(
+        data=train.data,
+        diffusion=train.diffusion,
+        split=config.split,
+        image=config.image,
+        count=config.count,
+        seed=seed,
+    )
+
+
 # ----------------------------------------------------------------------------- settings of an arm
 
 SHOWN = {
@@ -350,7 +434,7 @@ SHOWN = {
     "stride": ("samples.sampler.stride", "likelihood.stride"),
     "steps": ("samples.steps", "likelihood.steps"),
     "skip": ("samples.skip",),
-    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay"),
+    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay", "gradient_noise.ema_decay"),
     "images": ("samples.images", "likelihood.images"),
 }
 """What every arm shows beside its evaluation, and the settings that it stands for."""
@@ -393,10 +477,13 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
 
 def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[str, Scalar]:
     evaluation = arm.evaluation
+    if not _trains(arm):
+        own = ("train.data", "train.diffusion", "latents")
+        leaves = {key: value for key, value in leaves.items() if key.startswith(own)}
     named: dict[str, Scalar] = {"evaluation": _scope(evaluation) if evaluation else "train"}
     for name, keys in SHOWN.items():
         named[name] = next((leaves[key] for key in keys if key in leaves), None)
-    if evaluation is not None:
+    if isinstance(evaluation, SamplesConfig | LikelihoodConfig):
         named["steps"] = _steps(evaluation, arm.train)
     if isinstance(evaluation, LikelihoodConfig):
         named["images"] = _bounded_images(evaluation, arm.train)
@@ -411,10 +498,14 @@ def _training_label(arm: dict[str, Scalar]) -> str:
 
 
 def _training_words(arm: dict[str, Scalar]) -> str:
-    words = f"{arm['objective']} {arm['schedule']} T={arm['T']}"
+    words = f"{arm['objective']} {_schedule_words(arm)}"
     if arm["prediction"] != "eps":
         words += f" predicting {arm['prediction']}"
     return ", ".join([words, *_extra_words(arm, training=True)])
+
+
+def _schedule_words(arm: dict[str, Scalar]) -> str:
+    return f"{arm['schedule']} T={arm['T']}"
 
 
 def _extra_words(arm: dict[str, Scalar], *, training: bool) -> list[str]:
@@ -447,7 +538,10 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
     return Cost(
         arm=label,
         tasks=len(tasks),
-        training_steps=sum(training_steps(task.config) for task in tasks),
+        training_steps=sum(
+            training_steps(task.config) - steps_before(task, plan.tasks.__getitem__)
+            for task in tasks
+        ),
         network_calls=sum(
             network_calls(task.config, plan.tasks[task.parents["network"]].config)
             for task in tasks
@@ -456,18 +550,34 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
     )
 
 
+PASSES_OF_A_GRADIENT = 3
+"""One pass forward, and one back of twice its work."""
+
+
 def training_steps(config: TaskConfig) -> int:
     """Steps that a task trains for."""
     return config.steps if isinstance(config, TrainConfig | Classifier) else 0
 
 
+def steps_before(task: Task, other: Callable[[str], Task]) -> int:
+    """Steps of the training that a task continues, if all goes well.
+
+    Args:
+        task: The task.
+        other: From the address of a task that it comes after to that task.
+    """
+    return max((training_steps(other(address).config) for address in task.after), default=0)
+
+
 def network_calls(config: TaskConfig, train: TaskConfig) -> int:
-    """How often a task applies a network to one image.
+    """How often a task applies a network to one image; a gradient is worth three times.
 
     Args:
         config: Of the task.
         train: Of the training that the network comes from.
     """
+    if isinstance(config, GradientNoiseConfig):
+        return PASSES_OF_A_GRADIENT * config.images
     if not isinstance(config, SampleConfig | LikelihoodConfig):
         return 0
     assert isinstance(train, TrainConfig)

@@ -38,7 +38,7 @@ class Stopwatch:
 
 
 def provenance(claim: Claim, stopwatch: Stopwatch, device: str) -> dict[str, Any]:
-    """The record that stands beside a result.
+    """The record that stands beside a result; a training's also says at which step it began.
 
     Args:
         claim: The claim under which the task was done.

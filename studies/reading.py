@@ -39,7 +39,7 @@ def read(hint: Any, node: Node, path: str) -> Any:
         ConfigError: At the first thing wrong: file and line, dotted path, expected, found, hint.
     """
     members = _members(hint)
-    if not members:
+    if not members or _is_no_choice(hint, node):
         return _leaf(hint, node, path)
     if not isinstance(node.value, dict):
         raise _no_such_choice(members, node, path)
@@ -87,7 +87,7 @@ def leaves(hint: Any, node: Node, path: str) -> Iterator[tuple[Keys, Any]]:
         ConfigError: If a name or a value cannot be one of the type's.
     """
     members = _members(hint)
-    if not members:
+    if not members or _is_no_choice(hint, node):
         yield (), _leaf(hint, node, path)
         return
     if not isinstance(node.value, dict):
@@ -133,7 +133,7 @@ def setting(hint: Any, node: Node, keys: Keys) -> Any:
         if not isinstance(node.value, dict) or key not in node.value:
             return _within(known[key].default, keys[depth + 1 :])
         hint, node = known[key].hint, node.value[key]
-    return _leaf(hint, node, ".".join(keys)) if not _members(hint) else None
+    return node.plain if _members(hint) else _leaf(hint, node, ".".join(keys))
 
 
 def placed(error: ConfigError, hint: Any, node: Node, path: str) -> ConfigError:
@@ -162,6 +162,11 @@ def _members(hint: Any) -> tuple[type, ...]:
     """The dataclasses that a type is made of; none for a plain type."""
     options = (hint,) if isinstance(hint, type) else get_args(hint)
     return tuple(o for o in options if isinstance(o, type) and is_dataclass(o))
+
+
+def _is_no_choice(hint: Any, node: Node) -> bool:
+    """Whether nothing is chosen, and the type has room for that."""
+    return node.value is None and NoneType in get_args(hint)
 
 
 @lru_cache
@@ -224,7 +229,7 @@ def _no_such_choice(members: tuple[type, ...], node: Node, path: str) -> ConfigE
     found = repr(written) if isinstance(written, str) else ""
     hint = nearest(written, names) if isinstance(written, str) else f"write {names[0]}: {{...}}"
     for name, member in kinds.items():
-        if written in _fields_of((member,)):
+        if isinstance(written, str) and written in _fields_of((member,)):
             hint = f"name the choice as well, as in {name}: {{{written}: ...}}"
     return fault(node, path, _one_of(names), found=found, hint=hint)
 

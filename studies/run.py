@@ -18,7 +18,7 @@ from studies import executors
 from studies.console import counted, fail, watching
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
-from studies.plan import Plan, costs, expand, record
+from studies.plan import Plan, chained, costs, expand, record
 from studies.resources import override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError
@@ -136,8 +136,8 @@ def _planned(path: Path, options: argparse.Namespace) -> Plan:
 
 
 def _tasks(plans: Sequence[Plan]) -> dict[str, Task]:
-    """The tasks of all plans, each once and after all that it needs."""
-    return {address: task for plan in plans for address, task in plan.tasks.items()}
+    """The tasks of all plans, each once, after all that it needs and the training it continues."""
+    return chained(task for plan in plans for task in plan.tasks.values())
 
 
 # ---------------------------------------------------------------------------------------- running

@@ -23,25 +23,31 @@ from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Classifier,
     FeaturesConfig,
+    GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     RandomNetwork,
     SampleConfig,
     ScoreConfig,
     TrainConfig,
+    canonical,
 )
-from iddpm.data import describe, load
+from iddpm.data import describe, load, to_unit
 from iddpm.denoiser import Denoiser, Network
 from iddpm.draws import generator
+from iddpm.evaluation import gradient_noise as noise
 from iddpm.evaluation import likelihood as bound
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
 from iddpm.evaluation.frechet import frechet_distance, moments
 from iddpm.evaluation.precision_recall import precision_recall
 from iddpm.files import read_json, write_whole
+from iddpm.flat import FlatWeights
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.precision import arithmetic
 from iddpm.ranks import ALONE, Ranks
 from iddpm.samplers import to_uint8
 from iddpm.strides import stride_timesteps
+from iddpm.unet import UNet
 from studies.arrays import damaged, read_array
 from studies.store import BLOCKS
 from studies.tasks import Task, task_from_json
@@ -51,6 +57,7 @@ UInt8Array = NDArray[np.uint8]
 EXTRACTOR = "extractor.pt"
 SAMPLES = "samples.npy"
 FEATURES = "features.npz"
+LATENTS = "latents.npy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +115,19 @@ def _shorter_training(folder: Path, config: TrainConfig) -> Path | None:
 
 def _trained(work: Work, ema_decay: float | None) -> tuple[TrainConfig, Denoiser]:
     """The network of the role `network`, read over the whole chain that it was trained on."""
+    config, network = _network(work, ema_decay)
+    diffusion = build.diffusion(config.diffusion).to(work.device)
+    return config, build.denoiser(config, network, diffusion)
+
+
+def _network(work: Work, ema_decay: float | None) -> tuple[TrainConfig, UNet]:
+    """The network of the role `network` and how it was trained."""
     config = work.parent_tasks["network"].config
     assert isinstance(config, TrainConfig)
     state = work.parents["network"] / training.STATE_FILE
     with _of_a_finished_task(state):
         network = training.load_network(state, config, ema_decay=ema_decay, device=work.device)
-    diffusion = build.diffusion(config.diffusion).to(work.device)
-    return config, build.denoiser(config, network, diffusion)
+    return config, network
 
 
 @contextmanager
@@ -152,11 +165,18 @@ def sample(work: Work) -> dict[str, Any]:
         finished.append(np.load(path, allow_pickle=False))
     images = np.concatenate(finished)
     _save_array(work.folder / SAMPLES, images)
-    return {
+    drawn = {
         "images": len(images),
         "sha256": _sha256(images),
         "network_calls": len(images) * steps,
     }
+    classes = _classes(trained)
+    return drawn if classes is None else {**drawn, "classes": classes}
+
+
+def _classes(trained: TrainConfig) -> int | None:
+    """How many labels the network is told apart; None: it is told none."""
+    return describe(trained.data).classes if trained.network.class_conditional else None
 
 
 def block_of_images(
@@ -170,10 +190,10 @@ def block_of_images(
     data = describe(trained.data)
     shape = (config.block_size, data.channels, data.size, data.size)
     x_T = torch.randn(shape, generator=generator(config.seed, "x_T", block)).to(device)
-    given = None
-    if trained.network.class_conditional and data.classes is not None:
+    classes, given = _classes(trained), None
+    if classes is not None:
         places = torch.arange(block * config.block_size, (block + 1) * config.block_size)
-        given = Conditioning(labels=(places % data.classes).to(device))
+        given = Conditioning(labels=(places % classes).to(device))
     with arithmetic(config.precision, device):
         x_0 = draw(x_T, generator(config.seed, "reverse", block, device=device), given)
     return to_uint8(x_0, data.levels).cpu().numpy()
@@ -246,6 +266,54 @@ def likelihood(work: Work) -> dict[str, Any]:
         "clip": config.clip,
         "weights": _weights_role(config.ema_decay),
         "cdf": "tanh",
+        "precision": config.precision,
+    }
+    return {**result.as_json(), "recipe": recipe}
+
+
+# ------------------------------------------------------------------------------- gradient noise
+
+
+def gradient_noise(work: Work) -> dict[str, Any]:
+    """The noise scale of a training loss's gradient, at the weights that the training ended with.
+
+    The network is in training mode, dropout and all: it is the gradient that training follows.
+    """
+    config = work.task.config
+    assert isinstance(config, GradientNoiseConfig)
+    trained, network = _network(work, config.ema_decay)
+    diffusion = build.diffusion(trained.diffusion).to(work.device)
+    gradient = noise.LossGradient(
+        objective=config.objective or trained.objective,
+        denoiser=build.denoiser(trained, network.train().requires_grad_(True), diffusion),
+        weights=FlatWeights(network),
+        data=load(trained.data, "train"),
+        class_conditional=trained.network.class_conditional,
+        has_dropout=trained.network.dropout > 0,
+        block_size=config.block_size,
+        seed=config.seed,
+        precision=config.precision,
+        device=work.device,
+    )
+    blocks = work.folder / BLOCKS
+    blocks.mkdir(exist_ok=True)
+    result = noise.evaluate(
+        gradient,
+        draws=config.draws,
+        blocks=config.blocks,
+        block_size=config.block_size,
+        folder=blocks,
+        progress=work.progress,
+        should_stop=work.should_stop,
+    )
+    recipe = {
+        "split": f"{trained.data.kind}/train",
+        "loss": "the training's" if config.objective is None else canonical(config.objective),
+        "timesteps": "uniform",
+        "weights": _weights_role(config.ema_decay),
+        "small batch": result.small_batch,
+        "big batch": result.big_batch,
+        "draws": result.draws,
         "precision": config.precision,
     }
     return {**result.as_json(), "recipe": recipe}
@@ -356,6 +424,33 @@ def _features(folder: Path) -> NDArray[np.float32]:
     return read_array(folder / FEATURES, "features")
 
 
+# --------------------------------------------------------------------------------------- latents
+
+
+def latents(work: Work) -> dict[str, Any]:
+    """One image on its way to noise, Eq. 9; leaves float32 (count, H, W, C) in `latents.npy`."""
+    config = work.task.config
+    assert isinstance(config, LatentsConfig)
+    data = load(config.data, config.split)
+    x_0 = torch.from_numpy(to_unit(data.images[config.image : config.image + 1], data.levels))
+    eps = torch.randn(x_0.shape, generator=generator(config.seed, "latents", config.image))
+    diffusion = build.diffusion(config.diffusion)
+    found = [diffusion.noised(x_0, t - 1, eps) if t else x_0 for t in config.steps]
+    array = torch.cat(found).permute(0, 2, 3, 1).numpy()
+    _save_array(work.folder / LATENTS, array)
+    alpha_bar = [1.0, *diffusion.alpha_bar.tolist()]
+    return {
+        "steps": list(config.steps),
+        "alpha_bar": [alpha_bar[t] for t in config.steps],
+        "alpha_bar_halfway": alpha_bar[config.diffusion.steps // 2],
+        "sha256": _sha256(array),
+        "recipe": {
+            "image": f"{config.data.kind}/{config.split} {config.image}",
+            "noise": f"seed {config.seed}",
+        },
+    }
+
+
 # ----------------------------------------------------------------------------------------- files
 
 
@@ -376,5 +471,7 @@ RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "features": features,
     "score": score,
     "likelihood": likelihood,
+    "gradient_noise": gradient_noise,
+    "latents": latents,
 }
 """What does the tasks of each kind."""

@@ -1,12 +1,13 @@
 """A sweep file and its preset, read: which arms are compared, over which seeds, and for what.
 
 A sweep asks a question; a preset brings data, a network and budgets. Later layers win: preset,
-sweep, block, cell, `--set`. Everything is typed here, and refused here or not at all as far as
-the words of the files go; what needs the data or a schedule is checked by the plan.
+its conditions, sweep, block, cell, what the preset says of this very sweep, `--set`. Everything is
+typed here, and refused here or not at all as far as the words of the files go; what needs the data
+or a schedule is checked by the plan.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,11 +24,22 @@ from studies.cells import (
     overlay,
     override,
     rules,
+    strongest,
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
-from studies.evaluations import SCOPES, Evaluation
+from studies.evaluations import SCOPES, Evaluation, Latents
 from studies.names import CLAIMS, FIGURES
-from studies.reading import placed, read, refuse_nameless
+from studies.presets import (
+    EVALUATIONS,
+    PRESET_KEYS,
+    Base,
+    ForSweep,
+    Preset,
+    When,
+    fixed,
+    read_preset,
+)
+from studies.reading import placed, read
 from studies.resources import resources
 
 BLOCK_KEYS = ("train", "evaluate", *VARYING)
@@ -35,8 +47,6 @@ SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
     "resources",
 )
-PRESET_KEYS = ("description", "data", "train", "evaluate", "resources")
-EVALUATIONS = ("likelihood", "samples")
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
 """Where presets lie when none stand beside the sweep."""
@@ -125,15 +135,18 @@ def read_sweep(
     name = preset or _text(sweep, "preset")
     preset_path = _preset_path(name, path, presets_dir)
     preset_text, base = _document(preset_path, "a preset", PRESET_KEYS)
+    study = _name(sweep, "study")
+    layers = read_preset(base, {study, *(file.stem for file in _sweeps_beside(preset_path))})
+    wishes = layers.sweeps.get(study, ForSweep())
+    chosen = _seeds(sweep, seeds, wishes.seeds)
     sets = [_override(key, text) for key, text in overrides]
-    chosen = _seeds(sweep, seeds)
     return SweepSpec(
-        study=_name(sweep, "study"),
+        study=study,
         question=_text(sweep, "question"),
         preset=name,
         description=_text(base, "description"),
         seeds=chosen,
-        arms=_arms(sweep, _preset(base), sets, len(chosen)),
+        arms=_arms(sweep, layers, wishes, sets, len(chosen)),
         figures=_known_names(sweep, "figures", FIGURES),
         claims=_known_names(sweep, "claims", CLAIMS),
         resources=_resources([base, sweep]),
@@ -161,6 +174,11 @@ def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
         hint = nearest(name, known)
         raise ConfigError(f"{sweep}: preset: expected one in {presets}, found {name!r}; {hint}")
     return presets / f"{name}.yaml"
+
+
+def _sweeps_beside(preset: Path) -> Iterator[Path]:
+    """The sweeps that a preset is for: those beside its folder."""
+    return preset.parent.parent.glob("*.yaml")
 
 
 def _required(root: Node, key: str) -> Node:
@@ -202,10 +220,9 @@ def _resources(files: Sequence[Node]) -> tuple[Node, ...]:
     return layers
 
 
-def _seeds(root: Node, given: Sequence[int] | None) -> tuple[int, ...]:
-    if given is None:
-        node = _required(root, "seeds")
-    else:
+def _seeds(root: Node, given: Sequence[int] | None, wished: Node | None) -> tuple[int, ...]:
+    node = wished or _required(root, "seeds")
+    if given is not None:
         node = Node([Node(seed, "--seeds") for seed in given], "--seeds")
     seeds: tuple[int, ...] = read(tuple[int, ...], node, "seeds")
     if not seeds:
@@ -220,40 +237,6 @@ def _override(key: str, text: str) -> Override:
     return override(key, parse(text, lambda line: place, "a value"))
 
 
-# ------------------------------------------------------------------------------------ the preset
-
-
-@dataclass(frozen=True, slots=True)
-class _Preset:
-    train: Node
-    evaluations: dict[str, Node]
-    """By kind of evaluation: its fixed settings."""
-    rules: dict[str, tuple[Rule, ...]]
-    """By kind of evaluation: cells that are beyond the preset's budget, if a sweep has them."""
-
-
-def _preset(base: Node) -> _Preset:
-    data = Node({"data": _required(base, "data")}, base.place)
-    found = children(base, "")
-    train = [checked("train", data, "train")]
-    if "train" in found:
-        train.append(checked("train", found["train"], "train"))
-    sections = only(found.get("evaluate", Node({}, base.place)), "evaluate", EVALUATIONS)
-    paths = {kind: f"evaluate.{kind}" for kind in sections}
-    return _Preset(
-        laid(train[0], train[1:]),
-        {kind: _fixed(node, paths[kind], kind) for kind, node in sections.items()},
-        {kind: rules(node, paths[kind], kind) for kind, node in sections.items()},
-    )
-
-
-def _fixed(section: Node, path: str, scope: str) -> Node:
-    """The settings of an evaluation that do not vary."""
-    found = children(section, path)
-    fixed = {key: child for key, child in found.items() if key not in VARYING}
-    return checked(scope, Node(fixed, section.place), path)
-
-
 # ------------------------------------------------------------------------------------ the blocks
 
 
@@ -264,7 +247,7 @@ class _Ask:
     scope: str
     node: Node
     path: str
-    fixed: Node
+    base: Base
     cells: list[Cell]
     rules: tuple[Rule, ...]
 
@@ -275,16 +258,27 @@ class _Block:
 
     node: Node
     path: str
-    train: Node
+    base: Base
     cells: list[Cell]
     rules: tuple[Rule, ...]
     asks: list[_Ask]
+    overrides: list[Override]
+    """Those that hold in this block."""
 
 
-def _blocks(sweep: Node, preset: _Preset, overrides: Sequence[Override]) -> list[_Block]:
+def _blocks(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> list[_Block]:
     found = children(sweep, "")
+    count = (
+        len(found["blocks"].value)
+        if "blocks" in found and isinstance(found["blocks"].value, list)
+        else 0
+    )
+    for item in overrides:
+        if item.block is not None and item.block >= count:
+            expected = f"a block of the sweep, which has {count or 'none'}"
+            raise fault(item.node, item.written, expected, found=f"blocks[{item.block}]")
     if "blocks" not in found:
-        return [_block(sweep, "", [sweep], preset, overrides)]
+        return [_block(sweep, "", [sweep], preset, strongest(overrides, None))]
     for key in VARYING:
         if key in found:
             hint = "move it into the blocks that it is meant for"
@@ -295,12 +289,12 @@ def _blocks(sweep: Node, preset: _Preset, overrides: Sequence[Override]) -> list
     blocks = []
     for i, node in enumerate(items):
         only(node, f"blocks[{i}]", BLOCK_KEYS)
-        blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, overrides))
+        blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, strongest(overrides, i)))
     return blocks
 
 
 def _block(
-    node: Node, path: str, layers: list[Node], preset: _Preset, overrides: Sequence[Override]
+    node: Node, path: str, layers: list[Node], preset: Preset, overrides: list[Override]
 ) -> _Block:
     """One block. `train` adds to what the layers above it say, `evaluate` stands in its place."""
     trains = [
@@ -315,27 +309,21 @@ def _block(
     return _Block(
         node,
         path,
-        _base("train", [preset.train, *trains], "train"),
+        Base(preset, "train", trains, "train"),
         cells(node, path, "train", overrides),
         rules(node, path, "train"),
         _asks(evaluate[-1], where, preset, overrides) if evaluate else [],
+        overrides,
     )
 
 
-def _base(scope: str, layers: list[Node], path: str) -> Node:
-    """The settings that hold in every cell, before those that vary."""
-    base = laid(layers[0], layers[1:])
-    refuse_nameless(SCOPES[scope], base, path)
-    return base
-
-
-def _asks(node: Node, path: str, preset: _Preset, overrides: Sequence[Override]) -> list[_Ask]:
+def _asks(node: Node, path: str, preset: Preset, overrides: Sequence[Override]) -> list[_Ask]:
     if not isinstance(node.value, list) or not node.value:
         raise fault(node, path, "a list of at least one evaluation", hint="write - samples: {...}")
     return [_ask(item, f"{path}[{i}]", preset, overrides) for i, item in enumerate(node.value)]
 
 
-def _ask(node: Node, path: str, preset: _Preset, overrides: Sequence[Override]) -> _Ask:
+def _ask(node: Node, path: str, preset: Preset, overrides: Sequence[Override]) -> _Ask:
     if isinstance(node.value, str):
         node = Node({node.value: Node({}, node.place)}, node.place)
     found = only(node, path, EVALUATIONS)
@@ -343,12 +331,11 @@ def _ask(node: Node, path: str, preset: _Preset, overrides: Sequence[Override]) 
         raise fault(node, path, f"one of {' or '.join(EVALUATIONS)}")
     (scope, section), *_ = found.items()
     path = f"{path}.{scope}"
-    beneath = [preset.evaluations[scope]] if scope in preset.evaluations else []
     return _Ask(
         scope,
         section,
         path,
-        _base(scope, [*beneath, _fixed(section, path, scope)], path),
+        Base(preset, scope, [fixed(section, path, scope)], path),
         cells(section, path, scope, overrides),
         rules(section, path, scope),
     )
@@ -362,40 +349,71 @@ class _Arms:
 
     Lays the layers of every cell, leaves out what is excluded, refuses a cell that a block has
     twice, and keeps one of those that several blocks have.
+
+    Args:
+        preset: Leaves out what is beyond its budget.
+        wishes: Its word on this sweep.
+        overrides: All that win over the sweep: those of the wishes, and every `--set`.
     """
 
-    def __init__(self, preset: _Preset, overrides: Sequence[Override]) -> None:
+    def __init__(self, preset: Preset, wishes: ForSweep, overrides: Sequence[Override]) -> None:
         self._preset = preset
+        self._wishes = wishes
         self._overrides = overrides
+        self._used: set[Rule] = set()
         self._trains: dict[TrainConfig, TrainConfig] = {}
-        self._arms: dict[tuple[int, Evaluation | None], ArmSpec] = {}
+        self._arms: dict[tuple[object, Evaluation | None], ArmSpec] = {}
 
     def gathered(self) -> tuple[ArmSpec, ...]:
+        """All of them.
+
+        Raises:
+            ConfigError: If a rule of the preset for this sweep left out none.
+        """
+        if all(item.of_preset for item in self._overrides):
+            _all_used(self._wishes.rules, self._used)
         return tuple(self._arms.values())
 
     def gather(self, block: _Block) -> None:
         """Add the arms of one block."""
-        asks = [_Asked(ask, overlay(ask.node, ask.scope, self._overrides)) for ask in block.asks]
-        over = overlay(block.node, "train", self._overrides)
+        asks = [_Asked(ask, overlay(ask.node, ask.scope, block.overrides)) for ask in block.asks]
+        over = overlay(block.node, "train", block.overrides)
         used: set[Rule] = set()
         seen: set[tuple[int, Evaluation | None]] = set()
-        trained = 0
+        trained, reached = 0, False
         for cell in block.cells:
-            tree = laid(block.train, [*cell.layers, *over])
+            tree = self._tree(block.base, [*cell.layers, *over])
             if _excluded(cell, block.rules, {"train": tree}, used):
                 continue
             trained += 1
+            if self._is_beyond("train", {"train": tree}):
+                continue
+            reached = True
             train = self._train(tree)
             if not asks:
                 arm = ArmSpec(train=train, evaluation=None, origin=Origin(tree, tree, "train"))
                 self._add(arm, block.node, [cell], seen)
             for asked in asks:
-                beyond = self._preset.rules.get(asked.ask.scope, ())
-                for inner, arm in asked.arms(train, tree, beyond, used):
+                for inner, arm in asked.arms(train, tree, self._is_beyond, used):
                     self._add(arm, asked.ask.node, [cell, inner], seen)
         if not self._overrides:
             _all_used([*block.rules, *(rule for ask in block.asks for rule in ask.rules)], used)
-            _some_left(block, trained, asks)
+            _some_left(block, trained, asks if reached else [])
+
+    def _tree(self, base: Base, layers: list[Node]) -> Node:
+        """The training config of a cell."""
+        plain = laid(base.laid(()), layers)
+        holding = base.holding(plain, {})
+        return laid(base.laid(holding), layers) if holding else plain
+
+    def _is_beyond(self, scope: str, trees: dict[str, Node]) -> bool:
+        """Whether the preset leaves a cell out, be it an included one; notes its rules that do."""
+        budget = self._preset.rules.get(scope, ())
+        wished = [
+            rule for rule in self._wishes.rules if rule.scope == scope and rule.matches(trees)
+        ]
+        self._used.update(wished)
+        return bool(wished) or any(rule.matches(trees) for rule in budget)
 
     def _train(self, tree: Node) -> TrainConfig:
         _refuse_seed(tree, "train")
@@ -415,7 +433,16 @@ class _Arms:
             found = f"two alike ({settings or 'nothing varies'})"
             raise fault(node, arm.origin.path, "each cell once", found=found)
         seen.add(key)
-        self._arms.setdefault(key, arm)
+        if isinstance(arm.evaluation, Latents):  # of all the training, these are what it looks at
+            self._arms.setdefault(((arm.train.data, arm.train.diffusion), arm.evaluation), arm)
+        else:
+            self._arms.setdefault(key, arm)
+
+
+_Key = tuple[int, tuple[When, ...]]
+"""Place of a cell among those of its evaluation, and the conditions that hold in it."""
+
+_IsBeyond = Callable[[str, dict[str, Node]], bool]
 
 
 class _Asked:
@@ -425,30 +452,42 @@ class _Asked:
         self.ask = ask
         self.left = 0
         """Cells met so far that no rule of the sweep leaves out; a preset's may."""
-        self._trees = [laid(ask.fixed, [*cell.layers, *over]) for cell in ask.cells]
-        self._read: dict[tuple[int, int], tuple[Node, Evaluation]] = {}
+        self._layers = [[*cell.layers, *over] for cell in ask.cells]
+        self._trees: dict[_Key, Node] = {
+            (index, ()): laid(ask.base.laid(()), layers)
+            for index, layers in enumerate(self._layers)
+        }
+        self._read: dict[tuple[_Key, int], tuple[Node, Evaluation]] = {}
 
     def arms(
-        self, train: TrainConfig, train_tree: Node, beyond: Sequence[Rule], used: set[Rule]
+        self, train: TrainConfig, train_tree: Node, is_beyond: _IsBeyond, used: set[Rule]
     ) -> Iterator[tuple[Cell, ArmSpec]]:
         """The arms that this evaluation makes of one training, each with its cell."""
         ask = self.ask
         data = children(train_tree, "train")["data"]
         for index, cell in enumerate(ask.cells):
-            trees = {"train": train_tree, ask.scope: self._trees[index]}
+            key = self._key(index, train_tree)
+            trees = {"train": train_tree, ask.scope: self._trees[key]}
             if _excluded(cell, ask.rules, trees, used):
                 continue
             self.left += 1
-            if any(rule.matches(trees) for rule in beyond):
+            if is_beyond(ask.scope, trees):
                 continue
-            tree, evaluation = self._evaluation(index, data)
+            tree, evaluation = self._evaluation(key, data)
             origin = Origin(train_tree, tree, ask.path)
             yield cell, ArmSpec(train=train, evaluation=evaluation, origin=origin)
 
-    def _evaluation(self, index: int, data: Node) -> tuple[Node, Evaluation]:
-        key = index, id(data)
+    def _key(self, index: int, train_tree: Node) -> _Key:
+        """Which cell it is under which of the preset's conditions; its tree is laid."""
+        holding = self.ask.base.holding(self._trees[index, ()], {"train": train_tree})
+        if (key := (index, holding)) not in self._trees:
+            self._trees[key] = laid(self.ask.base.laid(holding), self._layers[index])
+        return key
+
+    def _evaluation(self, cell: _Key, data: Node) -> tuple[Node, Evaluation]:
+        key = cell, id(data)
         if key not in self._read:
-            tree = _with_data(self._trees[index], data)
+            tree = _with_data(self._trees[cell], data)
             _refuse_seed(tree, self.ask.path)
             self._read[key] = tree, read(SCOPES[self.ask.scope], tree, self.ask.path)
         return self._read[key]
@@ -498,18 +537,21 @@ def _with_data(tree: Node, data: Node) -> Node:
 
 
 def _arms(
-    sweep: Node, preset: _Preset, overrides: Sequence[Override], seeds: int
+    sweep: Node, preset: Preset, wishes: ForSweep, sets: Sequence[Override], seeds: int
 ) -> tuple[ArmSpec, ...]:
+    overrides = [*wishes.overrides, *sets]
     blocks = _blocks(sweep, preset, overrides)
     count = sum(len(b.cells) * (sum(len(a.cells) for a in b.asks) or 1) for b in blocks) * seeds
     if count > MAX_CELLS:
         raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
-    scopes = {"train", *(ask.scope for block in blocks for ask in block.asks)}
     for item in overrides:
+        among = blocks if item.block is None else [blocks[item.block]]
+        scopes = {"train", *(ask.scope for block in among for ask in block.asks)}
         if item.scope not in scopes:
-            expected = f"a setting of what the sweep does ({', '.join(sorted(scopes))})"
-            raise fault(item.node, item.key, expected, found=repr(item.scope))
-    arms = _Arms(preset, overrides)
+            what = "the sweep" if item.block is None else "the block"
+            expected = f"a setting of what {what} does ({', '.join(sorted(scopes))})"
+            raise fault(item.node, item.written, expected, found=repr(item.scope))
+    arms = _Arms(preset, wishes, overrides)
     for block in blocks:
         arms.gather(block)
     if not (gathered := arms.gathered()):

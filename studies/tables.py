@@ -8,12 +8,12 @@ settings of the arm, and every grouping here holds it fixed.
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args
 
 import pandas as pd
 
-from iddpm.config import TrainConfig
+from iddpm.config import LearnedVariance, TrainConfig
 from studies.intervals import half_width_per_deviation
 from studies.store import Store
 
@@ -40,11 +40,18 @@ MEASURED = (
     "standard_error",
     "recipe",
     "training_steps",
+    "compute",
     "state",
     "reason",
     "address",
 )
+DRAWN = ("path", "shards", "classes", "levels")
+UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
+"""Why a gradient's noise scale has no value."""
 SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
+OUTSIDE_RANGE = "v_outside_range"
+"""Share of the numbers v of Eq. 15 below 0 or above 1, over all steps and test images."""
+NOISE_METRICS = ("log_noise_scale", "gradient_squared_norm", "gradient_variance")
 BOUND_METRICS = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
 
 
@@ -57,7 +64,8 @@ class Tables:
     results: pd.DataFrame
     steps: pd.DataFrame
     samples: pd.DataFrame
-    losses: pd.DataFrame
+    latents: pd.DataFrame = field(default_factory=pd.DataFrame)
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def tables(store: Store, study: str) -> Tables:
@@ -68,6 +76,7 @@ def tables(store: Store, study: str) -> Tables:
         results=results(store, study),
         steps=steps_table(store, study),
         samples=samples_table(store, study),
+        latents=latents_table(store, study),
         losses=losses_table(store, study),
     )
 
@@ -80,7 +89,7 @@ def results(store: Store, study: str) -> pd.DataFrame:
 
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `T` and
     `steps` are whole numbers everywhere: a bound or a training is over all T steps unless it says
-    otherwise.
+    otherwise. `compute` is the multiply-adds of the whole training, forwards and back.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
@@ -98,21 +107,26 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     """The rows of one cell; without a result they hold no value, and say why."""
     role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
     address = cell["tasks"][role]
-    training = _training(store, cell)
+    training = _training(store, cell) if "train" in cell["tasks"] else None
     result = store.result(address)
     state, reason = ("done", "") if result is not None else _gap(store, address)
     shared = {
         **_arm(cell),
         "seed": cell["seed"],
-        "training_steps": training.steps,
+        "training_steps": training.steps if training else 0,
+        "compute": cell.get("compute"),  # a study recorded by an older version has none
         "state": state,
         "reason": reason,
         "address": address,
     }
     if role == "score":
         measured = _sample_rows(result)
-    elif role == "likelihood":
+    elif role == "latents":
+        measured = iter([_latents_row(result)])
+    elif training and role == "likelihood":
         measured = _bound_rows(result, training)
+    elif role == "gradient_noise":
+        measured = _noise_rows(result)
     else:
         loss = None if result is None else result["loss_curve"]["loss"][-1]
         measured = iter([{"metric": "training_loss", "value": loss}])
@@ -145,7 +159,10 @@ def _sample_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
 def _bound_rows(
     result: Mapping[str, Any] | None, training: TrainConfig
 ) -> Iterator[dict[str, Any]]:
-    """One row per Σ for the bound and its two parts that depend on Σ, and one for the prior."""
+    """One row per Σ for the bound and its two parts that depend on Σ, and one for the prior.
+
+    Where Σ lies in a learned range (Eq. 15) one more says which share of its v left the range.
+    """
     names = dict(zip(BOUND_METRICS, ("bits_per_dim", "decoder", "kl"), strict=True))
     for variance in training.variances:
         for metric, name in names.items():
@@ -153,17 +170,49 @@ def _bound_rows(
             yield {"variance": variance, "metric": metric, **_mean_of(part, result)}
     prior = None if result is None else result["prior"]
     yield {"metric": "prior_bits_per_dim", **_mean_of(prior, result)}
+    if training.learned_variance == "range":
+        outside = None if result is None else sum(result["range_fraction"].values())
+        yield {"variance": "range", "metric": OUTSIDE_RANGE, **_shared(outside, result)}
+
+
+def _shared(value: float | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    if result is None:
+        return {}
+    return {"value": value, "images": result["images"], "recipe": _recipe(result)}
+
+
+def _latents_row(result: Mapping[str, Any] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"metric": "alpha_bar_halfway"}
+    if result is not None:
+        row |= {"value": result["alpha_bar_halfway"], "recipe": _recipe(result)}
+    return row
 
 
 def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
     if part is None or result is None:
         return {}
-    return {
-        "value": part["mean"],
-        "standard_error": part["standard_error"],
-        "images": result["images"],
-        "recipe": _recipe(result),
-    }
+    return {**_shared(part["mean"], result), "standard_error": part["standard_error"]}
+
+
+def _noise_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """The natural log of the noise scale (in images) and its parts; an undetermined one says so.
+
+    `standard_error` is over the draws.
+    """
+    names = dict(zip(NOISE_METRICS, ("log_scale", "squared_norm", "variance"), strict=True))
+    for metric, name in names.items():
+        part = None if result is None else result[name]
+        if result is None:
+            yield {"metric": metric}
+        elif part is None:
+            yield {"metric": metric, "recipe": _recipe(result), "reason": UNDETERMINED}
+        else:
+            yield {
+                "metric": metric,
+                "value": part["mean"],
+                "standard_error": part["standard_error"],
+                "recipe": _recipe(result),
+            }
 
 
 def _recipe(result: Mapping[str, Any]) -> str:
@@ -226,16 +275,68 @@ def _term_frames(store: Store, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame
 
 
 def samples_table(store: Store, study: str) -> pd.DataFrame:
-    """Where the first images of each samples cell lie: the arm's columns, seed, path and levels."""
+    """Where the images of each samples cell lie: the arm's columns, seed, and what is drawn from.
+
+    `path` is the file of the first images, None until they are drawn; `shards` are the files of all
+    images that follow one another from there; image i has the label i modulo `classes`, which is
+    None where no label was asked for.
+    """
     cells = [c for c in store.study(study)["cells"] if c["arm"]["evaluation"] == "samples"]
     rows = []
     for cell in cells:
-        address = store.task(cell["tasks"]["features"]).parents["samples/0"]
-        done = store.result(address) is not None
-        path = store.folder(address) / "samples.npy" if done else None
-        levels = 17 if _training(store, cell).data.kind == "digits" else 256
-        rows.append({**_arm(cell), "seed": cell["seed"], "path": path, "levels": levels})
-    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", "path", "levels"])
+        drawn = _drawn_shards(store, cell)
+        shards = tuple(store.folder(address) / "samples.npy" for address, _ in drawn)
+        row = {
+            "seed": cell["seed"],
+            "path": shards[0] if shards else None,
+            "shards": shards,
+            "classes": drawn[0][1].get("classes") if drawn else None,
+            "levels": 17 if _training(store, cell).data.kind == "digits" else 256,
+        }
+        rows.append({**_arm(cell), **row})
+    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", *DRAWN])
+
+
+def _drawn_shards(store: Store, cell: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Address and result of each finished shard of a cell's samples, up to the first gap."""
+    parents = store.task(cell["tasks"]["features"]).parents
+    found = []
+    for role, address in parents.items():
+        if role.startswith("samples/"):
+            if (result := store.result(address)) is None:
+                break
+            found.append((address, result))
+    return found
+
+
+# ------------------------------------------------------------------------------------- latents
+
+
+def latents_table(store: Store, study: str) -> pd.DataFrame:
+    """One row per latent of each finished cell: the arm's columns, seed, step, ᾱ, where it lies.
+
+    `step` is t as on paper, 0 for the image itself; `place` is the latent's index in the array at
+    `path`.
+    """
+    cells = store.study(study)["cells"]
+    rows = [
+        {
+            **_arm(cell),
+            "seed": cell["seed"],
+            "path": store.folder(address) / "latents.npy",
+            **latent,
+        }
+        for cell in cells
+        if (address := cell["tasks"].get("latents")) and (result := store.result(address))
+        for latent in _latents(result)
+    ]
+    columns = [*ARM, *_swept(cells), "seed", "place", "step", "alpha_bar", "path"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for place, (step, signal) in enumerate(zip(result["steps"], result["alpha_bar"], strict=True)):
+        yield {"place": place, "step": step, "alpha_bar": signal}
 
 
 # ------------------------------------------------------------------------- losses while training
@@ -255,7 +356,7 @@ def losses_table(store: Store, study: str) -> pd.DataFrame:
     """
     cells = store.study(study)["cells"]
     names = [*NETWORK, *(name for name in _swept(cells) if name.startswith("train."))]
-    networks = {cell["tasks"]["train"]: cell for cell in cells}
+    networks = {cell["tasks"]["train"]: cell for cell in cells if "train" in cell["tasks"]}
     frames = [_loss_frame(store, cell, names) for cell in networks.values()]
     columns = [*names, "seed", "training_steps", "step", "images_seen", "bits_per_dim"]
     whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -281,15 +382,30 @@ def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.D
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named."""
-    others = {"study", "evaluation", "part", "step", "mean", "path", "levels", *MEASURED}
-    others |= {"images_seen", "bits_per_dim", *without}
+    own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
+    of_losses = ("images_seen", "bits_per_dim")
+    others = {*own, *of_losses, *DRAWN, *MEASURED, *without}
     return [column for column in table.columns if column not in others]
+
+
+def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
+    """For each row, whether no network of the same training was looked at later."""
+    same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
+    lengths = table.groupby(same, dropna=False)["training_steps"]
+    return table["training_steps"] == lengths.transform("max")
 
 
 def network_columns(table: pd.DataFrame) -> list[str]:
     """The columns of a table that tell one trained network from another, seeds apart."""
     swept = [column for column in table.columns if str(column).startswith("train.")]
     return [column for column in NETWORK if column in table.columns] + swept
+
+
+def of_own_variance(bounds: pd.DataFrame) -> pd.DataFrame:
+    """The rows of bounds but those that read a network that learned its Σ with another."""
+    learned = bounds["variance"].isin(get_args(LearnedVariance))
+    has_learned = learned.groupby(bounds["address"]).transform("any").astype(bool)
+    return bounds[learned | ~has_learned]
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

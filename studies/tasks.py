@@ -17,6 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from iddpm.config import (
     ExtractorConfig,
     FeaturesConfig,
+    GradientNoiseConfig,
+    LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
     ScoreConfig,
@@ -28,7 +30,14 @@ SCHEMA_VERSION = 1
 """Of the text that is hashed and of task.json. Raising it moves every address."""
 
 TaskConfig = (
-    ExtractorConfig | TrainConfig | SampleConfig | FeaturesConfig | ScoreConfig | LikelihoodConfig
+    ExtractorConfig
+    | TrainConfig
+    | SampleConfig
+    | FeaturesConfig
+    | ScoreConfig
+    | LikelihoodConfig
+    | GradientNoiseConfig
+    | LatentsConfig
 )
 
 
@@ -50,6 +59,8 @@ KINDS = {
         Kind("features", 1, FeaturesConfig),
         Kind("score", 1, ScoreConfig),
         Kind("likelihood", 1, LikelihoodConfig),
+        Kind("gradient_noise", 1, GradientNoiseConfig),
+        Kind("latents", 1, LatentsConfig),
     )
 }
 
@@ -68,6 +79,9 @@ class Task:
     """(role, address) of each task whose result it reads; sorted so that shard 10 follows 9."""
     digests: tuple[tuple[str, str], ...] = ()
     """(name, digest) of each data set it reads."""
+    after: tuple[str, ...] = field(default=(), compare=False)
+    """Addresses of tasks of the same run that are better done first, though this one can do without
+    them: the shorter training that a training continues. No part of what the task is."""
     address: str = field(init=False, compare=False)
     """The kind and 16 hex digits: `train-0123456789abcdef`."""
 
@@ -80,6 +94,11 @@ class Task:
         object.__setattr__(self, "needs", tuple(sorted(self.needs, key=_shortest_first)))
         object.__setattr__(self, "digests", tuple(sorted(self.digests)))
         object.__setattr__(self, "address", _address(self))
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """Addresses of all that is to be done before it: what it needs, and what it comes after."""
+        return (*(need for _, need in self.needs), *self.after)
 
     @property
     def parents(self) -> dict[str, str]:

@@ -49,6 +49,8 @@ UNITS = {
     "likelihood": "network calls",
     "features": "images",
     "score": "steps",
+    "gradient_noise": "backward passes",
+    "latents": "images",
 }
 """What the progress of each kind counts."""
 
@@ -118,6 +120,8 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             stopwatch = Stopwatch()
             result, device = _work(store, claim.address, heartbeat.progress, stop, ranks)
             record = provenance(claim, stopwatch, device)
+            if claim.address.startswith("train-"):
+                record["steps_before"] = heartbeat.begun
         store.publish(claim, result, record)
     except Interrupted as error:
         store.fail(claim, _stopped(store, claim, error, stop.reason))
@@ -171,6 +175,11 @@ class Heartbeat:
         """Note how far the work is; the next beat tells it."""
         begun = self._beat.begun if self._beat.done else max(done - 1, 0)
         self._beat = Beat(done=done, total=total, unit=self._beat.unit, begun=begun)
+
+    @property
+    def begun(self) -> int | None:
+        """Units of work that earlier attempts or tasks had done; None: there was nothing to do."""
+        return self._beat.begun if self._beat.done else None
 
     def __enter__(self) -> Self:
         self._thread.start()

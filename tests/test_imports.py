@@ -31,7 +31,17 @@ HOMES = {
 }
 """Each heavy library and the only places that may import it."""
 
-TORCH_FREE = ("config", "checks", "data", "draws", "files", "interruption", "schedules", "strides")
+TORCH_FREE = (
+    "config",
+    "checks",
+    "compute",
+    "data",
+    "draws",
+    "files",
+    "interruption",
+    "schedules",
+    "strides",
+)
 """Rooms of iddpm that planning needs."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from studies import run
+from studies.evaluations import SamplesConfig
 from studies.plan import expand
 from studies.spec import read_sweep
 
@@ -26,8 +27,7 @@ SWEEP = "sweeps/sigma_ablation.yaml"
 RUN = f"python -m studies.run {SWEEP}"
 
 OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MARKERS", "ARGS", "SWEEP")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
-"""Without what a make that runs these tests passes on to the makes in them."""
+"""What a make that runs these tests passes on to the makes in them, and must not."""
 
 PRESET = """
 description: hardly trained, and sampled for ten steps alone
@@ -48,7 +48,9 @@ evaluate:
     ema_decay: 0.9
     extractor: {extractor}
     reference: {{images: 16}}
-    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}, {{steps: 1000}}]
+    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}]
+sweeps:
+  sigma_ablation: {{"blocks[1].train.steps": 2}}
 """
 EXTRACTORS = {
     "digits": "{classifier: {channels: 4, features: 4, steps: 3}}",
@@ -101,6 +103,11 @@ MAKE = [command for command in COMMANDS if command.startswith("make ")]
 # ------------------------------------------------------------------------------- where it is typed
 
 
+def written(key: str) -> str:
+    """The YAML of the README that begins with this key."""
+    return next(text for text in blocks(README, "yaml") if text.startswith(f"{key}:"))
+
+
 def tiny_checkout(folder: Path) -> Path:
     """A folder with the real sweep, tiny presets, the Makefile and an environment set up."""
     presets = folder / "sweeps" / "presets"
@@ -108,7 +115,7 @@ def tiny_checkout(folder: Path) -> Path:
     for name, extractor in EXTRACTORS.items():
         (presets / f"{name}.yaml").write_text(PRESET.format(data=name, extractor=extractor))
     shutil.copy(ROOT / SWEEP, folder / SWEEP)
-    (folder / "sweeps" / "x.yaml").write_text(blocks(README, "yaml")[-1])
+    (folder / "sweeps" / "x.yaml").write_text(written("study"))
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder / name)
     (folder / ".venv" / "bin").mkdir(parents=True)
@@ -122,10 +129,11 @@ def tiny_checkout(folder: Path) -> Path:
 def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The command as a person types it in that folder, with the environment active."""
     path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env={**ENVIRONMENT, "PATH": path, "PYTHONPATH": str(ROOT)},
+        env={**inherited, "PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -264,7 +272,7 @@ def test_the_readme_tells_every_option_of_run() -> None:
 @pytest.mark.parametrize("option", with_("a setting is changed"))
 def test_a_setting_of_the_preset_is_changed(tmp_path: Path, option: str) -> None:
     folder = tiny_checkout(tmp_path)
-    steps = 500 * 2 * 3 + 3  # of networks for two objectives and three seeds, and of the classifier
+    steps = 500 * 3 * 3 + 3  # of three networks under three seeds, and of the classifier
     assert re.search(rf"total .* {steps:,} ", printed(f"{RUN} {option} --dry-run", folder))
 
 
@@ -319,9 +327,8 @@ def test_failed_tasks_are_run_again_when_asked(checkout: Path, tmp_path: Path, o
 
 
 def test_the_sweep_of_the_readme_is_read_and_planned(tmp_path: Path) -> None:
-    text = blocks(README, "yaml")[-1]
     path = tmp_path / "my_question.yaml"
-    path.write_text(text)
+    path.write_text(written("study"))
     plan = expand(read_sweep(path))
     schedules, seeds, steps = ("linear", "cosine"), (0, 1, 2), (10, 50, 250)
     arms = [(cell.arm["schedule"], cell.seed, cell.arm["steps"]) for cell in plan.cells
@@ -329,6 +336,31 @@ def test_the_sweep_of_the_readme_is_read_and_planned(tmp_path: Path) -> None:
     assert sorted(arms) == sorted((a, b, c) for a in schedules for b in seeds for c in steps)
     assert len(plan.cells) == len(arms) + len(schedules) * len(seeds)
     assert plan.study == "my_question-digits"
+
+
+def test_the_preset_of_the_readme_means_what_is_said(tmp_path: Path) -> None:
+    preset = PRESET.format(data="digits", extractor=EXTRACTORS["digits"]) + written("when")
+    preset = preset.replace("diffusion: {steps: 1000}", "diffusion: {steps: 4000}")
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "digits.yaml").write_text(
+        re.sub(r"    exclude: \[\{steps.*\n", "", preset)
+    )
+    path = tmp_path / "my_question.yaml"
+    path.write_text(written("study"))
+    spec = read_sweep(path)
+    assert spec.seeds == (0,)
+    assert {(arm.train.diffusion.schedule, arm.train.network.dropout) for arm in spec.arms} == {
+        ("linear", 0.1),
+        ("cosine", 0.3),
+    }
+    sampled = {
+        (arm.train.steps, arm.evaluation.steps)
+        for arm in spec.arms
+        if isinstance(arm.evaluation, SamplesConfig)
+    }
+    lengths = (200_000, 500_000)
+    every = {(length, steps) for length in lengths for steps in (25, 100, 1000, 4000)}
+    assert sampled == every - {(200_000, 4000)}
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:

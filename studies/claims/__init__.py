@@ -8,7 +8,21 @@ is outside. One seed has no spread and an exact quantity has no need of one.
 Each room holds what the paper says of one subject.
 """
 
-from studies.claims import bound_terms, learning_curves, objectives, sample_count, schedules, sigma
+from studies.claims import (
+    architecture,
+    best_of_training,
+    bound_terms,
+    learned_range,
+    learning_curves,
+    objectives,
+    sample_count,
+    sampling,
+    scaling,
+    schedules,
+    short_bounds,
+    sigma,
+    signal_left,
+)
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
 from studies.tables import Tables
 
@@ -18,8 +32,15 @@ CLAIMS: dict[str, Claim] = {
     **schedules.CLAIMS,
     **bound_terms.CLAIMS,
     **sigma.CLAIMS,
+    **learned_range.CLAIMS,
+    **sampling.CLAIMS,
+    **signal_left.CLAIMS,
+    **scaling.CLAIMS,
     **objectives.CLAIMS,
     **sample_count.CLAIMS,
+    **short_bounds.CLAIMS,
+    **best_of_training.CLAIMS,
+    **architecture.CLAIMS,
     **learning_curves.CLAIMS,
 }
 

@@ -2,15 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import pandas as pd
 
 from studies.labels import labelled
 from studies.tables import Tables
 
+LEARNED = ("range", "learned")
+
 
 def asked(tables: Tables, metric: str) -> pd.DataFrame:
     """The rows of one metric, whether they have a value or not."""
     return tables.results[tables.results["metric"] == metric]
+
+
+def with_own_variance(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows in which a network that learned its Σ is read with that."""
+    return rows[rows["variance"].isin(LEARNED) | (rows["objective"] == "simple")]
 
 
 def mean(values: Mapping[int, float]) -> float:
@@ -27,3 +35,10 @@ def named(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, pd.Dat
         recipes = group["recipe"]
         for recipe in recipes.dropna().unique() if recipes.notna().any() else [None]:
             yield str(name), group[recipes.isna() | (recipes == recipe)]
+
+
+def log_ratios(above: pd.DataFrame, below: pd.DataFrame) -> dict[int, float]:
+    """By seed: the mean over their common step counts of the log of one distance over another."""
+    values = [rows.set_index(["seed", "steps"])["value"].dropna() for rows in (above, below)]
+    logs = (np.log(values[0]) - np.log(values[1])).dropna().groupby("seed").mean()
+    return {int(str(seed)): float(value) for seed, value in logs.items()}

@@ -9,7 +9,7 @@ from studies.intervals import Interval
 from studies.tables import Tables
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
-Unit = Literal["ratio", "bits/dim", "%", "percentage points", "log ratio"]
+Unit = Literal["ratio", "bits/dim", "%", "percentage points", "log ratio", "exponent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,8 @@ def decide(measured: Measured) -> tuple[Verdict, str]:
 
 def setting_differences(tables: Tables) -> str:
     """How this study differs from the paper's experiments, for a reader who wonders why."""
-    results = tables.results[tables.results["recipe"].notna()]
+    results = tables.results
+    results = results[results["recipe"].notna() & (results["training_steps"] > 0)]
     if results.empty:
         return ""
     trained = sorted({int(steps) for steps in results["training_steps"]})

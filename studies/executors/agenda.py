@@ -51,7 +51,7 @@ class Agenda:
 
     Args:
         store: Where the tasks stand, or will once this agenda is made.
-        tasks: Each after all that it needs.
+        tasks: Each after all that it needs and all that it comes after.
         watch: Told of every change.
     """
 
@@ -125,7 +125,9 @@ class Agenda:
                 self._elsewhere.discard(address)
 
     def _is_ready(self, task: Task) -> bool:
-        return all(need in self._done for _, need in task.needs)
+        """Whether what it needs is done, and what it comes after has ended, well or badly."""
+        needed = all(need in self._done for _, need in task.needs)
+        return needed and not any(address in self._open for address in task.after)
 
     def _blame(self, task: Task) -> tuple[str, ...]:
         """The failed tasks that keep this one from ever running, near or far above it."""

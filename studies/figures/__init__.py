@@ -7,9 +7,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studies.figures import (
+    alpha_bar,
+    architecture,
     beta_ratio,
+    class_grid,
+    early_stopping,
+    latents,
     learning_curves,
+    model_size,
+    nll_vs_steps,
     objective_table,
+    overfitting,
     quality_by_batch,
     quality_vs_steps,
     sample_count,
@@ -37,8 +45,16 @@ FIGURES: dict[str, Drawing] = {
         ("quality_vs_steps", quality_vs_steps),
         ("sample_grid", sample_grid),
         ("quality_by_batch", quality_by_batch),
+        ("alpha_bar", alpha_bar),
+        ("latents", latents),
+        ("model_size", model_size),
+        ("class_grid", class_grid),
         ("objective_table", objective_table),
         ("sample_count", sample_count),
+        ("nll_vs_steps", nll_vs_steps),
+        ("overfitting", overfitting),
+        ("early_stopping", early_stopping),
+        ("architecture", architecture),
         ("learning_curves", learning_curves),
     )
 }

@@ -16,7 +16,7 @@ from studies.figures.objective_table import resampling_note
 from studies.figures.vlb_terms import spread
 from studies.labels import TIMESTEPS, labelled
 from studies.paper import FIG_6_NOISY, FIG_6_RESAMPLED
-from studies.tables import Tables, network_columns, over_seeds
+from studies.tables import Tables, is_longest, network_columns, over_seeds
 
 TITLE = "The bound while training"
 POINTS = 40
@@ -37,7 +37,7 @@ def table(tables: Tables) -> pd.DataFrame:
     losses = tables.losses
     if losses.empty or losses["bits_per_dim"].isna().all():
         return pd.DataFrame(columns=["rank", "arm", "step", "mean", "low", "high", "n"])
-    losses = losses[_is_longest(losses) & (losses["objective"] != "simple")]
+    losses = losses[is_longest(losses) & (losses["objective"] != "simple")]
     columns = network_columns(losses)
     named = labelled(losses, columns).assign(
         resampled=losses[TIMESTEPS].eq("loss_second_moment") if TIMESTEPS in losses else False
@@ -47,13 +47,6 @@ def table(tables: Tables) -> pd.DataFrame:
         [_in_windows(curve) for _, curve in named.groupby(["rank", "seed"])], ignore_index=True
     )
     return over_seeds(windows, [*arms, "step"], value="bits_per_dim")
-
-
-def _is_longest(losses: pd.DataFrame) -> "pd.Series[bool]":
-    """Whether no curve of the same training goes on for longer: it begins with this one."""
-    same = [column for column in network_columns(losses) if column != "train.steps"]
-    longest = losses.groupby([*same, "seed"], dropna=False)["training_steps"].transform("max")
-    return losses["training_steps"] == longest
 
 
 def _in_windows(curve: pd.DataFrame) -> pd.DataFrame:

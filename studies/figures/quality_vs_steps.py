@@ -19,7 +19,7 @@ from studies.figures import style
 from studies.figures.vlb_terms import spread
 from studies.labels import distance_name, labelled, mode
 from studies.paper import Published, fig_8_numbers, reasons_against, same_cell, settings_of
-from studies.tables import Tables, arm_columns, over_seeds, records
+from studies.tables import Tables, arm_columns, is_longest, over_seeds, records
 
 TITLE = "Sample quality against sampling steps"
 HERE = "this study"
@@ -51,13 +51,6 @@ def quality(tables: Tables, scores: pd.DataFrame) -> pd.DataFrame:
     return whole.sort_values(
         ["rank", "source", "steps"], ascending=[True, False, True], ignore_index=True
     )
-
-
-def is_longest(scores: pd.DataFrame) -> "pd.Series[bool]":
-    """Whether no network of the same training was looked at later."""
-    same = arm_columns(scores, without=("steps", "train.steps", "arm", "rank"))
-    lengths = scores.groupby(same, dropna=False)["training_steps"]
-    return scores["training_steps"] == lengths.transform("max")
 
 
 def usual_batch(scores: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """A grid of samples: one row per arm, the columns started from the same noise.
 
-Rows come in groups of equal step counts: the fewest, one between, and the most. The table holds the
-pixels themselves, as hexadecimal level indices, so the figure is drawn from its CSV alone.
+Rows come in groups of equal step counts: all of them, or where that were too many rows the fewest,
+one between, and the most. The table holds the pixels themselves, as hexadecimal level indices, so
+the figure is drawn from its CSV alone.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from studies.tables import Tables, arm_columns
 
 TITLE = "Samples of each arm from the same noise"
 COLUMNS = 12
+MOST_STRIPS = 12
+"""A study with more arms and step counts than this shows three step counts."""
 GAP = 1
 SCALE = 0.94
 """Height of the images in a strip; the rest is the gap to the next strip."""
@@ -35,7 +38,8 @@ def table(tables: Tables) -> pd.DataFrame:
     arms = labelled(tables.samples, arm_columns(tables.samples, without=("steps",)))
     drawn = arms[arms["path"].notna()]
     drawn = drawn[drawn["seed"] == drawn["seed"].min()]
-    drawn = drawn[drawn["steps"].isin(step_counts(drawn["steps"]))]
+    if len(drawn) > MOST_STRIPS:
+        drawn = drawn[drawn["steps"].isin(step_counts(drawn["steps"]))]
     rows = [
         row for _, arm in drawn.sort_values(["steps", "rank"]).iterrows() for row in _images(arm)
     ]
@@ -59,10 +63,14 @@ def _images(arm: pd.Series) -> Iterator[dict[str, object]]:
             "steps": arm["steps"],
             "seed": arm["seed"],
             "column": column,
-            "shape": "x".join(str(side) for side in image.shape),
-            "levels": arm["levels"],
-            "pixels": image.tobytes().hex(),
+            **described(image, arm["levels"]),
         }
+
+
+def described(image: npt.NDArray[np.uint8], levels: int) -> dict[str, object]:
+    """An image (H, W, C) of level indices as the columns that `pixels` reads."""
+    shape = "x".join(str(side) for side in image.shape)
+    return {"shape": shape, "levels": levels, "pixels": image.tobytes().hex()}
 
 
 def pixels(row: pd.Series) -> npt.NDArray[np.uint8]:
@@ -90,7 +98,7 @@ def draw(table: pd.DataFrame) -> Figure:
         if steps != previous:
             axes.text(0, place + HEADING - 0.1, f"{steps:,} steps", fontweight="bold")
             place, previous = place + HEADING, steps
-        axes.text(-0.2, place + 0.5, style.mathematical(arm), ha="right", va="center")
+        axes.text(-0.2, place + 0.5, style.in_lines(arm), ha="right", va="center")
         extent = (0, SCALE * picture.shape[1] / picture.shape[0], place + SCALE, place)
         axes.imshow(picture, extent=extent, interpolation="none", aspect="auto")
         place += 1

@@ -60,6 +60,7 @@ COLOURS = {
 MARKERS = {"beta": "o", "beta_tilde": "s", "learned": "v", "range": "^", "ddim": "D"}
 DASHED: Any = (0, (4, 1.6))
 PATTERNS: dict[str, Any] = {"simple": DASHED, "hybrid": "solid", "vlb": (0, (1, 1.2))}
+SCHEDULES = {"linear": PALETTE[0], "cosine": PALETTE[1]}
 BAND_ALPHA = 0.18
 
 
@@ -80,10 +81,11 @@ def new(height_in: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def panels(count: int, height_in: float) -> tuple[Figure, list[Axes]]:
-    """A figure of the page's width with so many pairs of axes side by side."""
+def panels(count: int, height_in: float, *, stacked: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of the page's width with so many pairs of axes, side by side or stacked."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-    axes = [figure.add_subplot(1, count, place + 1) for place in range(count)]
+    shape = (count, 1) if stacked else (1, count)
+    axes = [figure.add_subplot(*shape, place + 1) for place in range(count)]
     for one in axes:
         sns.despine(ax=one)
     return figure, axes
@@ -136,6 +138,12 @@ def lighter(colour: str, place: int) -> str:
     share = 1 - 0.65**place
     red, green, blue = (part + share * (1 - part) for part in to_rgb(colour))
     return str(to_hex((red, green, blue)))
+
+
+def in_lines(arm: object) -> str:
+    """The name of an arm, what follows its objective and Σ on a second line."""
+    first, rest = str(arm).split(", ")[:2], str(arm).split(", ")[2:]
+    return "\n".join(mathematical(", ".join(parts)) for parts in (first, rest) if parts)
 
 
 def mathematical(label: object) -> str:

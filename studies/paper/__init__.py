@@ -17,15 +17,21 @@ from studies.paper.published import (
     settings_of,
 )
 from studies.paper.sampling_steps import fig_8_numbers
+from studies.paper.scaling import FIG_10_LAWS, fig_10_numbers
+from studies.paper.short_bounds import SHORT_BOUND_STEPS, SHORT_BOUNDS
 
 __all__ = [
     "FIG_2",
     "FIG_6_ERROR",
     "FIG_6_NOISY",
     "FIG_6_RESAMPLED",
+    "FIG_10_LAWS",
     "INCEPTION",
+    "SHORT_BOUNDS",
+    "SHORT_BOUND_STEPS",
     "Published",
     "fig_8_numbers",
+    "fig_10_numbers",
     "numbers",
     "reasons_against",
     "same_cell",

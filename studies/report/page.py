@@ -33,7 +33,12 @@ METRICS = {
     "decoder_bits_per_dim": "decoder",
     "kl_bits_per_dim": "KL terms",
     "prior_bits_per_dim": "prior",
+    "v_outside_range": "share of v outside its range",
     "training_loss": "Training loss",
+    "log_noise_scale": "Gradient noise scale (ln)",
+    "gradient_squared_norm": "squared norm of the gradient",
+    "gradient_variance": "variance of an image's gradient",
+    "alpha_bar_halfway": "ᾱ halfway, the share of the image's variance left at T/2",
 }
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
@@ -53,9 +58,10 @@ def study_page(store: Store, tables: Tables) -> dict[str, str]:
         figures=figures,
         pivots=[_pivot(tables, metric) for metric in _measured(tables, SAMPLE_PIVOTS)],
         bounds=_bounds(tables),
-        trainings=[_pivot(tables, metric) for metric in _measured(tables, ("training_loss",))],
+        trainings=[_pivot(tables, metric) for metric in _measured(tables, WHOLE_PIVOTS)],
         gaps=_gaps(tables),
         cells=_cell_counts(tables),
+        trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
         comparison=_comparison(tables),
         work=work_done(store, tables.record["tasks"]),
@@ -214,6 +220,8 @@ def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
 # -------------------------------------------------------------------------------------- tables
 
 SAMPLE_PIVOTS = ("frechet_distance", "precision", "recall")
+WHOLE_PIVOTS = ("training_loss", "v_outside_range", "alpha_bar_halfway")
+"""Metrics of a whole chain: their steps are its T."""
 
 
 def _measured(tables: Tables, metrics: tuple[str, ...]) -> list[str]:

@@ -8,11 +8,11 @@ from studies.labels import labelled
 from studies.store import Store
 from studies.tables import arm_columns, over_seeds, results
 
-TITLES = {"bits_per_dim": "bits/dim", "frechet_distance": "FD"}
+TITLES = {"bits_per_dim": "bits/dim", "frechet_distance": "FD", "alpha_bar_halfway": "ᾱ at T/2"}
 
 
 def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
-    """Column titles, then one row per arm: bits/dim, and the Fréchet distance at each step count.
+    """Column titles, then one row per arm: bits/dim and the Fréchet distance at each step count.
 
     Distances over different numbers of samples are never averaged: each has a column of its own.
 
@@ -23,7 +23,8 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
     table = table[table["metric"].isin(TITLES)]
     if table.empty:
         return ["arm"], []
-    table = labelled(table, arm_columns(table, without=("steps", "images", "stride", "skip")))
+    table = table.assign(skip=table["skip"].astype(float).fillna(0.0))  # a bound skips nothing
+    table = labelled(table, arm_columns(table, without=("steps", "images")))
     sizes = table[table["metric"] == "frechet_distance"]["images"].nunique()
     named = [_column(row, sized=sizes > 1) for _, row in table.iterrows()]
     table = table.assign(column=pd.Series(named, table.index, dtype=object))

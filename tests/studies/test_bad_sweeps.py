@@ -10,7 +10,9 @@ import pytest
 from iddpm.config import ConfigError
 from studies import documents
 from studies.documents import MAX_BYTES
+from studies.evaluations import SCOPES
 from studies.plan import expand
+from studies.presets import EVALUATIONS
 from studies.spec import read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
@@ -80,6 +82,10 @@ NAMES = {
     ),
     training("objective: 7"): (
         "sweep.yaml:6: train.objective: expected 'simple', 'vlb' or 'hybrid', found 7; "
+        "write simple: {...}"
+    ),
+    training("objective: [simple]"): (
+        "sweep.yaml:6: train.objective: expected 'simple', 'vlb' or 'hybrid', found ['simple']; "
         "write simple: {...}"
     ),
     inside("train.objective", "train.objectve"): (
@@ -304,8 +310,8 @@ CELLS = {
         "    exclude: [{train.objective: simple}]",
     ): ("sweep.yaml:6: blocks[1].exclude: expected a cell left to run, found every one excluded"),
     sampling("zip: {steps: [10, 20], images: [96]}"): (
-        "sweep.yaml:10: evaluate[1].samples.zip.images: expected 2 values, as many as the first "
-        "list of the zip has, found 1"
+        "sweep.yaml:10: evaluate[1].samples.zip.images: expected 2 values, as many as steps has, "
+        "found 1"
     ),
     inside("[10, 100]", f"{list(range(2, 102))}\n        skip: {[i / 2e3 for i in range(1001)]}"): (
         "sweep.yaml:10: evaluate[1].samples: expected at most 100000 cells, found 100100"
@@ -328,8 +334,8 @@ CELLS = {
         "write - samples: {...}"
     ),
     inside("likelihood: {}", "{likelihood: {}, samples: {}}"): (
-        "sweep.yaml:8: evaluate[0]: expected one of likelihood or samples, found a mapping of "
-        "'likelihood', 'samples'"
+        f"sweep.yaml:8: evaluate[0]: expected one of {' or '.join(EVALUATIONS)}, found a mapping "
+        "of 'likelihood', 'samples'"
     ),
 }
 
@@ -616,17 +622,16 @@ def test_a_preset_that_does_not_exist_is_refused(tmp_path: Path, name: str) -> N
     )
 
 
+BEGINNINGS = ", ".join(f"{scope}." for scope in SCOPES)
 OVERRIDES = {
     ("train.stepz", "3"): (
         "--set train.stepz=3: train.stepz: no such field; did you mean 'steps'?"
     ),
     ("steps", "3"): (
-        "--set steps=3: steps: expected a key that begins with train., samples., likelihood., "
-        "found 'steps'"
+        f"--set steps=3: steps: expected a key that begins with {BEGINNINGS}, found 'steps'"
     ),
     ("train", "3"): (
-        "--set train=3: train: expected a key that begins with train., samples., likelihood., "
-        "found 'train'"
+        f"--set train=3: train: expected a key that begins with {BEGINNINGS}, found 'train'"
     ),
     ("train.steps", "ten"): (
         "--set train.steps=ten: train.steps: expected a whole number, found 'ten'"
@@ -667,11 +672,11 @@ def test_an_override_of_what_is_not_evaluated_is_refused(tmp_path: Path) -> None
     )
 
 
-def test_an_override_of_lists_in_step_is_refused(tmp_path: Path) -> None:
+def test_an_override_of_one_of_several_lists_in_step_must_have_their_length(tmp_path: Path) -> None:
     sweep = sampling("zip: {steps: [10, 20], images: [96, 32]}")
     assert complaint(tmp_path, sweep, overrides=[("samples.steps", "[10]")]) == (
-        "--set samples.steps=[10]: samples.steps: expected a setting that the sweep does not vary "
-        "in step, found one of its zip; edit the lists in the file"
+        "--set samples.steps=[10]: evaluate[1].samples.zip.steps: expected 2 values, as many as "
+        "images has, found 1; give lists for every key of the zip, or of this length"
     )
 
 

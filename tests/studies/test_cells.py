@@ -142,5 +142,5 @@ def test_lists_in_step_of_unlike_length_are_refused(
     key, *others = grid
     assume(others)
     columns = {name: [grid[name][0]] for name in grid} | {key: [grid[key][0]] * longer}
-    with pytest.raises(ConfigError, match=f"expected {longer} values, as many as the first list"):
+    with pytest.raises(ConfigError, match=f"expected {longer} values, as many as {key} has"):
         expanded({"zip": columns})

@@ -27,8 +27,14 @@ GOLDEN: dict[tuple[str, int], tuple[float, ...]] = {
     ("sample", 1): (7.578125,),
     ("features", 1): (-0.0878111024, 8.30181825e-05),
     ("score", 1): (4.86846423e-05, 5 / 6, 1.0),
+    ("gradient_noise", 1): (1.15003530, 0.692527588),
     ("likelihood", 1): (1.82318818e-05, 4.20753932, 5.17796147, 4.31008520),
+    ("latents", 1): (1.0, 0.493843590, 3.74719548e-05, 0.997336805),
 }
+
+ALSO = """evaluate:
+  - gradient_noise: {draws: 4, blocks: 4, block_size: 2}
+  - latents: {count: 3}"""
 
 
 def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, ...]:
@@ -39,11 +45,15 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
         case "likelihood":
             bounds = result["variances"].values()
             return (result["prior"]["mean"], *(b["bits_per_dim"]["mean"] for b in bounds))
+        case "latents":
+            return (*result["alpha_bar"], float(np.load(folder / "latents.npy").std()))
         case "sample":
             return (float(np.load(folder / "samples.npy").mean()),)
         case "features":
             with np.load(folder / "features.npz") as arrays:
                 return (float(arrays["mean"].sum()), float(arrays["covariance"].trace()))
+        case "gradient_noise":
+            return (result["squared_norm"]["mean"], result["variance"]["mean"])
         case "score":
             return (result["frechet_distance"], result["precision"], result["recall"])
         case _:
@@ -54,7 +64,8 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, ...]]:
     """The numbers of the first task of each kind."""
     folder = tmp_path_factory.mktemp("golden")
-    sweep = write_sweep(folder, SWEEP.replace("[simple, hybrid]", "[hybrid]"), PRESET)
+    text = SWEEP.replace("[simple, hybrid]", "[hybrid]").replace("evaluate:", ALSO)
+    sweep = write_sweep(folder, text, PRESET)
     store = folder / "store"
     options = ["--seeds", "0", "--executor", "inline", "--store", str(store)]
     assert run.main([str(sweep), *options]) == 0

@@ -90,11 +90,12 @@ def test_every_task_answers_some_cell(ablation: Plan) -> None:
 
 
 def test_all_arms_of_an_objective_share_its_networks(ablation: Plan) -> None:
-    assert len(of_kind(ablation, "train")) == 2 * 3
-    assert len(of_kind(ablation, "likelihood")) == 2 * 3
-    assert len(of_kind(ablation, "score")) == 4 * 6 * 3
+    samples = 4 * (5 + 3) * 3  # at the end of the training and half-way
+    assert len(of_kind(ablation, "train")) == (2 * 2 + 1) * 3
+    assert len(of_kind(ablation, "likelihood")) == (2 + 1) * 3
+    assert len(of_kind(ablation, "score")) == samples
     assert len(of_kind(ablation, "extractor")) == 1
-    assert len(of_kind(ablation, "features")) == 4 * 6 * 3 + 1
+    assert len(of_kind(ablation, "features")) == samples + 1
 
 
 def test_an_arm_is_answered_under_every_seed(plan: Plan) -> None:
@@ -368,6 +369,7 @@ def test_a_record_is_plain_json_with_all_that_was_asked(plan: Plan) -> None:
         "arm": plan.cells[0].arm,
         "seed": 0,
         "tasks": plan.cells[0].tasks,
+        "compute": plan.cells[0].compute,
     }
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from studies.executors.slurm import Settings, SlurmError, Submission, queue
 from studies.executors.slurm.queue import NEVER
 from studies.executors.slurm.script import warning_seconds
 from studies.executors.slurm.snapshot import snapshot
+from studies.plan import chained
 from studies.provenance import commit
 from studies.resources import Resources
 from studies.store import Failure, Store
@@ -37,9 +39,9 @@ from tests.witness.tiny_sweep import PRESET, SWEEP
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def training(seed: int = 0) -> Task:
+def training(seed: int = 0, **changes: Any) -> Task:
     """One that up to eight processes can share."""
-    return tiny.training(seed=seed, batch_size=8, block_size=1)
+    return tiny.training(seed=seed, batch_size=8, block_size=1, **changes)
 
 
 TRAINING = training()
@@ -684,6 +686,32 @@ def test_cancel_leaves_a_job_that_the_jobs_of_others_wait_for(
     assert cancelled(store, "mine") == 0
     kept = {mine.address, theirs.address, bounds[1].address}
     assert set(queued(store, slurm)) == kept | ({bounds[0].address} if pack else set())
+
+
+def test_cancel_leaves_a_training_that_a_longer_one_of_another_study_waits_for(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    short, long = chained(training(steps=steps) for steps in (5, 9)).values()
+    recorded(store, mine=[short], theirs=[long])
+    submit(store, short, long)
+    assert cancelled(store, "mine") == 0
+    assert set(queued(store, slurm)) == {short.address, long.address}
+    assert cancelled(store, "theirs") == 0
+    assert cancelled(store, "mine") == 0
+    assert queued(store, slurm) == []
+
+
+def test_jobs_of_a_longer_training_are_replaced_where_the_shorter_one_failed(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    short, long = chained(training(steps=steps) for steps in (5, 9)).values()
+    first, second = submit(store, short, long).arrays
+    fail(store, short, BROKEN)
+    slurm.end(first.name, 0, "FAILED")
+    slurm.set(second.name, 0, reason=NEVER)
+    submission = submit(store, short, long)
+    assert submission.states == {"failed": 1, "new": 1}
+    assert [array.after for array in submission.arrays] == [()]
 
 
 def test_cancel_takes_a_job_that_only_a_lost_job_of_the_same_study_waited_for(

@@ -43,6 +43,9 @@ def test_every_value_is_the_one_in_the_result_file(store: Store, table: pd.DataF
         result = json.loads(path.read_text())
         if row["evaluation"] == "samples":
             assert row["value"] == result[row["metric"]]
+        elif row["metric"] == "v_outside_range":
+            outside = result["range_fraction"]
+            assert row["value"] == outside["below_0"] + outside["above_1"]
         else:
             name = row["metric"].removesuffix("_bits_per_dim")
             part = (
@@ -54,7 +57,7 @@ def test_every_value_is_the_one_in_the_result_file(store: Store, table: pd.DataF
 
 def test_one_row_per_cell_and_metric(table: pd.DataFrame) -> None:
     samples = len(ARMS) * len(STUDY.steps) * len(STUDY.seeds) * 3
-    bounds = len(STUDY.seeds) * (2 * 3 + 1 + 3 * 3 + 1)
+    bounds = len(STUDY.seeds) * (2 * 3 + 1 + 3 * 3 + 1 + 1)
     assert len(table) == samples + bounds
     assert list(table.columns) == ["study", "evaluation", *ARM, *MEASURED]
 

@@ -15,7 +15,9 @@ from iddpm.config import (
     Digits,
     FeaturesConfig,
     Folder,
+    GradientNoiseConfig,
     Hybrid,
+    LatentsConfig,
     LikelihoodConfig,
     LossSecondMoment,
     Npz,
@@ -98,6 +100,17 @@ FROZEN = {
         config=ScoreConfig(),
         needs=(("generated", "features-00"), ("reference", "features-01")),
     ),
+    "gradient_noise-b96fc06c73d23197": Task(
+        kind="gradient_noise", config=GradientNoiseConfig(), needs=NETWORK, digests=DATA
+    ),
+    "gradient_noise-f8cc0308b537083b": Task(
+        kind="gradient_noise",
+        config=GradientNoiseConfig(
+            draws=4, block_size=8, blocks=2, objective=Vlb(), ema_decay=0.9, seed=1
+        ),
+        needs=NETWORK,
+        digests=DATA,
+    ),
     "likelihood-12ba3b03d7923b8f": Task(
         kind="likelihood", config=LikelihoodConfig(), needs=NETWORK, digests=DATA
     ),
@@ -107,6 +120,23 @@ FROZEN = {
             split="train", images=10, steps=25, stride="even_plus_first", clip=False
         ),
         needs=NETWORK,
+        digests=DATA,
+    ),
+    "latents-bf44d31e625b260e": Task(
+        kind="latents",
+        config=LatentsConfig(data=Digits(), diffusion=DiffusionConfig(schedule="linear")),
+        digests=DATA,
+    ),
+    "latents-c84e41299196596e": Task(
+        kind="latents",
+        config=LatentsConfig(
+            data=Photos(),
+            diffusion=DiffusionConfig(steps=40),
+            split="train",
+            image=7,
+            count=9,
+            seed=2,
+        ),
         digests=DATA,
     ),
 }

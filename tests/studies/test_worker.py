@@ -78,7 +78,7 @@ def test_a_task_ends_with_its_result_and_what_made_it(store: Store) -> None:
     assert (store.state(task.address), result["steps"]) == ("done", 10)
     assert set(made) == {
         *("host", "executor", "job", "attempt", "started", "ended", "seconds", "versions"),
-        *("commit", "dirty", "device", "cpu", "threads", "peak_memory_mb"),
+        *("commit", "dirty", "device", "cpu", "threads", "peak_memory_mb", "steps_before"),
     }
     assert made["executor"] == "inline"
     assert made["versions"]["torch"] == torch.__version__

@@ -214,7 +214,9 @@ def _likelihood_result(
             "by_step": {"mean": by_step, "standard_error": [0.1 * term for term in by_step]},
         }
 
+    left = {"range_fraction": {"below_0": 1e-4, "above_1": 2e-4}} if "range" in variances else {}
     return {
+        **left,
         "images": BOUNDED_IMAGES,
         "dimensions": 64,
         "steps": study.T,

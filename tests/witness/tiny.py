@@ -9,6 +9,7 @@ from iddpm.config import (
     DiffusionConfig,
     Digits,
     FeaturesConfig,
+    GradientNoiseConfig,
     Hybrid,
     LikelihoodConfig,
     RandomNetwork,
@@ -70,6 +71,17 @@ def likelihood(train: Task, **changes: Any) -> Task:
     )
 
 
+def gradient_noise(train: Task, **changes: Any) -> Task:
+    """Three draws of two blocks of two images."""
+    config = GradientNoiseConfig(draws=3, blocks=2, block_size=2)
+    return Task(
+        kind="gradient_noise",
+        config=replace(config, **changes),
+        needs=(("network", train.address),),
+        digests=DIGITS,
+    )
+
+
 def extractor() -> Task:
     """A random network of few features."""
     config = RandomNetwork(data=Digits(), channels=2, features=4)
@@ -106,5 +118,6 @@ def study(seeds: int = 2) -> list[Task]:
         trained = training(seed=seed)
         shards = sampling(trained, seed=seed), sampling(trained, Ddim(), seed=seed)
         drawn = drawn_features(read_by, *shards)
-        tasks += [trained, likelihood(trained, seed=seed), *shards, drawn, score(drawn, real)]
+        tasks += [trained, likelihood(trained, seed=seed), gradient_noise(trained, seed=seed)]
+        tasks += [*shards, drawn, score(drawn, real)]
     return tasks

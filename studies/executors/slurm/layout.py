@@ -3,7 +3,11 @@
 Tasks of one kind that wait for the same arrays make a group. Where each task of a group waits for
 another element, the group is cut into arrays that have at most one element for each element above,
 under the same index, so that `aftercorr` starts each as soon as its own parent is done. An element
-that everybody in the group waits for is named by itself (`afterok`). Pure: no store, no scheduler.
+that everybody in the group waits for is named by itself (`afterok`). What a task comes after (the
+shorter training that it continues) it waits for like what it needs: it starts as soon as that is
+done, and every step is trained once. SLURM has no word for "when this one element has ended, well
+or badly"; where the shorter training fails, the next submission replaces the jobs that waited for
+it by some that do not. Pure: no store, no scheduler.
 """
 
 import math
@@ -59,7 +63,8 @@ def arrays(
     """The arrays that do these tasks, each after all that it waits for.
 
     Args:
-        tasks: Each after those that it needs. A need that is neither here nor queued is done.
+        tasks: Each after those that it needs or comes after. A need that is neither here nor queued
+            is done; a shorter training that is neither is not waited for.
         queued: Where the tasks are that wait or run in the queue already.
         resources: By kind of task.
         name: From a kind and a number to a new array's name.
@@ -92,7 +97,7 @@ def _groups(tasks: Sequence[Task], placed: Mapping[str, Element]) -> Iterator[li
     while waiting:
         ready: dict[tuple[str, frozenset[str]], list[Task]] = defaultdict(list)
         for task in waiting.values():
-            if not any(need in waiting for _, need in task.needs):
+            if not any(first in waiting for first in task.first):
                 above = frozenset(element.array for element in _above(task, placed))
                 ready[task.kind, above].append(task)
         for group in ready.values():
@@ -102,8 +107,8 @@ def _groups(tasks: Sequence[Task], placed: Mapping[str, Element]) -> Iterator[li
 
 
 def _above(task: Task, placed: Mapping[str, Element]) -> list[Element]:
-    """The elements that do what the task needs."""
-    return [placed[need] for _, need in task.needs if need in placed]
+    """The elements that do what comes before the task."""
+    return [placed[first] for first in task.first if first in placed]
 
 
 @dataclass(frozen=True, slots=True)

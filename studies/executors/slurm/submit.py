@@ -7,7 +7,8 @@ at a time submits from a store.
 
 import secrets
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from studies.executors.slurm.script import sbatch, script
 from studies.executors.slurm.settle import settle
 from studies.executors.slurm.snapshot import snapshot
 from studies.forecast import Forecast
+from studies.plan import chained
 from studies.resources import Resources
-from studies.store import Element, Store
+from studies.store import Element, Store, StoreError
 from studies.tasks import Task
 
 
@@ -150,9 +152,20 @@ def _left(store: Store, element: Element) -> set[str]:
 
 def _awaited(store: Store, unwanted: Collection[str]) -> set[Element]:
     """The elements that submitted tasks other than these wait for."""
-    others = [a for a in store.addresses() if a not in unwanted and store.state(a) == "submitted"]
-    places = (store.submission(need) for address in others for need in store.needs(address))
-    return {place for place in places if place is not None}
+    others = {a for a in store.addresses() if a not in unwanted and store.state(a) == "submitted"}
+    awaited = {need for address in others for need in store.needs(address)}
+    trainings = chained(_trainings(store, (*unwanted, *others)))
+    awaited |= {
+        shorter for address in trainings.keys() & others for shorter in trainings[address].after
+    }
+    return {place for address in awaited if (place := store.submission(address)) is not None}
+
+
+def _trainings(store: Store, addresses: Iterable[str]) -> Iterator[Task]:
+    for address in addresses:
+        with suppress(StoreError):  # of another version of this program: nothing continues it
+            if address.startswith("train-"):
+                yield store.task(address)
 
 
 def _take_out(store: Store, jobs: Mapping[Element, Job]) -> None:
@@ -324,7 +337,7 @@ class _Draft:
         """Seconds until the last pending task could be done if every job started at once."""
         ends: dict[str, float] = {}
         for task in self._pending:
-            start = max((ends.get(need, 0.0) for _, need in task.needs), default=0.0)
+            start = max((ends.get(first, 0.0) for first in task.first), default=0.0)
             ends[task.address] = start + self._bound(task)
         return max(ends.values(), default=0.0)
 

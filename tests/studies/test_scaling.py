@@ -1,0 +1,238 @@
+"""Fig. 10: what is drawn and what is claimed of made-up values, and the paper's own numbers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studies.claims import judge
+from studies.figures import FIGURES
+from studies.paper.scaling import FIG_10_COMPUTE, FIG_10_LAWS, FIG_10_STEPS, fig_10_numbers
+from studies.plan import Plan
+from studies.tables import Tables
+from studies.tasks import Task
+from tests.witness.made_up_tables import Value, made_up, planned
+
+WIDTH = "train.network.model_channels"
+RATE = "train.optimizer.learning_rate"
+LAW, LARGER = "quality_follows_a_power_law_of_compute", "larger_networks_are_better"
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return planned("model_size")
+
+
+def falling(row: Mapping[str, Any]) -> float:
+    """Both quantities a power law of compute, a little off under each seed."""
+    exponent = 0.3 if row["metric"] == "frechet_distance" else 0.2
+    return float((1e-10 * row["compute"]) ** -exponent * (1 + 0.01 * row["seed"]))
+
+
+def judged(plan: Plan, claim: str, value: Value) -> str:
+    return judge(claim, made_up(plan, value)).verdict
+
+
+# ------------------------------------------------------------------------------------- the sweep
+
+
+def test_the_learning_rate_goes_with_one_over_the_root_of_the_width(plan: Plan) -> None:
+    found: dict[Any, Any] = {c.arm[WIDTH]: c.arm[RATE] for c in plan.cells}
+    assert len(found) == 4
+    for width, rate in found.items():
+        assert rate == pytest.approx(2.0e-3 * math.sqrt(16 / width), rel=5e-4)
+
+
+def test_the_network_of_the_presets_width_is_the_one_of_other_sweeps(plan: Plan) -> None:
+    def networks(of: Plan) -> set[str]:
+        return {task.address for task in of.tasks.values() if _is_whole(task)}
+
+    def _is_whole(task: Task) -> bool:
+        return task.kind == "train" and task.config.steps == 800  # type: ignore[union-attr]
+
+    assert len(networks(plan) & networks(planned("sigma_ablation"))) >= 3
+
+
+# ------------------------------------------------------------------------------------- the figure
+
+
+def test_curves_are_the_means_over_seeds_at_their_compute_on_log_axes(plan: Plan) -> None:
+    tables = made_up(plan, falling)
+    figure = FIGURES["model_size"].draw(FIGURES["model_size"].table(tables))
+    for axes, metric in zip(figure.axes, ("frechet_distance", "bits_per_dim"), strict=True):
+        assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+        lines = {str(line.get_label()): line for line in axes.lines}
+        rows = tables.results[tables.results["metric"] == metric]
+        rows = rows[rows["variance"] == "range"]
+        assert len(lines) == 4 + 1
+        for width in (8, 12, 16, 24):
+            means = rows[rows[WIDTH] == width].groupby("compute")["value"].mean()
+            x, y = (np.asarray(v, dtype=float) for v in lines[f"{width} channels"].get_data())
+            np.testing.assert_allclose(x, means.index)
+            np.testing.assert_allclose(y, means)
+
+
+def test_the_dashed_line_is_the_law_that_its_label_and_the_caption_tell(plan: Plan) -> None:
+    tables = made_up(plan, falling)
+    table = FIGURES["model_size"].table(tables)
+    figure = FIGURES["model_size"].draw(table)
+    line = figure.axes[0].lines[-1]
+    x, y = (np.asarray(v, dtype=float) for v in line.get_data())
+    np.testing.assert_allclose(y, 1.01 * (1e-10 * x) ** -0.3, rtol=1e-6)
+    assert str(line.get_label()).startswith("0.00 + (")
+    assert str(line.get_label()).endswith(" C)^−0.30")
+    told = FIGURES["model_size"].caption(table, tables)
+    assert "its exponent 0.3 (95% t interval over the exponents of 3 seeds 0.3 to 0.3)" in told
+    assert "its constant is 0, fixed beforehand" in told
+    assert "network (8 channels, 12 channels, 16 channels, 24 channels here)" in told
+
+
+def test_of_too_few_points_only_the_points_are_drawn_and_the_caption_says_so(plan: Plan) -> None:
+    tables = made_up(plan, lambda row: falling(row) if row["training_steps"] == 200 else None)
+    few = tables.results[tables.results[WIDTH] < 16]
+    tables = replace(tables, results=few)
+    table = FIGURES["model_size"].table(tables)
+    assert set(table["source"]) == {"this study"}
+    told = FIGURES["model_size"].caption(table, tables)
+    assert "there are too few points for one (fewer than 3 that no cheaper network" in told
+    assert len(FIGURES["model_size"].draw(table).axes[0].lines) == 2
+
+
+def test_nothing_measured_or_only_one_size_draws_nothing(plan: Plan) -> None:
+    assert FIGURES["model_size"].table(made_up(plan, lambda row: None)).empty
+    one = made_up(plan, lambda row: falling(row) if row[WIDTH] == 8 else None)
+    assert FIGURES["model_size"].table(one).empty
+
+
+def comparable(tables: Tables) -> Tables:
+    """The same results as if they were of the paper's networks, as far as Fig. 10 shows them."""
+    results = tables.results.copy()
+    widths = {8: 64, 12: 96, 16: 128, 24: 192}
+    lengths = {200: 50_000, 400: 100_000, 800: 200_000}
+    results[WIDTH] = results[WIDTH].map(widths)
+    results["training_steps"] = results["training_steps"].map(lengths)
+    return replace(tables, results=results.assign(T=4000, steps=4000, images=10_000))
+
+
+def test_the_papers_points_and_line_stand_beside_comparable_results_only(plan: Plan) -> None:
+    recipe = {
+        "extractor": "inception-2015-12-05:6726825d",
+        "reference": "imagenet64/train",
+        "images": 10_000,
+    }
+    tables = comparable(made_up(plan, lambda row: 20 + falling(row), **recipe))
+    table = FIGURES["model_size"].table(tables)
+    theirs = table[table["source"] == "Fig. 10"]
+    assert set(theirs["quantity"]) == {"FID@10k"}, "of the bits/dim the images are not stated"
+    shown = theirs[theirs["arm"] == "128 channels"].sort_values("compute")
+    assert list(shown["mean"]) == [53.3, 34.6, 28.2]
+    labels = [str(line.get_label()) for line in FIGURES["model_size"].draw(table).axes[0].lines]
+    assert "paper, Fig. 10: 192 channels" in labels
+    assert "paper, Fig. 10: 4.00 + (2.500e-25 C)^−0.22" in labels
+    assert "digitised from its Fig. 10" in FIGURES["model_size"].caption(table, tables)
+    digits = FIGURES["model_size"].table(made_up(plan, falling))
+    assert "Fig. 10" not in set(digits["source"])
+
+
+# ------------------------------------------------------------------------------------- the claims
+
+
+def test_each_verdict_on_the_power_law(plan: Plan) -> None:
+    assert judged(plan, LAW, falling) == "supported"
+    assert judged(plan, LAW, lambda row: 1 / falling(row)) == "not run", "the frontier is one point"
+
+    def scattered(row: Mapping[str, Any]) -> float:
+        flat = {0: 0.5, 1: 0.002, 2: 0.001}[row["seed"]]
+        return float(row["compute"] ** -flat)
+
+    assert judged(plan, LAW, scattered) == "inconclusive"
+    assert judged(plan, LAW, lambda row: None) == "not run"
+
+
+def test_each_verdict_on_larger_networks(plan: Plan) -> None:
+    assert judged(plan, LARGER, falling) == "supported"
+    assert judged(plan, LARGER, lambda row: 1 / falling(row)) == "contradicted"
+    width = {8: 1, 12: 2, 16: 3, 24: 4}
+
+    def mixed(row: Mapping[str, Any]) -> float:
+        return 5 + width[row[WIDTH]] * (int(row["seed"]) - 0.5) * 0.1
+
+    assert judged(plan, LARGER, mixed) == "inconclusive"
+    bounds = made_up(plan, lambda row: falling(row) if row["metric"] == "bits_per_dim" else None)
+    assert judge(LARGER, bounds).verdict == "not run"
+
+
+def test_a_study_of_one_size_has_not_run_the_claims() -> None:
+    tables = made_up(planned("sigma_ablation"), lambda row: 2.0)
+    for claim in (LAW, LARGER):
+        assert judge(claim, tables).verdict == "not run"
+        assert "of several sizes" in judge(claim, tables).reason
+
+
+def test_the_difference_at_the_end_is_of_the_widest_and_the_narrowest(plan: Plan) -> None:
+    tables = made_up(plan, falling)
+    found = {m.unit: m for m in judge(LARGER, tables).measurements}
+    rows = tables.results[tables.results["training_steps"] == 800]
+    rows = rows[rows["metric"] == "frechet_distance"]
+    logs = np.log(rows.pivot(index="seed", columns=WIDTH, values="value"))
+    assert found["log ratio"].interval.mean == pytest.approx((logs[24] - logs[8]).mean())
+
+
+# -------------------------------------------------------------------------------------- the paper
+
+FID = """
+64: 65.5 38.8 - 28.8 27.2 26.4
+96: 53.6 35.0 29.4 24.4 22.6 21.7
+128: 53.3 34.6 28.2 22.7 20.0 19.35
+192: 52.2 31.6 25.6 19.7 17.1
+"""
+NLL = """
+64: 3.812 3.713 3.68 3.651 3.638 3.632
+96: 3.760 3.668 3.637 3.613 3.599 3.594
+128: 3.716 3.647 3.617 3.59 3.577 3.570
+192: 3.685 3.618 3.593 3.567 3.555
+"""
+AXIS = """
+64: 1.91e17 3.82e17 7.6e17 1.91e18 3.84e18 5.7e18
+96: 4.18e17 8.4e17 1.68e18 4.2e18 8.5e18 1.26e19
+128: 7.5e17 1.5e18 3.0e18 7.5e18 1.5e19 2.23e19
+192: 1.70e18 3.40e18 6.8e18 1.71e19 3.42e19
+"""
+
+
+def transcribed(text: str) -> dict[int, list[float | None]]:
+    rows = (line.split(":") for line in text.strip().splitlines())
+    return {int(c): [None if v == "-" else float(v) for v in vs.split()] for c, vs in rows}
+
+
+@pytest.mark.parametrize(("metric", "text"), [("frechet_distance", FID), ("bits_per_dim", NLL)])
+def test_fig_10_is_what_a_second_transcription_says(metric: str, text: str) -> None:
+    steps = (50_000, 100_000, 200_000, 500_000, 1_000_000, 1_500_000)
+    expected = {
+        (channels, n): value
+        for channels, values in transcribed(text).items()
+        for n, value in zip(steps, values, strict=False)
+        if value is not None
+    }
+    ours = [(c, p) for c, p in fig_10_numbers() if p.metric == metric]
+    assert {(c, p.training_steps): p.value for c, p in ours} == expected
+    assert {(p.tag, p.T, p.schedule, p.objective, p.data) for _, p in ours} == {
+        ("digitised", 4000, "cosine", "hybrid", "imagenet64")
+    }
+
+
+def test_the_places_on_the_compute_axis_are_those_of_the_networks() -> None:
+    assert {c: list(places) for c, places in FIG_10_COMPUTE.items()} == transcribed(AXIS)
+    forward = {64: 10.04e9, 96: 22.43e9, 128: 39.74e9, 192: 89.09e9}
+    for channels, places in FIG_10_COMPUTE.items():
+        for place, steps in zip(places, FIG_10_STEPS, strict=False):
+            assert place == pytest.approx(3 * forward[channels] * 128 * steps, rel=0.05)
+
+
+def test_the_papers_laws_are_those_it_prints() -> None:
+    fid, nll = FIG_10_LAWS["frechet_distance"], FIG_10_LAWS["bits_per_dim"]
+    assert (fid.constant, fid.scale, fid.exponent) == (4.00, 2.500e-25, 0.22)
+    assert (nll.constant, nll.scale, nll.exponent) == (3.40, 3.000e-15, 0.17)

@@ -1,0 +1,119 @@
+"""The claims about schedules against numbers computed by the official modules, and turned round."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iddpm.config import Schedule
+from iddpm.schedules import FloatArray
+from studies.claims import Finding, judge, signal_left
+from studies.tables import Tables
+
+NONE = pd.DataFrame({"schedule": [], "recipe": [], "training_steps": [], "T": []})
+NOTHING = Tables(
+    study="s", record={"preset": "digits"}, results=NONE, steps=NONE, samples=NONE, latents=NONE
+)
+"""A claim about a schedule needs no results."""
+
+OFFICIAL = {
+    ("linear", 4000): (0.5238, 0.0789, 0.00342, 4.25e-5),
+    ("cosine", 4000): (0.8470, 0.4938, 0.1443, 1.5e-10),
+}
+"""ᾱ at T/4, T/2, 3T/4 and T, by running the official code."""
+
+
+def values(finding: Finding) -> dict[str, float]:
+    return {m.what: m.interval.mean for m in finding.measurements}
+
+
+@pytest.mark.parametrize(("schedule", "T"), OFFICIAL)
+def test_alpha_bar_is_that_of_the_official_code(schedule: Schedule, T: int) -> None:
+    found = signal_left.left(schedule, T)[[T // 4, T // 2, 3 * T // 4, T]]
+    np.testing.assert_allclose(found, OFFICIAL[schedule, T], rtol=0.02)  # two digits are given
+    np.testing.assert_allclose(found[:3], OFFICIAL[schedule, T][:3], rtol=2e-3)
+
+
+def cosine(place: float) -> float:
+    """ᾱ of Eq. 17 without its clip."""
+    f = [math.cos((x + 0.008) / 1.008 * math.pi / 2) ** 2 for x in (place, 0)]
+    return f[0] / f[1]
+
+
+def test_the_linear_schedule_is_almost_noise_in_its_last_quarter() -> None:
+    finding = judge("linear_destroys_information_early", NOTHING)
+    found = values(finding)
+    assert finding.verdict == "supported"
+    assert found["ᾱ at T/2, linear over cosine, T = 4,000"] == pytest.approx(
+        0.0789 / 0.4938, rel=2e-3
+    )
+    # ᾱ of many small linear steps is exp(-(0.1 x + 19.9 x²/2)); the root of 0.01, and Eq. 17's
+    root = (-0.1 + math.sqrt(0.01 + 2 * 19.9 * math.log(100))) / 19.9
+    assert found["share of the steps with ᾱ below 0.01, linear, T = 4,000"] == pytest.approx(
+        1 - root, abs=2e-3
+    )
+    angle = math.acos(0.1 * math.cos(0.008 / 1.008 * math.pi / 2))
+    last = 1 - (angle / (math.pi / 2) * 1.008 - 0.008)
+    assert found["share of the steps with ᾱ below 0.01, cosine, T = 1,000"] == pytest.approx(
+        last, abs=1e-3
+    )
+
+
+def test_the_cosine_schedule_falls_along_a_line() -> None:
+    finding = judge("cosine_falls_evenly_between_its_ends", NOTHING)
+    found = values(finding)
+    assert finding.verdict == "supported"
+    assert found["ᾱ lost over the first 5% of the steps, cosine, T = 1,000"] == pytest.approx(
+        1 - cosine(0.05), rel=1e-9
+    )
+    assert found["ᾱ lost over the last 5% of the steps, cosine, T = 4,000"] == pytest.approx(
+        cosine(0.95), rel=1e-6
+    )
+    x = np.linspace(0.25, 0.75, 10_001)
+    strays = [
+        abs(cosine(p) - cosine(0.25) - (cosine(0.75) - cosine(0.25)) * (p - 0.25) / 0.5) for p in x
+    ]
+    assert found[
+        "farthest that ᾱ strays from a straight line between T/4 and 3T/4, cosine, T = 1,000"
+    ] == pytest.approx(max(strays), rel=1e-4)
+    linear = [m for m in finding.measurements if "linear" in m.what]
+    assert len(linear) == 6
+    assert not any(m.decides for m in linear)
+
+
+def test_the_first_cosine_noise_is_a_little_smaller_than_a_bin_at_a_thousand_steps() -> None:
+    finding = judge("first_cosine_noise_is_below_a_pixel_bin", NOTHING)
+    deciding, other = finding.measurements
+    assert finding.verdict == "supported"
+    assert deciding.interval.mean == pytest.approx(0.00643 * 127.5, abs=1e-3)
+    assert other.interval.mean == pytest.approx(0.00314 * 127.5, abs=1e-3)
+    assert (deciding.decides, other.decides) == (True, False)
+    assert deciding.detail == "√β = 0.00643, bin 0.00784"
+
+
+@pytest.mark.parametrize(
+    "claim", ["linear_destroys_information_early", "cosine_falls_evenly_between_its_ends"]
+)
+def test_were_the_schedules_exchanged_the_claims_would_be_contradicted(
+    claim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchanged: dict[Schedule, Schedule] = {"linear": "cosine", "cosine": "linear"}
+    right = signal_left.left
+
+    def wrong(schedule: Schedule, T: int) -> FloatArray:
+        return right(exchanged[schedule], T)
+
+    monkeypatch.setattr(signal_left, "left", wrong)
+    finding = judge(claim, NOTHING)
+    assert finding.verdict == "contradicted"
+    assert finding.reason.startswith("Wholly outside what the claim says: ")
+
+
+def test_a_first_noise_above_a_bin_or_far_below_it_would_contradict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for first in (1.1 / 127.5, 0.4 / 127.5):
+        monkeypatch.setattr(signal_left, "betas", lambda s, T, b=first: np.array([b**2]))
+        finding = judge("first_cosine_noise_is_below_a_pixel_bin", NOTHING)
+        assert finding.verdict == "contradicted"
