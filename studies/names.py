@@ -21,6 +21,7 @@ FIGURES = (
     "early_stopping",
     "architecture",
     "learning_curves",
+    "likelihood_comparison",
 )
 
 CLAIMS = (

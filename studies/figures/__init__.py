@@ -14,6 +14,7 @@ from studies.figures import (
     early_stopping,
     latents,
     learning_curves,
+    likelihood_comparison,
     model_size,
     nll_vs_steps,
     objective_table,
@@ -56,5 +57,6 @@ FIGURES: dict[str, Drawing] = {
         ("early_stopping", early_stopping),
         ("architecture", architecture),
         ("learning_curves", learning_curves),
+        ("likelihood_comparison", likelihood_comparison),
     )
 }

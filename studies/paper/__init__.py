@@ -9,6 +9,7 @@ another number of images is another quantity. `reasons_against` says what differ
 from studies.paper.ablations import table_numbers
 from studies.paper.bound_terms import FIG_2
 from studies.paper.learning_curves import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
+from studies.paper.likelihoods import TABLE_3, table_3
 from studies.paper.published import (
     INCEPTION,
     Published,
@@ -29,6 +30,7 @@ __all__ = [
     "INCEPTION",
     "SHORT_BOUNDS",
     "SHORT_BOUND_STEPS",
+    "TABLE_3",
     "Published",
     "fig_8_numbers",
     "fig_10_numbers",
@@ -36,6 +38,7 @@ __all__ = [
     "reasons_against",
     "same_cell",
     "settings_of",
+    "table_3",
     "table_numbers",
 ]
 
