@@ -302,7 +302,14 @@ def _bounds(tables: Tables) -> dict[str, Any] | None:
         twins = prior.merge(same[["address"]].drop_duplicates(), on="address")
         arms.append((arm, [*entries, _entry(twins, 4)]))
     titles = [metric_title(metric) for metric in (*parts, "prior_bits_per_dim")]
-    return {"titles": titles, "arms": arms}
+    return {"titles": titles, "arms": arms, "split": _splits(rows)}
+
+
+def _splits(rows: pd.DataFrame) -> str:
+    """Whose bound it is: `test`, `train`, or both; the test images' before anything is known."""
+    recipes = [json.loads(recipe) for recipe in rows["recipe"].dropna().unique()]
+    found = {str(recipe.get("split", "test")).rpartition("/")[2] for recipe in recipes}
+    return " and ".join({"train": "training"}.get(name, name) for name in sorted(found or {"test"}))
 
 
 def _entry(rows: pd.DataFrame, decimals: int) -> _Entry | None:
