@@ -192,6 +192,22 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     return [*counted, _cost(plan, "total", whole)]
 
 
+def compute_left(plan: Plan, *, done: Collection[str] = ()) -> int:
+    """Multiply-adds, forwards and back, of the training steps that are left to do.
+
+    Args:
+        plan: The plan.
+        done: Addresses of tasks that have a result.
+    """
+    left = 0
+    for address, compute in {cell.tasks["train"]: cell.compute for cell in plan.cells}.items():
+        if address not in done:
+            task = plan.tasks[address]
+            steps = training_steps(task.config)
+            left += compute * (steps - steps_before(task, plan.tasks.__getitem__)) // steps
+    return left
+
+
 def arm_label(arm: dict[str, Scalar]) -> str:
     """An arm in words: `hybrid cosine T=1000, ancestral range, 50 steps, EMA 0.995, 256 images`."""
     if arm["evaluation"] == "train":

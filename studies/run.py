@@ -18,7 +18,7 @@ from studies import executors
 from studies.console import counted, fail, watching
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
-from studies.plan import Plan, chained, costs, expand, record
+from studies.plan import Plan, chained, compute_left, costs, expand, record
 from studies.resources import override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError
@@ -261,6 +261,8 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
             table.add_row(cost.arm, *(f"{count:,}" for count in counts))
         console.print(table)
     print("A network call is of one image; a training step is of one batch, forwards and back.")
+    compute = sum(compute_left(plan, done=done) for plan in plans)
+    print(f"The training steps take {compute:.2e} multiply-adds, as the paper counts compute.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
     if options.retry:
         again = sum(1 for _ in _to_retry(store, tasks, options))
