@@ -1,7 +1,8 @@
 """What the arms of a study are called on a page: short names that tell each from the others.
 
 An arm is named by its objective and by how its Σ or its sampler is chosen. Any other setting is
-said only where it differs between arms that would otherwise share a name.
+said only where it differs between arms that would otherwise share a name; but where some networks
+of a study were trained with importance sampling of t, those are called resampled, as in Fig. 6.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from studies.paper import INCEPTION
+from studies.paper import ENSEMBLE, INCEPTION
 
 BETA_TILDE = "β̃"
 """Beta with a combining tilde; pages and figures set it so that the tilde is seen in any font."""
@@ -37,8 +38,16 @@ WORDS: dict[str, dict[Any, str]] = {
 }
 """Settings of which each value has its own words."""
 
-NAMED = ("objective", "variance", "sampler", "eta")
+TIMESTEPS = "train.timesteps"
+"""The column that says how t was drawn in training, where that differs within a study."""
+
+NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta", "rival", *ENSEMBLE)
 """Columns that the short name already tells."""
+
+
+def is_rival(arm: pd.Series) -> bool:
+    """Whether the arm is no diffusion model of ours, but what these stand beside."""
+    return not pd.isna(arm.get("rival"))
 
 
 def mode(arm: pd.Series) -> str:
@@ -49,12 +58,30 @@ def mode(arm: pd.Series) -> str:
     return "" if pd.isna(variance) else str(variance)
 
 
+def is_resampled(arm: "pd.Series | Mapping[str, Any]") -> bool:
+    """Whether the study says of this arm that its network drew t by importance (Eq. 18)."""
+    return bool(arm.get(TIMESTEPS) == "loss_second_moment")
+
+
+def is_ensemble(arm: Mapping[Any, Any] | pd.Series) -> bool:
+    """Whether two networks share the chain, each at its steps."""
+    return any(isinstance(arm.get(column), str) for column in ENSEMBLE)
+
+
+def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
+    """The objective as the paper names it: `L_vlb`, `L_vlb (resampled)`; empty if it has none."""
+    if "objective" not in arm:
+        return ""
+    return OBJECTIVES[arm["objective"]] + (" (resampled)" if is_resampled(arm) else "")
+
+
 def short_name(arm: pd.Series) -> str:
-    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
-    objective = arm.get("objective", "")
-    if pd.isna(objective):  # no network: the schedule is all there is
+    """Objective and Σ or sampler: `L_simple, Σ = β`, `ensemble, Σ learned`; of a rival its name."""
+    if is_rival(arm):
+        return str(arm["rival"])
+    if pd.isna(arm.get("objective", "")):  # no network: the schedule is all there is
         return f"{arm['schedule']} schedule"
-    objective = OBJECTIVES[objective] if objective else ""
+    objective = "ensemble" if is_ensemble(arm) else objective_name(arm)
     chosen = mode(arm)
     if chosen == "ddim":
         eta = float(arm["eta"])
@@ -81,11 +108,11 @@ def setting(column: str, value: Any) -> str:
     if pd.isna(value):  # a setting that has no meaning for this arm
         return f"no {column.rpartition('.')[2].replace('_', ' ')}"
     if column in ("schedule", "stride"):
-        return f"{value} {column}"
+        return f"{str(value).replace('_', ' ')} {column}"
     if column == "steps":
         return f"{value:,} steps"
     if column in COUNTED:
-        return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
+        return f"{int(value):,} {COUNTED[column]}" + ("s" if value != 1 else "")
     if column in WORDS:
         return WORDS[column][value]
     if column == "train.network.attention_resolutions":
@@ -94,12 +121,18 @@ def setting(column: str, value: Any) -> str:
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
-def rank(arm: pd.Series) -> tuple[int, int]:
-    """Where an arm stands in a list: by objective, then by Σ, DDIM last."""
+def rank(arm: pd.Series) -> tuple[int, bool, int]:
+    """Where an arm stands: by objective, resampled and ensembles last, then by Σ, DDIM last.
+
+    Schedules without a network come first, rivals last.
+    """
+    if is_rival(arm):
+        return len(OBJECTIVES) + 1, False, 0
     objective = arm.get("objective", "simple")
     if pd.isna(objective):
-        return -1, 0
-    return list(OBJECTIVES).index(objective), ("", *MODES).index(mode(arm))
+        return -1, False, 0
+    place = len(OBJECTIVES) if is_ensemble(arm) else list(OBJECTIVES).index(objective)
+    return place, is_resampled(arm), ("", *MODES).index(mode(arm))
 
 
 def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -9,11 +9,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pandas as pd
 
-from iddpm.config import TrainConfig
+from iddpm.config import Data, ExternalConfig, GanConfig, LearnedVariance, TrainConfig
 from studies.intervals import half_width_per_deviation
 from studies.store import Store
 
@@ -65,6 +65,7 @@ class Tables:
     steps: pd.DataFrame
     samples: pd.DataFrame
     latents: pd.DataFrame = field(default_factory=pd.DataFrame)
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def tables(store: Store, study: str) -> Tables:
@@ -76,6 +77,7 @@ def tables(store: Store, study: str) -> Tables:
         steps=steps_table(store, study),
         samples=samples_table(store, study),
         latents=latents_table(store, study),
+        losses=losses_table(store, study),
     )
 
 
@@ -85,9 +87,10 @@ def tables(store: Store, study: str) -> Tables:
 def results(store: Store, study: str) -> pd.DataFrame:
     """One row per (cell, metric): the arm's columns, then those of `MEASURED`.
 
-    Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `T` and
-    `steps` are whole numbers everywhere: a bound or a training is over all T steps unless it says
-    otherwise. `compute` is the multiply-adds of the whole training, forwards and back.
+    Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
+    whole numbers everywhere: a bound or a training is over all T steps unless it says otherwise. A
+    rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T. `compute`
+    is the multiply-adds of the whole training, forwards and back.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
@@ -105,13 +108,13 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     """The rows of one cell; without a result they hold no value, and say why."""
     role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
     address = cell["tasks"][role]
-    training = _training(store, cell) if "train" in cell["tasks"] else None
+    trained = cell["tasks"].get("train")
     result = store.result(address)
     state, reason = ("done", "") if result is not None else _gap(store, address)
     shared = {
         **_arm(cell),
         "seed": cell["seed"],
-        "training_steps": training.steps if training else 0,
+        "training_steps": 0 if trained is None else _steps(store, trained),
         "compute": cell.get("compute"),  # a study recorded by an older version has none
         "state": state,
         "reason": reason,
@@ -121,8 +124,8 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         measured = _sample_rows(result)
     elif role == "latents":
         measured = iter([_latents_row(result)])
-    elif training and role == "likelihood":
-        measured = _bound_rows(result, training)
+    elif role == "likelihood":
+        measured = _bound_rows(result, _training(store, cell))
     elif role == "gradient_noise":
         measured = _noise_rows(result)
     else:
@@ -136,8 +139,21 @@ def _training(store: Store, cell: Mapping[str, Any]) -> TrainConfig:
     return cast(TrainConfig, store.task(cell["tasks"]["train"]).config)
 
 
+def _steps(store: Store, address: str) -> int:
+    """Steps of a training, of a diffusion model or of a GAN."""
+    return cast(TrainConfig | GanConfig, store.task(address).config).steps
+
+
+def _data(store: Store, cell: Mapping[str, Any]) -> Data:
+    """What the images of a cell are like: the data trained on, or held against."""
+    address = cell["tasks"].get("train") or cell["tasks"]["samples"]
+    return cast(TrainConfig | GanConfig | ExternalConfig, store.task(address).config).data
+
+
 def _arm(cell: Mapping[str, Any]) -> dict[str, Any]:
     arm = dict(cell["arm"])
+    if arm.get("rival"):
+        return {**arm, "steps": 0}
     return {**arm, "steps": arm.get("steps") or arm["T"]}
 
 
@@ -289,7 +305,7 @@ def samples_table(store: Store, study: str) -> pd.DataFrame:
             "path": shards[0] if shards else None,
             "shards": shards,
             "classes": drawn[0][1].get("classes") if drawn else None,
-            "levels": 17 if _training(store, cell).data.kind == "digits" else 256,
+            "levels": 17 if _data(store, cell).kind == "digits" else 256,
         }
         rows.append({**_arm(cell), **row})
     return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", *DRAWN])
@@ -337,13 +353,52 @@ def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"place": place, "step": step, "alpha_bar": signal}
 
 
+# ------------------------------------------------------------------------- losses while training
+
+NETWORK = ("objective", "schedule", "T", "prediction")
+
+
+def losses_table(store: Store, study: str) -> pd.DataFrame:
+    """The bound while training, in bits/dim: one row per (network, seed, window of steps).
+
+    `bits_per_dim` is T times the mean over a window's images of the bound's term at their drawn
+    step, with dropout, raw weights and unclipped x_0: an estimate of L_vlb without its constant
+    prior term. Each term carries its weight 1 / (T p_t), which is 1 for uniform draws (Eq. 18), so
+    the estimate is unbiased however t is drawn. It is NaN for L_simple, which knows no bound, and
+    for a window without a finite loss. `step` is the window's last, `images_seen` counts those of
+    all steps up to it.
+    """
+    cells = store.study(study)["cells"]
+    names = [*NETWORK, *(name for name in _swept(cells) if name.startswith("train."))]
+    networks = {cell["tasks"]["train"]: cell for cell in cells if "train" in cell["tasks"]}
+    frames = [_loss_frame(store, cell, names) for cell in networks.values()]
+    columns = [*names, "seed", "training_steps", "step", "images_seen", "bits_per_dim"]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return whole.reindex(columns=columns)
+
+
+def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.DataFrame:
+    training, result = _training(store, cell), store.result(cell["tasks"]["train"])
+    curve = {"step": []} if result is None else result["loss_curve"]
+    terms = pd.Series(curve.get("vlb", [None] * len(curve["step"])), dtype=float)
+    frame = pd.DataFrame({"step": curve["step"]}, dtype=int)
+    return frame.assign(
+        **{name: cell["arm"].get(name) for name in names},
+        seed=cell["seed"],
+        training_steps=training.steps,
+        images_seen=frame["step"] * training.batch_size,
+        bits_per_dim=training.diffusion.steps * terms,
+    )
+
+
 # ------------------------------------------------------------------------------------ groupings
 
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named."""
     own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
-    others = {*own, *DRAWN, *MEASURED, *without}
+    of_losses = ("images_seen", "bits_per_dim")
+    others = {*own, *of_losses, *DRAWN, *MEASURED, *without}
     return [column for column in table.columns if column not in others]
 
 
@@ -352,6 +407,19 @@ def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
     same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
     lengths = table.groupby(same, dropna=False)["training_steps"]
     return table["training_steps"] == lengths.transform("max")
+
+
+def network_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of a table that tell one trained network from another, seeds apart."""
+    swept = [column for column in table.columns if str(column).startswith("train.")]
+    return [column for column in NETWORK if column in table.columns] + swept
+
+
+def of_own_variance(bounds: pd.DataFrame) -> pd.DataFrame:
+    """The rows of bounds but those that read a network that learned its Σ with another."""
+    learned = bounds["variance"].isin(get_args(LearnedVariance))
+    has_learned = learned.groupby(bounds["address"]).transform("any").astype(bool)
+    return bounds[learned | ~has_learned]
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

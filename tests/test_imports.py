@@ -18,6 +18,7 @@ HOMES = {
     "pandas": (
         "studies/tables.py",
         "studies/labels.py",
+        "studies/table_rows.py",
         "studies/claims/",
         "studies/figures/",
         "studies/report/",
@@ -38,8 +39,10 @@ TORCH_FREE = (
     "draws",
     "files",
     "interruption",
+    "parameters",
     "schedules",
     "strides",
+    "weights_file",
 )
 """Rooms of iddpm that planning needs."""
 

@@ -48,7 +48,9 @@ evaluate:
     ema_decay: 0.9
     extractor: {extractor}
     reference: {{images: 16}}
-    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}, {{steps: 1000}}]
+    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}]
+sweeps:
+  sigma_ablation: {{"blocks[1].train.steps": 2}}
 """
 EXTRACTORS = {
     "digits": "{classifier: {channels: 4, features: 4, steps: 3}}",

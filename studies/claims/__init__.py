@@ -12,10 +12,16 @@ from studies.claims import (
     architecture,
     best_of_training,
     bound_terms,
+    ensemble,
+    gradient_noise,
     learned_range,
+    objectives,
+    rivals,
+    sample_count,
     sampling,
     scaling,
     schedules,
+    short_bounds,
     sigma,
     signal_left,
 )
@@ -32,8 +38,14 @@ CLAIMS: dict[str, Claim] = {
     **sampling.CLAIMS,
     **signal_left.CLAIMS,
     **scaling.CLAIMS,
+    **objectives.CLAIMS,
+    **sample_count.CLAIMS,
+    **short_bounds.CLAIMS,
     **best_of_training.CLAIMS,
     **architecture.CLAIMS,
+    **gradient_noise.CLAIMS,
+    **ensemble.CLAIMS,
+    **rivals.CLAIMS,
 }
 
 

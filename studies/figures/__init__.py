@@ -12,12 +12,18 @@ from studies.figures import (
     beta_ratio,
     class_grid,
     early_stopping,
+    gradient_noise,
     latents,
+    model_comparison,
     model_size,
+    nll_vs_steps,
+    objective_table,
     overfitting,
     quality_by_batch,
     quality_vs_steps,
+    sample_count,
     sample_grid,
+    term_ratio,
     vlb_terms,
 )
 from studies.tables import Tables
@@ -45,8 +51,14 @@ FIGURES: dict[str, Drawing] = {
         ("latents", latents),
         ("model_size", model_size),
         ("class_grid", class_grid),
+        ("objective_table", objective_table),
+        ("sample_count", sample_count),
+        ("nll_vs_steps", nll_vs_steps),
         ("overfitting", overfitting),
         ("early_stopping", early_stopping),
         ("architecture", architecture),
+        ("gradient_noise", gradient_noise),
+        ("term_ratio", term_ratio),
+        ("model_comparison", model_comparison),
     )
 }

@@ -14,6 +14,8 @@ TITLES = {"bits_per_dim": "bits/dim", "frechet_distance": "FD", "alpha_bar_halfw
 def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
     """Column titles, then one row per arm: bits/dim and the Fréchet distance at each step count.
 
+    Distances over different numbers of samples are never averaged: each has a column of its own.
+
     A value is the mean over seeds ± half of its 95% interval; one seed has no interval, and a
     cell without a value says its state.
     """
@@ -23,21 +25,28 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
         return ["arm"], []
     table = table.assign(skip=table["skip"].astype(float).fillna(0.0))  # a bound skips nothing
     table = labelled(table, arm_columns(table, without=("steps", "images")))
-    named = [_column(row) for _, row in table.iterrows()]
+    sizes = table[table["metric"] == "frechet_distance"]["images"].nunique()
+    named = [_column(row, sized=sizes > 1) for _, row in table.iterrows()]
     table = table.assign(column=pd.Series(named, table.index, dtype=object))
     columns = sorted(table["column"].unique())
     rows = [
         [str(arm), *(_shown(same[same["column"] == column]) for column in columns)]
         for arm, same in table.sort_values("rank").groupby("arm", sort=False)
     ]
-    return ["arm", *(title for _, _, title in columns)], rows
+    return ["arm", *(title for *_, title in columns)], rows
 
 
-def _column(row: pd.Series) -> tuple[str, int, str]:
+def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:
+    """Metric, steps (0: a bound over all T, whatever T is), number of samples, and its title."""
     title, steps = TITLES[row["metric"]], int(row["steps"])
-    whole = row["metric"] != "frechet_distance" and steps == row["T"]
-    shown = title if whole else f"{title} at {steps}"
-    return row["metric"], steps, shown
+    if row["metric"] == "bits_per_dim":
+        if steps == row["T"]:
+            return row["metric"], 0, 0, title
+        return row["metric"], steps, 0, f"{title} at {steps}"
+    images = int(row["images"]) if sized else 0
+    at = f"{title} at {steps}" if steps else f"{title}, no chain"
+    shown = f"{at}, {images} samples" if sized else at
+    return row["metric"], steps, images, shown
 
 
 def _shown(rows: pd.DataFrame) -> str:

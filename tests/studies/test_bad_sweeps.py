@@ -12,7 +12,8 @@ from studies import documents
 from studies.documents import MAX_BYTES
 from studies.evaluations import SCOPES
 from studies.plan import expand
-from studies.spec import EVALUATIONS, read_sweep
+from studies.presets import EVALUATIONS
+from studies.spec import read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 
@@ -175,7 +176,8 @@ VALUES = {
         "found 0"
     ),
     inside("[10, 100]", "[10, many]"): (
-        "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number, found 'many'"
+        "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number or null, "
+        "found 'many'"
     ),
     sampling("steps: 10\nimages: 3"): (
         "sweep.yaml:11: evaluate[1].samples.images: expected more than the 3 neighbours of a "

@@ -128,9 +128,9 @@ def test_the_compute_that_is_left_is_that_of_the_steps_that_are_left(tmp_path: P
     whole = {cell.tasks["train"]: cell.compute for cell in plan.cells}
     longest = {t.address for t in trainings(plan.tasks) if length(t) == 40}
     short = {t.address for t in trainings(plan.tasks) if length(t) == 10}
-    assert compute_left(plan) == sum(whole[address] for address in longest)
+    assert compute_left(plan.cells, plan.tasks) == sum(whole[address] for address in longest)
     left = sum(whole[address] * 30 // 40 for address in longest)
-    assert compute_left(plan, done=short) == left
+    assert compute_left(plan.cells, plan.tasks, done=short) == left
 
 
 def took(store: Store, seconds: float, task: Task, before: int | None, attempt: int = 1) -> None:

@@ -27,7 +27,7 @@ def dropouts(spec: SweepSpec) -> list[tuple[str, float]]:
     return [(arm.train.objective.kind, arm.train.network.dropout) for arm in spec.arms[::3]]
 
 
-def sampled(spec: SweepSpec) -> list[tuple[int, str, int]]:
+def sampled(spec: SweepSpec) -> list[tuple[int, str, int | None]]:
     return [
         (arm.train.steps, arm.train.objective.kind, arm.evaluation.steps)
         for arm in spec.arms

@@ -1,0 +1,77 @@
+"""The rows of the paper's Tables 1 and 2 in a study: one per network, read as those tables read it.
+
+A network of L_simple is sampled and scored with Σ = β, which the paper states for the first row
+alone (the official code's default for the others), one of L_hybrid or L_vlb with the Σ that it
+learned (Eq. 15).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from iddpm.config import Schedule
+from studies.labels import OBJECTIVES, TIMESTEPS, is_resampled, objective_name, setting
+from studies.tables import Tables, network_columns
+
+LEARNED = ("range", "learned")
+SCHEDULES: tuple[Schedule, ...] = ("linear", "cosine")
+IN_THE_TABLES = ("objective", "schedule", "T", TIMESTEPS)
+"""Columns that the name of a row tells."""
+
+
+def bounds(tables: Tables) -> pd.DataFrame:
+    """Rows of bits/dim over the whole chain, measured or not, each with its `row` and `order`."""
+    rows = tables.results[tables.results["metric"] == "bits_per_dim"]
+    rows = rows[rows["steps"] == rows["T"]]
+    return _named(_of_one_size(rows[_is_own_variance(rows)]))
+
+
+def distances(tables: Tables) -> pd.DataFrame:
+    """The same of Fréchet distances: ancestral sampling at the most steps of each network.
+
+    Where numbers of images differ, those of the number that most networks share.
+    """
+    rows = tables.results[tables.results["metric"] == "frechet_distance"]
+    rows = rows[_is_own_variance(rows) & (rows["skip"] == 0) & (rows["stride"] == "even")]
+    most = rows.groupby(network_columns(rows), dropna=False)["steps"].transform("max")
+    return _named(_of_one_size(rows[rows["steps"] == most]))
+
+
+def _is_own_variance(rows: pd.DataFrame) -> "pd.Series[bool]":
+    fixed = (rows["objective"] == "simple") & (rows["variance"] == "beta")
+    return fixed | (rows["objective"] != "simple") & rows["variance"].isin(LEARNED)
+
+
+def _of_one_size(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those of the number of images that most networks share, of several such the largest."""
+    if rows.empty:
+        return rows
+    asked = rows.drop_duplicates([*network_columns(rows), "images"])["images"].value_counts()
+    most_shared: int = asked[asked == asked.max()].index.max()
+    return rows[rows["images"].eq(most_shared)]
+
+
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a name and a place for each network: the order is that of the tables."""
+    columns = network_columns(rows)
+    others = [c for c in columns if c not in IN_THE_TABLES and rows[c].nunique(dropna=False) > 1]
+    names = [row_name(row, others) for _, row in rows.iterrows()]
+    order = [_place(row, others) for _, row in rows.iterrows()]
+    return rows.assign(
+        row=pd.Series(names, rows.index, dtype=object),
+        order=pd.Series(order, rows.index, dtype=object),
+    )
+
+
+def row_name(row: "Mapping[str, Any] | pd.Series", others: list[str]) -> str:
+    """`T = 4,000, cosine, L_hybrid`, and other settings where they differ between rows."""
+    more = [setting(column, row[column]) for column in others]
+    return ", ".join([f"T = {row['T']:,}", row["schedule"], objective_name(row), *more])
+
+
+def _place(row: pd.Series, others: list[str]) -> tuple[Any, ...]:
+    objective = list(OBJECTIVES).index(row["objective"])
+    more = [str(row[column]) for column in others]
+    schedule = SCHEDULES.index(row["schedule"])
+    return (row["training_steps"], schedule, row["T"], objective, is_resampled(row), *more)
