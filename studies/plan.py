@@ -5,7 +5,7 @@ sweep is held against its data and its schedules, so that nothing starts that ca
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -229,6 +229,24 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     counted = [_cost(plan, label, tasks, sizes.get(label)) for label, tasks in rows.items()]
     whole = [plan.tasks[address] for address in owners if address not in done]
     return [*counted, _cost(plan, "total", whole)]
+
+
+def compute_left(
+    cells: Iterable[Cell], tasks: Mapping[str, Task], *, done: Collection[str] = ()
+) -> int:
+    """Multiply-adds, forwards and back, of the training steps that are left to do.
+
+    Args:
+        cells: Of one plan or of several.
+        tasks: By address, all of theirs.
+        done: Addresses of tasks that have a result.
+    """
+    left = 0
+    for address, compute in {c.tasks["train"]: c.compute for c in cells if c.compute}.items():
+        if address not in done:
+            steps = training_steps(tasks[address].config)
+            left += compute * (steps - steps_before(tasks[address], tasks.__getitem__)) // steps
+    return left
 
 
 def arm_label(arm: dict[str, Scalar]) -> str:
