@@ -220,7 +220,7 @@ def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
 # -------------------------------------------------------------------------------------- tables
 
 SAMPLE_PIVOTS = ("frechet_distance", "precision", "recall")
-WHOLE_PIVOTS = ("training_loss", "v_outside_range", "alpha_bar_halfway")
+WHOLE_PIVOTS = ("training_loss", "v_outside_range", "alpha_bar_halfway", "log_noise_scale")
 """Metrics of a whole chain: their steps are its T."""
 
 
