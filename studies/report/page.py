@@ -228,7 +228,7 @@ def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
 
 # -------------------------------------------------------------------------------------- tables
 
-WHOLE_PIVOTS = ("training_loss", "v_outside_range", "alpha_bar_halfway")
+WHOLE_PIVOTS = ("training_loss", "v_outside_range", "alpha_bar_halfway", "log_noise_scale")
 """Metrics of a whole chain: their steps are its T."""
 
 
