@@ -10,7 +10,7 @@ Choices with settings of their own are small types told apart by `kind`. In a sw
 
 import math
 import re
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -517,6 +517,33 @@ Sampler = Ancestral | Ddim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """A second network takes the steps at both ends of the chain (App. D).
+
+    It was trained like the first but for its objective and its draws of t. The defaults are the
+    paper's: L_vlb with importance sampling, at the first and the last 100 of 4000 steps.
+    """
+
+    kind: Literal["ends"] = "ends"
+    objective: Objective = Vlb()
+    timesteps: Timesteps = LossSecondMoment()
+    share: float = 0.025
+    """Of the T steps, at each end."""
+
+    def __post_init__(self) -> None:
+        _require(0 < self.share < 0.5, "ensemble.ends.share", "a share in (0, 0.5)", self.share)
+
+    def inner_steps(self, total: int) -> range:
+        """The steps of the trained chain that are left to the first network."""
+        outer = round(self.share * total)
+        return range(outer, total - outer)
+
+    def partner(self, train: TrainConfig) -> TrainConfig:
+        """How the second network was trained, given how the first one was."""
+        return replace(train, objective=self.objective, timesteps=self.timesteps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampleConfig:
     """One shard of samples: the images of blocks [first_block, last_block) of an endless stream.
 
@@ -533,6 +560,8 @@ class SampleConfig:
     """Clip the predicted x_0 to [-1, 1] at every step, as the official code does."""
     ema_decay: float | None = None
     """Which average of the weights is sampled; None: the raw weights."""
+    ensemble: Ends | None = field(default=None, metadata={"legacy": None})
+    """How a second network, of the role network_b, takes part; None: there is none."""
     first_block: int = 0
     last_block: int
     block_size: int
@@ -569,6 +598,8 @@ class LikelihoodConfig:
     clip: bool = True
     """Clip the predicted x_0 to [-1, 1], as the official evaluation does (not its training)."""
     ema_decay: float | None = None
+    ensemble: Ends | None = field(default=None, metadata={"legacy": None})
+    """How a second network, of the role network_b, takes part; None: there is none."""
     block_size: int = 64
     precision: Precision = "float32"
     seed: int = 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from iddpm.config import (
     Ancestral,
     ConfigError,
+    Ends,
     ExtractorConfig,
     GradientNoiseConfig,
     LikelihoodConfig,
@@ -38,6 +39,8 @@ class SamplesConfig:
     clip: bool = True
     ema_decay: float | None = None
     """Which average of the weights is sampled; None: the raw weights."""
+    ensemble: Ends | None = None
+    """How a second network takes part, trained for it; None: there is none."""
     precision: Precision = "float32"
     images: int
     block_size: int = 64

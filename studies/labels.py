@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from studies.paper import INCEPTION
+from studies.paper import ENSEMBLE, INCEPTION
 
 BETA_TILDE = "β̃"
 """Beta with a combining tilde; pages and figures set it so that the tilde is seen in any font."""
@@ -31,11 +31,17 @@ COUNTED = {
     "train.network.heads": "head",
 }
 """Settings that are told as numbers of something."""
+WORDS: dict[str, dict[Any, str]] = {
+    "likelihood.split": {"train": "training images", "test": "test images"},
+    "train.network.class_conditional": {True: "class-conditional", False: "unconditional"},
+    "train.network.scale_shift": {True: "scale-shift", False: "plain conditioning"},
+}
+"""Settings of which each value has its own words."""
 
 TIMESTEPS = "train.timesteps"
 """The column that says how t was drawn in training, where that differs within a study."""
 
-NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta")
+NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta", *ENSEMBLE)
 """Columns that the short name already tells."""
 
 
@@ -52,6 +58,11 @@ def is_resampled(arm: "pd.Series | Mapping[str, Any]") -> bool:
     return bool(arm.get(TIMESTEPS) == "loss_second_moment")
 
 
+def is_ensemble(arm: Mapping[Any, Any] | pd.Series) -> bool:
+    """Whether two networks share the chain, each at its steps."""
+    return any(isinstance(arm.get(column), str) for column in ENSEMBLE)
+
+
 def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
     """The objective as the paper names it: `L_vlb`, `L_vlb (resampled)`; empty if it has none."""
     if "objective" not in arm:
@@ -60,10 +71,10 @@ def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
 
 
 def short_name(arm: pd.Series) -> str:
-    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
+    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`, `ensemble, Σ learned`."""
     if pd.isna(arm.get("objective", "")):  # no network: the schedule is all there is
         return f"{arm['schedule']} schedule"
-    objective = objective_name(arm)
+    objective = "ensemble" if is_ensemble(arm) else objective_name(arm)
     chosen = mode(arm)
     if chosen == "ddim":
         eta = float(arm["eta"])
@@ -93,20 +104,20 @@ def setting(column: str, value: Any) -> str:
         return f"{value:,} steps"
     if column in COUNTED:
         return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
-    if column == "likelihood.split":
-        return {"train": "training images", "test": "test images"}[value]
-    if column == "train.network.class_conditional":
-        return "class-conditional" if value else "unconditional"
+    if column in WORDS:
+        return WORDS[column][value]
+    if column == "train.network.attention_resolutions":
+        return f"attention at {str(value).replace(',', ' and ')}" if value else "no attention"
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{column.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
 def rank(arm: pd.Series) -> tuple[int, bool, int]:
-    """Where an arm stands in a list: by objective, resampled last, then by Σ, DDIM last."""
+    """Where an arm stands: by objective, resampled and ensembles last, then by Σ, DDIM last."""
     objective = arm.get("objective", "simple")
     if pd.isna(objective):
         return -1, False, 0
-    place = list(OBJECTIVES).index(objective)
+    place = len(OBJECTIVES) if is_ensemble(arm) else list(OBJECTIVES).index(objective)
     return place, is_resampled(arm), ("", *MODES).index(mode(arm))
 
 

@@ -17,6 +17,11 @@ FIGURES = (
     "objective_table",
     "sample_count",
     "nll_vs_steps",
+    "overfitting",
+    "early_stopping",
+    "architecture",
+    "gradient_noise",
+    "term_ratio",
 )
 
 CLAIMS = (
@@ -45,4 +50,15 @@ CLAIMS = (
     "even_stride_costs_likelihood",
     "first_steps_win_back_likelihood",
     "learned_sigma_has_the_best_short_bound",
+    "networks_overfit",
+    "cosine_reaches_its_best_sooner",
+    "schedules_reach_similar_quality",
+    "small_dropout_improves_the_best_quality",
+    "small_dropout_takes_longer",
+    "best_dropout_depends_on_the_schedule",
+    "architecture_improves_quality",
+    "vlb_gradient_is_noisier",
+    "hybrid_is_better_between_the_ends",
+    "ensemble_lowers_nll",
+    "ensemble_keeps_hybrid_quality",
 )

@@ -23,6 +23,7 @@ from iddpm.config import (
     Classifier,
     ConfigError,
     Data,
+    Ends,
     ExtractorConfig,
     FeaturesConfig,
     GradientNoiseConfig,
@@ -360,6 +361,7 @@ class _Tasks:
     def __init__(self) -> None:
         self.by_address: dict[str, Task] = {}
         self._trainings: dict[tuple[int, int], str] = {}
+        self._partners: dict[tuple[int, Ends], TrainConfig] = {}
         self._real: dict[tuple[Data, ExtractorConfig, Split, int | None], tuple[str, str]] = {}
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
@@ -394,13 +396,24 @@ class _Tasks:
             self._trainings[key] = self._add("train", seeded, {}, config.data)
         return self._trainings[key]
 
+    def _networks(
+        self, ensemble: Ends | None, train: TrainConfig, seed: int, network: str
+    ) -> dict[str, str]:
+        """The networks that take the steps of a chain, by role."""
+        if ensemble is None:
+            return {"network": network}
+        key = id(train), ensemble
+        partner = self._partners.setdefault(key, ensemble.partner(train))
+        return {"network": network, "network_b": self._training(partner, seed)}
+
     def _likelihood(self, arm: ArmSpec, seed: int, network: str) -> str:
         config, train = arm.evaluation, arm.train
         assert isinstance(config, LikelihoodConfig)
         config = replace(config, images=_bounded_images(config, train), seed=seed)
         if config.steps in (None, train.diffusion.steps):
             config = replace(config, steps=None, stride="even")
-        return self._add("likelihood", config, {"network": network}, train.data)
+        needs = self._networks(config.ensemble, train, seed, network)
+        return self._add("likelihood", config, needs, train.data)
 
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
@@ -410,10 +423,11 @@ class _Tasks:
         if config.steps == train.diffusion.steps:  # by any stride the whole chain
             sampler = replace(sampler, stride="even")
         blocks = -(-config.images // config.block_size)
+        networks = self._networks(config.ensemble, train, seed, network)
         shards = []
         for first in range(0, blocks, config.shard_blocks):
             shard = _shard(config, sampler, seed=seed, first_block=first)
-            shards.append(self._add("sample", shard, {"network": network}))
+            shards.append(self._add("sample", shard, networks))
         extractor, reference = self._reference(config, train.data)
         needs = {"extractor": extractor, **{f"samples/{i}": s for i, s in enumerate(shards)}}
         features = self._add("features", FeaturesConfig(images=config.images), needs)
@@ -459,6 +473,7 @@ def _shard(
         skip=config.skip,
         clip=config.clip,
         ema_decay=config.ema_decay,
+        ensemble=config.ensemble,
         first_block=first_block,
         last_block=min(first_block + config.shard_blocks, blocks),
         block_size=config.block_size,

@@ -37,6 +37,7 @@ from iddpm.config import (
 from iddpm.data import describe, load, to_unit
 from iddpm.denoiser import Denoiser, Network
 from iddpm.draws import generator
+from iddpm.ensembles import SwitchedNetwork
 from iddpm.evaluation import gradient_noise as noise
 from iddpm.evaluation import likelihood as bound
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
@@ -115,18 +116,26 @@ def _shorter_training(folder: Path, config: TrainConfig) -> Path | None:
     return states[max(states)] if states else None
 
 
-def _trained(work: Work, ema_decay: float | None) -> tuple[TrainConfig, Denoiser]:
-    """The network of the role `network`, read over the whole chain that it was trained on."""
-    config, network = _network(work, ema_decay)
-    diffusion = build.diffusion(config.diffusion).to(work.device)
-    return config, build.denoiser(config, network, diffusion)
+def _trained(work: Work, config: SampleConfig | LikelihoodConfig) -> tuple[TrainConfig, Denoiser]:
+    """The network of the role `network`, read over the whole chain that it was trained on.
+
+    In an ensemble the network of the role `network_b` takes its part of that chain.
+    """
+    trained, network = _network(work, "network", config.ema_decay)
+    diffusion = build.diffusion(trained.diffusion).to(work.device)
+    if config.ensemble is None:
+        return trained, build.denoiser(trained, network, diffusion)
+    _, partner = _network(work, "network_b", config.ema_decay)
+    inner_steps = config.ensemble.inner_steps(trained.diffusion.steps)
+    both = SwitchedNetwork(inner=network, outer=partner, inner_steps=inner_steps)
+    return trained, build.denoiser(trained, both, diffusion)
 
 
-def _network(work: Work, ema_decay: float | None) -> tuple[TrainConfig, UNet]:
-    """The network of the role `network` and how it was trained."""
-    config = work.parent_tasks["network"].config
+def _network(work: Work, role: str, ema_decay: float | None) -> tuple[TrainConfig, UNet]:
+    """The network of a role and how it was trained."""
+    config = work.parent_tasks[role].config
     assert isinstance(config, TrainConfig)
-    state = work.parents["network"] / training.STATE_FILE
+    state = work.parents[role] / training.STATE_FILE
     with _of_a_finished_task(state):
         network = training.load_network(state, config, ema_decay=ema_decay, device=work.device)
     return config, network
@@ -152,7 +161,7 @@ def sample(work: Work) -> dict[str, Any]:
     """One shard of images, block by block; leaves their level indices in `samples.npy`."""
     config = work.task.config
     assert isinstance(config, SampleConfig)
-    trained, denoiser = _trained(work, config.ema_decay)
+    trained, denoiser = _trained(work, config)
     steps = build.reverse_steps(config, trained.diffusion.steps)
     blocks = range(config.first_block, config.last_block)
     network = Watched(denoiser.network, work, len(blocks) * steps)
@@ -238,7 +247,7 @@ def likelihood(work: Work) -> dict[str, Any]:
     """The bound on a split, by term and by step, for every variance that the network has."""
     config = work.task.config
     assert isinstance(config, LikelihoodConfig)
-    trained, denoiser = _trained(work, config.ema_decay)
+    trained, denoiser = _trained(work, config)
     if config.steps is not None:
         kept = stride_timesteps(config.stride, trained.diffusion.steps, config.steps)
         denoiser = replace(denoiser, diffusion=denoiser.diffusion.respaced(kept))
@@ -283,7 +292,7 @@ def gradient_noise(work: Work) -> dict[str, Any]:
     """
     config = work.task.config
     assert isinstance(config, GradientNoiseConfig)
-    trained, network = _network(work, config.ema_decay)
+    trained, network = _network(work, "network", config.ema_decay)
     diffusion = build.diffusion(trained.diffusion).to(work.device)
     gradient = noise.LossGradient(
         objective=config.objective or trained.objective,

@@ -9,7 +9,11 @@ Each room holds what the paper says of one subject.
 """
 
 from studies.claims import (
+    architecture,
+    best_of_training,
     bound_terms,
+    ensemble,
+    gradient_noise,
     learned_range,
     objectives,
     sample_count,
@@ -36,6 +40,10 @@ CLAIMS: dict[str, Claim] = {
     **objectives.CLAIMS,
     **sample_count.CLAIMS,
     **short_bounds.CLAIMS,
+    **best_of_training.CLAIMS,
+    **architecture.CLAIMS,
+    **gradient_noise.CLAIMS,
+    **ensemble.CLAIMS,
 }
 
 

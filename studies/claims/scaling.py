@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from studies.claims.rows import asked, mean, named
+from studies.claims.rows import asked, mean, named, with_own_variance
 from studies.claims.verdicts import Claim, Measured, Measurement
 from studies.intervals import paired_differences, t_interval
 from studies.labels import setting
@@ -16,7 +16,6 @@ from studies.tables import Tables, arm_columns, by_seed, records
 WIDTH = "train.network.model_channels"
 FOLLOWS = (WIDTH, "train.optimizer.learning_rate", "train.network.groups")
 """Settings that change with the width of a network."""
-LEARNED = ("range", "learned")
 QUANTITIES = {"frechet_distance": "Fréchet distance", "bits_per_dim": "bits/dim"}
 
 
@@ -28,7 +27,7 @@ def sizes(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """
     if WIDTH not in rows:
         return
-    rows = rows[rows["variance"].isin(LEARNED) | (rows["objective"] == "simple")]
+    rows = with_own_variance(rows)
     for name, arms in named(rows, arm_columns(rows, without=(*FOLLOWS, "train.steps"))):
         if arms[WIDTH].nunique() > 1:
             yield name, arms

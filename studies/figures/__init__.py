@@ -8,16 +8,21 @@ from matplotlib.figure import Figure
 
 from studies.figures import (
     alpha_bar,
+    architecture,
     beta_ratio,
     class_grid,
+    early_stopping,
+    gradient_noise,
     latents,
     model_size,
     nll_vs_steps,
     objective_table,
+    overfitting,
     quality_by_batch,
     quality_vs_steps,
     sample_count,
     sample_grid,
+    term_ratio,
     vlb_terms,
 )
 from studies.tables import Tables
@@ -48,5 +53,10 @@ FIGURES: dict[str, Drawing] = {
         ("objective_table", objective_table),
         ("sample_count", sample_count),
         ("nll_vs_steps", nll_vs_steps),
+        ("overfitting", overfitting),
+        ("early_stopping", early_stopping),
+        ("architecture", architecture),
+        ("gradient_noise", gradient_noise),
+        ("term_ratio", term_ratio),
     )
 }

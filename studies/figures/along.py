@@ -6,18 +6,18 @@ settings colour and pattern stand for, so that several panels look alike.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from studies.claims.rows import asked, with_own_variance
 from studies.figures import style
 from studies.labels import apart, distance_name, setting
 from studies.tables import Tables, arm_columns, over_seeds
 
-LEARNED = ("range", "learned")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("solid", style.DASHED, (0, (1, 1.2)))
 BITS_PER_DIM = "bits/dim"
@@ -25,10 +25,8 @@ BITS_PER_DIM = "bits/dim"
 
 def measured(tables: Tables, metric: str) -> pd.DataFrame:
     """The rows of a metric that have a value; a network that learned its Σ is read with that."""
-    results = tables.results
-    rows = results[(results["metric"] == metric) & results["value"].notna()]
-    read = rows["variance"].isin(LEARNED) | (rows["objective"] == "simple")
-    return rows[read]
+    rows = with_own_variance(asked(tables, metric))
+    return rows[rows["value"].notna()]
 
 
 def curves(
@@ -77,15 +75,21 @@ def _words(rows: pd.DataFrame, column: str | None) -> list[str]:
     return ["" if pd.isna(v) else setting(column, v) for v in rows[column].astype(object)]
 
 
+def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of curves below one another; an empty one where there are none."""
+    found = list(tables)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["quantity"])
+
+
 def looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Colour, marker and pattern of each arm, by its name."""
     hues = list(dict.fromkeys(table["hue"]))
-    dashes = list(dict.fromkeys(table["dash"]))
+    dashes = [dash for dash in dict.fromkeys(table["dash"]) if dash] or [""]
     return {
         arm["arm"]: {
             "color": style.PALETTE[hues.index(arm["hue"]) % len(style.PALETTE)],
             "marker": MARKERS[hues.index(arm["hue"]) % len(MARKERS)],
-            "linestyle": DASHES[dashes.index(arm["dash"]) % len(DASHES)],
+            "linestyle": DASHES[dashes.index(arm["dash"] or dashes[0]) % len(DASHES)],
             "markeredgecolor": "white",
             "markeredgewidth": 0.6,
         }

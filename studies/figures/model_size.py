@@ -38,8 +38,9 @@ def table(tables: Tables) -> pd.DataFrame:
 
     Rows of the source `trend` are the dashed line; those of `Fig. 10` are the paper's.
     """
-    parts = [_of_metric(rows) for metric in METRICS if len(rows := _rows(tables, metric))]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["quantity"])
+    return along.joined(
+        _of_metric(rows) for metric in METRICS if len(rows := _rows(tables, metric))
+    )
 
 
 def _rows(tables: Tables, metric: str) -> pd.DataFrame:
@@ -54,9 +55,8 @@ def _of_metric(rows: pd.DataFrame) -> pd.DataFrame:
         rows, x="compute", hue=WIDTH, without=[column for column in FOLLOWS if column != WIDTH]
     )
     parts = [ours.assign(source=HERE), _trend(ours, rows), _overlay(rows)]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True).assign(
-        quantity=ours["quantity"].iloc[0]
-    )
+    whole = along.joined(part for part in parts if len(part))
+    return whole.assign(quantity=ours["quantity"].iloc[0])
 
 
 def _trend(ours: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

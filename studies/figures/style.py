@@ -81,10 +81,11 @@ def new(height_in: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def panels(count: int, height_in: float) -> tuple[Figure, list[Axes]]:
-    """A figure of the page's width with so many pairs of axes side by side."""
+def panels(count: int, height_in: float, *, stacked: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of the page's width with so many pairs of axes, side by side or stacked."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-    axes = [figure.add_subplot(1, count, place + 1) for place in range(count)]
+    shape = (count, 1) if stacked else (1, count)
+    axes = [figure.add_subplot(*shape, place + 1) for place in range(count)]
     for one in axes:
         sns.despine(ax=one)
     return figure, axes

@@ -13,6 +13,7 @@ from iddpm.config import (
     Ddim,
     DiffusionConfig,
     Digits,
+    Ends,
     FeaturesConfig,
     Folder,
     GradientNoiseConfig,
@@ -29,6 +30,7 @@ from iddpm.config import (
     Simple,
     TrainConfig,
     UNetConfig,
+    Uniform,
     Vlb,
     canonical,
 )
@@ -99,6 +101,25 @@ FROZEN = {
         kind="score",
         config=ScoreConfig(),
         needs=(("generated", "features-00"), ("reference", "features-01")),
+    ),
+    "sample-7d9b11fe38c3656d": Task(
+        kind="sample",
+        config=SampleConfig(
+            sampler=Ancestral(variance="range"),
+            steps=50,
+            last_block=4,
+            block_size=64,
+            ensemble=Ends(),
+        ),
+        needs=(*NETWORK, ("network_b", "train-1111111111111111")),
+    ),
+    "likelihood-fb21d00ad0ae71da": Task(
+        kind="likelihood",
+        config=LikelihoodConfig(
+            ensemble=Ends(share=0.1, objective=Vlb(variance="learned"), timesteps=Uniform())
+        ),
+        needs=(*NETWORK, ("network_b", "train-1111111111111111")),
+        digests=DATA,
     ),
     "gradient_noise-b96fc06c73d23197": Task(
         kind="gradient_noise", config=GradientNoiseConfig(), needs=NETWORK, digests=DATA

@@ -1,0 +1,310 @@
+"""What the paper says of the best that a training reaches, and of what comes after it."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from studies.claims.rows import asked, mean, named, with_own_variance
+from studies.claims.verdicts import Claim, Measured, Measurement
+from studies.intervals import paired_differences, t_interval
+from studies.labels import labelled
+from studies.tables import Tables, arm_columns, by_seed
+
+MARGIN = 0.10
+"""Largest relative difference in the best Fréchet distance that still counts as similar."""
+SPLIT, DROPOUT = "likelihood.split", "train.network.dropout"
+QUANTITIES = {"frechet_distance": "Fréchet distance", "bits_per_dim": "bits/dim"}
+
+
+def along(tables: Tables, metric: str) -> pd.DataFrame:
+    """The rows of one metric, those of a bound of the test images only."""
+    rows = with_own_variance(asked(tables, metric))
+    return rows[rows[SPLIT] != "train"] if SPLIT in rows else rows
+
+
+def _curves(rows: pd.DataFrame, apart: tuple[str, ...] = ()) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Arms that differ in the length of the training alone, or also in the columns of `apart`."""
+    for name, arms in named(rows, arm_columns(rows, without=("train.steps", *apart))):
+        if arms["training_steps"].nunique() > 1:
+            yield name, arms
+
+
+def _by_length(arms: pd.DataFrame) -> dict[int, dict[int, float]]:
+    """Value by seed at each milestone, for the seeds that have all of them."""
+    found = {
+        int(str(steps)): by_seed(rows) for steps, rows in arms.groupby("training_steps", sort=True)
+    }
+    seeds = set.intersection(*map(set, found.values())) if found else set()
+    return {
+        steps: {seed: values[seed] for seed in sorted(seeds)} for steps, values in found.items()
+    }
+
+
+def best(arms: pd.DataFrame) -> dict[int, tuple[int, float]]:
+    """By seed: the milestone of the least value, and that value."""
+    curves = _by_length(arms)
+    return {
+        seed: min(((steps, values[seed]) for steps, values in curves.items()), key=lambda b: b[1])
+        for seed in next(iter(curves.values()), {})
+    }
+
+
+# ------------------------------------------------------------------------------------ overfitting
+
+
+def _overfit(tables: Tables) -> Measured:
+    bounds = with_own_variance(asked(tables, "bits_per_dim"))
+    if SPLIT not in bounds or not {"train", "test"} <= set(bounds[SPLIT]):
+        return Measured([], ["bits/dim of training and of test images along one training"])
+    measurements, missing = [], []
+    columns = arm_columns(bounds, without=("train.steps", SPLIT))
+    for (_, name), arms in labelled(bounds, columns).groupby(["rank", "arm"]):
+        found = _after_the_best(str(name), arms)
+        measurements += found
+        missing += [] if found else [f"bits/dim of both along training, {name}"]
+    return Measured(measurements, missing)
+
+
+def _after_the_best(name: str, arms: pd.DataFrame) -> list[Measurement]:
+    """How both bounds change from the milestone of the best test bound before the last, to that."""
+    test, train = (_by_length(arms[arms[SPLIT] == split]) for split in ("test", "train"))
+    if len(test) < 2 or test.keys() != train.keys():
+        return []
+    last = max(test)
+    if not paired_differences(test[last], train[last]):
+        return []
+    turn = min((steps for steps in test if steps != last), key=lambda steps: mean(test[steps]))
+    return [
+        Measurement(
+            what=f"bits/dim of {images} images after {last:,} steps minus after {turn:,}, {name}",
+            interval=t_interval(list(paired_differences(curve[last], curve[turn]).values())),
+            unit="bits/dim",
+            low=0.0 if rises else -math.inf,
+            high=math.inf if rises else 0.0,
+            detail=f"{mean(curve[turn]):.4g} to {mean(curve[last]):.4g}",
+        )
+        for images, curve, rises in (("test", test, True), ("training", train, False))
+    ]
+
+
+# ----------------------------------------------------------------------- two arms at their best
+
+
+Compare = Callable[[str, pd.DataFrame, pd.DataFrame], Measurement | str]
+"""From a quantity's name and the rows of two trainings to how they differ, or what is missing."""
+
+
+def _pairs(
+    tables: Tables, metric: str, column: str, first: object, second: object
+) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Trainings of which two settings of one column are looked at along the way."""
+    rows = along(tables, metric)
+    if column not in rows:
+        return
+    for name, arms in _curves(rows, (column,)):
+        one, two = (arms[arms[column] == setting] for setting in (first, second))
+        if len(one) and len(two):
+            yield name, one, two
+
+
+def _compared(
+    tables: Tables,
+    metric: str,
+    column: str,
+    settings: tuple[object, object],
+    what: str,
+    compare: Compare,
+) -> Measured:
+    """A measurement of each such pair; where it gives none, what it lacks."""
+    found = [
+        compare(f"{what}, {name}", one, two)
+        for name, one, two in _pairs(tables, metric, column, *settings)
+    ]
+    measured = [one for one in found if isinstance(one, Measurement)]
+    missing = [one for one in found if isinstance(one, str)]
+    return Measured(measured, missing if found else [what])
+
+
+def _best_ratio(low: float = -math.inf, high: float = math.inf) -> Compare:
+    """Compares the log of the best Fréchet distances: the first minus the second."""
+
+    def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Measurement | str:
+        first, second = best(one), best(two)
+        logs = paired_differences(
+            {seed: math.log(value) for seed, (_, value) in first.items()},
+            {seed: math.log(value) for seed, (_, value) in second.items()},
+        )
+        if not logs:
+            return what
+        return Measurement(
+            what=what,
+            interval=t_interval(list(logs.values())),
+            unit="log ratio",
+            low=low,
+            high=high,
+            detail=f"{_mean_value(first):.4g} against {_mean_value(second):.4g}",
+        )
+
+    return compare
+
+
+def _mean_value(found: Mapping[int, tuple[int, float]]) -> float:
+    return mean({seed: value for seed, (_, value) in found.items()})
+
+
+def _best_step_ratio(low: float = -math.inf, high: float = math.inf) -> Compare:
+    """Compares the log of the steps at which the best is reached: the first minus the second."""
+
+    def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Measurement | str:
+        first, second = best(one), best(two)
+        logs = paired_differences(
+            {seed: math.log(steps) for seed, (steps, _) in first.items()},
+            {seed: math.log(steps) for seed, (steps, _) in second.items()},
+        )
+        if not logs:
+            return what
+        last = max(one["training_steps"].max(), two["training_steps"].max())
+        if all(steps == last for found in (first, second) for steps, _ in found.values()):
+            return f"{what} (every training is at its best at the end, after {last:,} steps)"
+        return Measurement(
+            what=what,
+            interval=t_interval(list(logs.values())),
+            unit="log ratio",
+            low=low,
+            high=high,
+            detail=f"after {_mean_steps(first):,.0f} against {_mean_steps(second):,.0f} steps",
+        )
+
+    return compare
+
+
+def _mean_steps(found: Mapping[int, tuple[int, float]]) -> float:
+    return mean({seed: float(steps) for seed, (steps, _) in found.items()})
+
+
+def _both(*parts: Measured) -> Measured:
+    return Measured(
+        [one for part in parts for one in part.measurements],
+        [one for part in parts for one in part.missing],
+    )
+
+
+SCHEDULES = ("cosine", "linear")
+
+
+def _cosine_sooner(tables: Tables) -> Measured:
+    parts = []
+    for metric, quantity in QUANTITIES.items():
+        what = f"steps to the best {quantity}, cosine against linear"
+        compare = _best_step_ratio(high=0.0)
+        parts.append(_compared(tables, metric, "schedule", SCHEDULES, what, compare))
+    return _both(*parts)
+
+
+def _similar_best(tables: Tables) -> Measured:
+    what = "best Fréchet distance, cosine against linear"
+    limit = math.log1p(MARGIN)
+    compare = _best_ratio(low=-limit, high=limit)
+    return _compared(tables, "frechet_distance", "schedule", SCHEDULES, what, compare)
+
+
+# --------------------------------------------------------------------------------------- dropout
+
+
+def _small_and_none(tables: Tables, what: str, compare: Compare) -> Measured:
+    """The least dropout above none, against none, under every schedule."""
+    rows = along(tables, "frechet_distance")
+    some = rows[DROPOUT][rows[DROPOUT] > 0] if DROPOUT in rows else rows["value"].head(0)
+    settings = (some.min() if len(some) else None, 0.0)
+    said = f"{what}, dropout {settings[0]:g} against none" if len(some) else what
+    return _compared(tables, "frechet_distance", DROPOUT, settings, said, compare)
+
+
+def _dropout_improves(tables: Tables) -> Measured:
+    return _small_and_none(tables, "best Fréchet distance", _best_ratio(high=0.0))
+
+
+def _dropout_takes_longer(tables: Tables) -> Measured:
+    what = "steps to the best Fréchet distance"
+    return _small_and_none(tables, what, _best_step_ratio(low=0.0))
+
+
+def _dropout_by_schedule(tables: Tables) -> Measured:
+    parts = []
+    for schedule, settings in (("linear", (0.1, 0.3)), ("cosine", (0.3, 0.1))):
+        rows = tables.results[tables.results["schedule"] == schedule]
+        of_schedule = replace(tables, results=rows)
+        what = (
+            f"best Fréchet distance, {schedule} schedule, dropout {settings[0]:g} against "
+            f"{settings[1]:g}"
+        )
+        compare = _best_ratio(high=0.0)
+        metric = "frechet_distance"
+        parts.append(_compared(of_schedule, metric, DROPOUT, settings, what, compare))
+    return _both(*parts)
+
+
+AT_ITS_BEST = (
+    "The best of a training is its least value over the milestones, per seed: the least of several "
+    "noisy values, and so a little too low, in all arms alike. When it is reached is known no "
+    "better than the milestones are dense."
+)
+
+CLAIMS: dict[str, Claim] = {
+    "networks_overfit": Claim(
+        says="Trained for long on few images, networks overfit under either schedule: bits/dim of "
+        "the validation set rise again after their least, while those of the training set go on "
+        "falling.",
+        source="Appendix F and Fig. 16",
+        method="Of every training: the change, per seed, from the milestone before the last at "
+        "which test images have the fewest bits/dim (in the mean over seeds) to the last one. "
+        "Supported if the intervals of the test images lie above zero and those of the training "
+        "images below.",
+        measure=_overfit,
+    ),
+    "cosine_reaches_its_best_sooner": Claim(
+        says="The cosine schedule reaches its optimum, and begins to overfit, sooner than the "
+        "linear one.",
+        source="Appendix F and Fig. 16",
+        method="The log of the number of steps to the best Fréchet distance, and to the fewest "
+        "bits/dim of test images: that of cosine minus that of linear, per seed. Supported if both "
+        "intervals lie below zero. Where every training of both is at its best at the last "
+        f"milestone, neither optimum was reached, and nothing is measured. {AT_ITS_BEST}",
+        measure=_cosine_sooner,
+    ),
+    "schedules_reach_similar_quality": Claim(
+        says="Linear and cosine reach a similar best FID.",
+        source="Appendix F and Fig. 16",
+        method="The log of the best Fréchet distance of cosine minus that of linear, per seed. "
+        f"Similar means within a factor of {1 + MARGIN:g}, fixed beforehand: supported if the "
+        f"whole interval lies inside. {AT_ITS_BEST}",
+        measure=_similar_best,
+    ),
+    "small_dropout_improves_the_best_quality": Claim(
+        says="A small dropout improves the best FID.",
+        source="Appendix G and Fig. 17",
+        method="For each schedule: the log of the best Fréchet distance with the least dropout "
+        "above none, minus that without dropout, per seed. Supported if every interval lies below "
+        f"zero. {AT_ITS_BEST}",
+        measure=_dropout_improves,
+    ),
+    "small_dropout_takes_longer": Claim(
+        says="With a small dropout the best FID is reached later.",
+        source="Appendix G and Fig. 17",
+        method="For each schedule: the log of the number of steps to the best Fréchet distance "
+        "with the least dropout above none, minus that without, per seed. Supported if every "
+        "interval lies above zero. Where every training of both is at its best at the last "
+        f"milestone, nothing is measured. {AT_ITS_BEST}",
+        measure=_dropout_takes_longer,
+    ),
+    "best_dropout_depends_on_the_schedule": Claim(
+        says="Dropout 0.1 is best for the linear schedule, 0.3 for cosine.",
+        source="Appendix A (CIFAR-10)",
+        method="The log of the best Fréchet distance with the dropout that the paper found best "
+        "minus that with the other of the two, per seed. Supported if the intervals of both "
+        f"schedules lie below zero. {AT_ITS_BEST}",
+        measure=_dropout_by_schedule,
+    ),
+}

@@ -1,0 +1,105 @@
+"""Appendix A: what is drawn and claimed of networks that differ in one choice."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studies.claims import judge
+from studies.figures import FIGURES
+from studies.plan import Plan
+from tests.witness.made_up_tables import made_up, planned
+
+CLAIM = "architecture_improves_quality"
+HEADS, SCALE = "train.network.heads", "train.network.scale_shift"
+ATTENTION = "train.network.attention_resolutions"
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return planned("architecture")
+
+
+def value(
+    row: Mapping[str, Any], *, heads: float = 0.1, lower: float = 0.1, scale: float = 0.1
+) -> float:
+    """The log of a distance, raised where a choice is the former one."""
+    raised = heads * (row[HEADS] == 1) + lower * (row[ATTENTION] == "8") + scale * (not row[SCALE])
+    return math.exp(1 + raised + 0.01 * row["seed"] * (1 + raised))
+
+
+def test_each_verdict(plan: Plan) -> None:
+    assert judge(CLAIM, made_up(plan, value)).verdict == "supported"
+    worse = judge(CLAIM, made_up(plan, lambda row: value(row, lower=-0.1)))
+    assert worse.verdict == "contradicted"
+    assert "attention at the lower resolution" in worse.reason
+    assert judge(CLAIM, made_up(plan, lambda row: value(row, heads=0.0))).verdict == "inconclusive"
+    assert judge(CLAIM, made_up(plan, lambda row: None)).verdict == "not run"
+    no_plain = made_up(plan, lambda row: value(row) if row[SCALE] else None)
+    assert judge(CLAIM, no_plain).verdict == "not run"
+
+
+def test_bits_per_dim_decide_nothing(plan: Plan) -> None:
+    def mixed(row: Mapping[str, Any]) -> float:
+        return value(row) if row["metric"] == "frechet_distance" else 10 - value(row)
+
+    finding = judge(CLAIM, made_up(plan, mixed))
+    assert finding.verdict == "supported"
+    assert [m.decides for m in finding.measurements] == [True, False] * 3
+
+
+def test_only_arms_that_differ_in_one_choice_are_compared(plan: Plan) -> None:
+    tables = made_up(plan, value)
+    rows = tables.results[tables.results["metric"] == "frechet_distance"]
+    logs = np.log(rows["value"].astype(float))
+    found = judge(CLAIM, tables).measurements[0]
+    both = rows[ATTENTION].eq("4") & rows[SCALE]
+    four, one = (logs[both & (rows[HEADS] == heads)].mean() for heads in (4, 1))
+    assert found.what == "Fréchet distance, several heads against one"
+    assert found.interval.mean == pytest.approx(four - one)
+
+
+def test_a_study_of_one_architecture_has_not_run_it() -> None:
+    finding = judge(CLAIM, made_up(planned("sigma_ablation"), lambda row: 2.0))
+    assert finding.verdict == "not run"
+    assert "several heads against one" in finding.reason
+
+
+def test_dots_are_means_and_lines_their_intervals(plan: Plan) -> None:
+    tables = made_up(plan, value)
+    table = FIGURES["architecture"].table(tables)
+    distance, bound = FIGURES["architecture"].draw(table).axes
+    names = [label.get_text() for label in distance.get_yticklabels()]
+    assert names == [
+        "attention at 4, 4 heads, scale-shift",
+        "attention at 4, 1 head, scale-shift",
+        "attention at 4, 4 heads, plain conditioning",
+        "attention at 8 and 4, 4 heads, scale-shift",
+        "attention at 8, 4 heads, scale-shift",
+    ]
+    rows = tables.results[tables.results["metric"] == "frechet_distance"]
+    plain = rows[~rows[SCALE].astype(bool)]["value"].astype(float)
+    (dots,) = distance.lines
+    assert np.asarray(dots.get_xdata(), dtype=float)[2] == pytest.approx(plain.mean())
+    (spans,) = distance.collections
+    span = np.asarray(spans.get_paths()[2].vertices, dtype=float)
+    half = 4.302653 * plain.std() / math.sqrt(3)
+    np.testing.assert_allclose(span[:, 0], [plain.mean() - half, plain.mean() + half], rtol=1e-6)
+    assert bound.get_xlabel() == "bits/dim"
+
+
+def test_the_caption_says_that_the_paper_gives_no_numbers(plan: Plan) -> None:
+    tables = made_up(plan, value)
+    told = FIGURES["architecture"].caption(FIGURES["architecture"].table(tables), tables)
+    assert "gives no numbers" in told
+    assert "Dots are means over seeds, lines their 95% t intervals (n = 3 seeds)." in told
+
+
+def test_the_first_arm_is_the_network_of_other_sweeps(plan: Plan) -> None:
+    def networks(of: Plan) -> set[str]:
+        return {address for address, task in of.tasks.items() if task.kind == "train"}
+
+    assert len(networks(plan)) == 5 * 3
+    assert len(networks(plan) & networks(planned("sigma_ablation"))) >= 3

@@ -1,0 +1,253 @@
+"""Figs. 16 and 17: what is drawn and claimed of made-up trainings whose best is known."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from studies.claims import judge
+from studies.claims.best_of_training import best
+from studies.figures import FIGURES
+from studies.plan import Plan
+from studies.tables import Tables
+from tests.witness.made_up_tables import Value, made_up, planned
+
+DROPOUT, SPLIT = "train.network.dropout", "likelihood.split"
+
+
+@pytest.fixture(scope="module")
+def overfitting() -> Plan:
+    return planned("overfitting")
+
+
+@pytest.fixture(scope="module")
+def early_stopping() -> Plan:
+    return planned("early_stopping")
+
+
+def turning(
+    cosine: float, linear: float, *, floor: float = 3.0, gap: float = 0.0, noise: float = 0.01
+) -> Value:
+    """Values with their least after so many steps; of training images they go on falling."""
+
+    def value(row: Mapping[str, Any]) -> float:
+        turn = {"cosine": cosine, "linear": linear}[row["schedule"]]
+        x = math.log(row["training_steps"] / turn)
+        wobble = 1 + noise * int(row["seed"])
+        if row.get(SPLIT) == "train":
+            return 5 - x * wobble
+        worse = gap if row["schedule"] == "cosine" else 0.0
+        return (floor + x**2) * math.exp(worse) * wobble
+
+    return value
+
+
+def verdict(claim: str, plan: Plan, value: Value) -> str:
+    return judge(claim, made_up(plan, value)).verdict
+
+
+def figure_of(name: str, tables: Tables) -> Figure:
+    return FIGURES[name].draw(FIGURES[name].table(tables))
+
+
+# ------------------------------------------------------------------------------------- overfitting
+
+OVERFIT = "networks_overfit"
+
+
+def test_the_curves_of_fig_16_are_means_over_seeds_the_distance_above(overfitting: Plan) -> None:
+    tables = made_up(overfitting, turning(500, 900))
+    above, below = figure_of("overfitting", tables).axes
+    assert above.get_ylabel().startswith("FD[")
+    assert below.get_ylabel() == "bits/dim"
+    assert above.get_position().y0 > below.get_position().y1
+    results = tables.results[tables.results["variance"] == "range"]
+    lines = {str(line.get_label()): line for line in below.lines}
+    assert len(lines) == 4
+    for split, words in (("test", "test images"), ("train", "training images")):
+        rows = results[(results["schedule"] == "linear") & (results[SPLIT] == split)]
+        means = rows.groupby("training_steps")["value"].mean()
+        line = lines[f"linear schedule, {words}"]
+        np.testing.assert_allclose(np.asarray(line.get_xdata(), dtype=float), means.index)
+        np.testing.assert_allclose(np.asarray(line.get_ydata(), dtype=float), means)
+    assert lines["cosine schedule, test images"].get_linestyle() == "-"
+    assert lines["cosine schedule, training images"].get_linestyle() == "--"
+    colours = {label: line.get_color() for label, line in lines.items()}
+    assert colours["cosine schedule, test images"] == colours["cosine schedule, training images"]
+    assert {str(line.get_label()) for line in above.lines} == {"linear schedule", "cosine schedule"}
+
+
+def test_the_caption_says_that_the_papers_values_are_not_at_hand(overfitting: Plan) -> None:
+    tables = made_up(overfitting, turning(500, 900))
+    told = FIGURES["overfitting"].caption(FIGURES["overfitting"].table(tables), tables)
+    assert "the values were not at hand, so none are overlaid" in told
+    assert "(n = 3 seeds)" in told
+
+
+def test_each_verdict_on_overfitting(overfitting: Plan) -> None:
+    assert verdict(OVERFIT, overfitting, turning(600, 800)) == "supported"
+    assert verdict(OVERFIT, overfitting, turning(600, 9000)) == "contradicted", "linear still falls"
+    assert verdict(OVERFIT, overfitting, lambda row: 2.0) == "inconclusive"
+
+    def no_training_images(row: Mapping[str, Any]) -> float | None:
+        return None if row.get(SPLIT) == "train" else 2.0
+
+    assert verdict(OVERFIT, overfitting, no_training_images) == "not run"
+
+
+def test_overfitting_is_measured_from_the_best_milestone_before_the_last(overfitting: Plan) -> None:
+    tables = made_up(overfitting, turning(400, 900))
+    results = tables.results[tables.results["variance"] == "range"]
+    finding = judge(OVERFIT, tables)
+    for schedule, start in (("cosine", 400), ("linear", 800)):
+        (test,) = (
+            m
+            for m in finding.measurements
+            if m.what.startswith(f"bits/dim of test images after 1,600 steps minus after {start}")
+        )
+        rows = results[(results["schedule"] == schedule) & (results[SPLIT] == "test")]
+        means = rows.groupby("training_steps")["value"].mean()
+        assert test.interval.mean == pytest.approx(means[1600] - means[start])
+        assert test.interval.mean > 0
+
+
+def test_training_images_that_rise_too_are_no_overfitting(overfitting: Plan) -> None:
+    def both_rise(row: Mapping[str, Any]) -> float:
+        return float(3 + math.log(row["training_steps"]) * (1 + 0.01 * row["seed"]))
+
+    assert verdict(OVERFIT, overfitting, both_rise) == "contradicted"
+
+
+def test_each_verdict_on_cosine_being_sooner(overfitting: Plan) -> None:
+    claim = "cosine_reaches_its_best_sooner"
+    assert verdict(claim, overfitting, turning(400, 800)) == "supported"
+    assert verdict(claim, overfitting, turning(800, 400)) == "contradicted"
+    assert verdict(claim, overfitting, turning(800, 800)) == "inconclusive"
+    finding = judge(claim, made_up(overfitting, turning(9000, 9000)))
+    assert finding.verdict == "not run"
+    assert "every training is at its best at the end, after 1,600 steps" in finding.reason
+    measured = judge(claim, made_up(overfitting, turning(400, 800))).measurements
+    assert [m.interval.mean for m in measured] == pytest.approx([math.log(0.5)] * 2)
+
+
+def test_each_verdict_on_a_similar_best(overfitting: Plan) -> None:
+    claim = "schedules_reach_similar_quality"
+    assert verdict(claim, overfitting, turning(400, 800, gap=0.05)) == "supported"
+    assert verdict(claim, overfitting, turning(400, 800, gap=0.2)) == "contradicted"
+    assert verdict(claim, overfitting, turning(400, 800, gap=-0.2)) == "contradicted"
+
+    def spread(row: Mapping[str, Any]) -> float:
+        sign = 1 if row["schedule"] == "cosine" else -1
+        return float(3 * math.exp(sign * 0.1 * (row["seed"] - 1)))
+
+    assert verdict(claim, overfitting, spread) == "inconclusive"
+    assert verdict(claim, overfitting, lambda row: None) == "not run"
+
+
+def test_a_study_of_one_schedule_or_length_has_not_run_them() -> None:
+    tables = made_up(planned("sigma_ablation"), lambda row: 2.0)
+    for claim in (OVERFIT, "cosine_reaches_its_best_sooner", "schedules_reach_similar_quality"):
+        assert judge(claim, tables).verdict == "not run"
+
+
+def test_the_best_of_a_training_is_the_least_of_its_milestones_by_seed(overfitting: Plan) -> None:
+    results = made_up(overfitting, turning(800, 800)).results
+    arms = results[(results["metric"] == "frechet_distance") & (results["schedule"] == "linear")]
+    table = arms.pivot(index="seed", columns="training_steps", values="value")
+    expected = {seed: (table.loc[seed].idxmin(), table.loc[seed].min()) for seed in (0, 1, 2)}
+    assert best(arms) == expected
+
+
+# ---------------------------------------------------------------------------------- early stopping
+
+
+def by_dropout(shift: Mapping[tuple[str, float], tuple[float, float]]) -> Value:
+    """The steps of the best and its log, by schedule and dropout."""
+
+    def value(row: Mapping[str, Any]) -> float:
+        turn, level = shift[row["schedule"], row[DROPOUT]]
+        x = math.log(row["training_steps"] / turn)
+        return float(math.exp(level) * (3 + x**2) * (1 + 0.01 * row["seed"]))
+
+    return value
+
+
+AS_THE_PAPER = {
+    ("linear", 0.0): (200, 0.0), ("linear", 0.1): (400, -0.3), ("linear", 0.3): (800, -0.1),
+    ("cosine", 0.0): (200, 0.0), ("cosine", 0.1): (400, -0.2), ("cosine", 0.3): (800, -0.4),
+}  # fmt: skip
+IMPROVES, LONGER = "small_dropout_improves_the_best_quality", "small_dropout_takes_longer"
+DEPENDS = "best_dropout_depends_on_the_schedule"
+
+
+def test_the_claims_on_dropout_hold_where_it_is_as_the_paper_says(early_stopping: Plan) -> None:
+    for claim in (IMPROVES, LONGER, DEPENDS):
+        assert verdict(claim, early_stopping, by_dropout(AS_THE_PAPER)) == "supported"
+        assert verdict(claim, early_stopping, lambda row: None) == "not run"
+
+
+def test_the_claims_on_dropout_are_contradicted_by_the_opposite(early_stopping: Plan) -> None:
+    opposite = {key: (1600 / n / 10, -level) for key, (n, level) in AS_THE_PAPER.items()}
+    opposite |= {(schedule, 0.0): (800, 0.0) for schedule in ("linear", "cosine")}
+    for claim in (IMPROVES, LONGER, DEPENDS):
+        assert verdict(claim, early_stopping, by_dropout(opposite)) == "contradicted"
+
+
+def test_the_claims_on_dropout_are_open_where_it_does_nothing(early_stopping: Plan) -> None:
+    alike = dict.fromkeys(AS_THE_PAPER, (400.0, 0.0))
+    for claim in (IMPROVES, LONGER, DEPENDS):
+        assert verdict(claim, early_stopping, by_dropout(alike)) == "inconclusive"
+
+
+def test_one_schedule_alone_may_contradict_what_is_claimed_of_both(early_stopping: Plan) -> None:
+    mixed = AS_THE_PAPER | {("cosine", 0.1): (400, 0.2)}
+    finding = judge(IMPROVES, made_up(early_stopping, by_dropout(mixed)))
+    assert finding.verdict == "contradicted"
+    assert "cosine schedule" in finding.reason
+    assert "linear" not in finding.reason
+
+
+def test_the_panels_of_fig_17_are_of_dropout_and_of_the_average(early_stopping: Plan) -> None:
+    def value(row: Mapping[str, Any]) -> float:
+        off = abs(float(row["ema_decay"]) - 0.99)
+        return (by_dropout(AS_THE_PAPER)(row) or 0) * (1 + off)
+
+    tables = made_up(early_stopping, value)
+    dropout, average = figure_of("early_stopping", tables).axes
+    assert dropout.get_title() == "by dropout and schedule"
+    assert [str(line.get_label()) for line in average.lines] == [
+        "EMA 0.95",
+        "EMA 0.99",
+        "EMA 0.995",
+    ]
+    assert len(dropout.lines) == 6
+    rows = tables.results[tables.results["metric"] == "frechet_distance"]
+    chosen = rows[(rows["ema_decay"] == 0.99) & (rows[DROPOUT] == 0.3)]
+    chosen = chosen[chosen["schedule"] == "cosine"]
+    (line,) = (one for one in dropout.lines if one.get_label() == "cosine schedule, dropout = 0.3")
+    expected = chosen.groupby("training_steps")["value"].mean()
+    np.testing.assert_allclose(np.asarray(line.get_ydata(), dtype=float), expected)
+    slow = rows[(rows["ema_decay"] == 0.995)].groupby("training_steps")["value"].mean()
+    np.testing.assert_allclose(np.asarray(average.lines[2].get_ydata(), dtype=float), slow)
+
+
+def test_one_seed_has_no_bands_and_the_caption_says_so(early_stopping: Plan) -> None:
+    tables = made_up(early_stopping, by_dropout(AS_THE_PAPER))
+    one = replace(tables, results=tables.results[tables.results["seed"] == 0])
+    table = FIGURES["early_stopping"].table(one)
+    assert "One seed only" in FIGURES["early_stopping"].caption(table, one)
+    assert FIGURES["early_stopping"].table(made_up(early_stopping, lambda row: None)).empty
+
+
+def test_trajectories_are_shared_with_the_other_sweeps(
+    overfitting: Plan, early_stopping: Plan
+) -> None:
+    def networks(plan: Plan) -> set[str]:
+        return {address for address, task in plan.tasks.items() if task.kind == "train"}
+
+    assert len(networks(early_stopping) & networks(planned("sigma_ablation"))) >= 3
+    assert len(networks(overfitting) & networks(early_stopping)) == 2 * 2 * 3
