@@ -146,7 +146,7 @@ def read_sweep(
         preset=name,
         description=_text(base, "description"),
         seeds=chosen,
-        arms=_arms(sweep, layers, wishes, sets, len(chosen)),
+        arms=_arms(wishes.spoken_on(sweep), layers, wishes, sets, len(chosen)),
         figures=_known_names(sweep, "figures", FIGURES),
         claims=_known_names(sweep, "claims", CLAIMS),
         resources=_resources([base, sweep]),
@@ -266,13 +266,13 @@ class _Block:
     """Those that hold in this block."""
 
 
-def _blocks(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> list[_Block]:
+def _blocks(
+    sweep: Node, preset: Preset, wishes: ForSweep, overrides: Sequence[Override]
+) -> list[_Block]:
     found = children(sweep, "")
-    count = (
-        len(found["blocks"].value)
-        if "blocks" in found and isinstance(found["blocks"].value, list)
-        else 0
-    )
+    listed = found["blocks"].value if "blocks" in found else []
+    count = len(listed) if isinstance(listed, list) else 0
+    chosen = wishes.chosen_blocks(count)
     for item in overrides:
         if item.block is not None and item.block >= count:
             expected = f"a block of the sweep, which has {count or 'none'}"
@@ -289,7 +289,9 @@ def _blocks(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> list[
     blocks = []
     for i, node in enumerate(items):
         only(node, f"blocks[{i}]", BLOCK_KEYS)
-        blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, strongest(overrides, i)))
+        block = _block(node, f"blocks[{i}]", [sweep, node], preset, strongest(overrides, i))
+        if i in chosen:
+            blocks.append(block)
     return blocks
 
 
@@ -542,12 +544,12 @@ def _arms(
     sweep: Node, preset: Preset, wishes: ForSweep, sets: Sequence[Override], seeds: int
 ) -> tuple[ArmSpec, ...]:
     overrides = [*wishes.overrides, *sets]
-    blocks = _blocks(sweep, preset, overrides)
+    blocks = _blocks(sweep, preset, wishes, overrides)
     count = sum(len(b.cells) * (sum(len(a.cells) for a in b.asks) or 1) for b in blocks) * seeds
     if count > MAX_CELLS:
         raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
     for item in overrides:
-        among = blocks if item.block is None else [blocks[item.block]]
+        among = [b for b in blocks if item.block is None or b.path == f"blocks[{item.block}]"]
         scopes = {"train", *(ask.scope for block in among for ask in block.asks)}
         if item.scope not in scopes:
             what = "the sweep" if item.block is None else "the block"
