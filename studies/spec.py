@@ -289,9 +289,9 @@ def _blocks(
     blocks = []
     for i, node in enumerate(items):
         only(node, f"blocks[{i}]", BLOCK_KEYS)
-        block = _block(node, f"blocks[{i}]", [sweep, node], preset, strongest(overrides, i))
         if i in chosen:
-            blocks.append(block)
+            held = strongest(overrides, i)
+            blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, held))
     return blocks
 
 
