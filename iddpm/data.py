@@ -440,14 +440,15 @@ def _npz_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
-            return {name.removesuffix(".npy"): _npy_header(archive, name) for name in names}
+            return {name.removesuffix(".npy"): npy_header(archive, name) for name in names}
     except (zipfile.BadZipFile, ValueError) as error:
         raise ConfigError(
             f"data.npz.path: expected an .npz file as numpy.savez writes it, found {path} ({error})"
         ) from error
 
 
-def _npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of an array in an .npz, read without reading the array."""
     with archive.open(name) as file:
         shape, _, dtype = _read_npy_header(file)
         return shape, dtype

@@ -41,8 +41,13 @@ WORDS: dict[str, dict[Any, str]] = {
 TIMESTEPS = "train.timesteps"
 """The column that says how t was drawn in training, where that differs within a study."""
 
-NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta", *ENSEMBLE)
+NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta", "rival", *ENSEMBLE)
 """Columns that the short name already tells."""
+
+
+def is_rival(arm: pd.Series) -> bool:
+    """Whether the arm is no diffusion model of ours, but what these stand beside."""
+    return not pd.isna(arm.get("rival"))
 
 
 def mode(arm: pd.Series) -> str:
@@ -71,7 +76,9 @@ def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
 
 
 def short_name(arm: pd.Series) -> str:
-    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`, `ensemble, Σ learned`."""
+    """Objective and Σ or sampler: `L_simple, Σ = β`, `ensemble, Σ learned`; of a rival its name."""
+    if is_rival(arm):
+        return str(arm["rival"])
     if pd.isna(arm.get("objective", "")):  # no network: the schedule is all there is
         return f"{arm['schedule']} schedule"
     objective = "ensemble" if is_ensemble(arm) else objective_name(arm)
@@ -103,7 +110,7 @@ def setting(column: str, value: Any) -> str:
     if column == "steps":
         return f"{value:,} steps"
     if column in COUNTED:
-        return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
+        return f"{int(value):,} {COUNTED[column]}" + ("s" if value != 1 else "")
     if column in WORDS:
         return WORDS[column][value]
     if column == "train.network.attention_resolutions":
@@ -113,7 +120,12 @@ def setting(column: str, value: Any) -> str:
 
 
 def rank(arm: pd.Series) -> tuple[int, bool, int]:
-    """Where an arm stands: by objective, resampled and ensembles last, then by Σ, DDIM last."""
+    """Where an arm stands: by objective, resampled and ensembles last, then by Σ, DDIM last.
+
+    Schedules without a network come first, rivals last.
+    """
+    if is_rival(arm):
+        return len(OBJECTIVES) + 1, False, 0
     objective = arm.get("objective", "simple")
     if pd.isna(objective):
         return -1, False, 0

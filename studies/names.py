@@ -22,6 +22,7 @@ FIGURES = (
     "architecture",
     "gradient_noise",
     "term_ratio",
+    "model_comparison",
 )
 
 CLAIMS = (
@@ -61,4 +62,7 @@ CLAIMS = (
     "hybrid_is_better_between_the_ends",
     "ensemble_lowers_nll",
     "ensemble_keeps_hybrid_quality",
+    "diffusion_covers_more_than_gan",
+    "gan_is_more_precise",
+    "only_large_diffusion_beats_gan",
 )

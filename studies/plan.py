@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from iddpm.checks import (
+    check_gan,
     check_gradient_noise,
     check_latents,
     check_likelihood,
@@ -26,6 +27,8 @@ from iddpm.config import (
     Ends,
     ExtractorConfig,
     FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
     Inception,
     LatentsConfig,
@@ -38,11 +41,13 @@ from iddpm.config import (
     TrainConfig,
 )
 from iddpm.data import Description, describe, missing, outline
+from iddpm.external import describe_external
 from iddpm.parameters import training_parameters
 from iddpm.strides import kept_steps, stride_timesteps
 from iddpm.weights_file import check_weights
 from studies.documents import Scalar
-from studies.evaluations import SCOPES, Evaluation, Latents, SamplesConfig
+from studies.evaluations import SCOPES, Evaluation, Latents, RivalSamples, SamplesConfig
+from studies.rivals import Rival
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
 
@@ -55,10 +60,10 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train`, then `likelihood`, `gradient_noise`, or `samples` (the first shard),
-    `features`, `score`. `latents` need no network, and stand alone."""
+    """By role: `train` (but for images from elsewhere), then `likelihood`, `gradient_noise`, or
+    `samples` (the first shard), `features`, `score`. `latents` need no network, and stand alone."""
     compute: int
-    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: it has none."""
+    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: not counted for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,8 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
         _check_training(arm)
     for arm in spec.arms:
         _check_evaluation(arm)
+    for rival in spec.rivals:
+        _check_rival(rival)
     compute = {
         network: training_compute(arm.train, outline(arm.train.data))
         for network, arm in networks.items()
@@ -120,6 +127,11 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
         )
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
+    )
+    cells += tuple(
+        Cell(arm=settings, seed=seed, tasks=tasks.of_rival(rival, seed), compute=0)
+        for rival, settings in zip(spec.rivals, _rival_settings(spec.rivals), strict=True)
+        for seed in (spec.seeds if rival.kind == "gan" else spec.seeds[:1])
     )
     return Plan(study=spec.id, spec=spec, tasks=chained(tasks.by_address.values()), cells=cells)
 
@@ -226,6 +238,8 @@ def arm_label(arm: dict[str, Scalar]) -> str:
         words = [_schedule_words(arm), *_extra_words(arm, training=True), "latents"]
         return ", ".join([*words, *_extra_words(arm, training=False)])
     parts = [_training_words(arm)]
+    if arm.get("rival"):
+        return f"{parts[0]}, {arm['images']} images"
     if arm["evaluation"] == "gradient_noise":
         return ", ".join([*parts, "gradient noise", *_extra_words(arm, training=False)])
     if arm["evaluation"] == "likelihood":
@@ -310,7 +324,34 @@ def _check_evaluation(arm: ArmSpec) -> None:
         raise arm.origin.placed(error, _scope(arm.evaluation)) from error
 
 
-def _check_score(config: SamplesConfig, description: Description) -> None:
+def _check_rival(rival: Rival) -> None:
+    """The data suit it, and an image set from elsewhere holds as many images as are scored."""
+    config = rival.config
+    try:
+        description = outline(config.data)
+        if isinstance(config, GanConfig):
+            check_gan(config, description)
+        else:
+            describe_external(config)
+    except ConfigError as error:
+        raise rival.placed(error) from error
+    try:
+        _check_score(rival.samples, description)
+        if not isinstance(config, GanConfig):
+            _check_count(rival.samples, describe_external(config).images)
+    except ConfigError as error:
+        raise rival.placed(error, of_samples=True) from error
+
+
+def _check_count(config: RivalSamples, available: int) -> None:
+    if config.images > available:
+        raise ConfigError(
+            f"samples.images: expected at most the {available} images at external.path, found "
+            f"{config.images}; a score of fewer images is another score"
+        )
+
+
+def _check_score(config: SamplesConfig | RivalSamples, description: Description) -> None:
     """The feature network fits the images, and there are as many real ones as are asked for."""
     extractor, reference = config.extractor, config.reference
     available = _images_of(description, reference.split)
@@ -380,11 +421,41 @@ class _Tasks:
             return {"train": network, **self._samples(arm.evaluation, arm.train, seed, network)}
         return {"train": network}
 
+    def of_rival(self, rival: Rival, seed: int) -> dict[str, str]:
+        """Addresses by role of all that answers one cell of a rival."""
+        config, samples = rival.config, rival.samples
+        if not isinstance(config, GanConfig):
+            digest = describe_external(config).digest
+            images = self._add("external", config, {}, digests={"images": digest})
+            return self._scored(samples, config.data, [images])
+        network = self._add("gan", replace(config, seed=seed), {}, config.data)
+        blocks = -(-samples.images // samples.block_size)
+        shards = [
+            GanSampleConfig(
+                first_block=first,
+                last_block=min(first + samples.shard_blocks, blocks),
+                block_size=samples.block_size,
+                seed=seed,
+            )
+            for first in range(0, blocks, samples.shard_blocks)
+        ]
+        drawn = [self._add("gan_sample", shard, {"network": network}) for shard in shards]
+        return {"train": network, **self._scored(samples, config.data, drawn)}
+
     def _add(
-        self, kind: str, config: TaskConfig, needs: dict[str, str], data: Data | None = None
+        self,
+        kind: str,
+        config: TaskConfig,
+        needs: dict[str, str],
+        data: Data | None = None,
+        *,
+        digests: dict[str, str] | None = None,
     ) -> str:
-        digests = () if data is None else (("data", outline(data).digest),)
-        task = Task(kind=kind, config=config, needs=tuple(needs.items()), digests=digests)
+        read = {} if data is None else {"data": outline(data).digest}
+        read |= digests or {}
+        task = Task(
+            kind=kind, config=config, needs=tuple(needs.items()), digests=tuple(read.items())
+        )
         self.by_address.setdefault(task.address, task)
         return task.address
 
@@ -428,7 +499,13 @@ class _Tasks:
         for first in range(0, blocks, config.shard_blocks):
             shard = _shard(config, sampler, seed=seed, first_block=first)
             shards.append(self._add("sample", shard, networks))
-        extractor, reference = self._reference(config, train.data)
+        return self._scored(config, train.data, shards)
+
+    def _scored(
+        self, config: SamplesConfig | RivalSamples, data: Data, shards: Sequence[str]
+    ) -> dict[str, str]:
+        """From the shards of some images to their score."""
+        extractor, reference = self._reference(config, data)
         needs = {"extractor": extractor, **{f"samples/{i}": s for i, s in enumerate(shards)}}
         features = self._add("features", FeaturesConfig(images=config.images), needs)
         score = self._add(
@@ -438,7 +515,7 @@ class _Tasks:
         )
         return {"samples": shards[0], "features": features, "score": score}
 
-    def _reference(self, config: SamplesConfig, data: Data) -> tuple[str, str]:
+    def _reference(self, config: SamplesConfig | RivalSamples, data: Data) -> tuple[str, str]:
         """The feature network, and the features of the real images."""
         split, images = config.reference.split, config.reference.images
         key = data, config.extractor, split, images
@@ -562,6 +639,26 @@ def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[
     return {**named, **{key: leaves.get(key) for key in extra}}
 
 
+def _rival_settings(rivals: Sequence[Rival]) -> list[dict[str, Scalar]]:
+    """The settings that each rival goes by: its name, and those of a GAN that differ."""
+    leaves = [
+        dict(_leaves(rival.config, rival.kind)) if isinstance(rival.config, GanConfig) else {}
+        for rival in rivals
+    ]
+    keys = dict.fromkeys(key for found in leaves for key in found)
+    extra = [key for key in keys if len({found[key] for found in leaves if found}) > 1]
+    return [
+        {
+            "evaluation": "samples",
+            **dict.fromkeys(SHOWN),
+            "images": rival.samples.images,
+            "rival": "GAN" if isinstance(rival.config, GanConfig) else rival.config.name,
+            **{key: found.get(key) for key in extra},
+        }
+        for rival, found in zip(rivals, leaves, strict=True)
+    ]
+
+
 # ---------------------------------------------------------------------------------------- words
 
 
@@ -570,6 +667,9 @@ def _training_label(arm: dict[str, Scalar]) -> str:
 
 
 def _training_words(arm: dict[str, Scalar]) -> str:
+    if arm.get("rival"):
+        settings = [f"{key.partition('.')[2]}={arm[key]}" for key in arm if key.startswith("gan.")]
+        return ", ".join([str(arm["rival"]), *settings])
     words = f"{arm['objective']} {_schedule_words(arm)}"
     if arm["prediction"] != "eps":
         words += f" predicting {arm['prediction']}"
@@ -642,7 +742,7 @@ PASSES_OF_A_GRADIENT = 3
 
 def training_steps(config: TaskConfig) -> int:
     """Steps that a task trains for."""
-    return config.steps if isinstance(config, TrainConfig | Classifier) else 0
+    return config.steps if isinstance(config, TrainConfig | Classifier | GanConfig) else 0
 
 
 def steps_before(task: Task, other: Callable[[str], Task]) -> int:
@@ -664,6 +764,8 @@ def network_calls(config: TaskConfig, train: TaskConfig) -> int:
     """
     if isinstance(config, GradientNoiseConfig):
         return PASSES_OF_A_GRADIENT * config.images
+    if isinstance(config, GanSampleConfig):
+        return config.images
     if not isinstance(config, SampleConfig | LikelihoodConfig):
         return 0
     assert isinstance(train, TrainConfig)

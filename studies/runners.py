@@ -22,7 +22,10 @@ from iddpm.checkpoints import CheckpointError
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Classifier,
+    ExternalConfig,
     FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
     Inception,
     LatentsConfig,
@@ -43,8 +46,11 @@ from iddpm.evaluation import likelihood as bound
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
 from iddpm.evaluation.frechet import frechet_distance, moments
 from iddpm.evaluation.precision_recall import precision_recall
+from iddpm.external import load_external
 from iddpm.files import read_json, write_whole
 from iddpm.flat import FlatWeights
+from iddpm.gan import Generator
+from iddpm.gan_training import load_generator, train_gan
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.precision import arithmetic
 from iddpm.ranks import ALONE, Ranks
@@ -96,7 +102,7 @@ def train(work: Work) -> dict[str, Any]:
     return training.train(
         config,
         work.folder,
-        start=_shorter_training(work.folder, config),
+        start=_shorter_training(work, config),
         device=work.device,
         progress=work.progress,
         should_stop=work.should_stop,
@@ -104,13 +110,13 @@ def train(work: Work) -> dict[str, Any]:
     ).as_json()
 
 
-def _shorter_training(folder: Path, config: TrainConfig) -> Path | None:
+def _shorter_training(work: Work, config: TrainConfig | GanConfig) -> Path | None:
     """The state of the longest finished training in the store that this one continues."""
     states: dict[int, Path] = {}
-    for result in folder.parent.glob("train-*/result.json"):
+    for result in work.folder.parent.glob(f"{work.task.kind}-*/result.json"):
         with suppress(ValueError):  # written by another version: its state is not continued
             earlier = task_from_json(read_json(result.with_name("task.json"))).config
-            assert isinstance(earlier, TrainConfig)
+            assert isinstance(earlier, TrainConfig | GanConfig)
             if earlier.steps < config.steps and replace(earlier, steps=config.steps) == config:
                 states[earlier.steps] = result.with_name(training.STATE_FILE)
     return states[max(states)] if states else None
@@ -386,15 +392,21 @@ def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, s
     else:
         roles = [role for role in work.parents if role.startswith("samples/")]
         images = np.concatenate([read_array(work.parents[role] / SAMPLES) for role in roles])
-        drawn = work.parent_tasks[roles[0]].config
-        assert isinstance(drawn, SampleConfig)
-        origin = {"source": "samples", "weights": _weights_role(drawn.ema_decay)}
+        origin = {"source": "samples", "weights": _drawn_by(work, roles[0])}
     if config.images is not None and len(images) < config.images:
         raise ValueError(
             f"features.images: expected at most the {len(images)} of {origin['source']}, "
             f"found {config.images}"
         )
     return images[: config.images], origin
+
+
+def _drawn_by(work: Work, role: str) -> str:
+    """Which weights drew the images of a shard; a rival's shard says it itself."""
+    config = work.parent_tasks[role].config
+    if isinstance(config, SampleConfig):
+        return _weights_role(config.ema_decay)
+    return str(read_json(work.parents[role] / "result.json")["weights"])
 
 
 def score(work: Work) -> dict[str, Any]:
@@ -463,6 +475,80 @@ def latents(work: Work) -> dict[str, Any]:
     }
 
 
+# ---------------------------------------------------------------------------------------- rivals
+
+
+def gan(work: Work) -> dict[str, Any]:
+    """A GAN trained to its last step; leaves the full state in the folder."""
+    config = work.task.config
+    assert isinstance(config, GanConfig)
+    return train_gan(
+        config,
+        work.folder,
+        start=_shorter_training(work, config),
+        device=work.device,
+        progress=work.progress,
+        should_stop=work.should_stop,
+    ).as_json()
+
+
+def gan_sample(work: Work) -> dict[str, Any]:
+    """One shard of a GAN's images, block by block; leaves their level indices in `samples.npy`.
+
+    The label of an image is its place in the stream modulo the number of classes.
+
+    Raises:
+        Interrupted: If asked to stop; the finished blocks are kept.
+    """
+    config, trained = work.task.config, work.parent_tasks["network"].config
+    assert isinstance(config, GanSampleConfig)
+    assert isinstance(trained, GanConfig)
+    state = work.parents["network"] / training.STATE_FILE
+    with _of_a_finished_task(state):
+        network = load_generator(state, trained, work.device)
+    (work.folder / BLOCKS).mkdir(exist_ok=True)
+    finished = []
+    for index, block in enumerate(range(config.first_block, config.last_block)):
+        done = index * config.block_size
+        if work.should_stop():
+            raise Interrupted(f"{work.task.address}: the finished blocks are kept", saved=done)
+        path = work.folder / BLOCKS / f"{block:05d}.npy"
+        if not path.exists():
+            _save_array(path, gan_block(config, trained, network, block, work.device))
+        finished.append(np.load(path, allow_pickle=False))
+        work.progress(done + config.block_size, config.images)
+    images = np.concatenate(finished)
+    _save_array(work.folder / SAMPLES, images)
+    return {
+        "images": len(images),
+        "sha256": _sha256(images),
+        "weights": _weights_role(trained.ema_decay),
+        "classes": describe(trained.data).classes,
+    }
+
+
+@torch.inference_mode()
+def gan_block(
+    config: GanSampleConfig, trained: GanConfig, network: Generator, block: int, device: str
+) -> UInt8Array:
+    """One block of a GAN's images as level indices (B, H, W, C)."""
+    data, B = describe(trained.data), config.block_size
+    assert data.classes is not None
+    drawn = generator(config.seed, "z", block)
+    z = torch.randn(B, trained.latent, generator=drawn).to(device)
+    labels = (torch.arange(block * B, (block + 1) * B) % data.classes).to(device)
+    return to_uint8(network(z, labels), data.levels).cpu().numpy()
+
+
+def external(work: Work) -> dict[str, Any]:
+    """Images from elsewhere, checked and kept in `samples.npy`: their files may go afterwards."""
+    config = work.task.config
+    assert isinstance(config, ExternalConfig)
+    images = load_external(config)
+    _save_array(work.folder / SAMPLES, images)
+    return {"images": len(images), "sha256": _sha256(images), "weights": "as given"}
+
+
 # ----------------------------------------------------------------------------------------- files
 
 
@@ -485,5 +571,8 @@ RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "likelihood": likelihood,
     "gradient_noise": gradient_noise,
     "latents": latents,
+    "gan": gan,
+    "gan_sample": gan_sample,
+    "external": external,
 }
 """What does the tasks of each kind."""

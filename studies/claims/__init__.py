@@ -16,6 +16,7 @@ from studies.claims import (
     gradient_noise,
     learned_range,
     objectives,
+    rivals,
     sample_count,
     sampling,
     scaling,
@@ -44,6 +45,7 @@ CLAIMS: dict[str, Claim] = {
     **architecture.CLAIMS,
     **gradient_noise.CLAIMS,
     **ensemble.CLAIMS,
+    **rivals.CLAIMS,
 }
 
 

@@ -14,6 +14,7 @@ from studies.figures import (
     early_stopping,
     gradient_noise,
     latents,
+    model_comparison,
     model_size,
     nll_vs_steps,
     objective_table,
@@ -58,5 +59,6 @@ FIGURES: dict[str, Drawing] = {
         ("architecture", architecture),
         ("gradient_noise", gradient_noise),
         ("term_ratio", term_ratio),
+        ("model_comparison", model_comparison),
     )
 }

@@ -325,7 +325,7 @@ def _published(rows: pd.DataFrame) -> str:
 def _comparison(tables: Tables) -> str:
     """Why no published number stands beside the results; empty where one does."""
     rows = tables.results[tables.results["recipe"].notna()]
-    rows = rows[rows["metric"].isin(["frechet_distance", "bits_per_dim"])]
+    rows = rows[rows["metric"].isin(["frechet_distance", "bits_per_dim"]) & rows["T"].notna()]
     settings = ["metric", "objective", "schedule", "T", "training_steps", "recipe"]
     reasons = [
         reasons_against(number, settings_of(row))
