@@ -341,6 +341,20 @@ def test_the_gallery_of_classes_is_of_the_large_network_with_its_own_weight_of_t
     assert samples.steps == 250
 
 
+def test_table_4_has_the_small_network_and_the_large_one() -> None:
+    found = {
+        (parameters(a.train), a.train.batch_size, a.train.steps, a.train.optimizer.learning_rate)
+        for a in arms("gan_comparison", "imagenet64_cond")
+    }
+    small, large = (121_575_942, 128, 1700 * K, 1e-4), (273_049_350, 2048, 250 * K, 3e-4)
+    assert found == {small, large}
+    samples = [s for a in arms("gan_comparison", "imagenet64_cond") if (s := drawn(a))]
+    assert {(s.steps, s.images, s.neighbours, mode(s)) for s in samples} == {
+        (250, 50 * K, 5, "range")
+    }
+    assert all(a.train.network.class_conditional for a in arms("gan_comparison", "imagenet64_cond"))
+
+
 def test_the_gradient_noise_is_measured_where_fig_7_does() -> None:
     lengths = {arm.train.steps for arm in arms("gradient_noise", "imagenet64")}
     assert lengths == {1, 50 * K, 100 * K, 150 * K, 200 * K}  # the figure's first point is step 0
