@@ -15,6 +15,7 @@ from studies.claims import (
     ensemble,
     gradient_noise,
     learned_range,
+    learning_curves,
     objectives,
     rivals,
     sample_count,
@@ -48,6 +49,7 @@ CLAIMS: dict[str, Claim] = {
     **ensemble.CLAIMS,
     **rivals.CLAIMS,
     **skipping.CLAIMS,
+    **learning_curves.CLAIMS,
 }
 
 

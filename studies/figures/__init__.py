@@ -14,6 +14,8 @@ from studies.figures import (
     early_stopping,
     gradient_noise,
     latents,
+    learning_curves,
+    likelihood_comparison,
     model_comparison,
     model_size,
     nll_vs_steps,
@@ -62,5 +64,7 @@ FIGURES: dict[str, Drawing] = {
         ("term_ratio", term_ratio),
         ("model_comparison", model_comparison),
         ("skip_prefix", skip_prefix),
+        ("learning_curves", learning_curves),
+        ("likelihood_comparison", likelihood_comparison),
     )
 }

@@ -8,7 +8,12 @@ from studies.labels import labelled
 from studies.store import Store
 from studies.tables import arm_columns, over_seeds, results
 
-TITLES = {"bits_per_dim": "bits/dim", "frechet_distance": "FD", "alpha_bar_halfway": "ᾱ at T/2"}
+TITLES = {
+    "bits_per_dim": "bits/dim",
+    "frechet_distance": "FD",
+    "alpha_bar_halfway": "ᾱ at T/2",
+    "log_noise_scale": "ln noise scale",
+}
 
 
 def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
