@@ -32,6 +32,8 @@ FIGURES_FROM: dict[str, tuple[str, ...]] = {
     "term_ratio": LIKELIHOOD,
     "model_comparison": (*SAMPLES, RIVALS),
     "skip_prefix": SAMPLES,
+    "likelihood_comparison": LIKELIHOOD,
+    "learning_curves": (TRAIN,),
 }
 
 CLAIMS_FROM: dict[str, tuple[str, ...]] = {
@@ -76,6 +78,10 @@ CLAIMS_FROM: dict[str, tuple[str, ...]] = {
     "only_large_diffusion_beats_gan": (*SAMPLES, RIVALS),
     "linear_spares_a_skipped_fifth": SAMPLES,
     "cosine_suffers_from_any_skip": SAMPLES,
+    "hybrid_beats_vlb_in_training": (TRAIN,),
+    "importance_sampling_steadies_vlb": (TRAIN,),
+    "importance_sampling_lowers_vlb": (TRAIN,),
+    "importance_sampling_does_not_help_hybrid": (TRAIN,),
 }
 
 
