@@ -2,6 +2,7 @@
 
 They stand apart from the code that draws and judges, so that a sweep is read without pandas or
 matplotlib; `studies.figures.FIGURES` and `studies.claims.CLAIMS` each cover their tuple exactly.
+What of a sweep feeds each of them stands in `studies.feeding`.
 """
 
 FIGURES = (
