@@ -19,33 +19,33 @@ SHARE = Ends().share
 
 # ----------------------------------------------------------------------------- term by term
 
-REGIONS = {
-    f"the first {SHARE:.1%} of the steps": (0.0, SHARE),
-    "the steps between": (SHARE, 1 - SHARE),
-    f"the last {SHARE:.1%} of the steps": (1 - SHARE, 1.0),
-}
+REGIONS = (
+    f"the first {SHARE:.1%} of the steps",
+    "the steps between",
+    f"the last {SHARE:.1%} of the steps",
+)
 TERMS = "log of L_hybrid's terms over L_vlb's, mean over"
 
 
 def _hybrid_in_the_middle(tables: Tables) -> Measured:
     ratios = term_log_ratios(tables)
     measurements = [
-        _over_region(where, str(name), pair)
+        _over_region(region, str(name), pair)
         for name, pair in ratios.groupby("compared", sort=False)
-        for where in REGIONS
+        for region in range(len(REGIONS))
     ]
     missing = [] if measurements else [f"{TERMS} {where}" for where in REGIONS]
     return Measured(measurements, missing)
 
 
-def _over_region(where: str, name: str, pair: pd.DataFrame) -> Measurement:
-    low, high = REGIONS[where]
-    place = pair["step"] / pair["T"]
-    inside = pair[(place >= low) & (place < high)]
-    means = [float(value) for value in inside.groupby("seed")["log_ratio"].mean()]
-    middle = low > 0 and high < 1
+def _over_region(region: int, name: str, pair: pd.DataFrame) -> Measurement:
+    steps = Ends().inner_steps(int(pair["T"].iloc[0]))
+    place = (pair["step"] >= steps.start).astype(int) + (pair["step"] >= steps.stop)
+    by_seed = pair[place == region].groupby("seed")["log_ratio"]
+    means = [float(value) for value in by_seed.mean()]
+    middle = region == 1
     return Measurement(
-        what=f"{TERMS} {where}{name}",
+        what=f"{TERMS} {REGIONS[region]}{name}",
         interval=t_interval(means),
         unit="log ratio",
         low=-math.inf if middle else 0.0,
@@ -71,7 +71,7 @@ class _Trio:
 def _trios(rows: pd.DataFrame) -> Iterator[_Trio]:
     """Every ensemble whose networks the study also asks alone."""
     rows = rows[rows["variance"] == "range"]
-    without = ("objective", "train.timesteps", *ENSEMBLE)
+    without = ("objective", "variance", "train.timesteps", *ENSEMBLE)
     for context, arms in named(rows, arm_columns(rows, without=without)):
         together = arms.apply(is_ensemble, axis=1).astype(bool)
         alone = {

@@ -56,7 +56,7 @@ def term_log_ratios(tables: Tables) -> pd.DataFrame:
     for column in ENSEMBLE:
         if column in terms:
             terms = terms[terms[column].isna()]
-    without = ("objective", "train.timesteps", *ENSEMBLE)
+    without = ("objective", "variance", "train.timesteps", *ENSEMBLE)
     found = [
         _log_ratios(pair).assign(compared=name)
         for name, pair in named(terms, arm_columns(terms, without=without))

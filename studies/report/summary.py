@@ -8,7 +8,12 @@ from studies.labels import labelled
 from studies.store import Store
 from studies.tables import arm_columns, over_seeds, results
 
-TITLES = {"bits_per_dim": "bits/dim", "frechet_distance": "FD", "alpha_bar_halfway": "ᾱ at T/2"}
+TITLES = {
+    "bits_per_dim": "bits/dim",
+    "frechet_distance": "FD",
+    "alpha_bar_halfway": "ᾱ at T/2",
+    "log_noise_scale": "ln noise scale",
+}
 
 
 def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
@@ -37,9 +42,9 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:
-    """Metric, steps (0: a bound over all T, whatever T is), number of samples, and its title."""
+    """Metric, steps (0: what is over all T, whatever T is), number of samples, and its title."""
     title, steps = TITLES[row["metric"]], int(row["steps"])
-    if row["metric"] == "bits_per_dim":
+    if row["metric"] != "frechet_distance":
         if steps == row["T"]:
             return row["metric"], 0, 0, title
         return row["metric"], steps, 0, f"{title} at {steps}"

@@ -99,6 +99,15 @@ def test_no_ensemble_is_the_arm_alone(tmp_path: Path) -> None:
     assert set(plan.tasks) == set(whole.tasks)
 
 
+def test_a_rule_may_leave_out_what_is_no_ensemble(tmp_path: Path) -> None:
+    inside = "{grid: {ensemble: [ends, null]}, exclude: [{ensemble: null, train.steps: 3}]}"
+    text = SWEEP.replace("- likelihood: {ensemble: ends}", f"- likelihood: {inside}")
+    plan, whole = (
+        expand(read_sweep(write_sweep(tmp_path, sweep, PRESET))) for sweep in (text, SWEEP)
+    )
+    assert [cell.tasks for cell in plan.cells] == [cell.tasks for cell in whole.cells]
+
+
 @pytest.mark.parametrize(
     ("ensemble", "message"),
     [
@@ -191,7 +200,11 @@ def test_the_tables_name_the_three(ran: Store, tmp_path: Path) -> None:
     study = tables(ran, "two-tiny")
     scores = study.results[study.results["metric"] == "frechet_distance"]
     names = labelled(scores, arm_columns(scores)).sort_values("rank")["arm"]
-    assert list(names) == ["L_hybrid, Σ learned", "L_vlb, Σ learned", "ensemble, Σ learned"]
+    assert list(names) == [
+        "L_hybrid, Σ learned",
+        "L_vlb (resampled), Σ learned",
+        "ensemble, Σ learned",
+    ]
     assert list(FIGURES["sample_grid"].table(study)["arm"].unique()) == list(names)
     _, page = build(ran, tmp_path, ["two-tiny"])
     assert "ensemble, Σ learned" in page.read_text()

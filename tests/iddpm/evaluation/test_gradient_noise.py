@@ -222,18 +222,30 @@ def test_it_is_the_gradient_of_the_mean_loss(
         assert torch.allclose(found[name], truth, rtol=1e-4, atol=1e-6), name
 
 
-def test_a_block_is_a_function_of_its_seed_and_number(told: list[tuple[Any, ...]]) -> None:
-    unet = network(dropout=0.5)
-    gradient = gradient_of(unet, Hybrid(), dropout=0.5)
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_a_block_is_a_function_of_its_seed_and_number(
+    dropout: float, told: list[tuple[Any, ...]]
+) -> None:
+    gradient = gradient_of(network(dropout), Hybrid(), dropout=dropout)
     first = gradient(1, 2).clone()
     others = [gradient(*at).clone() for at in ((2, 1), (1, 1), (0, 2))]
     others.append(replace(gradient, seed=1)(1, 2).clone())
     assert torch.equal(gradient(1, 2), first)
     assert not any(torch.equal(other, first) for other in others)
+    assert len({x_0.sum().item() for _, x_0, _, _ in told}) == len(others) + 1
     steps = {step for _, _, t, _ in told for step in t.tolist()}
     assert not torch.equal(told[0][1], told[1][1])
     assert not torch.equal(told[0][3], told[1][3])
     assert len(steps) > 5
+
+
+def test_each_block_has_a_dropout_of_its_own() -> None:
+    gradient = gradient_of(network(0.5), Simple(), dropout=0.5)
+    seeds = []
+    for at in ((0, 0), (0, 1), (1, 0), (0, 0)):
+        gradient(*at)
+        seeds.append(torch.initial_seed())
+    assert (len(set(seeds)), seeds[0]) == (3, seeds[3])
 
 
 def test_every_step_is_as_likely_as_every_other(told: list[tuple[Any, ...]]) -> None:
