@@ -154,8 +154,8 @@ def read_sweep(
     sets = [_override(key, text) for key, text in overrides]
     overlaid = [*wishes.overrides, *sets]
     rivals = _rivals(sweep, layers, overlaid)
-    spoken = wishes.spoken_on(sweep)
-    blocks = _blocks(spoken, layers, wishes, overlaid)
+    sweep = wishes.spoken_on(sweep)
+    blocks = _blocks(sweep, layers, wishes, overlaid)
     parts = _parts(blocks, rivals)
     return SweepSpec(
         study=study,
@@ -163,7 +163,7 @@ def read_sweep(
         preset=name,
         description=_text(base, "description"),
         seeds=chosen,
-        arms=_arms(spoken, blocks, layers, wishes, overlaid, len(chosen), rivals),
+        arms=_arms(sweep, blocks, layers, wishes, overlaid, len(chosen), rivals),
         rivals=rivals,
         figures=_names(sweep, "figures", list(FIGURES), lacking_of_figure, parts),
         claims=_names(sweep, "claims", list(CLAIMS), lacking_of_claim, parts),

@@ -61,7 +61,7 @@ def judge(name: str, tables: Tables) -> Finding:
     if verdict in ("contradicted", "inconclusive"):
         reason = " ".join(filter(None, (reason, setting_differences(tables))))
     if verdict == "not run" and is_done(tables):
-        reason += " Every cell of the study is done: it does not ask for this."
+        reason += " Every cell of the study is done, and none of them tells."
     return Finding(
         name=name,
         claim=claim,

@@ -30,7 +30,7 @@ measurement."""
 
 RECIPE: dict[str, Any] = {
     "features": INCEPTION,
-    "reference set": "imagenet64/train",
+    "reference set": "imagenet64_labelled/train",
     "images": 50_000,
 }
 NEIGHBOURS = 5

@@ -543,7 +543,7 @@ def test_models_of_the_papers_recipe_stand_beside_its_distances_alone(
     recipe = {
         **RECIPE,
         "extractor": "inception-2015-12-05:6726825d",
-        "reference": "imagenet64/train",
+        "reference": "imagenet64_labelled/train",
         "images": 50_000,
         "neighbours": 5,
     }
@@ -591,7 +591,7 @@ def test_table_4_against_a_second_transcription() -> None:
     ]
     papers = {
         "extractor": "inception-2015-12-05:x",
-        "reference": "imagenet64/train",
+        "reference": "imagenet64_labelled/train",
         "reference_images": 1_281_167,
         "images": 50_000,
         "neighbours": 3,
