@@ -10,9 +10,11 @@ from functools import lru_cache
 from iddpm.config import (
     Ancestral,
     ConfigError,
+    Ends,
     GanConfig,
     GradientNoiseConfig,
     LatentsConfig,
+    LearnedVariance,
     LikelihoodConfig,
     SampleConfig,
     Simple,
@@ -67,7 +69,8 @@ def check_samples(config: SampleConfig, train: TrainConfig) -> None:
 
     Raises:
         ConfigError: If the network did not learn the variance, the training did not keep the
-            average of the weights, or its chain has no such stride.
+            average of the weights, its chain has no such stride, or the two networks of an
+            ensemble cannot share it.
     """
     sampler = config.sampler
     if isinstance(sampler, Ancestral) and sampler.variance not in train.variances:
@@ -78,6 +81,7 @@ def check_samples(config: SampleConfig, train: TrainConfig) -> None:
             f"{{hybrid: {{variance: {sampler.variance}}}}}"
         )
     _check_average("samples", config.ema_decay, train)
+    _check_ensemble("samples", config.ensemble, train)
     places = {"steps": "samples.steps", "stride": f"samples.sampler.{sampler.kind}.stride"}
     _check_stride(places, sampler.stride, train.diffusion.steps, config.steps)
 
@@ -89,7 +93,8 @@ def check_likelihood(
 
     Raises:
         ConfigError: If the split has fewer images, the training did not keep the average of the
-            weights, or its chain has no such stride.
+            weights, its chain has no such stride, or the two networks of an ensemble cannot
+            share it.
     """
     images = description.test_images if config.split == "test" else description.train_images
     if config.images is not None and config.images > images:
@@ -98,6 +103,7 @@ def check_likelihood(
             f"split, found {config.images}"
         )
     _check_average("likelihood", config.ema_decay, train)
+    _check_ensemble("likelihood", config.ensemble, train)
     if config.steps is not None:
         places = {"steps": "likelihood.steps", "stride": "likelihood.stride"}
         _check_stride(places, config.stride, train.diffusion.steps, config.steps)
@@ -152,6 +158,28 @@ def check_gan(config: GanConfig, description: Description) -> None:
             f"none in {config.data.kind!r}; choose other data"
         )
     _check_levels("gan", config.channel_mult, description.size)
+
+
+def _check_ensemble(scope: str, ensemble: Ends | None, train: TrainConfig) -> None:
+    """Whether the second network can stand in for the first one."""
+    if ensemble is None:
+        return
+    partner, own = ensemble.partner(train), train.learned_variance
+    if partner.learned_variance != own:
+        raise ConfigError(
+            f"{scope}.ensemble.ends.objective: expected one that learns {_learned(own)}, as the "
+            f"first network's {train.objective.kind!r} does, found one that learns "
+            f"{_learned(partner.learned_variance)}"
+        )
+    if ensemble.inner_steps(train.diffusion.steps).start < 1:
+        raise ConfigError(
+            f"{scope}.ensemble.ends.share: expected at least one of the {train.diffusion.steps} "
+            f"steps at each end, found {ensemble.share}"
+        )
+
+
+def _learned(variance: LearnedVariance | None) -> str:
+    return "no variance" if variance is None else f"the variance {variance!r}"
 
 
 def _check_levels(where: str, channel_mult: tuple[int, ...], size: int) -> None:

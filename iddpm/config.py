@@ -9,7 +9,8 @@ Choices with settings of their own are small types told apart by `kind`. In a sw
 """
 
 import math
-from dataclasses import MISSING, dataclass, field, fields
+import re
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -101,23 +102,68 @@ class Folder:
     kind: Literal["folder"] = "folder"
     path: str = field(metadata=NOT_HASHED)
     size: int
+    name: str | None = field(default=None, metadata={"legacy": None})
+    """What scores call it; None: `folder`."""
 
     def __post_init__(self) -> None:
         _require(self.size >= 1, "folder.size", "at least 1 pixel", self.size)
+        _check_name("folder", self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What an .npz of images is to hold, so that a study can be planned before it is on disk."""
+
+    size: int
+    """Pixels a side."""
+    channels: int = 3
+    classes: int | None = None
+    """None: without labels."""
+    train_images: int
+    test_images: int
+    source: str
+    """Where the images come from, for a person who has to get them."""
+
+    def __post_init__(self) -> None:
+        for name in ("size", "channels", "classes", "train_images", "test_images"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"declared.{name}", "at least 1", value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Npz:
     """An .npz with uint8 arrays `train` and `test` (N, H, W, C), and optionally their int labels.
 
-    The label arrays are `train_labels` and `test_labels`, of shape (N,).
+    The label arrays are `train_labels` and `test_labels`, of shape (N,). Large arrays of a file
+    that is not compressed stay on disk and are read image by image.
     """
 
     kind: Literal["npz"] = "npz"
     path: str = field(metadata=NOT_HASHED)
+    name: str | None = field(default=None, metadata={"legacy": None})
+    """What scores call it; None: `npz`."""
+    declared: Declared | None = field(default=None, metadata=NOT_HASHED)
+
+    def __post_init__(self) -> None:
+        _check_name("npz", self.name)
+
+
+def _check_name(kind: str, name: str | None) -> None:
+    _require(
+        name is None or bool(re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name)),
+        f"{kind}.name",
+        "small letters, digits, _, - and .",
+        name,
+    )
 
 
 Data = Digits | Photos | Folder | Npz
+
+
+def data_name(data: Data) -> str:
+    """What a score over these images calls them: `digits`, or the name that their config gives."""
+    named = data.name if isinstance(data, Folder | Npz) else None
+    return named or data.kind
 
 
 # ----------------------------------------------------------------------------------- diffusion
@@ -471,6 +517,33 @@ Sampler = Ancestral | Ddim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """A second network takes the steps at both ends of the chain (App. D).
+
+    It was trained like the first but for its objective and its draws of t. The defaults are the
+    paper's: L_vlb with importance sampling, at the first and the last 100 of 4000 steps.
+    """
+
+    kind: Literal["ends"] = "ends"
+    objective: Objective = Vlb()
+    timesteps: Timesteps = LossSecondMoment()
+    share: float = 0.025
+    """Of the T steps, at each end."""
+
+    def __post_init__(self) -> None:
+        _require(0 < self.share < 0.5, "ensemble.ends.share", "a share in (0, 0.5)", self.share)
+
+    def inner_steps(self, total: int) -> range:
+        """The steps of the trained chain that are left to the first network."""
+        outer = round(self.share * total)
+        return range(outer, total - outer)
+
+    def partner(self, train: TrainConfig) -> TrainConfig:
+        """How the second network was trained, given how the first one was."""
+        return replace(train, objective=self.objective, timesteps=self.timesteps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampleConfig:
     """One shard of samples: the images of blocks [first_block, last_block) of an endless stream.
 
@@ -487,6 +560,8 @@ class SampleConfig:
     """Clip the predicted x_0 to [-1, 1] at every step, as the official code does."""
     ema_decay: float | None = None
     """Which average of the weights is sampled; None: the raw weights."""
+    ensemble: Ends | None = field(default=None, metadata={"legacy": None})
+    """How a second network, of the role network_b, takes part; None: there is none."""
     first_block: int = 0
     last_block: int
     block_size: int
@@ -523,6 +598,8 @@ class LikelihoodConfig:
     clip: bool = True
     """Clip the predicted x_0 to [-1, 1], as the official evaluation does (not its training)."""
     ema_decay: float | None = None
+    ensemble: Ends | None = field(default=None, metadata={"legacy": None})
+    """How a second network, of the role network_b, takes part; None: there is none."""
     block_size: int = 64
     precision: Precision = "float32"
     seed: int = 0
@@ -610,7 +687,25 @@ class RandomNetwork:
             _require(value >= 1, f"extractor.{name}", "at least 1", value)
 
 
-ExtractorConfig = Classifier | RandomNetwork
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inception:
+    """Features of Inception-V3 with the weights of 2015-12-05, over which a distance is an FID."""
+
+    kind: Literal["inception"] = "inception"
+    path: str = field(default="data/pt_inception-2015-12-05-6726825d.pth", metadata=NOT_HASHED)
+    sha256: str = "6726825d"
+    """First digits of the file's sha256, as hex; its name carries the first eight."""
+
+    def __post_init__(self) -> None:
+        _require(
+            bool(re.fullmatch(r"[0-9a-f]{8,64}", self.sha256)),
+            "extractor.sha256",
+            "8 to 64 hexadecimal digits",
+            self.sha256,
+        )
+
+
+ExtractorConfig = Classifier | RandomNetwork | Inception
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

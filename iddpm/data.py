@@ -10,16 +10,18 @@ import hashlib
 import importlib.util
 import json
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, assert_never
+from typing import IO, Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.config import ConfigError, Data, Digits, Folder, Npz, Photos, Split
+from iddpm.config import ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.draws import numpy_generator
+from iddpm.files import StorageError, write_whole
 
 UInt8Array = NDArray[np.uint8]
 Int64Array = NDArray[np.int64]
@@ -29,6 +31,12 @@ SPLITTING_VERSION = 1
 """Part of every digest: moves when the same files would give other images or another split."""
 
 SPLITS: tuple[Split, Split] = ("train", "test")
+
+UNKNOWN = "unknown"
+"""Digest of data that are planned with and not on disk."""
+
+LARGE = 2**28
+"""Bytes from which on an array stays on disk, and a file's hash is kept in a file beside it."""
 
 # ------------------------------------------------------------------------------- public things
 
@@ -82,6 +90,43 @@ def describe(data: Data) -> Description:
             return _describe_npz(data)
         case _:
             assert_never(data)
+
+
+def missing(data: Data) -> str | None:
+    """What to put where, if the data are not on disk and their config declares what they are."""
+    if not isinstance(data, Npz) or data.declared is None or Path(data.path).exists():
+        return None
+    declared = data.declared
+    arrays = [f"{split} {_declared_shape(declared, split)}" for split in SPLITS]
+    text = f"put there the arrays {' and '.join(arrays)} of uint8"
+    if declared.classes is not None:
+        text += f", train_labels and test_labels of integers below {declared.classes}"
+    return (
+        f"data.npz.path: expected an .npz file, found no file at {data.path}; {text}. "
+        f"Source: {declared.source}"
+    )
+
+
+def outline(data: Data) -> Description:
+    """The description, or what the config declares of data that are not on disk.
+
+    Raises:
+        ConfigError: As `describe`, where nothing is declared.
+    """
+    if missing(data) is None:
+        return describe(data)
+    assert isinstance(data, Npz)
+    assert data.declared is not None
+    declared = data.declared
+    return Description(
+        channels=declared.channels,
+        size=declared.size,
+        levels=256,
+        classes=declared.classes,
+        train_images=declared.train_images,
+        test_images=declared.test_images,
+        digest=UNKNOWN,
+    )
 
 
 def load(data: Data, split: Split) -> Images:
@@ -337,6 +382,8 @@ def _broken(path: Path, error: Exception) -> ConfigError:
 
 
 def _describe_npz(data: Npz) -> Description:
+    if (absent := missing(data)) is not None:
+        raise ConfigError(absent)
     headers = _npz_headers(Path(data.path))
     shapes = {split: _checked_shape(data, split, headers) for split in SPLITS}
     if shapes["train"][1:] != shapes["test"][1:]:
@@ -345,15 +392,39 @@ def _describe_npz(data: Npz) -> Description:
             f"{shapes['train'][1:]} and {shapes['test'][1:]} in {data.path}"
         )
     _, size, _, channels = shapes["train"]
+    classes = _npz_classes(data, headers)
+    _check_declared(data, shapes, classes)
     return Description(
         channels=channels,
         size=size,
         levels=256,
-        classes=_npz_classes(data, headers),
+        classes=classes,
         train_images=shapes["train"][0],
         test_images=shapes["test"][0],
         digest=_digest({"kind": "npz"}, [Path(data.path)]),
     )
+
+
+def _check_declared(data: Npz, shapes: dict[Split, tuple[int, ...]], classes: int | None) -> None:
+    declared = data.declared
+    if declared is None:
+        return
+    for split in SPLITS:
+        if shapes[split] != (expected := _declared_shape(declared, split)):
+            raise ConfigError(
+                f"data.npz.declared: expected {split!r} of the shape {expected} that is declared, "
+                f"found {shapes[split]} in {data.path}; mend the one that is wrong"
+            )
+    if declared.classes != classes:
+        raise ConfigError(
+            f"data.npz.declared: expected {declared.classes or 'no'} classes as is declared, "
+            f"found {classes or 'none'} in {data.path}; mend the one that is wrong"
+        )
+
+
+def _declared_shape(declared: Declared, split: Split) -> tuple[int, ...]:
+    count = declared.train_images if split == "train" else declared.test_images
+    return count, declared.size, declared.size, declared.channels
 
 
 def _load_npz(data: Npz, split: Split) -> Images:
@@ -369,23 +440,30 @@ def _npz_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
-            return {name.removesuffix(".npy"): _npy_header(archive, name) for name in names}
+            return {name.removesuffix(".npy"): npy_header(archive, name) for name in names}
     except (zipfile.BadZipFile, ValueError) as error:
         raise ConfigError(
             f"data.npz.path: expected an .npz file as numpy.savez writes it, found {path} ({error})"
         ) from error
 
 
-def _npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of an array in an .npz, read without reading the array."""
     with archive.open(name) as file:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(file)
+        shape, _, dtype = _read_npy_header(file)
         return shape, dtype
+
+
+def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the first index runs fastest, and dtype; leaves the file at the numbers."""
+    version = np.lib.format.read_magic(file)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, is_fortran, dtype = read(file)
+    return shape, is_fortran, dtype
 
 
 def _checked_shape(
@@ -437,6 +515,9 @@ def _npz_classes(
 
 def _npz_array(data: Npz, name: str) -> NDArray[Any]:
     try:
+        mapped = _mapped(Path(data.path), name)
+        if mapped is not None:
+            return mapped
         with np.load(data.path, allow_pickle=False) as arrays:
             return np.asarray(arrays[name])
     except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
@@ -444,6 +525,33 @@ def _npz_array(data: Npz, name: str) -> NDArray[Any]:
             f"data.npz.path: expected to read array {name!r}, found it broken in {data.path} "
             f"({error})"
         ) from error
+
+
+LOCAL_HEADER, NAME_LENGTHS = 30, slice(26, 30)
+"""Of a file inside a zip archive: bytes of its fixed header, and where two lengths stand in it."""
+
+
+def _mapped(path: Path, name: str) -> NDArray[Any] | None:
+    """A large array that lies in the archive as it is, left on disk; None: it must be read.
+
+    An .npz of numpy.savez is a zip archive whose members are stored, not compressed, so the array
+    is a stretch of the file.
+    """
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo(f"{name}.npy")
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size < LARGE:
+            return None
+        with archive.open(member) as file:
+            shape, is_fortran, dtype = _read_npy_header(file)
+            header = file.tell()
+    if is_fortran:
+        return None
+    with path.open("rb") as raw:
+        raw.seek(member.header_offset)
+        lengths = raw.read(LOCAL_HEADER)[NAME_LENGTHS]
+    skipped = sum(int.from_bytes(lengths[i : i + 2], "little") for i in (0, 2))
+    offset = member.header_offset + LOCAL_HEADER + skipped + header
+    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
 
 
 # ------------------------------------------------------------------------------------- shared
@@ -471,7 +579,30 @@ def _digest(settings: dict[str, Any], paths: list[Path], *, root: Path | None = 
     digest = hashlib.sha256(json.dumps({"splitting": SPLITTING_VERSION} | settings).encode())
     for path in paths:
         name = path.relative_to(root).as_posix() if root else ""
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(json.dumps([name, content]).encode())
+        digest.update(json.dumps([name, _sha256(path)]).encode())
     return digest.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    """Of a file's bytes. That of a large one is kept beside it, and holds while size and time do.
+
+    Where nothing can be written beside it, it is taken anew in every process.
+    """
+    status = path.stat()
+    if status.st_size < LARGE:
+        return _hashed(path)
+    beside = path.with_name(f"{path.name}.sha256.json")
+    known = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    with suppress(OSError, ValueError, AttributeError):
+        kept = json.loads(beside.read_text())
+        if {name: kept.get(name) for name in known} == known:
+            return str(kept["sha256"])
+    sha256 = _hashed(path)
+    with suppress(OSError, StorageError):
+        write_whole(beside, json.dumps({**known, "sha256": sha256}).encode())
+    return sha256
+
+
+def _hashed(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

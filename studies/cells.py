@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iddpm.config import ConfigError
+from iddpm.config import ConfigError, Inception
 from studies.documents import Node, children, fault, overlaid, shown
 from studies.evaluations import SCOPES
 from studies.reading import Keys, leaves, nested, setting, spelled_out
@@ -204,6 +204,30 @@ def laid(under: Node, layers: Sequence[Node]) -> Node:
     for layer in layers:
         under = overlaid(under, layer)
     return under
+
+
+def refuse_seed(tree: Node, path: str) -> None:
+    """Refuse a seed among the settings of a section.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    if seed := children(tree, path).get("seed"):
+        hint = "list seeds under `seeds`: a cell trains, samples and scores with its own"
+        raise fault(seed, f"{path}.seed", "no seed here", hint=hint)
+
+
+def with_data(tree: Node, data: Node) -> Node:
+    """A feature network is of the data that is trained on, unless it says otherwise."""
+    extractor = children(tree, "").get("extractor")
+    if extractor is None or "data" in (found := children(extractor, "extractor")):
+        return tree
+    if "kind" in found and found["kind"].value == Inception.__dataclass_fields__["kind"].default:
+        return tree  # it comes as it is
+    return Node(
+        {**children(tree, ""), "extractor": Node({**found, "data": data}, extractor.place)},
+        tree.place,
+    )
 
 
 # ------------------------------------------------------------------------------------ their parts

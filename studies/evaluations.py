@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from iddpm.config import (
     Ancestral,
     ConfigError,
+    Ends,
+    ExternalConfig,
     ExtractorConfig,
+    GanConfig,
     GradientNoiseConfig,
     LikelihoodConfig,
     Precision,
@@ -38,6 +41,8 @@ class SamplesConfig:
     clip: bool = True
     ema_decay: float | None = None
     """Which average of the weights is sampled; None: the raw weights."""
+    ensemble: Ends | None = None
+    """How a second network takes part, trained for it; None: there is none."""
     precision: Precision = "float32"
     images: int
     block_size: int = 64
@@ -48,15 +53,36 @@ class SamplesConfig:
     neighbours: int = 3
 
     def __post_init__(self) -> None:
-        leasts = {"images": 2, "block_size": 1, "shard_blocks": 1, "neighbours": 1}
-        for name, least in leasts.items():
-            value = getattr(self, name)
-            if value < least:
-                raise ConfigError(f"samples.{name}: expected at least {least}, found {value}")
-        for name, images in (("images", self.images), ("reference.images", self.reference.images)):
-            if images is not None and images <= self.neighbours:
-                expected = f"more than the {self.neighbours} neighbours of a score"
-                raise ConfigError(f"samples.{name}: expected {expected}, found {images}")
+        _check_counts(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RivalSamples:
+    """How many images of a rival are scored and how: `SamplesConfig` without what is of a chain."""
+
+    images: int
+    block_size: int = 64
+    """Images that share one random stream and one pass of the generator."""
+    shard_blocks: int = 16
+    extractor: ExtractorConfig
+    reference: Reference = field(default_factory=Reference)
+    neighbours: int = 3
+
+    def __post_init__(self) -> None:
+        _check_counts(self)
+
+
+def _check_counts(config: SamplesConfig | RivalSamples) -> None:
+    leasts = {"images": 2, "block_size": 1, "shard_blocks": 1, "neighbours": 1}
+    for name, least in leasts.items():
+        value = getattr(config, name)
+        if value < least:
+            raise ConfigError(f"samples.{name}: expected at least {least}, found {value}")
+    counts = (("images", config.images), ("reference.images", config.reference.images))
+    for name, images in counts:
+        if images is not None and images <= config.neighbours:
+            expected = f"more than the {config.neighbours} neighbours of a score"
+            raise ConfigError(f"samples.{name}: expected {expected}, found {images}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +99,15 @@ class Latents:
 
 Evaluation = SamplesConfig | LikelihoodConfig | GradientNoiseConfig | Latents
 
+RIVALS: dict[str, type] = {"gan": GanConfig, "external": ExternalConfig}
+"""What evaluations of our networks may stand beside; see `studies.rivals`."""
+
 SCOPES: dict[str, type] = {
     "train": TrainConfig,
     "samples": SamplesConfig,
     "likelihood": LikelihoodConfig,
     "gradient_noise": GradientNoiseConfig,
     "latents": Latents,
+    **RIVALS,
 }
 """First name of a dotted key, and the type that the rest of the key is a setting of."""

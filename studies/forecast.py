@@ -13,6 +13,8 @@ from dataclasses import replace
 
 from iddpm.config import (
     FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
     LikelihoodConfig,
     SampleConfig,
@@ -68,6 +70,12 @@ def _likeness(task: Task, parent: Callable[[str], Task]) -> tuple[Likeness, int]
     if isinstance(config, TrainConfig):
         same = replace(config, seed=0, steps=1, diffusion=replace(config.diffusion, steps=100))
         return (task.kind, same), config.steps
+    if isinstance(config, GanConfig):
+        return (task.kind, replace(config, seed=0, steps=1)), config.steps
+    if isinstance(config, GanSampleConfig):
+        gan = parent(task.parents["network"]).config
+        assert isinstance(gan, GanConfig)
+        return (task.kind, replace(gan, seed=0, steps=1), config.block_size), config.images
     if isinstance(config, SampleConfig | LikelihoodConfig | GradientNoiseConfig):
         train = parent(task.parents["network"]).config
         assert isinstance(train, TrainConfig)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from studies.paper import INCEPTION
+from studies.paper import ENSEMBLE, INCEPTION
 
 BETA_TILDE = "β̃"
 """Beta with a combining tilde; pages and figures set it so that the tilde is seen in any font."""
@@ -41,8 +41,13 @@ WORDS: dict[str, dict[Any, str]] = {
 TIMESTEPS = "train.timesteps"
 """The column that says how t was drawn in training, where that differs within a study."""
 
-NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta")
+NAMED = ("objective", TIMESTEPS, "variance", "sampler", "eta", "rival", *ENSEMBLE)
 """Columns that the short name already tells."""
+
+
+def is_rival(arm: pd.Series) -> bool:
+    """Whether the arm is no diffusion model of ours, but what these stand beside."""
+    return not pd.isna(arm.get("rival"))
 
 
 def mode(arm: pd.Series) -> str:
@@ -58,6 +63,11 @@ def is_resampled(arm: "pd.Series | Mapping[str, Any]") -> bool:
     return bool(arm.get(TIMESTEPS) == "loss_second_moment")
 
 
+def is_ensemble(arm: Mapping[Any, Any] | pd.Series) -> bool:
+    """Whether two networks share the chain, each at its steps."""
+    return any(isinstance(arm.get(column), str) for column in ENSEMBLE)
+
+
 def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
     """The objective as the paper names it: `L_vlb`, `L_vlb (resampled)`; empty if it has none."""
     if "objective" not in arm:
@@ -66,10 +76,12 @@ def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
 
 
 def short_name(arm: pd.Series) -> str:
-    """Objective and Σ or sampler: `L_simple, Σ = β`, `L_simple, DDIM`."""
+    """Objective and Σ or sampler: `L_simple, Σ = β`, `ensemble, Σ learned`; of a rival its name."""
+    if is_rival(arm):
+        return str(arm["rival"])
     if pd.isna(arm.get("objective", "")):  # no network: the schedule is all there is
         return f"{arm['schedule']} schedule"
-    objective = objective_name(arm)
+    objective = "ensemble" if is_ensemble(arm) else objective_name(arm)
     chosen = mode(arm)
     if chosen == "ddim":
         eta = float(arm["eta"])
@@ -98,7 +110,7 @@ def setting(column: str, value: Any) -> str:
     if column == "steps":
         return f"{value:,} steps"
     if column in COUNTED:
-        return f"{value:,} {COUNTED[column]}" + ("s" if value != 1 else "")
+        return f"{int(value):,} {COUNTED[column]}" + ("s" if value != 1 else "")
     if column in WORDS:
         return WORDS[column][value]
     if column == "train.network.attention_resolutions":
@@ -108,11 +120,16 @@ def setting(column: str, value: Any) -> str:
 
 
 def rank(arm: pd.Series) -> tuple[int, bool, int]:
-    """Where an arm stands in a list: by objective, resampled last, then by Σ, DDIM last."""
+    """Where an arm stands: by objective, resampled and ensembles last, then by Σ, DDIM last.
+
+    Schedules without a network come first, rivals last.
+    """
+    if is_rival(arm):
+        return len(OBJECTIVES) + 1, False, 0
     objective = arm.get("objective", "simple")
     if pd.isna(objective):
         return -1, False, 0
-    place = list(OBJECTIVES).index(objective)
+    place = len(OBJECTIVES) if is_ensemble(arm) else list(OBJECTIVES).index(objective)
     return place, is_resampled(arm), ("", *MODES).index(mode(arm))
 
 

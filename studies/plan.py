@@ -8,9 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from iddpm.checks import (
+    check_gan,
     check_gradient_noise,
     check_latents,
     check_likelihood,
@@ -22,9 +24,13 @@ from iddpm.config import (
     Classifier,
     ConfigError,
     Data,
+    Ends,
     ExtractorConfig,
     FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
+    Inception,
     LatentsConfig,
     LikelihoodConfig,
     SampleConfig,
@@ -34,10 +40,14 @@ from iddpm.config import (
     Stride,
     TrainConfig,
 )
-from iddpm.data import Description, describe
+from iddpm.data import Description, describe, missing, outline
+from iddpm.external import describe_external
+from iddpm.parameters import training_parameters
 from iddpm.strides import kept_steps, stride_timesteps
+from iddpm.weights_file import check_weights
 from studies.documents import Scalar
-from studies.evaluations import SCOPES, Evaluation, Latents, SamplesConfig
+from studies.evaluations import SCOPES, Evaluation, Latents, RivalSamples, SamplesConfig
+from studies.rivals import Rival
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
 
@@ -50,10 +60,10 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train`, then `likelihood`, `gradient_noise`, or `samples` (the first shard),
-    `features`, `score`. `latents` need no network, and stand alone."""
+    """By role: `train` (but for images from elsewhere), then `likelihood`, `gradient_noise`, or
+    `samples` (the first shard), `features`, `score`. `latents` need no network, and stand alone."""
     compute: int
-    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: it has none."""
+    """Multiply-adds of its whole training, as Fig. 10 counts them; 0: not counted for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,8 @@ class Cost:
     arm: str
     tasks: int
     training_steps: int
+    parameters: int | None
+    """Of the network that the row trains; None: it trains none."""
     network_calls: int
     """One call is the network applied to one image once."""
 
@@ -81,19 +93,28 @@ class Cost:
 # ------------------------------------------------------------------------------- public things
 
 
-def expand(spec: SweepSpec) -> Plan:
+def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
     """The tasks and cells of a sweep.
+
+    Args:
+        spec: The sweep.
+        outlined: Whether data that are not on disk may be what their config declares. Such a plan
+            can be looked at, not run: the addresses of tasks that read them are none.
 
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
+    if not outlined:
+        _check_presence(spec)
     networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
     for arm in networks.values():
         _check_training(arm)
     for arm in spec.arms:
         _check_evaluation(arm)
+    for rival in spec.rivals:
+        _check_rival(rival)
     compute = {
-        network: training_compute(arm.train, describe(arm.train.data))
+        network: training_compute(arm.train, outline(arm.train.data))
         for network, arm in networks.items()
     }
     tasks = _Tasks()
@@ -106,6 +127,11 @@ def expand(spec: SweepSpec) -> Plan:
         )
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
+    )
+    cells += tuple(
+        Cell(arm=settings, seed=seed, tasks=tasks.of_rival(rival, seed), compute=0)
+        for rival, settings in zip(spec.rivals, _rival_settings(spec.rivals), strict=True)
+        for seed in (spec.seeds if rival.kind == "gan" else spec.seeds[:1])
     )
     return Plan(study=spec.id, spec=spec, tasks=chained(tasks.by_address.values()), cells=cells)
 
@@ -132,6 +158,17 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
         chain[:] = [replace(task, after=after) for task, after in zip(chain, before, strict=False)]
         links |= {task.address: chain[: i + 1] for i, task in enumerate(chain)}
     return {task.address: task for one in once.values() for task in links.get(one.address, [one])}
+
+
+def absent(plan: Plan) -> list[str]:
+    """What has to be put where before the plan can be run, a sentence for each."""
+    sentences = {missing(arm.train.data) for arm in plan.spec.arms} - {None}
+    for weights in _weights(plan.spec):
+        try:
+            check_weights(Path(weights.path), weights.sha256)
+        except ConfigError as error:
+            sentences.add(str(error))
+    return sorted(text for text in sentences if text)
 
 
 def waves(plan: Plan) -> list[list[str]]:
@@ -187,7 +224,8 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     for address, label in owners.items():
         if address not in done:
             rows[label].append(plan.tasks[address])
-    counted = [_cost(plan, label, tasks) for label, tasks in rows.items()]
+    sizes = _sizes(plan, owners)
+    counted = [_cost(plan, label, tasks, sizes.get(label)) for label, tasks in rows.items()]
     whole = [plan.tasks[address] for address in owners if address not in done]
     return [*counted, _cost(plan, "total", whole)]
 
@@ -200,6 +238,8 @@ def arm_label(arm: dict[str, Scalar]) -> str:
         words = [_schedule_words(arm), *_extra_words(arm, training=True), "latents"]
         return ", ".join([*words, *_extra_words(arm, training=False)])
     parts = [_training_words(arm)]
+    if arm.get("rival"):
+        return f"{parts[0]}, {arm['images']} images"
     if arm["evaluation"] == "gradient_noise":
         return ", ".join([*parts, "gradient noise", *_extra_words(arm, training=False)])
     if arm["evaluation"] == "likelihood":
@@ -221,6 +261,30 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 # ------------------------------------------------------------------------------------- checking
 
 
+def _check_presence(spec: SweepSpec) -> None:
+    """Refuse to plan a run on data or weights that are not on disk."""
+    for arm in {arm.train.data: arm for arm in spec.arms}.values():
+        try:
+            describe(arm.train.data)
+        except ConfigError as error:
+            raise arm.origin.placed(error, "data") from error
+    for weights, arm in _weights(spec).items():
+        try:
+            check_weights(Path(weights.path), weights.sha256)
+        except ConfigError as error:
+            raise arm.origin.placed(error, "samples") from error
+
+
+def _weights(spec: SweepSpec) -> dict[Inception, ArmSpec]:
+    """The files of weights that arms are scored with, each with one of the arms."""
+    return {
+        arm.evaluation.extractor: arm
+        for arm in spec.arms
+        if isinstance(arm.evaluation, SamplesConfig)
+        and isinstance(arm.evaluation.extractor, Inception)
+    }
+
+
 def _trains(arm: ArmSpec) -> bool:
     """Whether the arm needs a network."""
     return not isinstance(arm.evaluation, Latents)
@@ -228,7 +292,7 @@ def _trains(arm: ArmSpec) -> bool:
 
 def _described(arm: ArmSpec) -> Description:
     try:
-        return describe(arm.train.data)
+        return outline(arm.train.data)
     except ConfigError as error:
         raise arm.origin.placed(error, "data") from error
 
@@ -260,10 +324,50 @@ def _check_evaluation(arm: ArmSpec) -> None:
         raise arm.origin.placed(error, _scope(arm.evaluation)) from error
 
 
-def _check_score(config: SamplesConfig, description: Description) -> None:
+def _check_rival(rival: Rival) -> None:
+    """The data suit it, and an image set from elsewhere holds as many images as are scored."""
+    config = rival.config
+    try:
+        description = describe(config.data)
+        if isinstance(config, GanConfig):
+            check_gan(config, description)
+        else:
+            describe_external(config)
+    except ConfigError as error:
+        raise rival.placed(error) from error
+    try:
+        _check_score(rival.samples, description)
+        if not isinstance(config, GanConfig):
+            _check_count(rival.samples, describe_external(config).images)
+    except ConfigError as error:
+        raise rival.placed(error, of_samples=True) from error
+
+
+def _check_count(config: RivalSamples, available: int) -> None:
+    if config.images > available:
+        raise ConfigError(
+            f"samples.images: expected at most the {available} images at external.path, found "
+            f"{config.images}; a score of fewer images is another score"
+        )
+
+
+def _check_score(config: SamplesConfig | RivalSamples, description: Description) -> None:
     """The feature network fits the images, and there are as many real ones as are asked for."""
     extractor, reference = config.extractor, config.reference
-    own = describe(extractor.data)
+    available = _images_of(description, reference.split)
+    if reference.images is not None and reference.images > available:
+        raise ConfigError(
+            f"samples.reference.images: expected at most the {available} images of the "
+            f"{reference.split} split, found {reference.images}"
+        )
+    if isinstance(extractor, Inception):
+        if (description.channels, description.levels) != (3, 256):
+            raise ConfigError(
+                "samples.extractor: expected images of 3 channels and 256 levels for 'inception', "
+                f"found {description.channels} and {description.levels}; use another extractor"
+            )
+        return
+    own = outline(extractor.data)
     if isinstance(extractor, Classifier) and own.classes is None:
         raise ConfigError(
             "samples.extractor: expected data with labels, found none in "
@@ -275,12 +379,6 @@ def _check_score(config: SamplesConfig, description: Description) -> None:
             "samples.extractor.data: expected images of the trained data's channels, size and "
             f"levels {shapes[1]}, found {shapes[0]}"
         )
-    available = _images_of(description, reference.split)
-    if reference.images is not None and reference.images > available:
-        raise ConfigError(
-            f"samples.reference.images: expected at most the {available} images of the "
-            f"{reference.split} split, found {reference.images}"
-        )
 
 
 def _scope(evaluation: Evaluation) -> str:
@@ -288,7 +386,7 @@ def _scope(evaluation: Evaluation) -> str:
 
 
 def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
-    return config.images or _images_of(describe(train.data), config.split)
+    return config.images or _images_of(outline(train.data), config.split)
 
 
 def _images_of(description: Description, split: Split) -> int:
@@ -304,6 +402,7 @@ class _Tasks:
     def __init__(self) -> None:
         self.by_address: dict[str, Task] = {}
         self._trainings: dict[tuple[int, int], str] = {}
+        self._partners: dict[tuple[int, Ends], TrainConfig] = {}
         self._real: dict[tuple[Data, ExtractorConfig, Split, int | None], tuple[str, str]] = {}
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
@@ -322,11 +421,41 @@ class _Tasks:
             return {"train": network, **self._samples(arm.evaluation, arm.train, seed, network)}
         return {"train": network}
 
+    def of_rival(self, rival: Rival, seed: int) -> dict[str, str]:
+        """Addresses by role of all that answers one cell of a rival."""
+        config, samples = rival.config, rival.samples
+        if not isinstance(config, GanConfig):
+            digest = describe_external(config).digest
+            images = self._add("external", config, {}, digests={"images": digest})
+            return self._scored(samples, config.data, [images])
+        network = self._add("gan", replace(config, seed=seed), {}, config.data)
+        blocks = -(-samples.images // samples.block_size)
+        shards = [
+            GanSampleConfig(
+                first_block=first,
+                last_block=min(first + samples.shard_blocks, blocks),
+                block_size=samples.block_size,
+                seed=seed,
+            )
+            for first in range(0, blocks, samples.shard_blocks)
+        ]
+        drawn = [self._add("gan_sample", shard, {"network": network}) for shard in shards]
+        return {"train": network, **self._scored(samples, config.data, drawn)}
+
     def _add(
-        self, kind: str, config: TaskConfig, needs: dict[str, str], data: Data | None = None
+        self,
+        kind: str,
+        config: TaskConfig,
+        needs: dict[str, str],
+        data: Data | None = None,
+        *,
+        digests: dict[str, str] | None = None,
     ) -> str:
-        digests = () if data is None else (("data", describe(data).digest),)
-        task = Task(kind=kind, config=config, needs=tuple(needs.items()), digests=digests)
+        read = {} if data is None else {"data": outline(data).digest}
+        read |= digests or {}
+        task = Task(
+            kind=kind, config=config, needs=tuple(needs.items()), digests=tuple(read.items())
+        )
         self.by_address.setdefault(task.address, task)
         return task.address
 
@@ -338,13 +467,24 @@ class _Tasks:
             self._trainings[key] = self._add("train", seeded, {}, config.data)
         return self._trainings[key]
 
+    def _networks(
+        self, ensemble: Ends | None, train: TrainConfig, seed: int, network: str
+    ) -> dict[str, str]:
+        """The networks that take the steps of a chain, by role."""
+        if ensemble is None:
+            return {"network": network}
+        key = id(train), ensemble
+        partner = self._partners.setdefault(key, ensemble.partner(train))
+        return {"network": network, "network_b": self._training(partner, seed)}
+
     def _likelihood(self, arm: ArmSpec, seed: int, network: str) -> str:
         config, train = arm.evaluation, arm.train
         assert isinstance(config, LikelihoodConfig)
         config = replace(config, images=_bounded_images(config, train), seed=seed)
         if config.steps in (None, train.diffusion.steps):
             config = replace(config, steps=None, stride="even")
-        return self._add("likelihood", config, {"network": network}, train.data)
+        needs = self._networks(config.ensemble, train, seed, network)
+        return self._add("likelihood", config, needs, train.data)
 
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
@@ -354,11 +494,18 @@ class _Tasks:
         if config.steps == train.diffusion.steps:  # by any stride the whole chain
             sampler = replace(sampler, stride="even")
         blocks = -(-config.images // config.block_size)
+        networks = self._networks(config.ensemble, train, seed, network)
         shards = []
         for first in range(0, blocks, config.shard_blocks):
             shard = _shard(config, sampler, seed=seed, first_block=first)
-            shards.append(self._add("sample", shard, {"network": network}))
-        extractor, reference = self._reference(config, train.data)
+            shards.append(self._add("sample", shard, networks))
+        return self._scored(config, train.data, shards)
+
+    def _scored(
+        self, config: SamplesConfig | RivalSamples, data: Data, shards: Sequence[str]
+    ) -> dict[str, str]:
+        """From the shards of some images to their score."""
+        extractor, reference = self._reference(config, data)
         needs = {"extractor": extractor, **{f"samples/{i}": s for i, s in enumerate(shards)}}
         features = self._add("features", FeaturesConfig(images=config.images), needs)
         score = self._add(
@@ -368,14 +515,15 @@ class _Tasks:
         )
         return {"samples": shards[0], "features": features, "score": score}
 
-    def _reference(self, config: SamplesConfig, data: Data) -> tuple[str, str]:
+    def _reference(self, config: SamplesConfig | RivalSamples, data: Data) -> tuple[str, str]:
         """The feature network, and the features of the real images."""
         split, images = config.reference.split, config.reference.images
         key = data, config.extractor, split, images
         if key not in self._real:
-            extractor = self._add("extractor", config.extractor, {}, config.extractor.data)
+            made_for = None if isinstance(config.extractor, Inception) else config.extractor.data
+            extractor = self._add("extractor", config.extractor, {}, made_for)
             real = FeaturesConfig(
-                images=images or _images_of(describe(data), split), data=data, split=split
+                images=images or _images_of(outline(data), split), data=data, split=split
             )
             features = self._add("features", real, {"extractor": extractor}, data)
             self._real[key] = extractor, features
@@ -402,6 +550,7 @@ def _shard(
         skip=config.skip,
         clip=config.clip,
         ema_decay=config.ema_decay,
+        ensemble=config.ensemble,
         first_block=first_block,
         last_block=min(first_block + config.shard_blocks, blocks),
         block_size=config.block_size,
@@ -490,6 +639,26 @@ def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[
     return {**named, **{key: leaves.get(key) for key in extra}}
 
 
+def _rival_settings(rivals: Sequence[Rival]) -> list[dict[str, Scalar]]:
+    """The settings that each rival goes by: its name, and those of a GAN that differ."""
+    leaves = [
+        dict(_leaves(rival.config, rival.kind)) if isinstance(rival.config, GanConfig) else {}
+        for rival in rivals
+    ]
+    keys = dict.fromkeys(key for found in leaves for key in found)
+    extra = [key for key in keys if len({found[key] for found in leaves if found}) > 1]
+    return [
+        {
+            "evaluation": "samples",
+            **dict.fromkeys(SHOWN),
+            "images": rival.samples.images,
+            "rival": "GAN" if isinstance(rival.config, GanConfig) else rival.config.name,
+            **{key: found.get(key) for key in extra},
+        }
+        for rival, found in zip(rivals, leaves, strict=True)
+    ]
+
+
 # ---------------------------------------------------------------------------------------- words
 
 
@@ -498,6 +667,9 @@ def _training_label(arm: dict[str, Scalar]) -> str:
 
 
 def _training_words(arm: dict[str, Scalar]) -> str:
+    if arm.get("rival"):
+        settings = [f"{key.partition('.')[2]}={arm[key]}" for key in arm if key.startswith("gan.")]
+        return ", ".join([str(arm["rival"]), *settings])
     words = f"{arm['objective']} {_schedule_words(arm)}"
     if arm["prediction"] != "eps":
         words += f" predicting {arm['prediction']}"
@@ -534,10 +706,24 @@ def _claim(plan: Plan, address: str, label: str, owners: dict[str, str]) -> None
         _claim(plan, need, label, owners)
 
 
-def _cost(plan: Plan, label: str, tasks: Sequence[Task]) -> Cost:
+def _sizes(plan: Plan, owners: dict[str, str]) -> dict[str, int]:
+    """Parameters of the network that each row trains."""
+    trained = {
+        label: config
+        for address, label in owners.items()
+        if isinstance(config := plan.tasks[address].config, TrainConfig)
+    }
+    return {
+        label: training_parameters(config, outline(config.data))
+        for label, config in trained.items()
+    }
+
+
+def _cost(plan: Plan, label: str, tasks: Sequence[Task], parameters: int | None = None) -> Cost:
     return Cost(
         arm=label,
         tasks=len(tasks),
+        parameters=parameters,
         training_steps=sum(
             training_steps(task.config) - steps_before(task, plan.tasks.__getitem__)
             for task in tasks
@@ -556,7 +742,7 @@ PASSES_OF_A_GRADIENT = 3
 
 def training_steps(config: TaskConfig) -> int:
     """Steps that a task trains for."""
-    return config.steps if isinstance(config, TrainConfig | Classifier) else 0
+    return config.steps if isinstance(config, TrainConfig | Classifier | GanConfig) else 0
 
 
 def steps_before(task: Task, other: Callable[[str], Task]) -> int:
@@ -578,6 +764,8 @@ def network_calls(config: TaskConfig, train: TaskConfig) -> int:
     """
     if isinstance(config, GradientNoiseConfig):
         return PASSES_OF_A_GRADIENT * config.images
+    if isinstance(config, GanSampleConfig):
+        return config.images
     if not isinstance(config, SampleConfig | LikelihoodConfig):
         return 0
     assert isinstance(train, TrainConfig)

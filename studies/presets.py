@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from studies.cells import VARYING, Override, Rule, checked, dotted_rule, laid, override, rules
 from studies.documents import Node, children, fault, nearest, only
-from studies.evaluations import SCOPES
+from studies.evaluations import RIVALS, SCOPES
 from studies.reading import refuse_nameless
 
-PRESET_KEYS = ("description", "data", "train", "evaluate", "when", "sweeps", "resources")
-EVALUATIONS = tuple(scope for scope in SCOPES if scope != "train")
+PRESET_KEYS = ("description", "data", "train", "evaluate", "gan", "when", "sweeps", "resources")
+EVALUATIONS = tuple(scope for scope in SCOPES if scope not in ("train", *RIVALS))
 SEEDS = "seeds"
 
 
@@ -48,6 +48,8 @@ class Preset:
     """By kind of evaluation: its fixed settings."""
     rules: dict[str, tuple[Rule, ...]]
     """By kind of evaluation: cells that are beyond the preset's budget, if a sweep has them."""
+    gan: Node
+    """What a GAN is given, if a sweep has one."""
     whens: tuple[When, ...]
     sweeps: dict[str, ForSweep]
     """By name of a study."""
@@ -81,6 +83,7 @@ def read_preset(root: Node, studies: Iterable[str]) -> Preset:
         laid(train[0], train[1:]),
         {kind: fixed(node, paths[kind], kind) for kind, node in sections.items()},
         {kind: rules(node, paths[kind], kind) for kind, node in sections.items()},
+        checked("gan", found.get("gan", Node({}, root.place)), "gan"),
         tuple(_whens(found.get("when"))),
         _sweeps(found.get("sweeps"), studies),
     )

@@ -18,7 +18,7 @@ from studies import executors
 from studies.console import counted, fail, watching
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
-from studies.plan import Plan, chained, costs, expand, record
+from studies.plan import Plan, absent, chained, costs, expand, record
 from studies.resources import override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError
@@ -130,9 +130,10 @@ def _console() -> Console:
 
 
 def _planned(path: Path, options: argparse.Namespace) -> Plan:
-    return expand(
-        read_sweep(path, preset=options.preset, overrides=options.overrides, seeds=options.seeds)
+    sweep = read_sweep(
+        path, preset=options.preset, overrides=options.overrides, seeds=options.seeds
     )
+    return expand(sweep, outlined=options.dry_run)
 
 
 def _tasks(plans: Sequence[Plan]) -> dict[str, Task]:
@@ -254,12 +255,16 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
     console = _console()
     for plan in plans:
         table = Table(title=f"{plan.study}: what is left to do")
-        for i, column in enumerate(("arm", "tasks", "training steps", "network calls")):
+        for i, column in enumerate(
+            ("arm", "tasks", "parameters", "training steps", "network calls")
+        ):
             table.add_column(column, justify="left" if i == 0 else "right")
         for cost in costs(plan, done=done):
-            counts = (cost.tasks, cost.training_steps, cost.network_calls)
-            table.add_row(cost.arm, *(f"{count:,}" for count in counts))
+            counts = (cost.tasks, cost.parameters, cost.training_steps, cost.network_calls)
+            table.add_row(cost.arm, *("" if n is None else f"{n:,}" for n in counts))
         console.print(table)
+    for sentence in sorted({text for plan in plans for text in absent(plan)}):
+        print(f"Planned as declared; a run is refused until this is there. {sentence}")
     print("A network call is of one image; a training step is of one batch, forwards and back.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
     if options.retry:

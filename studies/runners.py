@@ -22,8 +22,12 @@ from iddpm.checkpoints import CheckpointError
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Classifier,
+    ExternalConfig,
     FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
+    Inception,
     LatentsConfig,
     LikelihoodConfig,
     RandomNetwork,
@@ -31,17 +35,22 @@ from iddpm.config import (
     ScoreConfig,
     TrainConfig,
     canonical,
+    data_name,
 )
 from iddpm.data import describe, load, to_unit
 from iddpm.denoiser import Denoiser, Network
 from iddpm.draws import generator
+from iddpm.ensembles import SwitchedNetwork
 from iddpm.evaluation import gradient_noise as noise
 from iddpm.evaluation import likelihood as bound
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
 from iddpm.evaluation.frechet import frechet_distance, moments
 from iddpm.evaluation.precision_recall import precision_recall
+from iddpm.external import load_external
 from iddpm.files import read_json, write_whole
 from iddpm.flat import FlatWeights
+from iddpm.gan import Generator
+from iddpm.gan_training import load_generator, train_gan
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.precision import arithmetic
 from iddpm.ranks import ALONE, Ranks
@@ -93,7 +102,7 @@ def train(work: Work) -> dict[str, Any]:
     return training.train(
         config,
         work.folder,
-        start=_shorter_training(work.folder, config),
+        start=_shorter_training(work, config),
         device=work.device,
         progress=work.progress,
         should_stop=work.should_stop,
@@ -101,30 +110,38 @@ def train(work: Work) -> dict[str, Any]:
     ).as_json()
 
 
-def _shorter_training(folder: Path, config: TrainConfig) -> Path | None:
+def _shorter_training(work: Work, config: TrainConfig | GanConfig) -> Path | None:
     """The state of the longest finished training in the store that this one continues."""
     states: dict[int, Path] = {}
-    for result in folder.parent.glob("train-*/result.json"):
+    for result in work.folder.parent.glob(f"{work.task.kind}-*/result.json"):
         with suppress(ValueError):  # written by another version: its state is not continued
             earlier = task_from_json(read_json(result.with_name("task.json"))).config
-            assert isinstance(earlier, TrainConfig)
+            assert isinstance(earlier, TrainConfig | GanConfig)
             if earlier.steps < config.steps and replace(earlier, steps=config.steps) == config:
                 states[earlier.steps] = result.with_name(training.STATE_FILE)
     return states[max(states)] if states else None
 
 
-def _trained(work: Work, ema_decay: float | None) -> tuple[TrainConfig, Denoiser]:
-    """The network of the role `network`, read over the whole chain that it was trained on."""
-    config, network = _network(work, ema_decay)
-    diffusion = build.diffusion(config.diffusion).to(work.device)
-    return config, build.denoiser(config, network, diffusion)
+def _trained(work: Work, config: SampleConfig | LikelihoodConfig) -> tuple[TrainConfig, Denoiser]:
+    """The network of the role `network`, read over the whole chain that it was trained on.
+
+    In an ensemble the network of the role `network_b` takes its part of that chain.
+    """
+    trained, network = _network(work, "network", config.ema_decay)
+    diffusion = build.diffusion(trained.diffusion).to(work.device)
+    if config.ensemble is None:
+        return trained, build.denoiser(trained, network, diffusion)
+    _, partner = _network(work, "network_b", config.ema_decay)
+    inner_steps = config.ensemble.inner_steps(trained.diffusion.steps)
+    both = SwitchedNetwork(inner=network, outer=partner, inner_steps=inner_steps)
+    return trained, build.denoiser(trained, both, diffusion)
 
 
-def _network(work: Work, ema_decay: float | None) -> tuple[TrainConfig, UNet]:
-    """The network of the role `network` and how it was trained."""
-    config = work.parent_tasks["network"].config
+def _network(work: Work, role: str, ema_decay: float | None) -> tuple[TrainConfig, UNet]:
+    """The network of a role and how it was trained."""
+    config = work.parent_tasks[role].config
     assert isinstance(config, TrainConfig)
-    state = work.parents["network"] / training.STATE_FILE
+    state = work.parents[role] / training.STATE_FILE
     with _of_a_finished_task(state):
         network = training.load_network(state, config, ema_decay=ema_decay, device=work.device)
     return config, network
@@ -150,7 +167,7 @@ def sample(work: Work) -> dict[str, Any]:
     """One shard of images, block by block; leaves their level indices in `samples.npy`."""
     config = work.task.config
     assert isinstance(config, SampleConfig)
-    trained, denoiser = _trained(work, config.ema_decay)
+    trained, denoiser = _trained(work, config)
     steps = build.reverse_steps(config, trained.diffusion.steps)
     blocks = range(config.first_block, config.last_block)
     network = Watched(denoiser.network, work, len(blocks) * steps)
@@ -236,7 +253,7 @@ def likelihood(work: Work) -> dict[str, Any]:
     """The bound on a split, by term and by step, for every variance that the network has."""
     config = work.task.config
     assert isinstance(config, LikelihoodConfig)
-    trained, denoiser = _trained(work, config.ema_decay)
+    trained, denoiser = _trained(work, config)
     if config.steps is not None:
         kept = stride_timesteps(config.stride, trained.diffusion.steps, config.steps)
         denoiser = replace(denoiser, diffusion=denoiser.diffusion.respaced(kept))
@@ -261,7 +278,7 @@ def likelihood(work: Work) -> dict[str, Any]:
             should_stop=work.should_stop,
         )
     recipe = {
-        "split": f"{trained.data.kind}/{config.split}",
+        "split": f"{data_name(trained.data)}/{config.split}",
         "images": len(images),
         "clip": config.clip,
         "weights": _weights_role(config.ema_decay),
@@ -281,7 +298,7 @@ def gradient_noise(work: Work) -> dict[str, Any]:
     """
     config = work.task.config
     assert isinstance(config, GradientNoiseConfig)
-    trained, network = _network(work, config.ema_decay)
+    trained, network = _network(work, "network", config.ema_decay)
     diffusion = build.diffusion(trained.diffusion).to(work.device)
     gradient = noise.LossGradient(
         objective=config.objective or trained.objective,
@@ -307,7 +324,7 @@ def gradient_noise(work: Work) -> dict[str, Any]:
         should_stop=work.should_stop,
     )
     recipe = {
-        "split": f"{trained.data.kind}/train",
+        "split": f"{data_name(trained.data)}/train",
         "loss": "the training's" if config.objective is None else canonical(config.objective),
         "timesteps": "uniform",
         "weights": _weights_role(config.ema_decay),
@@ -329,7 +346,7 @@ def _weights_role(ema_decay: float | None) -> str:
 def extractor(work: Work) -> dict[str, Any]:
     """The network that features are read from; leaves it in `extractor.pt`."""
     config = work.task.config
-    assert isinstance(config, Classifier | RandomNetwork)
+    assert isinstance(config, Classifier | RandomNetwork | Inception)
     made = make_extractor(config, progress=work.progress, should_stop=work.should_stop)
     save_extractor(work.folder / EXTRACTOR, config, made)
     return made.as_json()
@@ -339,7 +356,7 @@ def features(work: Work) -> dict[str, Any]:
     """Features and moments of drawn or of real images; leaves them in `features.npz`."""
     config, made = work.task.config, work.parent_tasks["extractor"].config
     assert isinstance(config, FeaturesConfig)
-    assert isinstance(made, Classifier | RandomNetwork)
+    assert isinstance(made, Classifier | RandomNetwork | Inception)
     weights = work.parents["extractor"] / EXTRACTOR
     with _of_a_finished_task(weights):
         read_by = load_extractor(weights, made)
@@ -347,7 +364,7 @@ def features(work: Work) -> dict[str, Any]:
     found = extract(
         read_by.network.to(work.device),
         images,
-        levels=describe(made.data).levels,
+        levels=read_by.levels,
         block_size=config.block_size,
     )
     summary = moments(found)
@@ -358,6 +375,7 @@ def features(work: Work) -> dict[str, Any]:
         "images": len(images),
         "sha256": _sha256(found),
         "extractor": f"{read_by.name}:{read_by.sha256[:8]}",
+        "resize": read_by.resize,
         **origin,
     }
 
@@ -369,20 +387,26 @@ def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, s
         ValueError: If there are fewer than were asked for.
     """
     if config.data is not None:
-        origin = {"source": f"{config.data.kind}/{config.split}"}
+        origin = {"source": f"{data_name(config.data)}/{config.split}"}
         images = load(config.data, config.split).images
     else:
         roles = [role for role in work.parents if role.startswith("samples/")]
         images = np.concatenate([read_array(work.parents[role] / SAMPLES) for role in roles])
-        drawn = work.parent_tasks[roles[0]].config
-        assert isinstance(drawn, SampleConfig)
-        origin = {"source": "samples", "weights": _weights_role(drawn.ema_decay)}
+        origin = {"source": "samples", "weights": _drawn_by(work, roles[0])}
     if config.images is not None and len(images) < config.images:
         raise ValueError(
             f"features.images: expected at most the {len(images)} of {origin['source']}, "
             f"found {config.images}"
         )
     return images[: config.images], origin
+
+
+def _drawn_by(work: Work, role: str) -> str:
+    """Which weights drew the images of a shard; a rival's shard says it itself."""
+    config = work.parent_tasks[role].config
+    if isinstance(config, SampleConfig):
+        return _weights_role(config.ema_decay)
+    return str(read_json(work.parents[role] / "result.json")["weights"])
 
 
 def score(work: Work) -> dict[str, Any]:
@@ -415,7 +439,7 @@ def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
         "reference_images": real["images"],
         "images": drawn["images"],
         "weights": drawn["weights"],
-        "resize": "none",
+        "resize": drawn.get("resize", "none"),
         "neighbours": config.neighbours,
     }
 
@@ -445,10 +469,84 @@ def latents(work: Work) -> dict[str, Any]:
         "alpha_bar_halfway": alpha_bar[config.diffusion.steps // 2],
         "sha256": _sha256(array),
         "recipe": {
-            "image": f"{config.data.kind}/{config.split} {config.image}",
+            "image": f"{data_name(config.data)}/{config.split} {config.image}",
             "noise": f"seed {config.seed}",
         },
     }
+
+
+# ---------------------------------------------------------------------------------------- rivals
+
+
+def gan(work: Work) -> dict[str, Any]:
+    """A GAN trained to its last step; leaves the full state in the folder."""
+    config = work.task.config
+    assert isinstance(config, GanConfig)
+    return train_gan(
+        config,
+        work.folder,
+        start=_shorter_training(work, config),
+        device=work.device,
+        progress=work.progress,
+        should_stop=work.should_stop,
+    ).as_json()
+
+
+def gan_sample(work: Work) -> dict[str, Any]:
+    """One shard of a GAN's images, block by block; leaves their level indices in `samples.npy`.
+
+    The label of an image is its place in the stream modulo the number of classes.
+
+    Raises:
+        Interrupted: If asked to stop; the finished blocks are kept.
+    """
+    config, trained = work.task.config, work.parent_tasks["network"].config
+    assert isinstance(config, GanSampleConfig)
+    assert isinstance(trained, GanConfig)
+    state = work.parents["network"] / training.STATE_FILE
+    with _of_a_finished_task(state):
+        network = load_generator(state, trained, work.device)
+    (work.folder / BLOCKS).mkdir(exist_ok=True)
+    finished = []
+    for index, block in enumerate(range(config.first_block, config.last_block)):
+        done = index * config.block_size
+        if work.should_stop():
+            raise Interrupted(f"{work.task.address}: the finished blocks are kept", saved=done)
+        path = work.folder / BLOCKS / f"{block:05d}.npy"
+        if not path.exists():
+            _save_array(path, gan_block(config, trained, network, block, work.device))
+        finished.append(np.load(path, allow_pickle=False))
+        work.progress(done + config.block_size, config.images)
+    images = np.concatenate(finished)
+    _save_array(work.folder / SAMPLES, images)
+    return {
+        "images": len(images),
+        "sha256": _sha256(images),
+        "weights": _weights_role(trained.ema_decay),
+        "classes": describe(trained.data).classes,
+    }
+
+
+@torch.inference_mode()
+def gan_block(
+    config: GanSampleConfig, trained: GanConfig, network: Generator, block: int, device: str
+) -> UInt8Array:
+    """One block of a GAN's images as level indices (B, H, W, C)."""
+    data, B = describe(trained.data), config.block_size
+    assert data.classes is not None
+    drawn = generator(config.seed, "z", block)
+    z = torch.randn(B, trained.latent, generator=drawn).to(device)
+    labels = (torch.arange(block * B, (block + 1) * B) % data.classes).to(device)
+    return to_uint8(network(z, labels), data.levels).cpu().numpy()
+
+
+def external(work: Work) -> dict[str, Any]:
+    """Images from elsewhere, checked and kept in `samples.npy`: their files may go afterwards."""
+    config = work.task.config
+    assert isinstance(config, ExternalConfig)
+    images = load_external(config)
+    _save_array(work.folder / SAMPLES, images)
+    return {"images": len(images), "sha256": _sha256(images), "weights": "as given"}
 
 
 # ----------------------------------------------------------------------------------------- files
@@ -473,5 +571,8 @@ RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "likelihood": likelihood,
     "gradient_noise": gradient_noise,
     "latents": latents,
+    "gan": gan,
+    "gan_sample": gan_sample,
+    "external": external,
 }
 """What does the tasks of each kind."""

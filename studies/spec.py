@@ -7,7 +7,7 @@ or a schedule is checked by the plan.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from studies.cells import (
     laid,
     overlay,
     override,
+    refuse_seed,
     rules,
     strongest,
+    with_data,
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
 from studies.evaluations import SCOPES, Evaluation, Latents
@@ -41,11 +43,12 @@ from studies.presets import (
 )
 from studies.reading import placed, read
 from studies.resources import resources
+from studies.rivals import Rival, read_rivals
 
 BLOCK_KEYS = ("train", "evaluate", *VARYING)
 SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
-    "resources",
+    *("rivals", "resources"),
 )
 
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
@@ -91,6 +94,8 @@ class SweepSpec:
     """The preset's."""
     seeds: tuple[int, ...]
     arms: tuple[ArmSpec, ...]
+    rivals: tuple[Rival, ...] = ()
+    """What the arms stand beside: a GAN, or images from elsewhere."""
     figures: tuple[str, ...]
     claims: tuple[str, ...]
     resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
@@ -140,13 +145,15 @@ def read_sweep(
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds)
     sets = [_override(key, text) for key, text in overrides]
+    rivals = _rivals(sweep, layers, [*wishes.overrides, *sets])
     return SweepSpec(
         study=study,
         question=_text(sweep, "question"),
         preset=name,
         description=_text(base, "description"),
         seeds=chosen,
-        arms=_arms(sweep, layers, wishes, sets, len(chosen)),
+        arms=_arms(sweep, layers, wishes, sets, len(chosen), {rival.kind for rival in rivals}),
+        rivals=rivals,
         figures=_known_names(sweep, "figures", FIGURES),
         claims=_known_names(sweep, "claims", CLAIMS),
         resources=_resources([base, sweep]),
@@ -235,6 +242,24 @@ def _seeds(root: Node, given: Sequence[int] | None, wished: Node | None) -> tupl
 def _override(key: str, text: str) -> Override:
     place = f"--set {key}={text:.60}"
     return override(key, parse(text, lambda line: place, "a value"))
+
+
+def _rivals(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> tuple[Rival, ...]:
+    """What the arms stand beside, on the data that the preset or the whole sweep names."""
+    found = children(sweep, "")
+    if "rivals" not in found:
+        return ()
+    layers = [checked("train", found["train"], "train")] if "train" in found else []
+    held = strongest(overrides, None)
+    over = [item for item in held if item.key.split(".")[:2] == ["train", "data"]]
+    train = laid(preset.train, [*layers, *overlay(Node({}, sweep.place), "train", over)])
+    return read_rivals(
+        found["rivals"],
+        data=children(train, "train")["data"],
+        gan=preset.gan,
+        samples=preset.evaluations.get("samples", Node({}, sweep.place)),
+        overrides=held,
+    )
 
 
 # ------------------------------------------------------------------------------------ the blocks
@@ -416,7 +441,7 @@ class _Arms:
         return bool(wished) or any(rule.matches(trees) for rule in budget)
 
     def _train(self, tree: Node) -> TrainConfig:
-        _refuse_seed(tree, "train")
+        refuse_seed(tree, "train")
         train: TrainConfig = read(TrainConfig, tree, "train")
         return self._trains.setdefault(train, train)
 
@@ -487,8 +512,8 @@ class _Asked:
     def _evaluation(self, cell: _Key, data: Node) -> tuple[Node, Evaluation]:
         key = cell, id(data)
         if key not in self._read:
-            tree = _with_data(self._trees[cell], data)
-            _refuse_seed(tree, self.ask.path)
+            tree = with_data(self._trees[cell], data)
+            refuse_seed(tree, self.ask.path)
             self._read[key] = tree, read(SCOPES[self.ask.scope], tree, self.ask.path)
         return self._read[key]
 
@@ -519,25 +544,13 @@ def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:
             raise fault(node, where, "a cell left to run", found="every one excluded")
 
 
-def _refuse_seed(tree: Node, path: str) -> None:
-    if seed := children(tree, path).get("seed"):
-        hint = "list seeds under `seeds`: a cell trains, samples and scores with its own"
-        raise fault(seed, f"{path}.seed", "no seed here", hint=hint)
-
-
-def _with_data(tree: Node, data: Node) -> Node:
-    """A feature network is of the data that is trained on, unless it says otherwise."""
-    extractor = children(tree, "").get("extractor")
-    if extractor is None or "data" in (found := children(extractor, "extractor")):
-        return tree
-    return Node(
-        {**children(tree, ""), "extractor": Node({**found, "data": data}, extractor.place)},
-        tree.place,
-    )
-
-
 def _arms(
-    sweep: Node, preset: Preset, wishes: ForSweep, sets: Sequence[Override], seeds: int
+    sweep: Node,
+    preset: Preset,
+    wishes: ForSweep,
+    sets: Sequence[Override],
+    seeds: int,
+    rivals: Collection[str],
 ) -> tuple[ArmSpec, ...]:
     overrides = [*wishes.overrides, *sets]
     blocks = _blocks(sweep, preset, overrides)
@@ -546,7 +559,7 @@ def _arms(
         raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
     for item in overrides:
         among = blocks if item.block is None else [blocks[item.block]]
-        scopes = {"train", *(ask.scope for block in among for ask in block.asks)}
+        scopes = {"train", *(ask.scope for block in among for ask in block.asks), *rivals}
         if item.scope not in scopes:
             what = "the sweep" if item.block is None else "the block"
             expected = f"a setting of what {what} does ({', '.join(sorted(scopes))})"

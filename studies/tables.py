@@ -13,7 +13,7 @@ from typing import Any, cast, get_args
 
 import pandas as pd
 
-from iddpm.config import LearnedVariance, TrainConfig
+from iddpm.config import Data, ExternalConfig, GanConfig, LearnedVariance, TrainConfig
 from studies.intervals import half_width_per_deviation
 from studies.store import Store
 
@@ -87,9 +87,10 @@ def tables(store: Store, study: str) -> Tables:
 def results(store: Store, study: str) -> pd.DataFrame:
     """One row per (cell, metric): the arm's columns, then those of `MEASURED`.
 
-    Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `T` and
-    `steps` are whole numbers everywhere: a bound or a training is over all T steps unless it says
-    otherwise. `compute` is the multiply-adds of the whole training, forwards and back.
+    Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
+    whole numbers everywhere: a bound or a training is over all T steps unless it says otherwise. A
+    rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T. `compute`
+    is the multiply-adds of the whole training, forwards and back.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
@@ -107,13 +108,13 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     """The rows of one cell; without a result they hold no value, and say why."""
     role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
     address = cell["tasks"][role]
-    training = _training(store, cell) if "train" in cell["tasks"] else None
+    trained = cell["tasks"].get("train")
     result = store.result(address)
     state, reason = ("done", "") if result is not None else _gap(store, address)
     shared = {
         **_arm(cell),
         "seed": cell["seed"],
-        "training_steps": training.steps if training else 0,
+        "training_steps": 0 if trained is None else _steps(store, trained),
         "compute": cell.get("compute"),  # a study recorded by an older version has none
         "state": state,
         "reason": reason,
@@ -123,8 +124,8 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         measured = _sample_rows(result)
     elif role == "latents":
         measured = iter([_latents_row(result)])
-    elif training and role == "likelihood":
-        measured = _bound_rows(result, training)
+    elif role == "likelihood":
+        measured = _bound_rows(result, _training(store, cell))
     elif role == "gradient_noise":
         measured = _noise_rows(result)
     else:
@@ -138,8 +139,21 @@ def _training(store: Store, cell: Mapping[str, Any]) -> TrainConfig:
     return cast(TrainConfig, store.task(cell["tasks"]["train"]).config)
 
 
+def _steps(store: Store, address: str) -> int:
+    """Steps of a training, of a diffusion model or of a GAN."""
+    return cast(TrainConfig | GanConfig, store.task(address).config).steps
+
+
+def _data(store: Store, cell: Mapping[str, Any]) -> Data:
+    """What the images of a cell are like: the data trained on, or held against."""
+    address = cell["tasks"].get("train") or cell["tasks"]["samples"]
+    return cast(TrainConfig | GanConfig | ExternalConfig, store.task(address).config).data
+
+
 def _arm(cell: Mapping[str, Any]) -> dict[str, Any]:
     arm = dict(cell["arm"])
+    if arm.get("rival"):
+        return {**arm, "steps": 0}
     return {**arm, "steps": arm.get("steps") or arm["T"]}
 
 
@@ -291,7 +305,7 @@ def samples_table(store: Store, study: str) -> pd.DataFrame:
             "path": shards[0] if shards else None,
             "shards": shards,
             "classes": drawn[0][1].get("classes") if drawn else None,
-            "levels": 17 if _training(store, cell).data.kind == "digits" else 256,
+            "levels": 17 if _data(store, cell).kind == "digits" else 256,
         }
         rows.append({**_arm(cell), **row})
     return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", *DRAWN])

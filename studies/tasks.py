@@ -15,8 +15,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from iddpm.config import (
+    ExternalConfig,
     ExtractorConfig,
     FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
     LatentsConfig,
     LikelihoodConfig,
@@ -38,6 +41,9 @@ TaskConfig = (
     | LikelihoodConfig
     | GradientNoiseConfig
     | LatentsConfig
+    | GanConfig
+    | GanSampleConfig
+    | ExternalConfig
 )
 
 
@@ -61,6 +67,9 @@ KINDS = {
         Kind("likelihood", 1, LikelihoodConfig),
         Kind("gradient_noise", 1, GradientNoiseConfig),
         Kind("latents", 1, LatentsConfig),
+        Kind("gan", 1, GanConfig),
+        Kind("gan_sample", 1, GanSampleConfig),
+        Kind("external", 1, ExternalConfig),
     )
 }
 

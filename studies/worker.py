@@ -51,6 +51,9 @@ UNITS = {
     "score": "steps",
     "gradient_noise": "backward passes",
     "latents": "images",
+    "gan": "steps",
+    "gan_sample": "images",
+    "external": "images",
 }
 """What the progress of each kind counts."""
 

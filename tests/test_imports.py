@@ -39,8 +39,10 @@ TORCH_FREE = (
     "draws",
     "files",
     "interruption",
+    "parameters",
     "schedules",
     "strides",
+    "weights_file",
 )
 """Rooms of iddpm that planning needs."""
 

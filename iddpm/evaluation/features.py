@@ -2,7 +2,8 @@
 
 For data with labels a small classifier is trained and its last hidden layer read; for data without,
 a fixed random network is read at several scales. Either is a function of its config alone, and is
-known by the hash of its weights: numbers over features of different hashes are never compared.
+known by the hash of its weights: numbers over features of different hashes are never compared. The
+features that published FIDs are over come from a file of weights.
 """
 
 import math
@@ -17,9 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from iddpm import checkpoints
-from iddpm.config import Classifier, ConfigError, ExtractorConfig, Split, canonical
+from iddpm.config import (
+    Classifier,
+    ConfigError,
+    ExtractorConfig,
+    Inception,
+    RandomNetwork,
+    Split,
+    canonical,
+    data_name,
+)
 from iddpm.data import Description, UInt8Array, batch_indices, describe, load, to_unit
 from iddpm.draws import derived_seed, generator
+from iddpm.evaluation import inception
+from iddpm.evaluation.inception import empty_inception, load_inception
 from iddpm.interruption import Interrupted, Progress, StopCheck
 
 FloatArray = NDArray[np.float32]
@@ -33,13 +45,17 @@ class Extractor:
     """A network with its weights and what is known of it."""
 
     name: str
-    """The data that it is made for, and its kind: `digits-classifier`."""
+    """The data that it is made for, and its kind (`digits-classifier`), or that of its weights."""
     network: nn.Module
     """From images in [-1, 1], shape (B, C, H, W), to features (B, D)."""
     dimensions: int
     """The D of its features."""
     test_accuracy: float | None
     """Share of test images that the classifier is right about; None: it is no classifier."""
+    levels: int
+    """Of the images that it reads."""
+    resize: str = "none"
+    """How it brings them to its own size."""
 
     @property
     def sha256(self) -> str:
@@ -72,9 +88,12 @@ def make_extractor(
         should_stop: Asked before each training step.
 
     Raises:
-        ConfigError: If a classifier is asked of data without labels.
+        ConfigError: If a classifier is asked of data without labels, or the weights of Inception-V3
+            are missing or others.
         Interrupted: If `should_stop` said so. Nothing is kept: it is a matter of seconds.
     """
+    if isinstance(config, Inception):
+        return _extractor(config, load_inception(Path(config.path), config.sha256), None)
     network = _built(config)
     accuracy = None
     if isinstance(config, Classifier):
@@ -104,8 +123,8 @@ def load_extractor(path: Path, config: ExtractorConfig) -> Extractor:
         CheckpointError: If the file is cut short, foreign, or an extractor of another config.
     """
     state = checkpoints.load(path, _content(config))
-    network = _built(config)
-    network.load_state_dict(state["weights"])
+    network = empty_inception() if isinstance(config, Inception) else _built(config)
+    network.load_state_dict(state["weights"], assign=isinstance(config, Inception))
     return _extractor(config, network, state["test_accuracy"])
 
 
@@ -130,15 +149,25 @@ def extract(
 
 
 def _extractor(config: ExtractorConfig, network: nn.Module, accuracy: float | None) -> Extractor:
+    if isinstance(config, Inception):
+        return Extractor(
+            name=inception.NAME,
+            network=network.eval(),
+            dimensions=inception.FEATURES,
+            test_accuracy=None,
+            levels=inception.LEVELS,
+            resize=inception.RESIZE,
+        )
     return Extractor(
-        name=f"{config.data.kind}-{config.kind}",
+        name=f"{data_name(config.data)}-{config.kind}",
         network=network.eval(),
         dimensions=config.features,
         test_accuracy=accuracy,
+        levels=describe(config.data).levels,
     )
 
 
-def _built(config: ExtractorConfig) -> nn.Module:
+def _built(config: Classifier | RandomNetwork) -> nn.Module:
     """The network of a config with its first weights, drawn from the config's seed."""
     data = describe(config.data)
     if isinstance(config, Classifier):

@@ -12,9 +12,12 @@ from studies.claims import (
     architecture,
     best_of_training,
     bound_terms,
+    ensemble,
+    gradient_noise,
     learned_range,
     learning_curves,
     objectives,
+    rivals,
     sample_count,
     sampling,
     scaling,
@@ -41,6 +44,9 @@ CLAIMS: dict[str, Claim] = {
     **short_bounds.CLAIMS,
     **best_of_training.CLAIMS,
     **architecture.CLAIMS,
+    **gradient_noise.CLAIMS,
+    **ensemble.CLAIMS,
+    **rivals.CLAIMS,
     **learning_curves.CLAIMS,
 }
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from studies.labels import labelled
-from studies.tables import Tables
+from studies.paper import ENSEMBLE
+from studies.tables import Tables, arm_columns
 
 LEARNED = ("range", "learned")
 
@@ -42,3 +43,29 @@ def log_ratios(above: pd.DataFrame, below: pd.DataFrame) -> dict[int, float]:
     values = [rows.set_index(["seed", "steps"])["value"].dropna() for rows in (above, below)]
     logs = (np.log(values[0]) - np.log(values[1])).dropna().groupby("seed").mean()
     return {int(str(seed)): float(value) for seed, value in logs.items()}
+
+
+def term_log_ratios(tables: Tables) -> pd.DataFrame:
+    """log(L_hybrid's term / L_vlb's) by pair of networks, seed and step, with learned Σ.
+
+    Terms that are not above zero in both are left out.
+    """
+    terms = tables.steps
+    terms = terms[(terms["part"] != "prior") & (terms["variance"] == "range")]
+    terms = terms[terms["objective"].isin(["hybrid", "vlb"]) & (terms["mean"] > 0)]
+    for column in ENSEMBLE:
+        if column in terms:
+            terms = terms[terms[column].isna()]
+    without = ("objective", "train.timesteps", *ENSEMBLE)
+    found = [
+        _log_ratios(pair).assign(compared=name)
+        for name, pair in named(terms, arm_columns(terms, without=without))
+    ]
+    columns = ["compared", "T", "seed", "step", "log_ratio"]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def _log_ratios(pair: pd.DataFrame) -> pd.DataFrame:
+    hybrid, vlb = (pair[pair["objective"] == objective] for objective in ("hybrid", "vlb"))
+    both = hybrid.merge(vlb, on=["T", "seed", "step"], suffixes=("_hybrid", "_vlb"))
+    return both.assign(log_ratio=np.log(both["mean_hybrid"]) - np.log(both["mean_vlb"]))

@@ -92,6 +92,7 @@ def setting_differences(tables: Tables) -> str:
     results = results[results["recipe"].notna() & (results["training_steps"] > 0)]
     if results.empty:
         return ""
+    results = results[results["T"].notna()]  # a GAN has no chain
     trained = sorted({int(steps) for steps in results["training_steps"]})
     lengths = sorted({int(T) for T in results["T"]})
     return (

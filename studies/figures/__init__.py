@@ -12,9 +12,11 @@ from studies.figures import (
     beta_ratio,
     class_grid,
     early_stopping,
+    gradient_noise,
     latents,
     learning_curves,
     likelihood_comparison,
+    model_comparison,
     model_size,
     nll_vs_steps,
     objective_table,
@@ -23,6 +25,7 @@ from studies.figures import (
     quality_vs_steps,
     sample_count,
     sample_grid,
+    term_ratio,
     vlb_terms,
 )
 from studies.tables import Tables
@@ -56,6 +59,9 @@ FIGURES: dict[str, Drawing] = {
         ("overfitting", overfitting),
         ("early_stopping", early_stopping),
         ("architecture", architecture),
+        ("gradient_noise", gradient_noise),
+        ("term_ratio", term_ratio),
+        ("model_comparison", model_comparison),
         ("learning_curves", learning_curves),
         ("likelihood_comparison", likelihood_comparison),
     )

@@ -31,8 +31,8 @@ HEADING = 1.7
 """Height of an arm's name above its rows, in row heights."""
 GAP = 0.06
 """Between two rows, in row heights."""
-ROW_IN = 0.26
-"""Least height of a row on the page."""
+MOST_IN = 0.52
+"""Height of a row, where there is room."""
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -76,28 +76,37 @@ def _first_images(shards: tuple[Path, ...], count: int) -> Iterator[npt.NDArray[
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """One panel per arm: its classes from top to bottom, their numbers beside them."""
-    arms = list(table.groupby("arm", sort=False))
+    arms = list(dict.fromkeys(table["arm"]))
     across = min(len(arms), ABREAST)
     down = -(-len(arms) // across)
-    classes = table["label"].nunique()
-    width, height = NUMBERS + table["column"].nunique(), HEADING + classes
-    row_in = min(style.WIDTH_IN / (across * width), 2 * ROW_IN)
+    rows = [
+        (arm, int(str(label)), strip(same))
+        for (arm, label), same in table.groupby(["arm", "label"], sort=False)
+    ]
+    width = NUMBERS + max(_width(picture) for _, _, picture in rows)
+    height = HEADING + table["label"].nunique()
+    row_in = min(style.WIDTH_IN / (across * width), MOST_IN)
     figure = Figure(figsize=(style.WIDTH_IN, row_in * height * down))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    for index, (arm, images) in enumerate(arms):
-        row, column = divmod(index, across)
-        left, top = column * width, row * height
-        axes.text(left + NUMBERS, top + HEADING - 0.2, style.in_lines(arm), va="bottom")
-        for label, same in images.groupby("label"):
-            place = top + HEADING + int(str(label))
-            axes.text(left + NUMBERS - 0.25, place + 0.5, str(label), ha="right", va="center")
-            picture = strip(same)
-            right = left + NUMBERS + picture.shape[1] / picture.shape[0] * (1 - GAP)
-            extent = (left + NUMBERS, right, place + 1 - GAP, place)
-            axes.imshow(picture, extent=extent, interpolation="none", aspect="auto")
+    corners = {
+        arm: (i % across * width + NUMBERS, i // across * height) for i, arm in enumerate(arms)
+    }
+    for arm, (left, top) in corners.items():
+        axes.text(left, top + HEADING - 0.2, style.in_lines(arm), va="bottom")
+    for arm, label, picture in rows:
+        left, top = corners[arm]
+        top += HEADING + label
+        axes.text(left - 0.25, top + 0.5, str(label), ha="right", va="center")
+        extent = (left, left + _width(picture), top + 1 - GAP, top)
+        axes.imshow(picture, extent=extent, interpolation="none", aspect="auto")
     axes.set(xlim=(0, style.WIDTH_IN / row_in), ylim=(height * down, 0))
     return figure
+
+
+def _width(picture: npt.NDArray[np.uint8]) -> float:
+    """Of a strip of images, in row heights."""
+    return float(picture.shape[1] / picture.shape[0] * (1 - GAP))
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
@@ -105,10 +114,10 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     seed, columns = int(table["seed"].iloc[0]), int(table["column"].max()) + 1
     shown, classes = table["label"].nunique(), int(tables.samples["classes"].max())
     which = "every class" if shown == classes else f"the first {shown} of {classes:,} classes"
-    steps = " and ".join(f"{count:,}" for count in sorted(set(table["steps"])))
+    steps = " and ".join(f"{count:,}" for count in sorted(set(table["steps"])) if count)
     return (
         f"The first {columns} samples of {which}, one class per row, from the networks of seed "
-        f"{seed}, {steps} sampling steps. None is picked: image i of the stream was asked for "
-        f"class i modulo {classes:,}. The paper's Fig. 9 shows 8 classes of ImageNet 64 that it "
-        "chose, 8 samples each, from its 270M network with 250 steps (FID 2.92)."
+        f"{seed}{steps and f', {steps} sampling steps'}. None is picked: image i of the stream was "
+        f"asked for class i modulo {classes:,}. The paper's Fig. 9 shows 8 classes of ImageNet 64 "
+        "that it chose, 8 samples each, from its 270M network with 250 steps (FID 2.92)."
     )

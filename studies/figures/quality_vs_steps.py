@@ -63,7 +63,7 @@ def usual_batch(scores: pd.DataFrame) -> pd.DataFrame:
 
 def distances(tables: Tables) -> pd.DataFrame:
     """The Fréchet distances that were measured."""
-    results = tables.results
+    results = tables.results[tables.results["sampler"].notna()]
     return results[(results["metric"] == "frechet_distance") & results["value"].notna()]
 
 

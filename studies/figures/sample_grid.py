@@ -96,7 +96,8 @@ def draw(table: pd.DataFrame) -> Figure:
     place, previous = 0.0, None
     for steps, arm, picture in strips:
         if steps != previous:
-            axes.text(0, place + HEADING - 0.1, f"{steps:,} steps", fontweight="bold")
+            heading = f"{steps:,} steps" if steps else "no chain"
+            axes.text(0, place + HEADING - 0.1, heading, fontweight="bold")
             place, previous = place + HEADING, steps
         axes.text(-0.2, place + 0.5, style.in_lines(arm), ha="right", va="center")
         extent = (0, SCALE * picture.shape[1] / picture.shape[0], place + SCALE, place)

@@ -8,9 +8,12 @@ another number of images is another quantity. `reasons_against` says what differ
 
 from studies.paper.ablations import table_numbers
 from studies.paper.bound_terms import FIG_2
+from studies.paper.ensemble import APPENDIX_D, appendix_d_numbers
+from studies.paper.gradient_noise import FIG_7, FIG_7_ERROR
 from studies.paper.learning_curves import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
 from studies.paper.likelihoods import TABLE_3, table_3
 from studies.paper.published import (
+    ENSEMBLE,
     INCEPTION,
     Published,
     reasons_against,
@@ -22,16 +25,21 @@ from studies.paper.scaling import FIG_10_LAWS, fig_10_numbers
 from studies.paper.short_bounds import SHORT_BOUND_STEPS, SHORT_BOUNDS
 
 __all__ = [
+    "APPENDIX_D",
+    "ENSEMBLE",
     "FIG_2",
     "FIG_6_ERROR",
     "FIG_6_NOISY",
     "FIG_6_RESAMPLED",
+    "FIG_7",
+    "FIG_7_ERROR",
     "FIG_10_LAWS",
     "INCEPTION",
     "SHORT_BOUNDS",
     "SHORT_BOUND_STEPS",
     "TABLE_3",
     "Published",
+    "appendix_d_numbers",
     "fig_8_numbers",
     "fig_10_numbers",
     "numbers",
@@ -45,4 +53,4 @@ __all__ = [
 
 def numbers() -> tuple[Published, ...]:
     """Every number that a result could stand beside."""
-    return (*table_numbers(), *fig_8_numbers())
+    return (*table_numbers(), *fig_8_numbers(), *appendix_d_numbers())

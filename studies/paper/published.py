@@ -9,6 +9,8 @@ from iddpm.config import Variance
 
 Metric = Literal["frechet_distance", "bits_per_dim"]
 INCEPTION = "inception-2015-12-05"
+ENSEMBLE = ("samples.ensemble", "likelihood.ensemble")
+"""Columns of a study that has ensembles: what kind of one, where an arm is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Published:
     T: int
     schedule: str | None
     objective: str
-    training_steps: int
+    training_steps: int | None
     variance: Variance | None
     sampler: Literal["ancestral", "ddim"] | None
     """None: not sampled (a bound)."""
@@ -37,6 +39,8 @@ class Published:
     """Reverse steps sampled or scored."""
     images: int | None
     """Images generated or scored; None: not stated."""
+    networks: Literal["one", "an ensemble"] = "one"
+    """What takes the steps of the chain."""
 
     def settings(self) -> dict[str, Any]:
         """What a result must share with this number to stand beside it."""
@@ -47,6 +51,7 @@ class Published:
             "objective": self.objective,
             "training steps": self.training_steps,
             "images": self.images,
+            "networks": self.networks,
         }
         if self.metric == "frechet_distance":
             shared |= {"features": INCEPTION, "reference set": f"{self.data}/train"}
@@ -68,6 +73,7 @@ def settings_of(row: Mapping[str, Any]) -> dict[str, Any]:
         "objective": row["objective"],
         "training steps": row["training_steps"],
         "images": row["images"],
+        "networks": "an ensemble" if any(_given(row, key) for key in ENSEMBLE) else "one",
         "features": recipe.get("extractor", "").partition(":")[0],
         "reference set": reference,
     }
@@ -85,6 +91,10 @@ def reasons_against(published: Published, ours: Mapping[str, Any]) -> list[str]:
         for name, theirs in published.settings().items()
         if theirs is None or ours[name] != theirs
     ]
+
+
+def _given(row: Mapping[str, Any], column: str) -> bool:
+    return isinstance(row.get(column), str)
 
 
 def _said(value: str | int | None) -> str:

@@ -7,15 +7,17 @@ the same store gives the same page. Numbers stand in `<data>` elements with thei
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
 from studies.claims import Finding, Measurement, judge
+from studies.claims.verdicts import Verdict
 from studies.figures import FIGURES
 from studies.figures.style import svg
 from studies.intervals import t_interval
@@ -76,8 +78,8 @@ def study_page(store: Store, tables: Tables) -> dict[str, str]:
 
 
 def index_page(studies: list[Tables]) -> str:
-    """One entry per study: its question, how much of it is done, and the verdicts."""
-    entries = [
+    """How many claims stand, then of each study its question, how much is done, and verdicts."""
+    entries: list[dict[str, Any]] = [
         {
             "study": tables.study,
             "record": tables.record,
@@ -86,7 +88,11 @@ def index_page(studies: list[Tables]) -> str:
         }
         for tables in studies
     ]
-    return _template("index.html.j2").render(entries=entries)
+    score = Counter(finding.verdict for entry in entries for finding in entry["findings"])
+    verdicts = [(verdict, score[verdict]) for verdict in get_args(Verdict) if score[verdict]]
+    return _template("index.html.j2").render(
+        entries=entries, verdicts=verdicts, judged=score.total()
+    )
 
 
 @cache
@@ -332,7 +338,7 @@ def _published(rows: pd.DataFrame) -> str:
 def _comparison(tables: Tables) -> str:
     """Why no published number stands beside the results; empty where one does."""
     rows = tables.results[tables.results["recipe"].notna()]
-    rows = rows[rows["metric"].isin(["frechet_distance", "bits_per_dim"])]
+    rows = rows[rows["metric"].isin(["frechet_distance", "bits_per_dim"]) & rows["T"].notna()]
     settings = ["metric", "objective", "schedule", "T", "training_steps", "recipe"]
     reasons = [
         reasons_against(number, settings_of(row))

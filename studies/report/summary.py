@@ -44,7 +44,8 @@ def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:
             return row["metric"], 0, 0, title
         return row["metric"], steps, 0, f"{title} at {steps}"
     images = int(row["images"]) if sized else 0
-    shown = f"{title} at {steps}" + (f", {images} samples" if sized else "")
+    at = f"{title} at {steps}" if steps else f"{title}, no chain"
+    shown = f"{at}, {images} samples" if sized else at
     return row["metric"], steps, images, shown
 
 

@@ -1,9 +1,14 @@
 """Data sets hold what they say they hold, and say clearly what is wrong with those that do not."""
 
+import hashlib
 import importlib.util
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +18,29 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
-from iddpm.config import ConfigError, Data, Digits, Folder, Npz, Photos
-from iddpm.data import SPLITS, batch_indices, describe, load, photo_crops, to_unit
+from iddpm import data as data_room
+from iddpm.config import (
+    ConfigError,
+    Data,
+    Declared,
+    Digits,
+    Folder,
+    Npz,
+    Photos,
+    canonical,
+    data_name,
+)
+from iddpm.data import (
+    SPLITS,
+    UNKNOWN,
+    batch_indices,
+    describe,
+    load,
+    missing,
+    outline,
+    photo_crops,
+    to_unit,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -334,3 +360,145 @@ def test_an_npz_whose_array_is_damaged_is_named(tmp_path: Path) -> None:
     (tmp_path / "data.npz").write_bytes(content)
     with pytest.raises(ConfigError, match="expected to read array 'train', found it broken"):
         load(Npz(path=str(tmp_path / "data.npz")), "train")
+
+
+# ------------------------------------------------------------------------- large, or not there yet
+
+
+@pytest.fixture
+def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_room, "LARGE", 1)
+
+
+@pytest.mark.usefixtures("everything_is_large")
+def test_a_large_array_stays_on_disk_and_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, **WHOLE)  # type: ignore[arg-type]
+    data = Npz(path=str(path))
+    for split in SPLITS:
+        images = load(data, split).images
+        assert isinstance(images, np.memmap)
+        assert not images.flags.writeable
+        np.testing.assert_array_equal(images, WHOLE[split])
+        swapped = [1, 0]
+        expected = to_unit(WHOLE[split][swapped], 256)
+        np.testing.assert_array_equal(to_unit(images[swapped], 256), expected)
+
+
+@pytest.mark.usefixtures("everything_is_large")
+@pytest.mark.parametrize("order", ["compressed", "fortran"])
+def test_a_large_array_that_does_not_lie_as_it_is_is_read(tmp_path: Path, order: str) -> None:
+    path = tmp_path / "data.npz"
+    arrays = {**WHOLE, "train": np.asfortranarray(WHOLE["train"])}
+    save = np.savez_compressed if order == "compressed" else np.savez
+    save(path, **arrays)  # type: ignore[arg-type]
+    images = load(Npz(path=str(path)), "train").images
+    assert not isinstance(images, np.memmap)
+    np.testing.assert_array_equal(images, WHOLE["train"])
+
+
+@pytest.mark.usefixtures("everything_is_large")
+def test_the_hash_of_a_large_file_is_kept_beside_it_while_it_is_the_same(tmp_path: Path) -> None:
+    path, beside = tmp_path / "data.npz", tmp_path / "data.npz.sha256.json"
+    np.savez(path, **WHOLE)  # type: ignore[arg-type]
+    first = digest_of(path)
+    kept = json.loads(beside.read_text())
+    assert kept["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    beside.write_text(json.dumps({**kept, "sha256": "0"}))
+    assert digest_of(path) != first  # it was not taken anew
+    for stale in (json.dumps({**kept, "size": 1, "sha256": "0"}), "[]", "not JSON"):
+        beside.write_text(stale)
+        assert digest_of(path) == first
+    path.touch()
+    beside.write_text(json.dumps({**kept, "sha256": "0"}))
+    assert digest_of(path) == first
+
+
+def digest_of(path: Path) -> str:
+    describe.cache_clear()
+    return describe(Npz(path=str(path))).digest
+
+
+def test_no_file_is_left_beside_a_small_one(tmp_path: Path) -> None:
+    describe(saved(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
+
+
+DECLARED = Declared(
+    size=4, channels=3, classes=3, train_images=5, test_images=2, source="draw them by hand"
+)
+
+
+def declaring(folder: Path, **changes: Any) -> Npz:
+    return replace(saved(folder), declared=replace(DECLARED, **changes))
+
+
+def test_data_that_are_not_there_are_what_is_declared(tmp_path: Path) -> None:
+    absent = Npz(path=str(tmp_path / "no.npz"), declared=DECLARED)
+    assert replace(outline(absent), digest="") == replace(outline(saved(tmp_path)), digest="")
+    assert outline(absent).digest == UNKNOWN
+
+
+def test_data_that_are_not_there_say_what_to_put_where(tmp_path: Path) -> None:
+    path = tmp_path / "no.npz"
+    text = (
+        f"data.npz.path: expected an .npz file, found no file at {path}; put there the arrays "
+        "train (5, 4, 4, 3) and test (2, 4, 4, 3) of uint8, train_labels and test_labels of "
+        "integers below 3. Source: draw them by hand"
+    )
+    assert missing(Npz(path=str(path), declared=DECLARED)) == text
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        describe(Npz(path=str(path), declared=DECLARED))
+    unlabelled = replace(DECLARED, classes=None)
+    assert "labels" not in (missing(Npz(path=str(path), declared=unlabelled)) or "")
+
+
+def test_data_that_are_there_are_what_they_are(tmp_path: Path) -> None:
+    data = declaring(tmp_path)
+    assert missing(data) is None
+    assert outline(data) == describe(data) == describe(saved(tmp_path))
+    with pytest.raises(ConfigError, match="found no file at"):
+        outline(Npz(path=str(tmp_path / "no.npz")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 8}, r"expected 'train' of the shape \(5, 8, 8, 3\) .*, found \(5, 4, 4, 3\) in"),
+        (
+            {"test_images": 3},
+            r"expected 'test' of the shape \(3, 4, 4, 3\) that is declared",
+        ),
+        ({"classes": 10}, "expected 10 classes as is declared, found 3 in .*; mend the one"),
+        ({"classes": None}, "expected no classes as is declared, found 3 in"),
+    ],
+)
+def test_data_that_are_not_what_is_declared_are_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"^data\.npz\.declared: {message}"):
+        describe(declaring(tmp_path, **changes))
+
+
+def test_what_is_declared_is_at_least_one() -> None:
+    with pytest.raises(ConfigError, match=r"^declared\.size: expected at least 1, found 0"):
+        replace(DECLARED, size=0)
+
+
+def test_a_name_is_part_of_what_the_data_are_and_a_path_is_not(tmp_path: Path) -> None:
+    plain = canonical(Npz(path="a"))
+    assert canonical(Npz(path="b", declared=DECLARED)) == plain == {"kind": "npz"}
+    assert canonical(Npz(path="a", name="cifar10")) == {"kind": "npz", "name": "cifar10"}
+    named: list[Data] = [
+        Npz(path="a"),
+        Npz(path="a", name="cifar10"),
+        Folder(path="a", size=4, name="x"),
+        Digits(),
+    ]
+    assert [data_name(data) for data in named] == ["npz", "cifar10", "x", "digits"]
+
+
+def test_a_name_that_is_no_name_is_refused() -> None:
+    for kind, make in (("npz", Npz), ("folder", partial(Folder, size=4))):
+        with pytest.raises(ConfigError, match=rf"^{kind}\.name: expected small letters, digits"):
+            make(path="a", name="a/b")

@@ -28,10 +28,18 @@ GOLDEN: dict[tuple[str, int], tuple[float, ...]] = {
     ("features", 1): (-0.0878111024, 8.30181825e-05),
     ("score", 1): (4.86846423e-05, 5 / 6, 1.0),
     ("gradient_noise", 1): (1.15003530, 0.692527588),
+    ("gan", 1): (2629, 6.87574768, 7.42312813, 8.52928162, 6.79061413, 6.49721718, 8.36805820),
+    ("gan_sample", 1): (10.3359375,),
+    ("external", 1): (7.88541667,),
     ("likelihood", 1): (1.82318818e-05, 4.20753932, 5.17796147, 4.31008520),
     ("latents", 1): (1.0, 0.493843590, 3.74719548e-05, 0.997336805),
 }
 
+RIVALS = """
+rivals:
+  - gan: {latent: 2, channels: 4, batch_size: 4, ema_decay: 0.5, steps: 3}
+  - external: {name: made elsewhere, path: PATH}
+"""
 ALSO = """evaluate:
   - gradient_noise: {draws: 4, blocks: 4, block_size: 2}
   - latents: {count: 3}"""
@@ -40,6 +48,9 @@ ALSO = """evaluate:
 def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, ...]:
     """A few numbers that stand for a result."""
     match kind:
+        case "gan":
+            curve = result["loss_curve"]
+            return (result["parameters"], *curve["loss"], *curve["generator_loss"])
         case "train":
             return (result["parameters"], *result["loss_curve"]["loss"])
         case "likelihood":
@@ -47,7 +58,7 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
             return (result["prior"]["mean"], *(b["bits_per_dim"]["mean"] for b in bounds))
         case "latents":
             return (*result["alpha_bar"], float(np.load(folder / "latents.npy").std()))
-        case "sample":
+        case "sample" | "gan_sample" | "external":
             return (float(np.load(folder / "samples.npy").mean()),)
         case "features":
             with np.load(folder / "features.npz") as arrays:
@@ -65,7 +76,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, ..
     """The numbers of the first task of each kind."""
     folder = tmp_path_factory.mktemp("golden")
     text = SWEEP.replace("[simple, hybrid]", "[hybrid]").replace("evaluate:", ALSO)
-    sweep = write_sweep(folder, text, PRESET)
+    elsewhere = folder / "elsewhere.npz"
+    np.savez(elsewhere, np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8, 1) % 17)
+    rivals = RIVALS.replace("PATH", str(elsewhere))
+    sweep = write_sweep(folder, text + rivals, PRESET)
     store = folder / "store"
     options = ["--seeds", "0", "--executor", "inline", "--store", str(store)]
     assert run.main([str(sweep), *options]) == 0

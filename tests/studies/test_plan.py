@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iddpm import build
 from iddpm.config import (
     Ancestral,
     Classifier,
@@ -304,12 +306,19 @@ def test_costs_are_counted_once_per_task(plan: Plan) -> None:
         ]
 
     def cost(arm: str, tasks: int, training_steps: int = 0, calls: int = 0) -> Cost:
-        return Cost(arm=arm, tasks=tasks, training_steps=training_steps, network_calls=calls)
+        return Cost(
+            arm=arm,
+            tasks=tasks,
+            parameters=None,
+            training_steps=training_steps,
+            network_calls=calls,
+        )
 
     simple, hybrid = rows("simple"), rows("hybrid")
     real = cost("features of real images", 2, training_steps=600)
     total = cost("total", len(plan.tasks), 200 + 600, 2 * (2 * 20 * T + 2 * 96 * 110))
-    assert costs(plan) == [*simple[:3], real, simple[3], *hybrid, total]
+    found = [replace(row, parameters=None) for row in costs(plan)]
+    assert found == [*simple[:3], real, simple[3], *hybrid, total]
 
 
 def test_what_two_arms_share_costs_the_first_of_them(tmp_path: Path) -> None:
@@ -322,6 +331,10 @@ def test_what_two_arms_share_costs_the_first_of_them(tmp_path: Path) -> None:
     assert (even.tasks, even.network_calls) == (2 * 4, 2 * 96 * T)
     (trained,) = (row for arm, row in rows.items() if arm.endswith("training"))
     assert (trained.tasks, trained.training_steps) == (2, 2 * 50)
+    assert (even.parameters, rows["total"].parameters) == (None, None)
+    with torch.device("meta"):
+        network = build.network(plan.spec.arms[0].train, describe(Digits()))
+    assert trained.parameters == sum(p.numel() for p in network.parameters())
 
 
 def test_what_is_done_costs_nothing(plan: Plan) -> None:
@@ -330,7 +343,7 @@ def test_what_is_done_costs_nothing(plan: Plan) -> None:
     assert rows["simple cosine T=100, training"].tasks == 0
     assert rows["total"].training_steps == 600
     assert costs(plan, done=plan.tasks)[-1] == Cost(
-        arm="total", tasks=0, training_steps=0, network_calls=0
+        arm="total", tasks=0, parameters=None, training_steps=0, network_calls=0
     )
 
 

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iddpm.conditioning import Conditioning
-from iddpm.config import Ancestral, Ddim, SampleConfig
+from iddpm.config import Ancestral, Ddim, SampleConfig, Simple, Vlb
 from iddpm.data import describe
+from iddpm.evaluation import gradient_noise
 from iddpm.evaluation.frechet import frechet_distance
+from iddpm.evaluation.gradient_noise import LossGradient
 from iddpm.evaluation.precision_recall import precision_recall
 from iddpm.interruption import Interrupted
+from iddpm.unet import UNet
 from studies import runners
 from studies.runners import RUNNERS, Work
 from studies.store import BLOCKS, Store
@@ -164,6 +167,72 @@ def test_a_bound_says_what_it_is_of(store: Store) -> None:
         "cdf": "tanh",
         "precision": "float32",
     }
+
+
+def test_gradient_noise_that_was_stopped_ends_with_the_same_result(
+    store: Store, tmp_path: Path
+) -> None:
+    task = tiny.gradient_noise(TRAINED)
+    done(store, task)
+    with pytest.raises(Interrupted):
+        RUNNERS["gradient_noise"](work(store, task, tmp_path, stopping_after(5)))  # 2 make a draw
+    resumed = RUNNERS["gradient_noise"](work(store, task, tmp_path, stopping_after(2)))
+    assert resumed == store.result(task.address)
+    assert not (store.folder(task.address) / BLOCKS).exists()
+
+
+def test_gradient_noise_says_what_it_is_of(store: Store) -> None:
+    task = tiny.gradient_noise(TRAINED, ema_decay=0.9, objective=Vlb())
+    done(store, task)
+    result = store.result(task.address)
+    assert result is not None
+    assert result["recipe"] == {
+        "split": "digits/train",
+        "loss": {"kind": "vlb", "variance": "range"},
+        "timesteps": "uniform",
+        "weights": "ema 0.9",
+        "small batch": 2,
+        "big batch": 4,
+        "draws": 3,
+        "precision": "float32",
+    }
+
+
+def test_the_noise_is_of_the_loss_at_the_weights_asked_for(store: Store) -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"objective": tiny.TRAINING.objective},
+        {"objective": Simple()},
+        {"ema_decay": 0.9},
+        {"seed": 1},
+    ]
+    own, same, *others = [tiny.gradient_noise(TRAINED, **change) for change in changes]
+    done(store, own, same, *others)
+    norms = [(store.result(t.address) or {})["squared_norm"] for t in (own, same, *others)]
+    assert norms[0] == norms[1]
+    assert norms[0] not in norms[2:]
+
+
+def test_dropout_is_on_while_the_noise_is_measured(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = tiny.training(network=replace(tiny.NETWORK, dropout=0.5))
+    done(store, trained)
+    seen: list[LossGradient] = []
+
+    def evaluate(gradient: LossGradient, **settings: Any) -> None:
+        seen.append(gradient)
+        raise Interrupted("seen enough")
+
+    monkeypatch.setattr(gradient_noise, "evaluate", evaluate)
+    with pytest.raises(Interrupted):
+        RUNNERS["gradient_noise"](
+            work(store, tiny.gradient_noise(trained), tmp_path, stopping_after(9))
+        )
+    (gradient,) = seen
+    assert isinstance(gradient.denoiser.network, UNet)
+    assert gradient.denoiser.network.training
+    assert gradient.has_dropout
 
 
 def test_features_are_those_of_the_first_images_of_the_shards_in_order(store: Store) -> None:

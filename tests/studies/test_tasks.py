@@ -13,8 +13,12 @@ from iddpm.config import (
     Ddim,
     DiffusionConfig,
     Digits,
+    Ends,
+    ExternalConfig,
     FeaturesConfig,
     Folder,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
     Hybrid,
     LatentsConfig,
@@ -29,6 +33,7 @@ from iddpm.config import (
     Simple,
     TrainConfig,
     UNetConfig,
+    Uniform,
     Vlb,
     canonical,
 )
@@ -100,6 +105,25 @@ FROZEN = {
         config=ScoreConfig(),
         needs=(("generated", "features-00"), ("reference", "features-01")),
     ),
+    "sample-7d9b11fe38c3656d": Task(
+        kind="sample",
+        config=SampleConfig(
+            sampler=Ancestral(variance="range"),
+            steps=50,
+            last_block=4,
+            block_size=64,
+            ensemble=Ends(),
+        ),
+        needs=(*NETWORK, ("network_b", "train-1111111111111111")),
+    ),
+    "likelihood-fb21d00ad0ae71da": Task(
+        kind="likelihood",
+        config=LikelihoodConfig(
+            ensemble=Ends(share=0.1, objective=Vlb(variance="learned"), timesteps=Uniform())
+        ),
+        needs=(*NETWORK, ("network_b", "train-1111111111111111")),
+        digests=DATA,
+    ),
     "gradient_noise-b96fc06c73d23197": Task(
         kind="gradient_noise", config=GradientNoiseConfig(), needs=NETWORK, digests=DATA
     ),
@@ -110,6 +134,39 @@ FROZEN = {
         ),
         needs=NETWORK,
         digests=DATA,
+    ),
+    "gan-038a48d23314280e": Task(kind="gan", config=GanConfig(data=Digits()), digests=DATA),
+    "gan-e553b75200d016c9": Task(
+        kind="gan",
+        config=GanConfig(
+            data=Npz(path="x.npz"),
+            latent=8,
+            channels=4,
+            channel_mult=(1, 2, 4),
+            batch_size=32,
+            generator_learning_rate=1.0e-3,
+            discriminator_learning_rate=4.0e-4,
+            betas=(0.5, 0.999),
+            discriminator_steps=2,
+            ema_decay=0.9,
+            max_nonfinite_steps=3,
+            seed=2,
+            steps=7,
+        ),
+        digests=DATA,
+    ),
+    "gan_sample-a31bda4f3eeaebcc": Task(
+        kind="gan_sample", config=GanSampleConfig(last_block=4, block_size=64), needs=NETWORK
+    ),
+    "gan_sample-716982d473a22d33": Task(
+        kind="gan_sample",
+        config=GanSampleConfig(first_block=1, last_block=3, block_size=8, seed=3),
+        needs=NETWORK,
+    ),
+    "external-8b2eea1a403c2d52": Task(
+        kind="external",
+        config=ExternalConfig(path="here.npz", name="BigGAN-deep", data=Digits()),
+        digests=(("images", "d1"),),
     ),
     "likelihood-12ba3b03d7923b8f": Task(
         kind="likelihood", config=LikelihoodConfig(), needs=NETWORK, digests=DATA

@@ -9,6 +9,8 @@ from iddpm.config import (
     DiffusionConfig,
     Digits,
     FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
     GradientNoiseConfig,
     Hybrid,
     LikelihoodConfig,
@@ -82,6 +84,19 @@ def gradient_noise(train: Task, **changes: Any) -> Task:
     )
 
 
+def gan(**changes: Any) -> Task:
+    """A GAN trained for a few steps."""
+    config = GanConfig(data=Digits(), latent=2, channels=4, batch_size=4, ema_decay=0.9, steps=10)
+    return Task(kind="gan", config=replace(config, **changes), digests=DIGITS)
+
+
+def gan_sampling(gan: Task, **changes: Any) -> Task:
+    """A shard of two blocks of two images."""
+    config = GanSampleConfig(last_block=2, block_size=2)
+    needs = (("network", gan.address),)
+    return Task(kind="gan_sample", config=replace(config, **changes), needs=needs)
+
+
 def extractor() -> Task:
     """A random network of few features."""
     config = RandomNetwork(data=Digits(), channels=2, features=4)
@@ -120,4 +135,8 @@ def study(seeds: int = 2) -> list[Task]:
         drawn = drawn_features(read_by, *shards)
         tasks += [trained, likelihood(trained, seed=seed), gradient_noise(trained, seed=seed)]
         tasks += [*shards, drawn, score(drawn, real)]
+        opposing = gan(seed=seed)
+        made = gan_sampling(opposing, seed=seed)
+        rival = drawn_features(read_by, made)
+        tasks += [opposing, made, rival, score(rival, real)]
     return tasks

@@ -9,7 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from iddpm.checkpoints import CheckpointError
-from iddpm.config import Classifier, ConfigError, Digits, ExtractorConfig, Photos, RandomNetwork
+from iddpm.config import (
+    Classifier,
+    ConfigError,
+    Digits,
+    ExtractorConfig,
+    Inception,
+    Photos,
+    RandomNetwork,
+)
 from iddpm.data import UInt8Array, load
 from iddpm.evaluation.features import (
     Extractor,
@@ -110,6 +118,7 @@ def test_features_of_an_image_do_not_depend_on_the_others(
     shards = [images[:20], images[20:40], images[40:]]
     parts = [extract(network, shard, levels=17, block_size=20) for shard in shards]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert not isinstance(config, Inception)
     assert whole.shape == (45, config.features)
     assert whole.dtype == np.float32
 

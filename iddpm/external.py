@@ -1,0 +1,172 @@
+"""Images that something else drew, to be scored like ours: an .npz, or a folder of image files.
+
+The .npz is as the official scripts write it, uint8 images (N, S, S, C) under `arr_0`; labels under
+`arr_1` are not looked at. Nothing is resized: images of another size are another thing to score.
+"""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from iddpm.config import ConfigError, ExternalConfig
+from iddpm.data import IMAGE_SUFFIXES, Description, UInt8Array, describe, npy_header
+
+ARRAY = "arr_0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalDescription:
+    """What lies at the path, known without decoding it."""
+
+    images: int
+    digest: str
+    """sha256, as hex, of the names and bytes of the files."""
+
+
+@lru_cache(maxsize=16)
+def describe_external(config: ExternalConfig) -> ExternalDescription:
+    """How many images there are and what they are; the answer is kept for the life of the process.
+
+    Raises:
+        ConfigError: If there is nothing at the path, or it holds images of another size or type
+            than the data's.
+    """
+    path, expected = Path(config.path), describe(config.data)
+    if path.is_dir():
+        files = _image_files(path)
+        for file in files:
+            _check_file(file, expected)
+        return ExternalDescription(images=len(files), digest=_digest(files, root=path))
+    if not path.is_file():
+        raise ConfigError(
+            f"external.path: expected an .npz file or a folder of images, found nothing at {path}"
+        )
+    shape, dtype = _header(path)
+    if dtype != np.uint8:
+        raise ConfigError(
+            f"external.path: expected {ARRAY!r} to be uint8, found {dtype} in {path}; "
+            "write pixels from 0 to 255"
+        )
+    _check_shape(shape[1:], expected, path)
+    return ExternalDescription(images=shape[0], digest=_digest([path], root=path.parent))
+
+
+def load_external(config: ExternalConfig) -> UInt8Array:
+    """All images as level indices of the data, shape (N, S, S, C).
+
+    Raises:
+        ConfigError: If they cannot be read, or hold a level that the data do not have.
+    """
+    path, expected = Path(config.path), describe(config.data)
+    describe_external(config)
+    images = _of_folder(path, expected) if path.is_dir() else _of_npz(path)
+    highest = int(images.max())
+    if highest >= expected.levels:
+        raise ConfigError(
+            f"external.path: expected pixels of {expected.levels} levels, 0 to "
+            f"{expected.levels - 1} as the data have them, found {highest} in {path}"
+        )
+    return images
+
+
+def _check_shape(shape: tuple[int, ...], expected: Description, path: Path) -> None:
+    asked = (expected.size, expected.size, expected.channels)
+    if shape != asked:
+        found = "x".join(map(str, shape)) or "single numbers"
+        raise ConfigError(
+            f"external.path: expected images of {'x'.join(map(str, asked))} as the data have them "
+            f"(height, width, channels), found {found} in {path}; nothing is resized here"
+        )
+
+
+# ----------------------------------------------------------------------------------------- .npz
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the images, read without reading them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if ARRAY in names:
+                return npy_header(archive, f"{ARRAY}.npy")
+    except (zipfile.BadZipFile, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"external.path: expected an .npz file as numpy.savez writes it, found {path} ({error})"
+        ) from error
+    raise ConfigError(
+        f"external.path: expected an array {ARRAY!r}, as the official scripts write samples, "
+        f"found {', '.join(sorted(names)) or 'none'} in {path}"
+    )
+
+
+def _of_npz(path: Path) -> UInt8Array:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays[ARRAY])
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        raise ConfigError(
+            f"external.path: expected to read {ARRAY!r}, found it broken in {path} ({error})"
+        ) from error
+
+
+# --------------------------------------------------------------------------------------- a folder
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """Every image file below the folder, ordered by its name there."""
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
+    files = [path for path in found if path.is_file() and not path.name.startswith(".")]
+    if not files:
+        raise ConfigError(
+            f"external.path: expected image files ({', '.join(sorted(IMAGE_SUFFIXES))}) below "
+            f"{folder}, found none"
+        )
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _check_file(file: Path, expected: Description) -> None:
+    width, height, bands = _opened(file, lambda image: (*image.size, len(image.getbands())))
+    _check_shape((height, width, bands), expected, file)
+
+
+def _of_folder(folder: Path, expected: Description) -> UInt8Array:
+    shape = (expected.size, expected.size, expected.channels)
+    files = _image_files(folder)
+    pixels = [_opened(file, lambda image: np.asarray(image, dtype=np.uint8)) for file in files]
+    return np.stack(pixels).reshape(-1, *shape)
+
+
+def _opened(file: Path, read: Any) -> Any:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            if image.mode not in ("L", "RGB"):
+                raise ConfigError(
+                    f"external.path: expected grey or RGB images of 8 bits a channel, found mode "
+                    f"{image.mode!r} in {file}; convert it"
+                )
+            return read(image)
+    except ConfigError:
+        raise
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ConfigError(
+            f"external.path: expected an image that can be read, found {file} broken ({error})"
+        ) from error
+
+
+def _digest(files: list[Path], *, root: Path) -> str:
+    """An .npz goes by its bytes alone: its name is not what it is."""
+    digest = hashlib.sha256()
+    for path in files:
+        name = "" if path.suffix == ".npz" else path.relative_to(root).as_posix()
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(json.dumps([name, content]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,160 @@
+"""Table 4 as dots: precision against recall, and the Fréchet distance, of every model of a study.
+
+A dot is the mean over seeds, its bars the 95% intervals. The paper's distances stand beside ours
+only where features, reference set and number of images are the paper's.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studies.figures import style
+from studies.intervals import CONFIDENCE
+from studies.labels import distance_name, labelled
+from studies.paper.gan_comparison import SOURCE, TABLE_4, reasons_against_table_4
+from studies.tables import SAMPLE_METRICS, Tables, arm_columns, over_seeds
+
+TITLE = "Diffusion beside a GAN"
+HERE = "this study"
+MARKERS = {"diffusion": "o", "GAN": "s", "elsewhere": "D"}
+ROW_IN = 0.34
+"""Height of a model's row in the right panel."""
+
+
+def table(tables: Tables) -> pd.DataFrame:
+    """Mean, interval and n of each metric for each model, by source.
+
+    Every arm is shown at its most sampling steps. `kind` is diffusion, GAN or elsewhere.
+    """
+    scores = _scores(tables)
+    columns = ["rank", "arm", "kind", "metric", "distance", "mean", "low", "high", "n", "source"]
+    if scores.empty:
+        return pd.DataFrame(columns=columns)
+    keys = arm_columns(scores, without=("steps", "kind"))
+    scores = labelled(scores, keys)
+    scores = scores[scores["steps"] == scores.groupby("arm")["steps"].transform("max")]
+    scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
+    ours = over_seeds(scores, ["rank", "arm", "kind", "metric", "distance"]).assign(source=HERE)
+    theirs = pd.DataFrame(_published(scores), columns=columns)
+    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
+    return whole.sort_values(["rank", "metric"], kind="stable", ignore_index=True)[columns]
+
+
+def _scores(tables: Tables) -> pd.DataFrame:
+    results = tables.results
+    scores = results[results["metric"].isin(SAMPLE_METRICS) & results["value"].notna()]
+    rival = scores.get("rival", pd.Series(None, scores.index, dtype=object))
+    named = rival.where(rival.isna() | (rival == "GAN"), "elsewhere")
+    return scores.assign(kind=named.fillna("diffusion"))
+
+
+def _published(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The paper's numbers of each metric whose recipe is ours."""
+    for metric in SAMPLE_METRICS:
+        recipes = scores[scores["metric"] == metric]["recipe"].unique()
+        if any(not reasons_against_table_4(json.loads(recipe), metric) for recipe in recipes):
+            for place, model in enumerate(TABLE_4):
+                yield {
+                    "rank": int(scores["rank"].max()) + 1 + place,
+                    "arm": f"paper: {model.name}",
+                    "kind": "paper",
+                    "metric": metric,
+                    "distance": "FID",
+                    "mean": getattr(model, metric),
+                    "n": 1,
+                    "source": SOURCE,
+                }
+
+
+@style.styled
+def draw(table: pd.DataFrame) -> Figure:
+    """Two panels: precision over recall, and the distances one model per row."""
+    models = list(dict.fromkeys(table["arm"]))
+    figure, (shares, distances) = style.panels(2, max(2.6, 1.1 + ROW_IN * len(models)))
+    looks = {arm: _look(table[table["arm"] == arm].iloc[0], i) for i, arm in enumerate(models)}
+    for arm in models:
+        metrics = table[table["arm"] == arm].set_index("metric")
+        if {"precision", "recall"} <= set(metrics.index):
+            x, y = metrics.loc["recall"], metrics.loc["precision"]
+            shares.errorbar(
+                x["mean"], y["mean"], xerr=_bars(x), yerr=_bars(y), label=arm, **looks[arm]
+            )
+        if "frechet_distance" in metrics.index:
+            fd = metrics.loc["frechet_distance"]
+            distances.errorbar(
+                fd["mean"], models.index(arm), xerr=_bars(fd), label=arm, **looks[arm]
+            )
+    shares.set(xlabel="recall", ylabel="precision")
+    _name_rows(distances, models)
+    named = " / ".join(table["distance"].unique())
+    distances.set(xlabel=f"{named}\n(lower is better)", xlim=(0, None))
+    return figure
+
+
+def _look(row: pd.Series, place: int) -> dict[str, Any]:
+    """Marker by kind of model, colour by model; the paper's in black."""
+    theirs = row["source"] != HERE
+    return {
+        "marker": "x" if theirs else MARKERS[row["kind"]],
+        "color": "black" if theirs else style.PALETTE[place % len(style.PALETTE)],
+        "linestyle": "none",
+        "markersize": 6,
+        "elinewidth": 1.2,
+        "capsize": 2.5,
+    }
+
+
+def _bars(row: pd.Series) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:
+    """From the mean to the ends of the interval; None: there is no spread."""
+    if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
+        return None
+    return np.array([[row["mean"] - row["low"]], [row["high"] - row["mean"]]])
+
+
+def _name_rows(axes: Axes, models: list[str]) -> None:
+    axes.set_yticks(range(len(models)), [style.in_lines(arm) for arm in models])
+    axes.set_ylim(len(models) - 0.5, -0.5)
+
+
+def caption(table: pd.DataFrame, tables: Tables) -> str:
+    """What is drawn, the spread, and what the paper's table holds."""
+    scores = _scores(tables)
+    images = " or ".join(f"{int(n):,}" for n in sorted(set(scores["images"])))
+    recipes = [json.loads(recipe) for recipe in scores["recipe"].unique()]
+    neighbours = " or ".join(map(str, sorted({recipe["neighbours"] for recipe in recipes})))
+    ours = table[table["source"] == HERE]
+    return (
+        f"Left: precision (share of drawn images that look real) against recall (share of real "
+        f"images that are covered), k = {neighbours} neighbours. Right: Fréchet distance; its rows "
+        f"name the colours of both panels. {images} drawn images per model and seed. "
+        f"{_spread(ours)} {_overlay(recipes)} In the paper's Table 4 BigGAN-deep has FID 4.06, "
+        "precision 0.86 and recall 0.59; diffusion has 6.92, 0.77 and 0.72 (small) and 2.92, 0.82 "
+        "and 0.71 (large)."
+    )
+
+
+def _spread(ours: pd.DataFrame) -> str:
+    counts = sorted(set(ours["n"].astype(int)))
+    if counts == [1]:
+        return "There is one draw of each model: no spread is known, and so there are no bars."
+    said = f"Dots are means over seeds, bars their {CONFIDENCE:.0%} t intervals (n = {counts[-1]})."
+    return said + (" A model without bars has been drawn once." if counts[0] == 1 else "")
+
+
+def _overlay(recipes: list[dict[str, object]]) -> str:
+    reasons = {
+        metric: min((reasons_against_table_4(r, metric) for r in recipes), key=len)
+        for metric in SAMPLE_METRICS
+    }
+    if not reasons["frechet_distance"]:
+        return (
+            "Crosses: the paper's distances; its precision and recall are not drawn, as it does "
+            "not say over how many real images they are."
+        )
+    return f"The paper's numbers are not drawn; what differs: {', '.join(reasons['precision'])}."

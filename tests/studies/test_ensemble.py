@@ -1,0 +1,448 @@
+"""The sweep over ensembles: its plan, what its tasks compute, its figure (Fig. 13), its claims."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student
+
+from iddpm.config import (
+    ConfigError,
+    Ends,
+    Hybrid,
+    LikelihoodConfig,
+    SampleConfig,
+    TrainConfig,
+    Uniform,
+)
+from studies import run
+from studies.claims import Finding, judge
+from studies.figures import FIGURES
+from studies.labels import labelled
+from studies.paper import (
+    APPENDIX_D,
+    appendix_d_numbers,
+    numbers,
+    reasons_against,
+    same_cell,
+    settings_of,
+)
+from studies.plan import arm_label, expand
+from studies.report.build import build
+from studies.spec import read_sweep
+from studies.store import Store
+from studies.tables import Tables, arm_columns, records, tables
+from studies.tasks import Task
+from studies.worker import run_task
+from tests.witness import tiny
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET
+
+SWEEP = """
+study: two
+question: Are two better than one?
+preset: tiny
+train: {diffusion: {steps: 40}}
+seeds: [0]
+evaluate:
+  - likelihood: {}
+  - samples: {sampler: {ancestral: {variance: range}}, steps: 10}
+blocks:
+  - include:
+      - {train.objective: vlb, train.timesteps: loss_second_moment}
+      - {train.objective: hybrid}
+  - train: {objective: hybrid}
+    evaluate:
+      - likelihood: {ensemble: ends}
+      - samples: {sampler: {ancestral: {variance: range}}, steps: 10, ensemble: ends}
+figures: [term_ratio, sample_grid]
+claims: [hybrid_is_better_between_the_ends, ensemble_lowers_nll, ensemble_keeps_hybrid_quality]
+"""
+
+# ------------------------------------------------------------------------------------ the plan
+
+
+def test_an_ensemble_shares_the_networks_of_the_arms(tmp_path: Path) -> None:
+    plan = expand(read_sweep(write_sweep(tmp_path, SWEEP, PRESET)))
+    trained = {cell.arm["objective"]: cell.tasks["train"] for cell in plan.cells[:4]}
+    for cell, role in ((plan.cells[4], "likelihood"), (plan.cells[5], "samples")):
+        assert cell.arm[f"{role}.ensemble"] == "ends"
+        expected = {"network": trained["hybrid"], "network_b": trained["vlb"]}
+        assert plan.tasks[cell.tasks[role]].parents == expected
+    assert len([task for task in plan.tasks.values() if task.kind == "train"]) == 2
+    assert arm_label(plan.cells[4].arm).endswith("3 images, ensemble=ends")
+
+
+def test_a_second_network_that_no_arm_asks_for_is_trained_too(tmp_path: Path) -> None:
+    inside = "ensemble: {ends: {timesteps: uniform, share: 0.1}}"
+    text = SWEEP.replace("{ensemble: ends}", f"{{{inside}}}").replace("ensemble: ends", inside)
+    plan = expand(read_sweep(write_sweep(tmp_path, text, PRESET), seeds=[0, 3]))
+    partners = {
+        plan.tasks[cell.tasks["likelihood"]].parents["network_b"] for cell in plan.cells[8:10]
+    }
+    configs = [plan.tasks[address].config for address in sorted(partners)]
+    assert {c.seed for c in configs if isinstance(c, TrainConfig)} == {0, 3}
+    assert all(isinstance(c, TrainConfig) and c.timesteps == Uniform() for c in configs)
+
+
+def test_no_ensemble_is_the_arm_alone(tmp_path: Path) -> None:
+    text = SWEEP.replace(
+        "- likelihood: {ensemble: ends}", "- likelihood: {grid: {ensemble: [ends, null]}}"
+    )
+    plan = expand(read_sweep(write_sweep(tmp_path, text, PRESET)))
+    whole = expand(read_sweep(write_sweep(tmp_path, SWEEP, PRESET)))
+    assert set(plan.tasks) == set(whole.tasks)
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "message"),
+    [
+        (
+            "{ends: {objective: simple}}",
+            "evaluate[0].likelihood.ensemble.objective: expected one that learns the variance "
+            "'range', as the first network's 'hybrid' does, found one that learns no variance",
+        ),
+        (
+            "{ends: {share: 0.01}}",
+            "evaluate[0].likelihood.ensemble.share: expected at least one of the 40 steps at each "
+            "end, found 0.01",
+        ),
+        (
+            "{ends: {share: 0.7}}",
+            "evaluate[0].likelihood.ensemble.share: expected a share in (0, 0.5), found 0.7",
+        ),
+        ("middle", "evaluate[0].likelihood.ensemble: expected 'ends', found 'middle'; "),
+        (
+            "{ends: {shares: 0.1}}",
+            "evaluate[0].likelihood.ensemble.shares: no such field; did you mean 'share'?",
+        ),
+    ],
+)
+def test_an_ensemble_that_cannot_be_is_refused(tmp_path: Path, ensemble: str, message: str) -> None:
+    text = SWEEP.replace(
+        "- likelihood: {ensemble: ends}", f"- likelihood: {{ensemble: {ensemble}}}"
+    )
+    with pytest.raises(ConfigError) as error:
+        expand(read_sweep(write_sweep(tmp_path, text, PRESET)))
+    assert message in str(error.value)
+
+
+# --------------------------------------------------------------------------- what is computed
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+def result(store: Store, *tasks: Task) -> dict[str, Any]:
+    """Of the last of the tasks, each done after those before."""
+    for task in tasks:
+        store.create(task)
+        run_task(str(store.root), task.address)
+        assert store.state(task.address) == "done", store.failure(task.address)
+    return store.result(tasks[-1].address) or {}
+
+
+def ensemble(task: Task, partner: Task, ends: Ends) -> Task:
+    """The task with a second network."""
+    assert isinstance(task.config, SampleConfig | LikelihoodConfig)
+    config = replace(task.config, ensemble=ends)
+    return replace(task, config=config, needs=(*task.needs, ("network_b", partner.address)))
+
+
+ENDS = Ends(share=0.2)
+FIRST = tiny.training()
+SECOND = tiny.training(objective=ENDS.objective, timesteps=ENDS.timesteps)
+
+
+def test_the_ensemble_s_terms_are_those_of_the_network_in_charge(store: Store) -> None:
+    one, other = (result(store, of, tiny.likelihood(of)) for of in (FIRST, SECOND))
+    both = result(store, ensemble(tiny.likelihood(FIRST), SECOND, ENDS))
+    terms = [found["variances"]["range"]["by_step"]["mean"] for found in (one, other, both)]
+    expected = [*terms[1][:2], *terms[0][2:8], *terms[1][8:]]
+    assert terms[2] == expected
+    assert terms[2] not in terms[:2]
+
+
+def test_an_ensemble_of_one_network_with_itself_is_that_network(store: Store) -> None:
+    same = Ends(objective=Hybrid(), timesteps=Uniform())
+    assert same.partner(tiny.TRAINING) == tiny.TRAINING
+    for task in (tiny.likelihood(FIRST), tiny.sampling(FIRST)):
+        alone, together = task, ensemble(task, FIRST, replace(same, share=0.2))
+        assert alone.address != together.address
+        assert result(store, FIRST, alone) == result(store, together)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("two")
+    sweep = write_sweep(folder, SWEEP, PRESET)
+    assert run.main([str(sweep), "--executor", "inline", "--store", str(folder / "store")]) == 0
+    return Store(folder / "store")
+
+
+def test_the_tables_name_the_three(ran: Store, tmp_path: Path) -> None:
+    study = tables(ran, "two-tiny")
+    scores = study.results[study.results["metric"] == "frechet_distance"]
+    names = labelled(scores, arm_columns(scores)).sort_values("rank")["arm"]
+    assert list(names) == ["L_hybrid, Σ learned", "L_vlb, Σ learned", "ensemble, Σ learned"]
+    assert list(FIGURES["sample_grid"].table(study)["arm"].unique()) == list(names)
+    _, page = build(ran, tmp_path, ["two-tiny"])
+    assert "ensemble, Σ learned" in page.read_text()
+
+
+def test_the_ratio_is_of_the_two_networks_alone(ran: Store) -> None:
+    study = tables(ran, "two-tiny")
+    table = FIGURES["term_ratio"].table(study)
+    means = study.steps[(study.steps["variance"] == "range") & (study.steps["part"] != "prior")]
+    alone = means[means["likelihood.ensemble"].isna()].pivot_table("mean", "step", "objective")
+    assert len(table) == 40
+    assert table["ratio"].to_numpy() == pytest.approx((alone["hybrid"] / alone["vlb"]).to_numpy())
+
+
+# ---------------------------------------------------------------------------- made-up measurements
+
+T, SEEDS = 200, (0, 1, 2)
+ARMS = {"hybrid": None, "vlb": None, "ensemble": "ends"}
+
+Value = Callable[[str, int], float]
+
+
+def ratio_of_the_paper(step: int, seed: int) -> float:
+    """L_hybrid's term over L_vlb's: above 1 at both ends, below it between."""
+    return (1.5 if step < 5 or step >= 195 else 0.8) * (1 + 0.02 * seed)
+
+
+def made_up(
+    *,
+    bits: Value = lambda arm, seed: {"hybrid": 3.57, "vlb": 3.53, "ensemble": 3.52}[arm] + seed,
+    distance: Value = lambda arm, seed: {"hybrid": 19.2, "vlb": 40.1, "ensemble": 19.9}[arm] + seed,
+    ratio: Callable[[int, int], float] = ratio_of_the_paper,
+    rows: str = "seed >= 0",
+) -> Tables:
+    """A study of both networks and their ensemble with known values."""
+    results, steps = [], []
+    for arm, kind in ARMS.items():
+        for seed in SEEDS:
+            objective = "hybrid" if arm == "ensemble" else arm
+            shared = {
+                "objective": objective,
+                "schedule": "cosine",
+                "T": T,
+                "variance": "range",
+                "train.timesteps": "loss_second_moment" if objective == "vlb" else "uniform",
+                "seed": seed,
+                "recipe": '{"images": 9}',
+            }
+            for metric, value in (("bits_per_dim", bits), ("frechet_distance", distance)):
+                scope, other = ("likelihood", "samples")[:: 1 if metric == "bits_per_dim" else -1]
+                results.append(
+                    {
+                        **shared,
+                        "study": "two-digits",
+                        "evaluation": scope,
+                        f"{scope}.ensemble": kind,
+                        f"{other}.ensemble": None,
+                        "steps": T,
+                        "metric": metric,
+                        "value": value(arm, seed),
+                        "training_steps": 800,
+                        "state": "done",
+                    }
+                )
+            for step in range(T):
+                term = (1 + seed) / (1 + step)
+                term *= ratio(step, seed) if objective == "hybrid" else 1
+                steps.append(
+                    {
+                        **shared,
+                        "likelihood.ensemble": kind,
+                        "part": "kl",
+                        "step": step,
+                        "mean": term,
+                    }
+                )
+    return Tables(
+        study="two-digits",
+        record={"preset": "digits"},
+        results=pd.DataFrame(results).query(rows),
+        steps=pd.DataFrame(steps).query(rows),
+        samples=pd.DataFrame(),
+        latents=pd.DataFrame(),
+    )
+
+
+def test_the_curve_is_the_geometric_mean_of_the_ratio_and_its_band_the_interval() -> None:
+    study = made_up()
+    table = FIGURES["term_ratio"].table(study)
+    logs = np.log([[ratio_of_the_paper(step, seed) for seed in SEEDS] for step in range(T)])
+    assert table["ratio"].to_numpy() == pytest.approx(np.exp(logs.mean(1)))
+    spread = logs.std(1, ddof=1) / math.sqrt(3)
+    ends = np.exp(student.interval(0.95, 2, logs.mean(1), spread))
+    assert pytest.approx(np.stack(ends)) == table[["low", "high"]].to_numpy().T
+    axes = FIGURES["term_ratio"].draw(table).axes[0]
+    curve = max(axes.lines, key=lambda line: len(np.asarray(line.get_xdata())))
+    assert np.asarray(curve.get_ydata()).tolist() == table["ratio"].tolist()
+    assert axes.get_yscale() == "log"
+    said = FIGURES["term_ratio"].caption(table, study)
+    assert "Below 1 the L_hybrid network is better: at 95% of the steps drawn." in said
+    assert "Lines are geometric means over seeds, bands their 95% t intervals (n = 3" in said
+
+
+def test_no_bounds_are_an_empty_figure() -> None:
+    assert FIGURES["term_ratio"].table(made_up(rows="seed > 9")).empty
+    assert FIGURES["term_ratio"].table(made_up(rows="objective == 'vlb'")).empty
+
+
+def finding(claim: str, **study: Any) -> Finding:
+    return judge(claim, made_up(**study))
+
+
+SUPPORTED = (
+    "hybrid_is_better_between_the_ends",
+    "ensemble_lowers_nll",
+    "ensemble_keeps_hybrid_quality",
+)
+
+
+@pytest.mark.parametrize("claim", SUPPORTED)
+def test_the_paper_s_own_numbers_support_each_claim(claim: str) -> None:
+    assert finding(claim).verdict == "supported"
+
+
+@pytest.mark.parametrize("claim", SUPPORTED)
+def test_one_seed_leaves_each_open(claim: str) -> None:
+    assert finding(claim, rows="seed == 0").verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("claim", SUPPORTED)
+@pytest.mark.parametrize("rows", ["seed > 9", "objective == 'vlb'"])
+def test_without_all_three_none_is_run(claim: str, rows: str) -> None:
+    found = finding(claim, rows=rows)
+    assert (found.verdict, found.measurements) == ("not run", ())
+    assert found.reason.startswith("Not measured yet: ")
+
+
+def test_the_terms_are_averaged_by_region() -> None:
+    start, middle, end = finding("hybrid_is_better_between_the_ends").measurements
+    shift = sum(math.log(1 + 0.02 * seed) for seed in SEEDS) / 3
+    assert start.interval.mean == pytest.approx(math.log(1.5) + shift)
+    assert middle.interval.mean == pytest.approx(math.log(0.8) + shift)
+    assert end.interval.mean == pytest.approx(math.log(1.5) + shift)
+
+
+@pytest.mark.parametrize("at", [0, 100, 199])
+def test_one_region_on_the_other_side_contradicts_it(at: int) -> None:
+    def turned(step: int, seed: int) -> float:
+        usual = ratio_of_the_paper(step, seed)
+        region = (step >= 5) + (step >= 195)
+        return 1 / usual if region == (at >= 5) + (at >= 195) else usual
+
+    assert finding("hybrid_is_better_between_the_ends", ratio=turned).verdict == "contradicted"
+
+
+def test_a_wavering_region_leaves_it_open() -> None:
+    def wavering(step: int, seed: int) -> float:
+        return math.exp(seed - 1) if step < 5 else ratio_of_the_paper(step, seed)
+
+    assert finding("hybrid_is_better_between_the_ends", ratio=wavering).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "verdict"),
+    [
+        (lambda seed: 3.50 + seed, "supported"),
+        (lambda seed: 3.55 + seed, "contradicted"),
+        (lambda seed: 3.52 + 2 * seed, "inconclusive"),
+        (lambda seed: math.nan, "not run"),
+    ],
+)
+def test_the_ensemble_must_have_fewer_bits_than_either(
+    ensemble: Callable[[int], float], verdict: str
+) -> None:
+    def bits(arm: str, seed: int) -> float:
+        return ensemble(seed) if arm == "ensemble" else {"hybrid": 3.57, "vlb": 3.53}[arm] + seed
+
+    assert finding("ensemble_lowers_nll", bits=bits).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "verdict"),
+    [
+        (lambda seed: 20 * 1.05, "supported"),
+        (lambda seed: 20 / 1.15, "contradicted"),
+        (lambda seed: 20 * (1 + 0.1 * seed), "inconclusive"),
+        (lambda seed: math.nan, "not run"),
+    ],
+)
+def test_the_ensemble_s_quality_must_be_that_of_hybrid_within_a_tenth(
+    ensemble: Callable[[int], float], verdict: str
+) -> None:
+    def distance(arm: str, seed: int) -> float:
+        return ensemble(seed) if arm == "ensemble" else {"hybrid": 20.0, "vlb": 40.0}[arm]
+
+    found = finding("ensemble_keeps_hybrid_quality", distance=distance)
+    assert found.verdict == verdict
+    assert [m.decides for m in found.measurements][1:] in ([False], [])
+
+
+# ----------------------------------------------------------------------------- the paper's numbers
+
+
+def test_appendix_d_by_a_second_transcription() -> None:
+    assert APPENDIX_D == {"bits_per_dim": 3.52, "frechet_distance": 19.9}
+    assert [(n.metric, n.value) for n in appendix_d_numbers()] == list(APPENDIX_D.items())
+    assert set(appendix_d_numbers()) <= set(numbers())
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A score that shares every setting with Table 1's last L_hybrid row."""
+    return {
+        "objective": "hybrid",
+        "schedule": "cosine",
+        "T": 4000,
+        "training_steps": 1_500_000,
+        "images": 10_000,
+        "variance": "range",
+        "sampler": "ancestral",
+        "steps": 4000,
+        "metric": "frechet_distance",
+        "recipe": '{"extractor": "inception-2015-12-05:x", "reference": "imagenet64/train"}',
+        **changes,
+    }
+
+
+def test_an_ensemble_never_stands_beside_a_network_alone() -> None:
+    def beside(**changes: Any) -> list[float]:
+        ours = row(**changes)
+        return [
+            number.value
+            for number in numbers()
+            if number.metric == ours["metric"]
+            and same_cell(number, ours)
+            and not reasons_against(number, settings_of(ours))
+        ]
+
+    assert set(beside()) == {19.2}
+    assert set(beside(**{"samples.ensemble": None})) == {19.2}
+    assert beside(**{"samples.ensemble": "ends"}) == []
+
+
+def test_what_the_paper_leaves_open_of_its_ensemble_is_said() -> None:
+    (fid,) = [n for n in appendix_d_numbers() if n.metric == "frechet_distance"]
+    reasons = reasons_against(fid, settings_of(row(**{"samples.ensemble": "ends"})))
+    assert reasons == [
+        "training steps (1,500,000 here, not stated in the paper)",
+        "images (10,000 here, not stated in the paper)",
+    ]
+
+
+def test_the_rows_of_a_table_go_by_their_columns() -> None:
+    found = next(records(made_up().results))
+    assert settings_of({**found, "images": 9})["networks"] == "one"

@@ -1,0 +1,618 @@
+"""Rivals in a sweep: how they are written, planned, run, tabled, drawn and judged."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from scipy import stats
+
+from iddpm.config import ConfigError, Digits, GanConfig
+from iddpm.data import load
+from iddpm.interruption import Interrupted
+from studies import run
+from studies.claims import Finding, judge
+from studies.figures import FIGURES
+from studies.forecast import Forecast
+from studies.paper.gan_comparison import TABLE_4, reasons_against_table_4
+from studies.plan import Plan, arm_label, costs, expand
+from studies.runners import RUNNERS, Work, gan_block
+from studies.spec import read_sweep
+from studies.store import Store
+from studies.tables import Tables, tables
+from studies.tasks import Task
+from studies.worker import run_task
+from tests.witness import tiny
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+SWEEP = """
+study: rivals
+question: Does diffusion cover more?
+preset: tiny
+train: {objective: hybrid, network: {class_conditional: true}}
+grid:
+  train.network.model_channels: [4, 6]
+seeds: [0, 1]
+evaluate:
+  - samples: {sampler: {ancestral: {variance: range}}, steps: 4}
+rivals:
+  - gan: {latent: 2, channels: 4, batch_size: 4, ema_decay: 0.5, steps: 3}
+  - external: {name: real digits, path: PATH}
+figures: [model_comparison, class_grid]
+claims: [diffusion_covers_more_than_gan, gan_is_more_precise, only_large_diffusion_beats_gan]
+"""
+
+
+def written(folder: Path, *changes: tuple[str, str], preset: str = PRESET) -> Path:
+    elsewhere = folder / "elsewhere.npz"
+    if not elsewhere.exists():
+        np.savez(elsewhere, load(Digits(), "test").images[:20])
+    sweep = SWEEP.replace("PATH", str(elsewhere))
+    for old, new in changes:
+        assert old in sweep
+        sweep = sweep.replace(old, new)
+    return write_sweep(folder, sweep, preset)
+
+
+def planned(folder: Path, *changes: tuple[str, str], **options: Any) -> Plan:
+    return expand(read_sweep(written(folder, *changes), **options))
+
+
+def of_kind(plan: Plan, kind: str) -> list[Task]:
+    return [task for task in plan.tasks.values() if task.kind == kind]
+
+
+# ------------------------------------------------------------------------------------ the sweep
+
+
+def test_a_gan_has_a_cell_per_seed_and_images_from_elsewhere_have_one(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    cells = [(cell.arm.get("rival"), cell.seed) for cell in plan.cells]
+    assert cells[4:] == [("GAN", 0), ("GAN", 1), ("real digits", 0)]
+    assert [rival for rival, _ in cells[:4]] == [None] * 4
+    kinds = {kind: len(of_kind(plan, kind)) for kind in ("gan", "gan_sample", "external")}
+    assert kinds == {"gan": 2, "gan_sample": 4, "external": 1}  # shards of one block of four
+
+
+def test_rivals_are_scored_as_the_presets_samples_are(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    scores = [plan.tasks[cell.tasks["score"]] for cell in plan.cells]
+    assert len({score.config for score in scores}) == 1
+    assert len({score.parents["reference"] for score in scores}) == 1
+    generated = [plan.tasks[score.parents["generated"]] for score in scores]
+    assert len({(task.config, task.parents["extractor"]) for task in generated}) == 1
+
+
+def test_a_gan_is_given_what_the_preset_gives_and_the_sweep_adjusts(tmp_path: Path) -> None:
+    preset = PRESET + "gan: {latent: 7, steps: 9, ema_decay: 0.25}\n"
+    sweep = written(tmp_path, preset=preset)
+    options: dict[str, Any] = {"overrides": [("gan.channels", "5"), ("samples.images", "5")]}
+    gan, elsewhere = read_sweep(sweep, **options).rivals
+    assert gan.config == GanConfig(
+        data=Digits(), latent=2, channels=5, batch_size=4, ema_decay=0.5, steps=3
+    )
+    assert (gan.samples.images, elsewhere.samples.images) == (5, 5)
+    alone = written(tmp_path, ("{latent: 2, channels: 4, batch_size: 4, ema_decay: 0.5, ", "{"))
+    (found, _) = read_sweep(write_preset(alone, preset)).rivals
+    assert isinstance(found.config, GanConfig)
+    assert (found.config.latent, found.config.steps, found.config.ema_decay) == (7, 3, 0.25)
+
+
+def write_preset(sweep: Path, preset: str) -> Path:
+    (sweep.parent / "presets" / "tiny.yaml").write_text(preset)
+    return sweep
+
+
+def test_two_gans_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    other = "  - gan: {latent: 3, channels: 4, batch_size: 4, ema_decay: 0.5, steps: 3}\n  - ext"
+    plan = planned(tmp_path, ("  - ext", other))
+    labels = {arm_label(cell.arm) for cell in plan.cells if cell.arm.get("rival") == "GAN"}
+    assert labels == {"GAN, latent=2, 6 images", "GAN, latent=3, 6 images"}
+
+
+def test_the_content_and_not_the_place_or_name_is_in_the_address(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    (here,) = of_kind(planned(first), "external")
+    (there,) = of_kind(planned(second, ("real digits", "another name")), "external")
+    assert here.address == there.address
+    third = tmp_path / "c"
+    third.mkdir()
+    np.savez(third / "elsewhere.npz", load(Digits(), "train").images[:20])
+    (other,) = of_kind(planned(third), "external")
+    assert other.address != here.address
+
+
+def test_what_a_rival_costs_is_counted(tmp_path: Path) -> None:
+    plan = planned(tmp_path)
+    found = {cost.arm: cost for cost in costs(plan)}
+    assert (found["GAN, training"].training_steps, found["GAN, training"].tasks) == (2 * 3, 2)
+    assert found["GAN, 6 images"].network_calls == 2 * 8  # two blocks of four per seed
+    assert found["real digits, 6 images"].network_calls == 0
+    assert found["real digits, 6 images"].tasks == 3
+
+
+SAMPLED = ("steps: 3}", "steps: 3}\n    samples: {sampler: ddim}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("- gan: {latent: 2", "- gan: {laten: 2", "rivals[0].gan.laten: no such field; did you"),
+        ("- gan: {", "- gan: {seed: 1, ", "rivals[0].gan.seed: expected no seed here"),
+        ("- gan: {", "- gann: {", "rivals[0].gann: no such key; did you mean 'gan'?"),
+        ("steps: 3}", "steps: 0}", "rivals[0].gan.steps: expected at least 1, found 0"),
+        (*SAMPLED, "rivals[0].samples.sampler: no such field"),
+        ("name: real digits, ", "", "rivals[1].external.name: expected a value, found none"),
+        ("elsewhere.npz", "nowhere.npz", "rivals[1].external.path: expected an .npz file or a"),
+        (
+            "elsewhere.npz}",
+            "elsewhere.npz}\n    samples: {images: 21}",
+            "rivals[1].samples.images: expected at most the 20 images at external.path, found 21",
+        ),
+        (
+            "channels: 4,",
+            "channels: 4, channel_mult: [1, 1, 1, 1, 1],",
+            "rivals[0].gan.channel_mult: expected at most 4 levels for images of 8 pixels",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_rival_is_said_with_its_line(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        planned(tmp_path, (old, new))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "sweep.yaml") + ":")
+
+
+def test_an_empty_list_two_alike_or_two_in_one_entry_are_refused(tmp_path: Path) -> None:
+    entries = SWEEP[SWEEP.index("rivals:\n") : SWEEP.index("figures")]
+    for rivals, message in (
+        ("rivals: []\n", "rivals: expected a list of at least one rival"),
+        ("rivals: [gan, gan]\n", "rivals[1]: expected each rival once, found two alike"),
+        ("rivals: [{}]\n", "rivals[0]: expected one of gan or external"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            read_sweep(write_sweep(tmp_path, SWEEP.replace(entries, rivals), PRESET))
+        assert message in str(caught.value)
+
+
+def test_a_gan_setting_without_a_gan_is_refused() -> None:
+    sweep = SWEEPS / "sigma_ablation.yaml"
+    with pytest.raises(ConfigError, match=r"gan.steps: expected a setting of what the sweep does"):
+        read_sweep(sweep, overrides=[("gan.steps", "3")])
+
+
+def test_photographs_have_no_labels_for_a_gan(tmp_path: Path) -> None:
+    preset = PRESET.replace("data: digits", "data: {photos: {train_images: 20, test_images: 4}}")
+    preset = preset.replace("classifier: {channels: 4, features: 4, steps: 3}", "random: {}")
+    changes = [(", network: {class_conditional: true}", "")]
+    elsewhere = f"  - external: {{name: real digits, path: {tmp_path / 'elsewhere.npz'}}}\n"
+    sweep = written(tmp_path, *changes, (elsewhere, ""), preset=preset)
+    expected = r"rivals\[0\].gan.data: expected data with labels, .* found none in 'photos'"
+    with pytest.raises(ConfigError, match=expected):
+        expand(read_sweep(sweep))
+
+
+# ------------------------------------------------------------------------------------- the tasks
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def work_on(task: Task, parent: Task, store: Store, **changes: Any) -> Work:
+    usual: dict[str, Any] = {
+        "task": task,
+        "folder": store.folder(task.address),
+        "parents": {"network": store.folder(parent.address)},
+        "parent_tasks": {"network": parent},
+        "progress": lambda done, total: None,
+        "should_stop": lambda: False,
+        "device": "cpu",
+    }
+    return Work(**{**usual, **changes})
+
+
+def done(store: Store, *tasks: Task) -> None:
+    for task in tasks:
+        store.create(task)
+        run_task(str(store.root), task.address)
+        assert store.state(task.address) == "done", store.failure(task.address)
+
+
+def test_a_gans_images_are_those_of_its_average_for_labels_in_turn(store: Store) -> None:
+    trained = tiny.gan()
+    whole = tiny.gan_sampling(trained, last_block=7)
+    done(store, trained, whole)
+    images = np.load(store.folder(whole.address) / "samples.npy")
+    assert images.shape == (14, 8, 8, 1)
+    assert images.max() <= 16
+    result = store.result(whole.address)
+    assert result is not None
+    assert (result["classes"], result["weights"]) == (10, "ema 0.9")
+    labels: list[int] = []
+
+    def network(z: Any, asked: Any) -> Any:
+        labels.extend(asked.tolist())
+        return z.new_zeros(len(z), 1, 8, 8)
+
+    for block in range(7):
+        gan_block(whole.config, trained.config, network, block, "cpu")  # type: ignore[arg-type]
+    assert labels == [place % 10 for place in range(14)]
+
+
+def test_an_image_of_the_stream_is_the_same_in_any_shard(store: Store) -> None:
+    trained = tiny.gan()
+    whole = tiny.gan_sampling(trained, last_block=3)
+    part = tiny.gan_sampling(trained, first_block=1, last_block=3)
+    done(store, trained, whole, part)
+    images = [np.load(store.folder(task.address) / "samples.npy") for task in (whole, part)]
+    np.testing.assert_array_equal(images[0][2:], images[1])
+
+
+def test_sampling_a_gan_that_was_stopped_goes_on_from_its_finished_blocks(store: Store) -> None:
+    trained, shard = tiny.gan(), tiny.gan_sampling(tiny.gan(), last_block=3)
+    done(store, trained)
+    store.create(shard)
+    seen: list[int] = []
+    work = work_on(
+        shard,
+        trained,
+        store,
+        progress=lambda done, total: seen.append(done),
+        should_stop=lambda: len(seen) == 2,
+    )
+    with pytest.raises(Interrupted) as caught:
+        RUNNERS["gan_sample"](work)
+    assert caught.value.saved == 4
+    blocks = sorted((store.folder(shard.address) / "blocks").iterdir())
+    marks = [path.stat().st_mtime_ns for path in blocks]
+    result = RUNNERS["gan_sample"](replace(work, should_stop=lambda: False))
+    assert [path.stat().st_mtime_ns for path in blocks] == marks
+    assert result["images"] == 6
+
+
+def test_a_gan_that_is_longer_starts_from_the_shorter_one_in_the_store(store: Store) -> None:
+    short, long = tiny.gan(steps=6), tiny.gan(steps=10)
+    done(store, short)
+    store.create(long)
+    seen: list[int] = []
+    work = work_on(long, short, store, progress=lambda done, total: seen.append(done))
+    result = RUNNERS["gan"](work)
+    assert seen == [7, 8, 9, 10]
+    fresh = Store(store.root.parent / "fresh")
+    done(fresh, long)
+    assert fresh.result(long.address) == result
+
+
+def test_a_gan_is_forecast_from_one_like_it(store: Store) -> None:
+    done(store, tiny.gan(), tiny.gan_sampling(tiny.gan()))
+    known = {task.address: task for task in (tiny.gan(seed=1), tiny.gan(latent=3))}
+    forecast = Forecast(store)
+    tenth = forecast.seconds(tiny.gan(seed=1, steps=10), known.__getitem__)
+    assert tenth is not None
+    assert forecast.seconds(tiny.gan(steps=100), known.__getitem__) == pytest.approx(10 * tenth)
+    assert forecast.seconds(tiny.gan(latent=3), known.__getitem__) is None
+    alike, unlike = (tiny.gan_sampling(task) for task in known.values())
+    assert forecast.seconds(alike, known.__getitem__) is not None
+    assert forecast.seconds(unlike, known.__getitem__) is None
+
+
+# ------------------------------------------------------------------- tables, from tasks that ran
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    folder = tmp_path_factory.mktemp("rivals")
+    options = ["--executor", "inline", "--store", str(folder / "store")]
+    assert run.main([str(written(folder)), *options]) == 0
+    return tables(Store(folder / "store"), "rivals-tiny")
+
+
+def test_every_model_has_its_three_numbers_by_one_recipe_but_for_the_weights(
+    study: Tables,
+) -> None:
+    results = study.results
+    assert results["value"].notna().all()
+    recipes = [json.loads(recipe) for recipe in results["recipe"]]
+    assert {recipe.pop("weights") for recipe in recipes} == {"ema 0.9", "ema 0.5", "as given"}
+    assert len({json.dumps(recipe, sort_keys=True) for recipe in recipes}) == 1
+    rivals = results[results["rival"].notna()]
+    assert set(rivals["steps"]) == {0}
+    assert set(rivals.query("rival == 'GAN'")["training_steps"]) == {3}
+    assert rivals.query("rival == 'real digits'")["training_steps"].isna().all()
+    assert rivals["T"].isna().all()
+
+
+def test_real_images_from_elsewhere_score_as_real_images_do(study: Tables) -> None:
+    fds = study.results.query("metric == 'frechet_distance'").set_index("rival")["value"]
+    assert fds["real digits"] < fds["GAN"].min()
+
+
+def test_a_gans_samples_stand_among_those_by_class(study: Tables) -> None:
+    drawn = study.samples[study.samples["classes"].notna()]
+    assert set(drawn["rival"].fillna("diffusion")) == {"diffusion", "GAN"}
+    table = FIGURES["class_grid"].table(study)
+    assert list(dict.fromkeys(table["arm"]))[-1] == "GAN"
+
+
+def test_what_a_run_prints_names_the_rivals(study: Tables) -> None:
+    from studies.report.summary import summary
+
+    store = Store(study.samples["path"].iloc[0].parents[2])
+    titles, rows = summary(store, "rivals-tiny")
+    assert titles == ["arm", "FD, no chain", "FD at 4"]
+    assert [row[0] for row in rows][-2:] == ["GAN", "real digits"]
+
+
+def test_the_page_shows_the_rivals_beside_the_arms(study: Tables) -> None:
+    from studies.report.page import study_page
+
+    store = Store(study.samples["path"].iloc[0].parents[2])
+    page = study_page(store, study)["index.html"]
+    assert "no chain" in page
+    assert "real digits" in page
+
+
+# --------------------------------------------------------- claims and the figure, on made-up values
+
+ARMS = {"small": 4, "large": 6}
+PAPERS = {
+    "small": {"frechet_distance": 6.92, "precision": 0.77, "recall": 0.72},
+    "large": {"frechet_distance": 2.92, "precision": 0.82, "recall": 0.71},
+    "GAN": {"frechet_distance": 4.06, "precision": 0.86, "recall": 0.59},
+    "elsewhere": {"frechet_distance": 3.0, "precision": 0.5, "recall": 0.65},
+}
+RECIPE = {
+    "extractor": "digits-classifier:ab12cd34",
+    "reference": "digits/train",
+    "reference_images": 1500,
+    "images": 192,
+    "weights": "ema 0.9",
+    "resize": "none",
+    "neighbours": 3,
+}
+
+
+def model_of(row: pd.Series) -> str:
+    if not pd.isna(row["rival"]):
+        return "GAN" if row["rival"] == "GAN" else "elsewhere"
+    return "small" if row["train.network.model_channels"] == 4 else "large"
+
+
+@pytest.fixture
+def made_up(study: Tables) -> Callable[..., Tables]:
+    """The study with three seeds of made-up values, spread by a hundredth of each."""
+
+    def make(
+        values: dict[str, dict[str, float]] = PAPERS,
+        spread: float = 0.01,
+        recipe: dict[str, Any] = RECIPE,
+        seeds: tuple[int, ...] = (0, 1, 2),
+    ) -> Tables:
+        first = study.results.query("seed == 0")
+        first = first.assign(model=[model_of(row) for _, row in first.iterrows()])
+        parts = []
+        for seed in seeds:
+            rows = first if seed == seeds[0] else first.query("model != 'elsewhere'")
+            found = [
+                values[row["model"]][row["metric"]]
+                * (1 + spread * ((seed * 7 + len(row["model"])) % 3 - 1))
+                for _, row in rows.iterrows()
+            ]
+            parts.append(rows.assign(seed=seed, value=found, recipe=json.dumps(recipe)))
+        whole = pd.concat(parts, ignore_index=True).drop(columns="model")
+        return replace(study, results=whole.assign(images=recipe["images"]))
+
+    return make
+
+
+CLAIMS = (
+    "diffusion_covers_more_than_gan",
+    "gan_is_more_precise",
+    "only_large_diffusion_beats_gan",
+)
+METRICS = ("recall", "precision", "frechet_distance")
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_the_papers_numbers_support_what_it_says(
+    claim: str, made_up: Callable[..., Tables]
+) -> None:
+    finding = judge(claim, made_up())
+    assert finding.verdict == "supported"
+    assert len([m for m in finding.measurements if m.decides]) == 2
+    aside = [m for m in finding.measurements if not m.decides]
+    assert all("real digits" in m.what for m in aside)
+    assert {m.interval.n for m in finding.measurements} == {3}
+
+
+@pytest.mark.parametrize(("claim", "metric"), list(zip(CLAIMS, METRICS, strict=True)))
+def test_the_opposite_contradicts_it(
+    claim: str, metric: str, made_up: Callable[..., Tables]
+) -> None:
+    swapped = {**PAPERS, "GAN": {**PAPERS["GAN"], metric: 0.9 if metric == "recall" else 0.3}}
+    finding = judge(claim, made_up(swapped))
+    assert finding.verdict == "contradicted"
+    assert "this study ran the preset tiny" in finding.reason
+
+
+@pytest.mark.parametrize(("claim", "metric"), list(zip(CLAIMS, METRICS, strict=True)))
+def test_a_wide_spread_leaves_it_open(
+    claim: str, metric: str, made_up: Callable[..., Tables]
+) -> None:
+    alike = {model: {**values, metric: 0.7} for model, values in PAPERS.items()}
+    assert judge(claim, made_up(alike, spread=0.3)).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_one_seed_or_another_recipe_decides_nothing(
+    claim: str, made_up: Callable[..., Tables]
+) -> None:
+    assert judge(claim, made_up(seeds=(0,))).verdict == "inconclusive"
+    study = made_up()
+    results = study.results
+    other = json.dumps({**RECIPE, "neighbours": 5})
+    recipes = results["recipe"].where(results["rival"].isna(), other)
+    apart = judge(claim, replace(study, results=results.assign(recipe=recipes)))
+    assert (apart.verdict, apart.measurements) == ("not run", ())
+    assert "and GAN, scored alike" in apart.reason
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_without_a_gan_there_is_nothing_to_judge(
+    claim: str, made_up: Callable[..., Tables]
+) -> None:
+    study = made_up()
+    without: Finding = judge(claim, replace(study, results=study.results.query("rival != 'GAN'")))
+    assert without.verdict == "not run"
+    never = study.results.query("rival != rival").drop(columns="rival")
+    assert judge(claim, replace(study, results=never)).verdict == "not run"
+
+
+def test_which_weights_were_drawn_from_keeps_no_two_models_apart(
+    made_up: Callable[..., Tables],
+) -> None:
+    study = made_up()
+    other = json.dumps({**RECIPE, "weights": "ema 0.5"})
+    results = study.results
+    recipes = results["recipe"].where(results["rival"].isna(), other)
+    finding = judge(CLAIMS[0], replace(study, results=results.assign(recipe=recipes)))
+    assert finding.verdict == "supported"
+
+
+def test_differences_are_those_of_the_values_seed_by_seed(made_up: Callable[..., Tables]) -> None:
+    study = made_up()
+    finding = judge("diffusion_covers_more_than_gan", study)
+    recalls = study.results.query("metric == 'recall'")
+    ours = recalls.query("`train.network.model_channels` == 4").sort_values("seed")["value"]
+    theirs = recalls.query("rival == 'GAN'").sort_values("seed")["value"]
+    differences = ours.to_numpy() - theirs.to_numpy()
+    (found,) = (m for m in finding.measurements if m.decides and "channels = 4" in m.what)
+    half = stats.t.ppf(0.975, 2) * stats.sem(differences)
+    assert found.interval.mean == pytest.approx(differences.mean())
+    assert found.interval.high == pytest.approx(differences.mean() + half)
+
+
+def dots(axes: Axes) -> dict[str, tuple[float, float]]:
+    return {
+        str(bars.get_label()): (float(bars[0].get_xdata()[0]), float(bars[0].get_ydata()[0]))
+        for bars in axes.containers
+    }
+
+
+def test_a_dot_is_the_mean_over_seeds_and_its_bar_the_interval(
+    made_up: Callable[..., Tables],
+) -> None:
+    study = made_up()
+    figure = FIGURES["model_comparison"].draw(FIGURES["model_comparison"].table(study))
+    shares, distances = figure.axes
+    gan = study.results.query("rival == 'GAN'").groupby("metric")["value"]
+    mean, half = gan.mean(), stats.t.ppf(0.975, 2) * gan.sem()
+    assert dots(shares)["GAN"] == pytest.approx((mean["recall"], mean["precision"]))
+    assert dots(distances)["GAN"] == pytest.approx((mean["frechet_distance"], 2))
+    assert len(shares.containers) == len(distances.containers) == 4
+    bars = next(c for c in distances.containers if c.get_label() == "GAN")
+    ends = np.asarray(bars[2][0].get_segments()[0])[:, 0]
+    fd = "frechet_distance"
+    assert ends == pytest.approx([mean[fd] - half[fd], mean[fd] + half[fd]])
+    alone = next(c for c in distances.containers if c.get_label() == "real digits")
+    assert alone[2] == ()  # drawn once: no bar
+
+
+def test_models_of_the_papers_recipe_stand_beside_its_distances_alone(
+    made_up: Callable[..., Tables],
+) -> None:
+    recipe = {
+        **RECIPE,
+        "extractor": "inception-2015-12-05:6726825d",
+        "reference": "imagenet64/train",
+        "images": 50_000,
+        "neighbours": 5,
+    }
+    study = made_up(recipe=recipe)
+    table = FIGURES["model_comparison"].table(study)
+    theirs = table[table["source"] == "Table 4"]
+    assert theirs[["metric", "mean"]].to_numpy().tolist() == [
+        ["frechet_distance", 4.06],
+        ["frechet_distance", 6.92],
+        ["frechet_distance", 2.92],
+    ]
+    said = FIGURES["model_comparison"].caption(table, study)
+    assert "Crosses: the paper's distances; its precision and recall are not drawn" in said
+    figure = FIGURES["model_comparison"].draw(table)
+    assert len(figure.axes[1].containers) == 7
+    assert figure.axes[1].get_xlabel().startswith("FID")
+
+
+def test_digits_stand_alone_and_the_caption_says_why(made_up: Callable[..., Tables]) -> None:
+    study = made_up()
+    table = FIGURES["model_comparison"].table(study)
+    assert set(table["source"]) == {"this study"}
+    said = FIGURES["model_comparison"].caption(table, study)
+    assert "features (digits-classifier here, inception-2015-12-05 in the paper)" in said
+    assert "neighbours (3 here, 5 in the paper)" in said
+    assert "reference images (1,500 here, not stated)" in said
+    assert "bars their 95% t intervals (n = 3). A model without bars has been drawn once." in said
+    alone = made_up(seeds=(0,))
+    once = FIGURES["model_comparison"].caption(FIGURES["model_comparison"].table(alone), alone)
+    assert "There is one draw of each model" in once
+
+
+def test_nothing_measured_draws_nothing(study: Tables) -> None:
+    empty = replace(study, results=study.results.assign(value=np.nan))
+    assert FIGURES["model_comparison"].table(empty).empty
+
+
+def test_table_4_against_a_second_transcription() -> None:
+    """BigGAN-deep 4.06 / .86 / .59; small 6.92 / .77 / .72; large 2.92 / .82 / .71."""
+    found = [(m.name.split()[-1], m.frechet_distance, m.precision, m.recall) for m in TABLE_4]
+    assert found == [
+        ("BigGAN-deep", 4.06, 0.86, 0.59),
+        ("(small)", 6.92, 0.77, 0.72),
+        ("(large)", 2.92, 0.82, 0.71),
+    ]
+    papers = {
+        "extractor": "inception-2015-12-05:x",
+        "reference": "imagenet64/train",
+        "reference_images": 1_281_167,
+        "images": 50_000,
+        "neighbours": 3,
+    }
+    assert reasons_against_table_4(papers, "frechet_distance") == []
+    assert reasons_against_table_4(papers, "recall") == [
+        "neighbours (3 here, 5 in the paper)",
+        "reference images (1,281,167 here, not stated)",
+    ]
+    assert reasons_against_table_4({**papers, "images": 10_000}, "frechet_distance") == [
+        "images (10,000 here, 50,000 in the paper)"
+    ]
+
+
+# ------------------------------------------------------------------------- gan_comparison.yaml
+
+
+def test_the_sweep_compares_two_sizes_with_a_gan_over_three_seeds() -> None:
+    spec = read_sweep(SWEEPS / "gan_comparison.yaml")
+    assert [arm.train.network.model_channels for arm in spec.arms] == [16, 32]
+    assert all(arm.train.network.class_conditional for arm in spec.arms)
+    assert ([rival.kind for rival in spec.rivals], spec.seeds) == (["gan"], (0, 1, 2))
+    assert spec.claims == CLAIMS
+
+
+def test_its_smaller_network_is_the_one_of_the_gallery() -> None:
+    ours, gallery = (
+        read_sweep(SWEEPS / f"{name}.yaml") for name in ("gan_comparison", "sample_gallery")
+    )
+    assert ours.arms[0].train in [arm.train for arm in gallery.arms]
