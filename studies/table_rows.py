@@ -21,10 +21,12 @@ IN_THE_TABLES = ("objective", "schedule", "T", TIMESTEPS)
 
 
 def bounds(tables: Tables) -> pd.DataFrame:
-    """Rows of bits/dim over the whole chain, measured or not, each with its `row` and `order`."""
+    """Rows of bits/dim at the most steps of each network, measured or not.
+
+    Each has the name and the place of its network, `row` and `order`.
+    """
     rows = tables.results[tables.results["metric"] == "bits_per_dim"]
-    rows = rows[rows["steps"] == rows["T"]]
-    return _named(_of_one_size(rows[_is_own_variance(rows)]))
+    return _named(_of_one_size(_at_most_steps(rows[_is_own_variance(rows)])))
 
 
 def distances(tables: Tables) -> pd.DataFrame:
@@ -34,8 +36,12 @@ def distances(tables: Tables) -> pd.DataFrame:
     """
     rows = tables.results[tables.results["metric"] == "frechet_distance"]
     rows = rows[_is_own_variance(rows) & (rows["skip"] == 0) & (rows["stride"] == "even")]
+    return _named(_of_one_size(_at_most_steps(rows)))
+
+
+def _at_most_steps(rows: pd.DataFrame) -> pd.DataFrame:
     most = rows.groupby(network_columns(rows), dropna=False)["steps"].transform("max")
-    return _named(_of_one_size(rows[rows["steps"] == most]))
+    return rows[rows["steps"] == most]
 
 
 def _is_own_variance(rows: pd.DataFrame) -> "pd.Series[bool]":

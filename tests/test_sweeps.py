@@ -45,6 +45,7 @@ evaluate:
 sweeps:
   early_stopping: {train.steps: [2, 3, 4]}
   gradient_noise: {train.steps: [2, 4]}
+  learning_curves: {train.steps: 8}
   model_size: {train.steps: [2, 3, 4]}
   nll_stride: {likelihood.steps: [5, 20, 200]}
   overfitting: {train.steps: [2, 3, 4]}

@@ -53,7 +53,7 @@ def pairs(
     if rows.empty or column not in rows:
         return
     fixed = [name for name in network_columns(rows) if name not in (column, *also)]
-    fixed += SCORED if column == "T" else [*SCORED, "steps"]  # a bound is over all T steps
+    fixed += SCORED if column == "T" else [*SCORED, "steps"]  # T steps of each chain
     for _, alike in named(rows, fixed):
         networks = [alike[alike[column] == value] for value in values]
         for second, first in pairwise(network for network in networks if len(network)):

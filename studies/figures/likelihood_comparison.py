@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.figures import style
-from studies.figures.objective_table import resampling_note
+from studies.figures.objective_table import bound_steps, resampling_note
 from studies.intervals import CONFIDENCE
 from studies.labels import mode
 from studies.paper import TABLE_3, table_3
@@ -27,7 +27,7 @@ THERE = "Table 3"
 def table(tables: Tables) -> pd.DataFrame:
     """Mean, interval and n of each network, and the published numbers, the most bits/dim first."""
     rows = _measured(tables)
-    columns = ["row", "variance", "images", "data"]
+    columns = ["row", "variance", "T", "steps", "images", "data"]
     if rows.empty:
         return pd.DataFrame(columns=[*columns, "mean", "low", "high", "n", "source", "rank"])
     ours = over_seeds(rows, columns).assign(source=HERE)
@@ -89,9 +89,9 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
         filter(
             None,
             [
-                f"The bound in bits/dim over {images} images and all T steps, L_simple read with "
-                "Σ = β (circles), the others with the Σ that they learned (triangles). Points are "
-                f"means over seeds, {bars}.",
+                f"The bound in bits/dim over {images} images and {bound_steps(ours)}, L_simple "
+                "read with Σ = β (circles), the others with the Σ that they learned (triangles). "
+                f"Points are means over seeds, {bars}.",
                 resampling_note(tables),
                 _published_note(table),
             ],

@@ -23,7 +23,7 @@ from studies.tables import Tables, over_seeds, records
 
 TITLE = "Bits/dim and sample quality by schedule, T and objective"
 HERE = "this study"
-COLUMNS = ["row", "metric", "title", "variance", "steps", "images"]
+COLUMNS = ["row", "metric", "title", "variance", "T", "steps", "images"]
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -127,7 +127,7 @@ def _counts(ours: pd.DataFrame) -> str:
     for metric, rows in ours.groupby("metric"):
         images = " or ".join(f"{int(count):,}" for count in sorted(rows["images"].unique()))
         if metric == "bits_per_dim":
-            said.append(f"Bits/dim are over {images} images and all T steps.")
+            said.append(f"Bits/dim are over {images} images and {bound_steps(rows)}.")
         else:
             steps = " or ".join(f"{int(count):,}" for count in sorted(rows["steps"].unique()))
             said.append(
@@ -135,6 +135,14 @@ def _counts(ours: pd.DataFrame) -> str:
                 "log axis."
             )
     return " ".join(said)
+
+
+def bound_steps(rows: pd.DataFrame) -> str:
+    """Over how many steps bounds were taken, in words."""
+    if rows["steps"].eq(rows["T"]).all():
+        return "all T steps"
+    counts = sorted(int(count) for count in rows["steps"].unique())
+    return f"{' or '.join(f'{count:,}' for count in counts)} steps"
 
 
 def _spread(ours: pd.DataFrame) -> str:

@@ -260,6 +260,8 @@ def test_the_caption_says_whether_importance_sampling_ever_began() -> None:
 def test_the_caption_says_over_what_the_numbers_are() -> None:
     said = caption(tables_of(results()))
     assert "Bits/dim are over 16 images and all T steps." in said
+    strided = [row | {"steps": 50} for row in results() if row["metric"] == "bits_per_dim"]
+    assert "Bits/dim are over 16 images and 50 steps." in caption(tables_of(strided))
     assert "Fréchet distances are over 192 samples at 100 sampling steps" in said
     assert "95% t intervals (n = 3)" in said
     assert "One seed only" in caption(tables_of(results(spread=(0.0,))))
