@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import samplers
-from iddpm.checks import check_training
+from iddpm.checks import check_gan, check_training
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Ancestral,
     DiffusionConfig,
+    GanConfig,
     LossSecondMoment,
     SampleConfig,
     TrainConfig,
@@ -22,6 +23,7 @@ from iddpm.config import (
 from iddpm.data import Description
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
+from iddpm.gan import Discriminator, Generator
 from iddpm.schedules import betas
 from iddpm.strides import kept_steps, stride_timesteps
 from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
@@ -92,6 +94,44 @@ def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> torch.
         weight_decay=settings.weight_decay,
         fused=True,
     )
+
+
+def gan_generator(config: GanConfig, description: Description) -> Generator:
+    """A GAN's generator at its start, from torch's global generator.
+
+    Raises:
+        ConfigError: If the data have no labels, or images of a side that does not fit.
+    """
+    return Generator(
+        channels=description.channels,
+        size=description.size,
+        classes=_classes(config, description),
+        latent=config.latent,
+        widths=_widths(config),
+    )
+
+
+def gan_discriminator(config: GanConfig, description: Description) -> Discriminator:
+    """A GAN's discriminator at its start, from torch's global generator.
+
+    Raises:
+        ConfigError: If the data have no labels, or images of a side that does not fit.
+    """
+    return Discriminator(
+        channels=description.channels,
+        classes=_classes(config, description),
+        widths=_widths(config),
+    )
+
+
+def _classes(config: GanConfig, description: Description) -> int:
+    check_gan(config, description)
+    assert description.classes is not None
+    return description.classes
+
+
+def _widths(config: GanConfig) -> tuple[int, ...]:
+    return tuple(multiplier * config.channels for multiplier in config.channel_mult)
 
 
 Sample = Callable[[Tensor, torch.Generator, Conditioning | None], Tensor]

@@ -22,6 +22,8 @@ Variance = Literal["beta", "beta_tilde", "learned", "range"]
 Stride = Literal["even", "constant", "even_plus_first"] | tuple[int, ...]
 Precision = Literal["float32", "tf32", "bf16"]
 Split = Literal["train", "test"]
+Metric = Literal["kid"]
+"""Of samples, beside the three that every score has; see `iddpm.evaluation.metrics`."""
 
 NOT_HASHED = {"hashed": False}
 """Field metadata: it says where something lies, not what it is, and stays out of the address."""
@@ -727,10 +729,12 @@ class FeaturesConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreConfig:
-    """Fréchet distance, precision and recall of one set of features against another."""
+    """Fréchet distance, precision, recall and more of one set of features against another."""
 
     neighbours: int = 3
     """k of Kynkäänniemi et al. (2019); the paper uses 5 on 50,000 images."""
+    metrics: tuple[Metric, ...] = field(default=(), metadata={"legacy": ()})
+    """What else is told."""
 
     def __post_init__(self) -> None:
         _require(self.neighbours >= 1, "score.neighbours", "at least 1", self.neighbours)

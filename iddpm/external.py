@@ -37,6 +37,10 @@ def describe_external(config: ExternalConfig) -> ExternalDescription:
         ConfigError: If there is nothing at the path, or it holds images of another size or type
             than the data's.
     """
+    return _described(config)
+
+
+def _described(config: ExternalConfig) -> ExternalDescription:
     path, expected = Path(config.path), describe(config.data)
     if path.is_dir():
         files = _image_files(path)
@@ -57,14 +61,23 @@ def describe_external(config: ExternalConfig) -> ExternalDescription:
     return ExternalDescription(images=shape[0], digest=_digest([path], root=path.parent))
 
 
-def load_external(config: ExternalConfig) -> UInt8Array:
+def load_external(config: ExternalConfig, digest: str) -> UInt8Array:
     """All images as level indices of the data, shape (N, S, S, C).
 
+    Args:
+        config: Where they lie.
+        digest: What they were when they were described.
+
     Raises:
-        ConfigError: If they cannot be read, or hold a level that the data do not have.
+        ConfigError: If they cannot be read, are others than described, or hold a level that the
+            data do not have.
     """
     path, expected = Path(config.path), describe(config.data)
-    describe_external(config)
+    if _described(config).digest != digest:
+        raise ConfigError(
+            f"external.path: expected the images that lay at {path} when the sweep was planned, "
+            "found others; run the sweep again"
+        )
     images = _of_folder(path, expected) if path.is_dir() else _of_npz(path)
     highest = int(images.max())
     if highest >= expected.levels:

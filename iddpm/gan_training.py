@@ -16,14 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from iddpm import checkpoints
-from iddpm.checks import check_gan
+from iddpm import build, checkpoints
 from iddpm.config import GanConfig, canonical
-from iddpm.data import Description, batch_indices, describe, load, to_unit
+from iddpm.data import batch_indices, describe, load, to_unit
 from iddpm.draws import derived_seed, generator
 from iddpm.ema import MovingAverages
 from iddpm.flat import FlatWeights
-from iddpm.gan import Discriminator, Generator, discriminator_loss, generator_loss
+from iddpm.gan import Generator, discriminator_loss, generator_loss
 from iddpm.interruption import Progress, StopCheck
 from iddpm.ranks import ALONE, Ranks
 from iddpm.training import Diverged, LossCurve, driven
@@ -101,7 +100,7 @@ def load_generator(state_file: Path, config: GanConfig, device: torch.device | s
     """
     state = checkpoints.load(state_file, trajectory(config))
     with torch.device("meta"):  # weights that are replaced need not be drawn
-        network = build_generator(config, describe(config.data))
+        network = build.gan_generator(config, describe(config.data))
     network.load_state_dict(state["weights"]["average"], assign=True)
     return network.to(device).eval().requires_grad_(False)
 
@@ -110,30 +109,6 @@ def trajectory(config: GanConfig) -> dict[str, Any]:
     """What trainings to different lengths share: the config without its steps, and the data."""
     shared = {name: value for name, value in canonical(config).items() if name != "steps"}
     return {**shared, "gan": True, "data_digest": describe(config.data).digest}
-
-
-def build_generator(config: GanConfig, description: Description) -> Generator:
-    """The generator at its start, from torch's global generator."""
-    assert description.classes is not None
-    return Generator(
-        channels=description.channels,
-        size=description.size,
-        classes=description.classes,
-        latent=config.latent,
-        widths=_widths(config),
-    )
-
-
-def build_discriminator(config: GanConfig, description: Description) -> Discriminator:
-    """The discriminator at its start, from torch's global generator."""
-    assert description.classes is not None
-    return Discriminator(
-        channels=description.channels, classes=description.classes, widths=_widths(config)
-    )
-
-
-def _widths(config: GanConfig) -> tuple[int, ...]:
-    return tuple(multiplier * config.channels for multiplier in config.channel_mult)
 
 
 # ------------------------------------------------------------------------------------ the training
@@ -152,13 +127,12 @@ class GanTraining:
 
     def __init__(self, config: GanConfig, device: torch.device | str = "cpu") -> None:
         description = describe(config.data)
-        check_gan(config, description)
         self.config = config
         self.device = torch.device(device)
         self.data = load(config.data, "train")
         torch.manual_seed(derived_seed(config.seed, "weights"))
-        self.generator = build_generator(config, description).to(self.device).train()
-        self.discriminator = build_discriminator(config, description).to(self.device).train()
+        self.generator = build.gan_generator(config, description).to(self.device).train()
+        self.discriminator = build.gan_discriminator(config, description).to(self.device).train()
         self.weights = FlatWeights(self.generator)
         self.average = MovingAverages(self.weights.vector, [config.ema_decay])
         self.opposing = FlatWeights(self.discriminator)

@@ -11,6 +11,7 @@ from iddpm.config import (
     GanConfig,
     GradientNoiseConfig,
     LikelihoodConfig,
+    Metric,
     Precision,
     Sampler,
     Split,
@@ -51,6 +52,8 @@ class SamplesConfig:
     extractor: ExtractorConfig
     reference: Reference = field(default_factory=Reference)
     neighbours: int = 3
+    metrics: tuple[Metric, ...] = ()
+    """What a score tells beside Fréchet distance, precision and recall."""
 
     def __post_init__(self) -> None:
         _check_counts(self)
@@ -67,6 +70,7 @@ class RivalSamples:
     extractor: ExtractorConfig
     reference: Reference = field(default_factory=Reference)
     neighbours: int = 3
+    metrics: tuple[Metric, ...] = ()
 
     def __post_init__(self) -> None:
         _check_counts(self)

@@ -105,6 +105,8 @@ def setting(column: str, value: Any) -> str:
     """One further setting in words: `T = 4000`, `cosine schedule`, `raw weights`."""
     if column == "ema_decay":
         return "raw weights" if pd.isna(value) else f"EMA {value:g}"
+    if pd.isna(value):  # a setting that has no meaning for this arm
+        return f"no {column.rpartition('.')[2].replace('_', ' ')}"
     if column in ("schedule", "stride"):
         return f"{str(value).replace('_', ' ')} {column}"
     if column == "steps":

@@ -23,6 +23,9 @@ FIGURES = (
     "gradient_noise",
     "term_ratio",
     "model_comparison",
+    "skip_prefix",
+    "learning_curves",
+    "likelihood_comparison",
 )
 
 CLAIMS = (
@@ -65,4 +68,10 @@ CLAIMS = (
     "diffusion_covers_more_than_gan",
     "gan_is_more_precise",
     "only_large_diffusion_beats_gan",
+    "linear_spares_a_skipped_fifth",
+    "cosine_suffers_from_any_skip",
+    "hybrid_beats_vlb_in_training",
+    "importance_sampling_steadies_vlb",
+    "importance_sampling_lowers_vlb",
+    "importance_sampling_does_not_help_hybrid",
 )

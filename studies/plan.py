@@ -5,7 +5,7 @@ sweep is held against its data and its schedules, so that nothing starts that ca
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -60,7 +60,7 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train` (but for images from elsewhere), then `likelihood`, `gradient_noise`, or
+    """By role: `train` or, of a rival, `gan` or nothing; then `likelihood`, `gradient_noise`, or
     `samples` (the first shard), `features`, `score`. `latents` need no network, and stand alone."""
     compute: int
     """Multiply-adds of its whole training, as Fig. 10 counts them; 0: not counted for it."""
@@ -215,8 +215,9 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     """
     owners: dict[str, str] = {}
     for cell in plan.cells:
-        if "train" in cell.tasks:
-            owners.setdefault(cell.tasks["train"], _training_label(cell.arm))
+        for role in ("train", "gan"):
+            if role in cell.tasks:
+                owners.setdefault(cell.tasks[role], _training_label(cell.arm))
         for role in ("likelihood", "score", "gradient_noise", "latents"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
@@ -228,6 +229,24 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     counted = [_cost(plan, label, tasks, sizes.get(label)) for label, tasks in rows.items()]
     whole = [plan.tasks[address] for address in owners if address not in done]
     return [*counted, _cost(plan, "total", whole)]
+
+
+def compute_left(
+    cells: Iterable[Cell], tasks: Mapping[str, Task], *, done: Collection[str] = ()
+) -> int:
+    """Multiply-adds, forwards and back, of the training steps that are left to do.
+
+    Args:
+        cells: Of one plan or of several.
+        tasks: By address, all of theirs.
+        done: Addresses of tasks that have a result.
+    """
+    left = 0
+    for address, compute in {c.tasks["train"]: c.compute for c in cells if c.compute}.items():
+        if address not in done:
+            steps = training_steps(tasks[address].config)
+            left += compute * (steps - steps_before(tasks[address], tasks.__getitem__)) // steps
+    return left
 
 
 def arm_label(arm: dict[str, Scalar]) -> str:
@@ -440,7 +459,7 @@ class _Tasks:
             for first in range(0, blocks, samples.shard_blocks)
         ]
         drawn = [self._add("gan_sample", shard, {"network": network}) for shard in shards]
-        return {"train": network, **self._scored(samples, config.data, drawn)}
+        return {"gan": network, **self._scored(samples, config.data, drawn)}
 
     def _add(
         self,
@@ -510,7 +529,7 @@ class _Tasks:
         features = self._add("features", FeaturesConfig(images=config.images), needs)
         score = self._add(
             "score",
-            ScoreConfig(neighbours=config.neighbours),
+            ScoreConfig(neighbours=config.neighbours, metrics=config.metrics),
             {"generated": features, "reference": reference},
         )
         return {"samples": shards[0], "features": features, "score": score}

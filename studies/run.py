@@ -18,7 +18,7 @@ from studies import executors
 from studies.console import counted, fail, watching
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
-from studies.plan import Plan, absent, chained, costs, expand, record
+from studies.plan import Plan, absent, chained, compute_left, costs, expand, record
 from studies.resources import override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError
@@ -266,6 +266,8 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
     for sentence in sorted({text for plan in plans for text in absent(plan)}):
         print(f"Planned as declared; a run is refused until this is there. {sentence}")
     print("A network call is of one image; a training step is of one batch, forwards and back.")
+    compute = compute_left((cell for plan in plans for cell in plan.cells), tasks, done=done)
+    print(f"The training steps take {compute:.2e} multiply-adds, as the paper counts compute.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
     if options.retry:
         again = sum(1 for _ in _to_retry(store, tasks, options))

@@ -45,6 +45,7 @@ from iddpm.evaluation import gradient_noise as noise
 from iddpm.evaluation import likelihood as bound
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
 from iddpm.evaluation.frechet import frechet_distance, moments
+from iddpm.evaluation.metrics import METRICS
 from iddpm.evaluation.precision_recall import precision_recall
 from iddpm.external import load_external
 from iddpm.files import read_json, write_whole
@@ -410,7 +411,7 @@ def _drawn_by(work: Work, role: str) -> str:
 
 
 def score(work: Work) -> dict[str, Any]:
-    """Fréchet distance, precision and recall of drawn images against real ones."""
+    """Fréchet distance, precision, recall and what else was asked for, against real images."""
     config = work.task.config
     assert isinstance(config, ScoreConfig)
     generated, real = (_features(work.parents[role]) for role in ("generated", "reference"))
@@ -421,6 +422,7 @@ def score(work: Work) -> dict[str, Any]:
         "clipped_mass": distance.clipped_mass,
         "precision": shares.precision,
         "recall": shares.recall,
+        **{name: METRICS[name](real, generated) for name in config.metrics},
         "generated": len(generated),
         "reference": len(real),
         "dimensions": generated.shape[1],
@@ -544,7 +546,7 @@ def external(work: Work) -> dict[str, Any]:
     """Images from elsewhere, checked and kept in `samples.npy`: their files may go afterwards."""
     config = work.task.config
     assert isinstance(config, ExternalConfig)
-    images = load_external(config)
+    images = load_external(config, dict(work.task.digests)["images"])
     _save_array(work.folder / SAMPLES, images)
     return {"images": len(images), "sha256": _sha256(images), "weights": "as given"}
 

@@ -30,6 +30,7 @@ from studies.cells import (
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
 from studies.evaluations import SCOPES, Evaluation, Latents
+from studies.feeding import RIVALS, TRAIN, lacking_of_claim, lacking_of_figure
 from studies.names import CLAIMS, FIGURES
 from studies.presets import (
     EVALUATIONS,
@@ -145,17 +146,20 @@ def read_sweep(
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds)
     sets = [_override(key, text) for key, text in overrides]
-    rivals = _rivals(sweep, layers, [*wishes.overrides, *sets])
+    overlaid = [*wishes.overrides, *sets]
+    rivals = _rivals(sweep, layers, overlaid)
+    blocks = _blocks(sweep, layers, overlaid)
+    parts = _parts(blocks, rivals)
     return SweepSpec(
         study=study,
         question=_text(sweep, "question"),
         preset=name,
         description=_text(base, "description"),
         seeds=chosen,
-        arms=_arms(sweep, layers, wishes, sets, len(chosen), {rival.kind for rival in rivals}),
+        arms=_arms(sweep, blocks, layers, wishes, overlaid, len(chosen), rivals),
         rivals=rivals,
-        figures=_known_names(sweep, "figures", FIGURES),
-        claims=_known_names(sweep, "claims", CLAIMS),
+        figures=_names(sweep, "figures", FIGURES, lacking_of_figure, parts),
+        claims=_names(sweep, "claims", CLAIMS, lacking_of_claim, parts),
         resources=_resources([base, sweep]),
         overrides=tuple(overrides),
         sweep_path=str(path),
@@ -206,7 +210,22 @@ def _name(root: Node, key: str) -> str:
     return text
 
 
-def _known_names(root: Node, key: str, known: Sequence[str]) -> tuple[str, ...]:
+def _names(
+    root: Node,
+    key: str,
+    known: Sequence[str],
+    lacking: Callable[[str, Collection[str]], str],
+    parts: Collection[str],
+) -> tuple[str, ...]:
+    """The figures or claims that the sweep asks for.
+
+    Args:
+        root: The sweep.
+        key: Under which they stand.
+        known: Every name there is.
+        lacking: What a sweep lacks for one of them, in words; empty: nothing.
+        parts: What this sweep asks for.
+    """
     node = children(root, "").get(key)
     if node is None:
         return ()
@@ -216,6 +235,10 @@ def _known_names(root: Node, key: str, known: Sequence[str]) -> tuple[str, ...]:
             raise ConfigError(f"{node.place}: {key}: no such name {name!r}; {nearest(name, known)}")
         if name in names[:i]:
             raise fault(node, key, "each name once", found=f"{name!r} twice")
+        if lack := lacking(name, parts):
+            expected = f"a sweep that asks for {lack}, which {name!r} is made from"
+            found = f"one that asks for {', '.join(sorted(parts))}"
+            raise fault(node, key, expected, found=found, hint=f"add it, or leave {name!r} out")
     return names
 
 
@@ -544,22 +567,29 @@ def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:
             raise fault(node, where, "a cell left to run", found="every one excluded")
 
 
+def _parts(blocks: Sequence[_Block], rivals: Sequence[Rival]) -> set[str]:
+    """What the sweep asks for, as `studies.feeding` names it."""
+    asked = {ask.scope for block in blocks for ask in block.asks}
+    trains = any(not block.asks for block in blocks) or asked - {"latents"}
+    return asked | ({TRAIN} if trains else set()) | ({RIVALS} if rivals else set())
+
+
 def _arms(
     sweep: Node,
+    blocks: Sequence[_Block],
     preset: Preset,
     wishes: ForSweep,
-    sets: Sequence[Override],
+    overrides: Sequence[Override],
     seeds: int,
-    rivals: Collection[str],
+    rivals: Sequence[Rival],
 ) -> tuple[ArmSpec, ...]:
-    overrides = [*wishes.overrides, *sets]
-    blocks = _blocks(sweep, preset, overrides)
     count = sum(len(b.cells) * (sum(len(a.cells) for a in b.asks) or 1) for b in blocks) * seeds
     if count > MAX_CELLS:
         raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
     for item in overrides:
         among = blocks if item.block is None else [blocks[item.block]]
-        scopes = {"train", *(ask.scope for block in among for ask in block.asks), *rivals}
+        scopes = {"train", *(ask.scope for block in among for ask in block.asks)}
+        scopes |= {rival.kind for rival in rivals}
         if item.scope not in scopes:
             what = "the sweep" if item.block is None else "the block"
             expected = f"a setting of what {what} does ({', '.join(sorted(scopes))})"

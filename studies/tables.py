@@ -9,11 +9,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import pandas as pd
 
-from iddpm.config import Data, ExternalConfig, GanConfig, LearnedVariance, TrainConfig
+from iddpm.config import Data, ExternalConfig, GanConfig, ScoreConfig, TrainConfig
 from studies.intervals import half_width_per_deviation
 from studies.store import Store
 
@@ -108,7 +108,7 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     """The rows of one cell; without a result they hold no value, and say why."""
     role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
     address = cell["tasks"][role]
-    trained = cell["tasks"].get("train")
+    trained = cell["tasks"].get("train") or cell["tasks"].get("gan")
     result = store.result(address)
     state, reason = ("done", "") if result is not None else _gap(store, address)
     shared = {
@@ -121,7 +121,7 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         "address": address,
     }
     if role == "score":
-        measured = _sample_rows(result)
+        measured = _sample_rows(result, _more_metrics(store, address))
     elif role == "latents":
         measured = iter([_latents_row(result)])
     elif role == "likelihood":
@@ -146,7 +146,8 @@ def _steps(store: Store, address: str) -> int:
 
 def _data(store: Store, cell: Mapping[str, Any]) -> Data:
     """What the images of a cell are like: the data trained on, or held against."""
-    address = cell["tasks"].get("train") or cell["tasks"]["samples"]
+    tasks = cell["tasks"]
+    address = tasks.get("train") or tasks.get("gan") or tasks["samples"]
     return cast(TrainConfig | GanConfig | ExternalConfig, store.task(address).config).data
 
 
@@ -157,8 +158,14 @@ def _arm(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {**arm, "steps": arm.get("steps") or arm["T"]}
 
 
-def _sample_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-    for metric in SAMPLE_METRICS:
+def _more_metrics(store: Store, score: str) -> tuple[str, ...]:
+    return cast(ScoreConfig, store.task(score).config).metrics
+
+
+def _sample_rows(
+    result: Mapping[str, Any] | None, more: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    for metric in (*SAMPLE_METRICS, *more):
         if result is None:
             yield {"metric": metric}
         else:
@@ -415,11 +422,10 @@ def network_columns(table: pd.DataFrame) -> list[str]:
     return [column for column in NETWORK if column in table.columns] + swept
 
 
-def of_own_variance(bounds: pd.DataFrame) -> pd.DataFrame:
-    """The rows of bounds but those that read a network that learned its Σ with another."""
-    learned = bounds["variance"].isin(get_args(LearnedVariance))
-    has_learned = learned.groupby(bounds["address"]).transform("any").astype(bool)
-    return bounds[learned | ~has_learned]
+def is_done(tables: Tables) -> bool:
+    """Whether every cell of the study has its result."""
+    states = tables.results["state"]
+    return len(states) > 0 and bool((states == "done").all())
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,7 @@ TORCH_FREE = (
     "compute",
     "data",
     "draws",
+    "external",
     "files",
     "interruption",
     "parameters",

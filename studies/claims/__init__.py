@@ -15,6 +15,7 @@ from studies.claims import (
     ensemble,
     gradient_noise,
     learned_range,
+    learning_curves,
     objectives,
     rivals,
     sample_count,
@@ -24,9 +25,10 @@ from studies.claims import (
     short_bounds,
     sigma,
     signal_left,
+    skipping,
 )
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
-from studies.tables import Tables
+from studies.tables import Tables, is_done
 
 __all__ = ["CLAIMS", "Claim", "Finding", "Measurement", "judge"]
 
@@ -46,6 +48,8 @@ CLAIMS: dict[str, Claim] = {
     **gradient_noise.CLAIMS,
     **ensemble.CLAIMS,
     **rivals.CLAIMS,
+    **skipping.CLAIMS,
+    **learning_curves.CLAIMS,
 }
 
 
@@ -56,6 +60,8 @@ def judge(name: str, tables: Tables) -> Finding:
     verdict, reason = decide(measured)
     if verdict in ("contradicted", "inconclusive"):
         reason = " ".join(filter(None, (reason, setting_differences(tables))))
+    if verdict == "not run" and is_done(tables):
+        reason += " Every cell of the study is done: it does not ask for this."
     return Finding(
         name=name,
         claim=claim,

@@ -59,7 +59,7 @@ def _overfit(tables: Tables) -> Measured:
     if SPLIT not in bounds or not {"train", "test"} <= set(bounds[SPLIT]):
         return Measured([], ["bits/dim of training and of test images along one training"])
     measurements, missing = [], []
-    columns = arm_columns(bounds, without=("train.steps", SPLIT))
+    columns = arm_columns(bounds, without=("train.steps", SPLIT, "images"))
     for (_, name), arms in labelled(bounds, columns).groupby(["rank", "arm"]):
         found = _after_the_best(str(name), arms)
         measurements += found

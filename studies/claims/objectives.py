@@ -1,92 +1,20 @@
-"""What the paper says of schedule, T and objective: Section 3.4, Tables 1 and 2.
-
-Networks are compared as the rows of those tables, each read with its own Σ (`table_rows`).
-"""
+"""What the paper says of schedule, T and objective: Section 3.4, Tables 1 and 2."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
+from studies.claims.pairs import READ, SCORED, Pair, compared, fewer_bits, pairs
 from studies.claims.rows import mean, named
 from studies.claims.verdicts import Claim, Measured, Measurement
 from studies.intervals import paired_differences, t_interval
 from studies.labels import TIMESTEPS, is_resampled
 from studies.table_rows import bounds, distances
-from studies.tables import Tables, by_seed, network_columns
+from studies.tables import Tables
 
 MARGIN = 0.10
 """Largest share by which a Fréchet distance may be the larger and still count as kept."""
-
-
-SCORED = ["images", "ema_decay"]
-"""What two networks must share beside their recipe to be compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """Two rows of a table that differ in nothing but what a claim is about."""
-
-    first: pd.DataFrame
-    second: pd.DataFrame
-
-    @property
-    def name(self) -> str:
-        return f"{_name(self.first)} minus {_name(self.second)}"
-
-    @property
-    def values(self) -> tuple[dict[int, float], dict[int, float]]:
-        return by_seed(self.first), by_seed(self.second)
-
-
-def _name(network: pd.DataFrame) -> str:
-    return str(network["row"].iloc[0])
-
-
-def _pairs(
-    rows: pd.DataFrame, column: str, values: list[Any], *, also: tuple[str, ...] = ()
-) -> Iterator[_Pair]:
-    """Pairs of each value with the one before it, alike in all but this column and those of `also`.
-
-    Args:
-        rows: As `table_rows` names them.
-        column: In which the two differ.
-        values: In order: the second of a pair comes before its first.
-        also: Columns in which they may differ too.
-    """
-    if rows.empty:
-        return
-    fixed = [name for name in network_columns(rows) if name not in (column, *also)]
-    fixed += SCORED if column == "T" else [*SCORED, "steps"]  # a bound is over all T steps
-    for _, alike in named(rows, fixed):
-        networks = [alike[alike[column] == value] for value in values]
-        for second, first in pairwise(network for network in networks if len(network)):
-            yield _Pair(first, second)
-
-
-def _measured(
-    pairs: list[_Pair], measure: Callable[[_Pair], Measurement | None], nothing: str
-) -> Measured:
-    """The measurements, and the pairs that lack one; `nothing` if the study holds no pair."""
-    found = [(pair, measure(pair)) for pair in pairs]
-    missing = [pair.name for pair, measurement in found if measurement is None]
-    return Measured([m for _, m in found if m], missing if pairs else [nothing])
-
-
-def _fewer_bits(pair: _Pair) -> Measurement | None:
-    first, second = pair.values
-    if not (differences := paired_differences(first, second)):
-        return None
-    return Measurement(
-        what=pair.name,
-        interval=t_interval(list(differences.values())),
-        unit="bits/dim",
-        high=0.0,
-        detail=f"{mean(first):.4g} against {mean(second):.4g} bits/dim",
-    )
 
 
 # ------------------------------------------------------------------------------------- bits/dim
@@ -94,27 +22,27 @@ def _fewer_bits(pair: _Pair) -> Measurement | None:
 
 def _longer_chain(tables: Tables) -> Measured:
     rows = bounds(tables)
-    pairs = list(_pairs(rows, "T", sorted(rows["T"].unique())))
-    return _measured(pairs, _fewer_bits, "one network with two lengths T")
+    found = list(pairs(rows, "T", sorted(rows["T"].unique())))
+    return compared(found, fewer_bits, "one network with two lengths T")
 
 
 def _cosine(tables: Tables) -> Measured:
-    pairs = list(_pairs(bounds(tables), "schedule", ["linear", "cosine"]))
-    return _measured(pairs, _fewer_bits, "one objective and T with both schedules")
+    found = list(pairs(bounds(tables), "schedule", ["linear", "cosine"]))
+    return compared(found, fewer_bits, "one objective and T with both schedules")
 
 
 def _vlb_lowest(tables: Tables) -> Measured:
     """L_vlb as the paper trains it, resampled where the study has it so, against all others."""
     rows = bounds(tables)
-    pairs: list[_Pair] = []
-    for _, alike in named(rows, SCORED):
+    found: list[Pair] = []
+    for _, alike in named(rows, [*SCORED, "training_steps"]):
         networks = [network for _, network in alike.groupby("row", sort=False)]
         vlb = [network for network in networks if _objective(network) == "vlb"]
         if any(map(_is_resampled, vlb)):
             vlb = [network for network in vlb if _is_resampled(network)]
         others = [network for network in networks if _objective(network) != "vlb"]
-        pairs += [_Pair(one, other) for one in vlb for other in others]
-    return _measured(pairs, _fewer_bits, "a network of L_vlb and one of another objective")
+        found += [Pair(one, other) for one in vlb for other in others]
+    return compared(found, fewer_bits, "a network of L_vlb and one of another objective")
 
 
 def _objective(network: pd.DataFrame) -> str:
@@ -129,11 +57,11 @@ def _is_resampled(network: pd.DataFrame) -> bool:
 
 
 def _worse_samples(tables: Tables) -> Measured:
-    pairs = _pairs(distances(tables), "objective", ["hybrid", "vlb"], also=(TIMESTEPS,))
-    return _measured(list(pairs), _log_ratio, "L_vlb and L_hybrid, sampled alike")
+    found = pairs(distances(tables), "objective", ["hybrid", "vlb"], also=(TIMESTEPS,))
+    return compared(list(found), _log_ratio, "L_vlb and L_hybrid, sampled alike")
 
 
-def _log_ratio(pair: _Pair) -> Measurement | None:
+def _log_ratio(pair: Pair) -> Measurement | None:
     first, second = ({s: math.log(fd) for s, fd in values.items()} for values in pair.values)
     if not (differences := paired_differences(first, second)):
         return None
@@ -147,11 +75,11 @@ def _log_ratio(pair: _Pair) -> Measurement | None:
 
 
 def _kept_quality(tables: Tables) -> Measured:
-    pairs = _pairs(distances(tables), "objective", ["simple", "hybrid"])
-    return _measured(list(pairs), _relative, "L_hybrid and L_simple, sampled alike")
+    found = pairs(distances(tables), "objective", ["simple", "hybrid"])
+    return compared(list(found), _relative, "L_hybrid and L_simple, sampled alike")
 
 
-def _relative(pair: _Pair) -> Measurement | None:
+def _relative(pair: Pair) -> Measurement | None:
     first, second = pair.values
     shares = [d / second[seed] for seed, d in paired_differences(first, second).items()]
     if not shares:
@@ -169,29 +97,27 @@ def _against(first: Mapping[int, float], second: Mapping[int, float]) -> str:
     return f"mean FD {mean(first):.3g} against {mean(second):.3g}"
 
 
-_READ = "Each network is read with its own Σ: β for L_simple, the learned one for the others."
-
 CLAIMS: dict[str, Claim] = {
     "longer_chain_lowers_nll": Claim(
         says="More diffusion steps T give fewer bits/dim.",
         source="Section 3, Tables 1 and 2 (ImageNet 64: 3.99 at T = 1000, 3.77 at 4000)",
         method="For networks that differ in T alone: bits/dim at the larger T minus that at the "
-        f"next smaller one, per seed. Supported if every interval lies below zero. {_READ}",
+        f"next smaller one, per seed. Supported if every interval lies below zero. {READ}",
         measure=_longer_chain,
     ),
     "cosine_lowers_nll": Claim(
         says="The cosine schedule gives fewer bits/dim than the linear one.",
         source="Section 3.4, Tables 1 and 2",
         method="For networks that differ in the schedule alone: bits/dim with cosine minus that "
-        f"with linear, per seed. Supported if every interval lies below zero. {_READ}",
+        f"with linear, per seed. Supported if every interval lies below zero. {READ}",
         measure=_cosine,
     ),
     "vlb_gives_lowest_nll": Claim(
         says="Training on L_vlb gives the fewest bits/dim of all.",
         source="Section 3.4, Tables 1 and 2",
         method="Bits/dim of L_vlb minus that of every network of another objective, per seed; of "
-        "several L_vlb networks those with importance sampling, as the paper's was. Supported if "
-        f"every interval lies below zero. {_READ}",
+        "several L_vlb networks those with importance sampling, as the paper's was; all of one "
+        f"length of training. Supported if every interval lies below zero. {READ}",
         measure=_vlb_lowest,
     ),
     "vlb_worsens_samples": Claim(

@@ -66,8 +66,8 @@ def _falls(tables: Tables) -> Measured:
         for name, arms in groups:
             found = trend_of(arms)
             what = f"exponent of {quantity}, {name}"
-            if found is None or not found.exponents:
-                missing.append(f"{what} (fewer than {LEAST_POINTS} points to fit)")
+            if found is None or set(arms.dropna(subset=["value"])["seed"]) > found.exponents.keys():
+                missing.append(f"{what} (a seed has fewer than {LEAST_POINTS} points to fit)")
             else:
                 measurements.append(_exponent(what, found))
     return Measured(measurements, missing)

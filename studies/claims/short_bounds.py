@@ -8,11 +8,11 @@ from typing import get_args
 import pandas as pd
 
 from iddpm.config import LearnedVariance
-from studies.claims.rows import asked, named
+from studies.claims.rows import asked, named, with_own_variance
 from studies.claims.verdicts import Claim, Measured, Measurement, listed
 from studies.intervals import t_interval
 from studies.labels import OBJECTIVES, VARIANCES
-from studies.tables import Tables, arm_columns, of_own_variance
+from studies.tables import Tables, arm_columns
 
 PLUS = "even_plus_first"
 FEW_STEPS_SHARE = 1 / 20
@@ -42,7 +42,7 @@ class _Arm:
 
 
 def _arms(tables: Tables) -> Iterator[_Arm]:
-    rows = of_own_variance(asked(tables, "bits_per_dim"))
+    rows = with_own_variance(asked(tables, "bits_per_dim"))
     for name, arm in named(rows, arm_columns(rows, without=("steps", "stride"))):
         yield _Arm(name, int(arm["T"].iloc[0]), _curves(arm, "even"), _curves(arm, PLUS))
 
@@ -126,7 +126,7 @@ def _repair(arm: _Arm) -> Measurement | None:
 
 
 def _learned_is_best(tables: Tables) -> Measured:
-    rows = of_own_variance(asked(tables, "bits_per_dim"))
+    rows = with_own_variance(asked(tables, "bits_per_dim"))
     rows = rows[(rows["stride"] == PLUS) | (rows["steps"] == rows["T"])]
     measurements, missing = [], []
     met = set()

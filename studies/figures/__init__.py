@@ -14,6 +14,8 @@ from studies.figures import (
     early_stopping,
     gradient_noise,
     latents,
+    learning_curves,
+    likelihood_comparison,
     model_comparison,
     model_size,
     nll_vs_steps,
@@ -23,6 +25,7 @@ from studies.figures import (
     quality_vs_steps,
     sample_count,
     sample_grid,
+    skip_prefix,
     term_ratio,
     vlb_terms,
 )
@@ -60,5 +63,8 @@ FIGURES: dict[str, Drawing] = {
         ("gradient_noise", gradient_noise),
         ("term_ratio", term_ratio),
         ("model_comparison", model_comparison),
+        ("skip_prefix", skip_prefix),
+        ("learning_curves", learning_curves),
+        ("likelihood_comparison", likelihood_comparison),
     )
 }

@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from iddpm.strides import stride_timesteps
+from studies.claims.rows import with_own_variance
 from studies.figures import style
 from studies.figures.vlb_terms import spread
 from studies.labels import labelled, mode
 from studies.paper import SHORT_BOUND_STEPS, SHORT_BOUNDS
-from studies.tables import Tables, arm_columns, of_own_variance, over_seeds
+from studies.tables import Tables, arm_columns, over_seeds
 
 TITLE = "Bits per dimension against evaluation steps"
 STRIDES = {"even": "even stride", "even_plus_first": "even and every t up to T/K"}
@@ -26,7 +27,7 @@ def table(tables: Tables) -> pd.DataFrame:
     """Mean, interval and n in bits/dim for each arm, stride and K, and the network calls."""
     results = tables.results
     bounds = results[(results["metric"] == "bits_per_dim") & results["value"].notna()]
-    bounds = of_own_variance(bounds[bounds["stride"].isin(list(STRIDES))])
+    bounds = with_own_variance(bounds[bounds["stride"].isin(list(STRIDES))])
     bounds = labelled(bounds, arm_columns(bounds, without=("steps", "stride")))
     arms = ["rank", "arm", "objective", "variance", "T", "stride"]
     found = over_seeds(bounds, [*arms, "steps"])

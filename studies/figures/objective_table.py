@@ -151,25 +151,25 @@ def resampling_note(tables: Tables) -> str:
     if TIMESTEPS not in losses:
         return ""
     drawn = losses[[is_resampled(row) for row in records(losses)]]
-    lasts = drawn.groupby(["objective", "T"], sort=False)[["step", "images_seen"]].max()
+    lasts = drawn.groupby(["T", "objective"])[["step", "images_seen"]].max().reset_index()
     return " ".join(
-        _when_resampled(str(objective), int(T), int(steps), int(images))
-        for (objective, T), (steps, images) in zip(lasts.index, lasts.to_numpy(), strict=True)
+        _when_resampled(list(alike["objective"]), *alike.iloc[0][["T", "step", "images_seen"]])
+        for _, alike in lasts.groupby(["T", "step", "images_seen"])
     )
 
 
-def _when_resampled(objective: str, T: int, steps: int, images: int) -> str:
-    plain = objective_name({"objective": objective})
-    resampled = objective_name({"objective": objective, TIMESTEPS: "loss_second_moment"})
+def _when_resampled(objectives: list[str], T: int, steps: int, images: int) -> str:
+    plain = [objective_name({"objective": name}) for name in objectives]
+    names = [f"{name} (resampled)" for name in plain]
     begins = round(warm_up_draws(T) * steps / images)
     wait = (
-        f"{resampled} with T = {T:,} draws t uniformly until each has ten losses, which takes "
-        f"about {begins:,} training steps of {images // steps} images"
+        f"With T = {T:,}, {' and '.join(names)} draws t uniformly until each has ten losses, which "
+        f"takes about {begins:,} training steps of {images // steps} images"
     )
     if share_resampled(T, images):
-        return f"{wait}; it was trained for {steps:,}."
+        return f"{wait}, of {steps:,}."
     return (
-        f"{wait}: more than the {steps:,} that it was trained for, so that here it is {plain} with "
+        f"{wait}: more than the {steps:,} trained here, so that it is {' and '.join(plain)} with "
         "uniform draws and shows nothing of importance sampling."
     )
 

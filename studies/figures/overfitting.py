@@ -15,7 +15,11 @@ SCHEDULE, SPLIT = "schedule", "likelihood.split"
 def table(tables: Tables) -> pd.DataFrame:
     """By quantity, arm and training steps: mean, interval and n over seeds."""
     rows = [along.measured(tables, metric) for metric in METRICS]
-    return along.joined(along.curves(some, hue=SCHEDULE, dash=SPLIT) for some in rows if len(some))
+    return along.joined(
+        along.curves(some, hue=SCHEDULE, dash=SPLIT, without=["images"])
+        for some in rows
+        if len(some)
+    )
 
 
 @style.styled

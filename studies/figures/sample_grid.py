@@ -35,7 +35,8 @@ NAMES = 3.4
 
 def table(tables: Tables) -> pd.DataFrame:
     """One row per drawn image: arm, steps, seed, column, shape, levels and pixels (hexadecimal)."""
-    arms = labelled(tables.samples, arm_columns(tables.samples, without=("steps",)))
+    chains = tables.samples[tables.samples["sampler"].notna()]  # a rival has noise of its own
+    arms = labelled(chains, arm_columns(chains, without=("steps",)))
     drawn = arms[arms["path"].notna()]
     drawn = drawn[drawn["seed"] == drawn["seed"].min()]
     if len(drawn) > MOST_STRIPS:
@@ -96,8 +97,7 @@ def draw(table: pd.DataFrame) -> Figure:
     place, previous = 0.0, None
     for steps, arm, picture in strips:
         if steps != previous:
-            heading = f"{steps:,} steps" if steps else "no chain"
-            axes.text(0, place + HEADING - 0.1, heading, fontweight="bold")
+            axes.text(0, place + HEADING - 0.1, f"{steps:,} steps", fontweight="bold")
             place, previous = place + HEADING, steps
         axes.text(-0.2, place + 0.5, style.in_lines(arm), ha="right", va="center")
         extent = (0, SCALE * picture.shape[1] / picture.shape[0], place + SCALE, place)

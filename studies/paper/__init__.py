@@ -10,6 +10,8 @@ from studies.paper.ablations import table_numbers
 from studies.paper.bound_terms import FIG_2
 from studies.paper.ensemble import APPENDIX_D, appendix_d_numbers
 from studies.paper.gradient_noise import FIG_7, FIG_7_ERROR
+from studies.paper.learning_curves import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
+from studies.paper.likelihoods import TABLE_3, table_3
 from studies.paper.published import (
     ENSEMBLE,
     INCEPTION,
@@ -21,29 +23,36 @@ from studies.paper.published import (
 from studies.paper.sampling_steps import fig_8_numbers
 from studies.paper.scaling import FIG_10_LAWS, fig_10_numbers
 from studies.paper.short_bounds import SHORT_BOUND_STEPS, SHORT_BOUNDS
+from studies.paper.skipped_prefix import fig_4_numbers
 
 __all__ = [
     "APPENDIX_D",
     "ENSEMBLE",
     "FIG_2",
+    "FIG_6_ERROR",
+    "FIG_6_NOISY",
+    "FIG_6_RESAMPLED",
     "FIG_7",
     "FIG_7_ERROR",
     "FIG_10_LAWS",
     "INCEPTION",
     "SHORT_BOUNDS",
     "SHORT_BOUND_STEPS",
+    "TABLE_3",
     "Published",
     "appendix_d_numbers",
+    "fig_4_numbers",
     "fig_8_numbers",
     "fig_10_numbers",
     "numbers",
     "reasons_against",
     "same_cell",
     "settings_of",
+    "table_3",
     "table_numbers",
 ]
 
 
 def numbers() -> tuple[Published, ...]:
     """Every number that a result could stand beside."""
-    return (*table_numbers(), *fig_8_numbers(), *appendix_d_numbers())
+    return (*table_numbers(), *fig_8_numbers(), *appendix_d_numbers(), *fig_4_numbers())

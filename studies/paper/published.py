@@ -1,6 +1,7 @@
 """A published number, and whether it may stand beside one of ours."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,6 +42,8 @@ class Published:
     """Images generated or scored; None: not stated."""
     networks: Literal["one", "an ensemble"] = "one"
     """What takes the steps of the chain."""
+    skip: float = 0.0
+    """Fraction of the reverse process left out."""
 
     def settings(self) -> dict[str, Any]:
         """What a result must share with this number to stand beside it."""
@@ -104,7 +107,9 @@ def _said(value: str | int | None) -> str:
 
 
 def same_cell(published: Published, row: Mapping[str, Any]) -> bool:
-    """True if both are read with the same Σ and sampler over the same number of steps."""
+    """True if both are read with the same Σ and sampler over the same steps."""
     chosen = "sampler" if "ddim" in (published.sampler, row["sampler"]) else "variance"
-    ours = row[chosen], row["steps"]
-    return ours == (getattr(published, chosen), published.steps)
+    skip = row.get("skip")
+    skipped = 0.0 if skip is None or math.isnan(skip) else skip
+    ours = row[chosen], row["steps"], skipped
+    return ours == (getattr(published, chosen), published.steps, published.skip)

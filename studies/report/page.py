@@ -25,12 +25,13 @@ from studies.labels import BETA_TILDE, distance_name, labelled
 from studies.paper import numbers, reasons_against, same_cell, settings_of
 from studies.report.provenance import work_done
 from studies.store import Store
-from studies.tables import Tables, arm_columns, by_seed, records
+from studies.tables import Tables, arm_columns, by_seed, is_done, records
 
 METRICS = {
     "frechet_distance": "Fréchet distance",
     "precision": "Precision",
     "recall": "Recall",
+    "kid": "Kernel distance (KID)",
     "bits_per_dim": "Bits per dimension",
     "decoder_bits_per_dim": "decoder",
     "kl_bits_per_dim": "KL terms",
@@ -42,6 +43,7 @@ METRICS = {
     "gradient_variance": "variance of an image's gradient",
     "alpha_bar_halfway": "ᾱ halfway, the share of the image's variance left at T/2",
 }
+"""Titles of metrics; any other is called by its name."""
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
     '<math><mover accent="true"><mi mathvariant="normal">β</mi>'
@@ -58,11 +60,12 @@ def study_page(store: Store, tables: Tables) -> dict[str, str]:
         record=tables.record,
         findings=[_shown(judge(name, tables)) for name in tables.record["claims"]],
         figures=figures,
-        pivots=[_pivot(tables, metric) for metric in _measured(tables, SAMPLE_PIVOTS)],
+        pivots=[_pivot(tables, metric) for metric in _of_samples(tables)],
         bounds=_bounds(tables),
         trainings=[_pivot(tables, metric) for metric in _measured(tables, WHOLE_PIVOTS)],
         gaps=_gaps(tables),
         cells=_cell_counts(tables),
+        done=is_done(tables),
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
         comparison=_comparison(tables),
@@ -225,9 +228,13 @@ def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
 
 # -------------------------------------------------------------------------------------- tables
 
-SAMPLE_PIVOTS = ("frechet_distance", "precision", "recall")
 WHOLE_PIVOTS = ("training_loss", "v_outside_range", "alpha_bar_halfway", "log_noise_scale")
 """Metrics of a whole chain: their steps are its T."""
+
+
+def _of_samples(tables: Tables) -> list[str]:
+    results = tables.results
+    return list(dict.fromkeys(results[results["evaluation"] == "samples"]["metric"]))
 
 
 def _measured(tables: Tables, metrics: tuple[str, ...]) -> list[str]:
@@ -267,12 +274,17 @@ def _pivot(tables: Tables, metric: str) -> dict[str, Any]:
     return {"title": _metric_title(metric, rows), "metric": metric, "steps": steps, "arms": arms}
 
 
+def metric_title(metric: str) -> str:
+    """What a metric is called on a page."""
+    return METRICS.get(metric, metric.replace("_", " "))
+
+
 def _metric_title(metric: str, rows: pd.DataFrame) -> str:
     recipes = rows["recipe"].dropna()
     if metric != "frechet_distance" or recipes.empty:
-        return METRICS[metric]
+        return metric_title(metric)
     names = sorted({distance_name(json.loads(recipe)) for recipe in recipes})
-    return f"{METRICS[metric]}: {', '.join(names)}"
+    return f"{metric_title(metric)}: {', '.join(names)}"
 
 
 def _bounds(tables: Tables) -> dict[str, Any] | None:
@@ -289,8 +301,15 @@ def _bounds(tables: Tables) -> dict[str, Any] | None:
         entries = [_entry(same[same["metric"] == part], 4) for part in parts]
         twins = prior.merge(same[["address"]].drop_duplicates(), on="address")
         arms.append((arm, [*entries, _entry(twins, 4)]))
-    titles = [METRICS[metric] for metric in (*parts, "prior_bits_per_dim")]
-    return {"titles": titles, "arms": arms}
+    titles = [metric_title(metric) for metric in (*parts, "prior_bits_per_dim")]
+    return {"titles": titles, "arms": arms, "split": _splits(rows)}
+
+
+def _splits(rows: pd.DataFrame) -> str:
+    """Whose bound it is: `test`, `train`, or both; the test images' before anything is known."""
+    recipes = [json.loads(recipe) for recipe in rows["recipe"].dropna().unique()]
+    found = {str(recipe.get("split", "test")).rpartition("/")[2] for recipe in recipes}
+    return " and ".join({"train": "training"}.get(name, name) for name in sorted(found or {"test"}))
 
 
 def _entry(rows: pd.DataFrame, decimals: int) -> _Entry | None:
@@ -381,7 +400,7 @@ def _recipes(tables: Tables) -> list[dict[str, Any]]:
     rows = tables.results.dropna(subset=["recipe"])
     return [
         {
-            "metrics": [METRICS[metric] for metric in dict.fromkeys(same["metric"])],
+            "metrics": [metric_title(metric) for metric in dict.fromkeys(same["metric"])],
             "settings": json.loads(str(recipe)),
         }
         for recipe, same in rows.groupby("recipe", sort=True)

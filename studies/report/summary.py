@@ -42,9 +42,9 @@ def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:
-    """Metric, steps (0: a bound over all T, whatever T is), number of samples, and its title."""
+    """Metric, steps (0: what is over all T, whatever T is), number of samples, and its title."""
     title, steps = TITLES[row["metric"]], int(row["steps"])
-    if row["metric"] == "bits_per_dim":
+    if row["metric"] != "frechet_distance":
         if steps == row["T"]:
             return row["metric"], 0, 0, title
         return row["metric"], steps, 0, f"{title} at {steps}"

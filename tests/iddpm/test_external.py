@@ -22,6 +22,10 @@ def at(path: Path, **changes: Any) -> ExternalConfig:
     return replace(ExternalConfig(path=str(path), name="x", data=PHOTOS), **changes)
 
 
+def load(config: ExternalConfig) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return load_external(config, describe_external(config).digest)
+
+
 def a_folder(path: Path, images: np.ndarray[Any, Any]) -> Path:
     path.mkdir()
     for i, image in enumerate(images):
@@ -34,7 +38,7 @@ def test_an_npz_of_the_official_scripts_is_read_as_it_is(tmp_path: Path) -> None
     np.savez(tmp_path / "samples.npz", images, np.arange(5))  # arr_0 and, as labels, arr_1
     config = at(tmp_path / "samples.npz")
     assert describe_external(config).images == 5
-    np.testing.assert_array_equal(load_external(config), images)
+    np.testing.assert_array_equal(load(config), images)
 
 
 @pytest.mark.parametrize(("data", "shape"), [(PHOTOS, (3, 16, 16, 3)), (Digits(), (3, 8, 8, 1))])
@@ -44,7 +48,7 @@ def test_a_folder_is_read_in_the_order_of_its_names(
     images = drawn(*shape, below=17)
     config = at(a_folder(tmp_path / "samples", images), data=data)
     assert describe_external(config).images == 3
-    np.testing.assert_array_equal(load_external(config), images)
+    np.testing.assert_array_equal(load(config), images)
 
 
 def test_the_digest_is_of_the_content_and_not_of_the_place(tmp_path: Path) -> None:
@@ -58,6 +62,16 @@ def test_the_digest_is_of_the_content_and_not_of_the_place(tmp_path: Path) -> No
     (other / "000.png").rename(other / "002.png")  # another order, so other first images
     describe_external.cache_clear()
     assert describe_external(at(one)).digest != describe_external(at(other)).digest
+
+
+def test_images_that_changed_since_they_were_described_are_refused(tmp_path: Path) -> None:
+    config = at(tmp_path / "samples.npz")
+    np.savez(tmp_path / "samples.npz", drawn(2, 16, 16, 3))
+    digest = describe_external(config).digest
+    np.savez(tmp_path / "samples.npz", drawn(2, 16, 16, 3, seed=1))
+    expected = r"expected the images that lay at .* when the sweep was planned, found others; run"
+    with pytest.raises(ConfigError, match=expected):
+        load_external(config, digest)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +107,7 @@ def test_levels_that_the_data_do_not_have_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "samples.npz", np.full((2, 8, 8, 1), 255, dtype=np.uint8))
     expected = "expected pixels of 17 levels, 0 to 16 as the data have them, found 255 in"
     with pytest.raises(ConfigError, match=rf"^external.path: {expected}"):
-        load_external(at(tmp_path / "samples.npz", data=Digits()))
+        load(at(tmp_path / "samples.npz", data=Digits()))
 
 
 def test_what_is_not_there_or_no_npz_or_cut_short_is_refused(tmp_path: Path) -> None:

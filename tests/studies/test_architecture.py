@@ -10,6 +10,7 @@ import pytest
 from studies.claims import judge
 from studies.figures import FIGURES
 from studies.plan import Plan
+from studies.tables import records
 from tests.witness.made_up_tables import made_up, planned
 
 CLAIM = "architecture_improves_quality"
@@ -103,3 +104,24 @@ def test_the_first_arm_is_the_network_of_other_sweeps(plan: Plan) -> None:
 
     assert len(networks(plan)) == 5 * 3
     assert len(networks(plan) & networks(planned("sigma_ablation"))) >= 3
+
+
+@pytest.mark.parametrize("preset", ["photos", "digits_full"])
+@pytest.mark.parametrize("sweep", ["architecture", "model_size", "overfitting", "early_stopping"])
+def test_the_sweep_runs_under_the_other_presets_at_their_own_lengths(
+    sweep: str, preset: str
+) -> None:
+    plan = planned(sweep, preset=preset)
+    usual = {"photos": 400, "digits_full": 10_000}[preset]
+    lengths = {row["training_steps"] for row in records(made_up(plan, lambda row: 2.0).results)}
+    assert usual in lengths
+    assert len(lengths) == 1 or sweep != "architecture"
+
+    def of_any(row: Mapping[str, Any]) -> float:
+        """Falls with compute in one sweep, is best at the first milestone in the others."""
+        if sweep == "model_size":
+            return float(row["compute"] ** -0.1 * (1 + 0.01 * row["seed"]))
+        return float(3 + math.log(row["training_steps"] / min(lengths)) + 0.01 * row["seed"])
+
+    verdicts = {judge(claim, made_up(plan, of_any)).verdict for claim in plan.spec.claims}
+    assert "not run" not in verdicts

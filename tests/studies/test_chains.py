@@ -13,7 +13,7 @@ from studies.executors.agenda import Agenda, unwatched
 from studies.executors.slurm.layout import Array, arrays
 from studies.forecast import Forecast
 from studies.labels import setting
-from studies.plan import Plan, chained, costs, expand, waves
+from studies.plan import Plan, chained, compute_left, costs, expand, waves
 from studies.resources import Resources
 from studies.spec import read_sweep
 from studies.store import Element, Failure, Store
@@ -105,6 +105,11 @@ def test_a_number_of_training_steps_is_said_in_words() -> None:
     assert setting("train.steps", 1_500_000) == "1,500,000 training steps"
 
 
+def test_a_setting_that_an_arm_has_not_is_said_to_be_none() -> None:
+    assert setting("likelihood.split", None) == "no split"
+    assert setting("train.network.heads", float("nan")) == "no heads"
+
+
 # ------------------------------------------------------------------------------------ what it costs
 
 
@@ -116,6 +121,16 @@ def test_a_continued_training_costs_the_steps_that_are_left(tmp_path: Path) -> N
     assert costs(plan, done=short)[-1].training_steps == 2 * 2 * 30
     by_arm = {cost.arm: cost.training_steps for cost in costs(plan)}
     assert by_arm["hybrid cosine T=8, steps=25, training"] == 2 * 15
+
+
+def test_the_compute_that_is_left_is_that_of_the_steps_that_are_left(tmp_path: Path) -> None:
+    plan = planned(tmp_path, 10, 25, 40)
+    whole = {cell.tasks["train"]: cell.compute for cell in plan.cells}
+    longest = {t.address for t in trainings(plan.tasks) if length(t) == 40}
+    short = {t.address for t in trainings(plan.tasks) if length(t) == 10}
+    assert compute_left(plan.cells, plan.tasks) == sum(whole[address] for address in longest)
+    left = sum(whole[address] * 30 // 40 for address in longest)
+    assert compute_left(plan.cells, plan.tasks, done=short) == left
 
 
 def took(store: Store, seconds: float, task: Task, before: int | None, attempt: int = 1) -> None:

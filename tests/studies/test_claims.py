@@ -350,7 +350,9 @@ def test_few_steps_are_at_most_a_twentieth_of_the_chain(whole: Tables, T: int, f
 def unmeasured(study: Tables, rows: str) -> Tables:
     """The study before these rows had a result."""
     results = study.results.copy()
-    results.loc[results.query(rows).index, ["value", "recipe"]] = np.nan
+    chosen = results.query(rows).index
+    results.loc[chosen, ["value", "recipe"]] = np.nan
+    results.loc[chosen, "state"] = "planned"
     return replace(study, results=results, steps=study.steps.query(f"not ({rows})"))
 
 

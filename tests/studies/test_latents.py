@@ -15,6 +15,7 @@ from studies.figures import FIGURES
 from studies.figures.latents import brightness
 from studies.plan import arm_label, costs, expand
 from studies.report import build
+from studies.report.summary import summary
 from studies.spec import read_sweep
 from studies.store import Store
 from studies.tables import Tables, tables
@@ -174,6 +175,13 @@ def test_its_rows_hold_the_signal_left_halfway(made: tuple[Store, Tables]) -> No
     )
     assert (results["training_steps"] == 0).all()
     assert (results["state"] == "done").all()
+
+
+def test_what_a_run_prints_is_the_signal_left_halfway(made: tuple[Store, Tables]) -> None:
+    columns, rows = summary(made[0], "schedules-tiny")
+    assert columns == ["arm", "ᾱ at T/2"]
+    linear = np.prod(1 - np.linspace(0.001, 0.2, 100)[:50])
+    assert rows == [["cosine schedule", "0.4938"], ["linear schedule", f"{linear:.4g}"]]
 
 
 def test_its_page_says_what_there_is_and_nothing_of_training(

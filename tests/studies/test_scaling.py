@@ -236,3 +236,12 @@ def test_the_papers_laws_are_those_it_prints() -> None:
     fid, nll = FIG_10_LAWS["frechet_distance"], FIG_10_LAWS["bits_per_dim"]
     assert (fid.constant, fid.scale, fid.exponent) == (4.00, 2.500e-25, 0.22)
     assert (nll.constant, nll.scale, nll.exponent) == (3.40, 3.000e-15, 0.17)
+
+
+def test_a_seed_without_enough_points_leaves_the_power_law_unmeasured(plan: Plan) -> None:
+    def value(row: Mapping[str, Any]) -> float:
+        return 1 / falling(row) if row["seed"] == 2 else falling(row)
+
+    finding = judge(LAW, made_up(plan, lambda row: value(row) / (1 + 2 * (row["seed"] != 2))))
+    assert finding.verdict == "not run"
+    assert "a seed has fewer than 3 points to fit" in finding.reason

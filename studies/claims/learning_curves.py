@@ -1,0 +1,192 @@
+"""What the paper says of learning curves and of importance sampling: Section 3.3, Fig. 6."""
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from studies.claims.pairs import Pair, compared, fewer_bits, pairs
+from studies.claims.rows import mean
+from studies.claims.verdicts import Claim, Measured, Measurement
+from studies.intervals import paired_differences, t_interval
+from studies.labels import TIMESTEPS, is_resampled
+from studies.table_rows import bounds
+from studies.tables import Tables, network_columns, records
+
+DRAWS = ["uniform", "loss_second_moment"]
+MARGIN = 0.01
+"""Smallest share of the bits/dim that counts as help: about the smallest difference that the
+paper's tables show as an improvement (3.57 against 3.53 in Table 1)."""
+
+# ------------------------------------------------------------------------------ noise of a curve
+
+
+def _steadier(tables: Tables) -> Measured:
+    found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
+    measurements, missing = [], []
+    for pair in found:
+        resampled, uniform = (_noises(tables, network) for network in (pair.first, pair.second))
+        logs = [math.log(resampled[s] / uniform[s]) for s in sorted(resampled.keys() & uniform)]
+        if not logs:
+            missing.append(_noise_of(pair))
+            continue
+        measurements.append(
+            Measurement(
+                what=_noise_of(pair),
+                interval=t_interval(logs),
+                unit="log ratio",
+                high=0.0,
+                detail=f"standard deviation {mean(resampled):.3g} against {mean(uniform):.3g} "
+                "bits/dim on average",
+            )
+        )
+    return Measured(measurements, missing if found else ["L_vlb with both ways of drawing t"])
+
+
+def _noise_of(pair: Pair) -> str:
+    return f"log of the curve's noise, {pair.name}"
+
+
+def _noises(tables: Tables, network: pd.DataFrame) -> dict[int, float]:
+    """Noise of each seed's curve; a seed whose training is not finished has none."""
+    found: dict[int, float] = {}
+    for seed, curve in _curves(tables, network):
+        noise = noise_of(curve)
+        if noise > 0:  # neither unknown nor that of a curve too short to have any
+            found[seed] = noise
+    return found
+
+
+def _curves(tables: Tables, network: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
+    """The curves of one network by seed."""
+    losses = tables.losses
+    if losses.empty:
+        return
+    settings = next(records(network[[*network_columns(network), "training_steps"]].head(1)))
+    same = (losses[list(settings)] == pd.Series(settings)).all(axis=1)
+    for seed, curve in losses[same].groupby("seed"):
+        if len(second_half(curve)):
+            yield int(str(seed)), curve
+
+
+def noise_of(curve: pd.DataFrame) -> float:
+    """How far a window's value lies from what is expected of it, in the second half of a training.
+
+    The standard deviation of the differences of consecutive windows over √2: a slow trend cancels,
+    independent noise remains.
+    """
+    differences = second_half(curve)["bits_per_dim"].diff()
+    return float(differences.std()) / math.sqrt(2)
+
+
+def second_half(curve: pd.DataFrame) -> pd.DataFrame:
+    """The windows of the second half of a training that have a value, in order."""
+    late = curve[curve["step"].gt(int(curve["step"].max()) / 2)]
+    return late.sort_values("step").dropna(subset=["bits_per_dim"])
+
+
+# --------------------------------------------------------------------------- where trainings end
+
+
+def _drawn_both_ways(tables: Tables) -> list[Pair]:
+    return list(pairs(bounds(tables), TIMESTEPS, DRAWS))
+
+
+def _objective(pair: Pair) -> str:
+    return str(pair.first["objective"].iloc[0])
+
+
+def _lower(tables: Tables) -> Measured:
+    found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
+    decided = compared(found, fewer_bits, "L_vlb with both ways of drawing t")
+    aside = [_curve_difference(tables, pair) for pair in found]
+    return Measured([*decided.measurements, *(m for m in aside if m)], decided.missing)
+
+
+def _curve_difference(tables: Tables, pair: Pair) -> Measurement | None:
+    resampled, uniform = (
+        {seed: _end_of(curve) for seed, curve in _curves(tables, network)}
+        for network in (pair.first, pair.second)
+    )
+    if not (differences := paired_differences(resampled, uniform)):
+        return None
+    return Measurement(
+        what=f"by the curves, {pair.name}",
+        interval=t_interval(list(differences.values())),
+        unit="bits/dim",
+        high=0.0,
+        decides=False,
+        detail=f"{mean(resampled):.3g} against {mean(uniform):.3g} bits/dim while training",
+    )
+
+
+def _end_of(curve: pd.DataFrame) -> float:
+    return float(second_half(curve)["bits_per_dim"].mean())
+
+
+def _no_help(tables: Tables) -> Measured:
+    found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "hybrid"]
+    return compared(found, _share_saved, "L_hybrid with both ways of drawing t")
+
+
+def _share_saved(pair: Pair) -> Measurement | None:
+    resampled, uniform = pair.values
+    shares = [-d / uniform[seed] for seed, d in paired_differences(resampled, uniform).items()]
+    if not shares:
+        return None
+    return Measurement(
+        what=f"share of the bits/dim saved by importance sampling, {pair.name}",
+        interval=t_interval(shares),
+        unit="%",
+        high=MARGIN,
+        detail=f"{mean(resampled):.4g} against {mean(uniform):.4g} bits/dim",
+    )
+
+
+def _hybrid_lower(tables: Tables) -> Measured:
+    rows = bounds(tables)
+    uniform = rows[[not is_resampled(row) for row in records(rows)]] if len(rows) else rows
+    found = list(pairs(uniform, "objective", ["vlb", "hybrid"]))
+    return compared(found, fewer_bits, "L_hybrid and L_vlb with t drawn uniformly")
+
+
+_EXACT = (
+    "The bound of the trained network over every step t, on the images that the study scores (in "
+    "learning_curves those of the training set): what the curves estimate, without their noise."
+)
+
+CLAIMS: dict[str, Claim] = {
+    "hybrid_beats_vlb_in_training": Claim(
+        says="With t drawn uniformly, L_hybrid reaches fewer bits/dim on the training set than "
+        "L_vlb does in the same training time.",
+        source="Section 3.3 and Fig. 6",
+        method="Bits/dim of L_hybrid minus that of L_vlb, per seed, both with t drawn uniformly. "
+        f"Supported if the interval lies below zero. {_EXACT}",
+        measure=_hybrid_lower,
+    ),
+    "importance_sampling_steadies_vlb": Claim(
+        says="Importance sampling of t makes the learning curve of L_vlb considerably less noisy.",
+        source="Section 3.3 and Fig. 6",
+        method="Noise is the standard deviation of the differences of consecutive windows of the "
+        "training's curve over the second half of it, over √2: a slow trend cancels. Natural log "
+        "of the noise with importance sampling over that with uniform draws, per seed. Supported "
+        "if the interval lies below zero.",
+        measure=_steadier,
+    ),
+    "importance_sampling_lowers_vlb": Claim(
+        says="With importance sampling of t, training on L_vlb ends at fewer bits/dim.",
+        source="Section 3.3 and Fig. 6",
+        method="Bits/dim of L_vlb with importance sampling minus that with uniform draws, per "
+        f"seed. Supported if the interval lies below zero. {_EXACT} The difference of the curves' "
+        "own means over the second half of the training is given and decides nothing.",
+        measure=_lower,
+    ),
+    "importance_sampling_does_not_help_hybrid": Claim(
+        says="Importance sampling of t does not help training on L_hybrid.",
+        source="Section 3.3",
+        method="Bits/dim saved by importance sampling as a share of those with uniform draws, per "
+        f"seed. Help means at least {MARGIN:.0%}, fixed beforehand: supported if the interval lies "
+        f"below that, contradicted if it lies above. {_EXACT}",
+        measure=_no_help,
+    ),
+}

@@ -1,0 +1,288 @@
+"""Curves of the bound while training: their table, their figure, and what is claimed of them."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from studies.claims import judge
+from studies.claims.learning_curves import noise_of
+from studies.figures import FIGURES, style
+from studies.figures.learning_curves import POINTS, top_of
+from studies.paper import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
+from studies.spec import read_sweep
+from studies.store import Store
+from studies.tables import Tables, losses_table, records, tables
+from tests.witness.made_up_rows import bound_rows, network, tables_of
+from tests.witness.made_up_store import variant, write_store
+
+SWEEP = Path(__file__).parents[2] / "sweeps" / "learning_curves.yaml"
+RESAMPLED = "loss_second_moment"
+WAYS = [(o, t) for o in ("hybrid", "vlb") for t in ("uniform", RESAMPLED)]
+NAMES = ("L_hybrid", "L_hybrid (resampled)", "L_vlb", "L_vlb (resampled)")
+STEPS = np.arange(4, 801, 4)
+
+BITS = {
+    ("hybrid", "uniform"): 3.60,
+    ("hybrid", RESAMPLED): 3.61,
+    ("vlb", "uniform"): 4.0,
+    ("vlb", RESAMPLED): 3.55,
+}
+NOISE = {way: 0.01 if way == ("vlb", RESAMPLED) else 0.2 for way in WAYS}
+SPREAD = (-0.002, 0.0, 0.002)
+
+
+def curve(way: tuple[str, str], seed: int, noise: float) -> pd.DataFrame:
+    """A curve that falls, with noise that alternates in sign so that its size is known."""
+    wave = noise * np.where(np.arange(len(STEPS)) % 2, 1.0, -1.0)
+    frame = pd.DataFrame({"step": STEPS, "bits_per_dim": 3.5 + 20 / STEPS + wave})
+    trained = network(way[0], T=1000, timesteps=way[1])
+    del trained["ema_decay"]
+    return frame.assign(**trained, seed=seed, images_seen=64 * STEPS)
+
+
+def study(
+    bits: Mapping[tuple[str, str], float] = BITS,
+    noise: Mapping[tuple[str, str], float] = NOISE,
+    *,
+    spread: Sequence[float] = SPREAD,
+) -> Tables:
+    rows: list[dict[str, Any]] = []
+    curves = []
+    for way in bits:
+        trained = network(way[0], T=1000, timesteps=way[1])
+        values = [bits[way] * (1 + s * bits[way]) for s in spread]
+        rows += bound_rows(trained, "range", values, recipe='{"split": "digits/train"}')
+        curves += [curve(way, seed, noise[way] * (1 + 10 * s)) for seed, s in enumerate(spread)]
+    return tables_of(rows, pd.concat(curves, ignore_index=True))
+
+
+def test_the_sweep_trains_both_objectives_with_both_ways_of_drawing_t() -> None:
+    spec = read_sweep(SWEEP)
+    ways = {(arm.train.objective.kind, arm.train.timesteps.kind) for arm in spec.arms}
+    assert ways == set(WAYS)
+    assert len(spec.arms) == 4
+    assert {getattr(arm.evaluation, "split", None) for arm in spec.arms} == {"train"}
+
+
+# ---------------------------------------------------------------------------------------- the table
+
+
+def test_the_bound_while_training_is_t_times_the_mean_term(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", variant())
+    T, batch = variant().T, 128
+    unfinished = None
+    for path in sorted(root.glob("tasks/train-*/result.json")):
+        config = json.loads((path.parent / "task.json").read_text())["config"]
+        result = json.loads(path.read_text())
+        if config["objective"]["kind"] == "hybrid" and config["seed"] == 1:
+            unfinished = path
+        if config["objective"]["kind"] == "hybrid":
+            result["loss_curve"]["vlb"] = [0.02, None]
+        path.write_text(json.dumps(result))
+    assert unfinished is not None
+    unfinished.unlink()
+    table = losses_table(Store(root), variant().study)
+    hybrid = table[table["objective"] == "hybrid"]
+    assert set(zip(hybrid["seed"], hybrid["step"], strict=True)) == {
+        (seed, step) for seed in (0, 2) for step in (100, 200)
+    }
+    assert (hybrid[hybrid["step"] == 100]["bits_per_dim"] == 0.02 * T).all()
+    assert hybrid[hybrid["step"] == 200]["bits_per_dim"].isna().all()
+    assert table[table["objective"] == "simple"]["bits_per_dim"].isna().all()
+    assert (table["images_seen"] == batch * table["step"]).all()
+    assert len(table) == 2 * 3 + 2 * 2  # a network that several cells share has one curve
+
+
+def test_a_study_without_cells_has_no_curves(tmp_path: Path) -> None:
+    made_up = variant(arms=(), steps=(), likelihood=False)
+    found = tables(Store(write_store(tmp_path / "store", made_up)), made_up.study)
+    assert found.losses.empty
+    assert FIGURES["learning_curves"].table(found).empty
+
+
+# --------------------------------------------------------------------------------------- the figure
+
+
+def test_each_curve_is_the_mean_over_seeds_and_windows() -> None:
+    tables = study()
+    table = FIGURES["learning_curves"].table(tables)
+    (axes,) = FIGURES["learning_curves"].draw(table).axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
+    assert [line.get_label() for line in axes.lines] == [style.mathematical(n) for n in NAMES]
+    for line, (objective, timesteps) in zip(axes.lines, WAYS, strict=True):
+        losses = tables.losses
+        own = losses[losses["objective"].eq(objective) & losses["train.timesteps"].eq(timesteps)]
+        expected = own.groupby((own["step"] - 1) // 20)["bits_per_dim"].mean()
+        np.testing.assert_allclose(np.asarray(line.get_ydata()), expected, rtol=1e-12)
+        assert list(np.asarray(line.get_xdata())) == list(range(20, 801, 20))
+        assert len(expected) == POINTS
+
+
+def test_the_bands_are_95_percent_t_intervals() -> None:
+    tables = study()
+    (axes,) = FIGURES["learning_curves"].draw(FIGURES["learning_curves"].table(tables)).axes
+    own = tables.losses.query("objective == 'hybrid' and `train.timesteps` == 'uniform'")
+    values = own.groupby(["seed", (own["step"] - 1) // 20])["bits_per_dim"].mean().unstack(0)
+    high = values.mean(axis=1) + stats.t.ppf(0.975, 2) * stats.sem(values, axis=1)
+    heights = np.asarray(axes.collections[0].get_paths()[0].vertices)[:, 1]
+    assert all(np.isclose(heights, end, rtol=1e-9).any() for end in high)
+
+
+def test_a_window_counts_by_its_images_and_forgets_what_was_not_finite() -> None:
+    frame = curve(("vlb", "uniform"), 0, 0.0).head(83).reset_index(drop=True)
+    frame["bits_per_dim"] = np.arange(83.0)
+    frame.loc[0, "bits_per_dim"] = np.nan
+    frame.loc[82, ["step", "images_seen"]] = [329, 64 * 329]  # the last window has one step
+    table = FIGURES["learning_curves"].table(tables_of([], frame))
+    assert list(table["step"].head(2)) == [12, 24]  # three to a point, to have at most forty
+    assert table["mean"].iloc[0] == pytest.approx(1.5)
+    assert table["mean"].iloc[-1] == pytest.approx((4 * 81 + 1 * 82) / 5)
+    assert len(table) <= POINTS
+
+
+def test_the_axis_leaves_out_where_the_curves_begin_and_the_caption_says_so() -> None:
+    tables = study()
+    table = FIGURES["learning_curves"].table(tables)
+    (axes,) = FIGURES["learning_curves"].draw(table).axes
+    late = table[table["step"] > 400]["mean"]
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] == pytest.approx(2 * late.quantile(0.75))
+    assert top_of(table) == axes.get_ylim()[1]
+    steep = table.assign(mean=table["mean"].where(table["step"] > 20, 99.0))
+    said = FIGURES["learning_curves"].caption(steep, tables)
+    assert f"4 of {len(table)} points lie above the axis." in said
+
+
+def test_the_caption_says_how_it_is_estimated_and_when_importance_sampling_began() -> None:
+    tables = study()
+    said = FIGURES["learning_curves"].caption(FIGURES["learning_curves"].table(tables), tables)
+    assert "weighted by 1 / (T p_t) (Eq. 18; 1 for uniform draws)" in said
+    assert "With T = 1,000, L_hybrid (resampled) and L_vlb (resampled) draws t uniformly" in said
+    assert "about 363 training steps of 64 images, of 800." in said
+    assert "falls smoothly from about 3.93 at step 6,000 to 3.545 at 250,000" in said
+
+
+def test_l_simple_has_no_curve_and_milestones_are_drawn_once() -> None:
+    losses = study().losses
+    simple = losses[losses["objective"] == "vlb"].assign(objective="simple", bits_per_dim=np.nan)
+    half = losses[losses["step"] <= 400].assign(training_steps=400)
+    whole = pd.concat([losses, half, simple], ignore_index=True)
+    whole["train.steps"] = whole["training_steps"]
+    table = FIGURES["learning_curves"].table(tables_of([], whole))
+    assert set(table["arm"]) == set(NAMES)
+    assert (table.groupby("arm")["step"].max() == 800).all()
+    assert FIGURES["learning_curves"].table(tables_of([], simple)).empty
+
+
+def test_fig_6_is_as_digitised() -> None:
+    steps = [6, 50, 100, 150, 200, 250]
+    bits = "3.93 3.64 3.595 3.57 3.555 3.545"
+    assert {1000 * k: float(v) for k, v in zip(steps, bits.split(), strict=True)} == FIG_6_RESAMPLED
+    assert FIG_6_NOISY == {"hybrid": (3.53, 3.85), "vlb": (3.85, 4.2)}
+    assert FIG_6_ERROR == 0.02
+
+
+# --------------------------------------------------------------------------------------- the claims
+
+CLAIMS = (
+    "hybrid_beats_vlb_in_training",
+    "importance_sampling_steadies_vlb",
+    "importance_sampling_lowers_vlb",
+    "importance_sampling_does_not_help_hybrid",
+)
+
+
+def test_noise_is_that_of_a_window_and_no_trend() -> None:
+    generator = np.random.default_rng(0)
+    steps = np.arange(1, 8001)
+    noisy = 0.3 * generator.standard_normal(8000) + 1e-3 * steps
+    found = noise_of(pd.DataFrame({"step": steps, "bits_per_dim": noisy}))
+    assert found == pytest.approx(0.3, rel=0.05)  # four standard errors of 4000 differences
+    first_half = noisy + np.where(steps <= 4000, 9 * (-1.0) ** steps, 0)
+    assert noise_of(pd.DataFrame({"step": steps, "bits_per_dim": first_half})) == found
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_curves_like_the_papers_support_every_claim(claim: str) -> None:
+    assert judge(claim, study()).verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("claim", "bits", "noise"),
+    [
+        ("hybrid_beats_vlb_in_training", {("hybrid", "uniform"): 4.5}, {}),
+        ("importance_sampling_steadies_vlb", {}, {("vlb", RESAMPLED): 0.5}),
+        ("importance_sampling_lowers_vlb", {("vlb", RESAMPLED): 4.3}, {}),
+        ("importance_sampling_does_not_help_hybrid", {("hybrid", RESAMPLED): 3.5}, {}),
+    ],
+)
+def test_numbers_against_it_contradict(claim: str, bits: Any, noise: Any) -> None:
+    finding = judge(claim, study(BITS | bits, NOISE | noise))
+    assert finding.verdict == "contradicted"
+    assert "this study ran the preset digits" in finding.reason
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_seeds_that_disagree_leave_it_open(claim: str) -> None:
+    made_up = study()
+    wild = {0: 1.0, 1: 0.2, 2: 5.0}
+    odd = made_up.results["seed"].map(wild)
+    turned = (made_up.results["train.timesteps"] == RESAMPLED) | (
+        (made_up.results["objective"] == "hybrid") & (claim == CLAIMS[0])
+    )
+    made_up.results["value"] *= odd.where(turned, 1.0)
+    losses = made_up.losses
+    losses["bits_per_dim"] *= (
+        losses["seed"]
+        .map({0: 1.0, 1: 1.0, 2: 200.0})
+        .where(losses["train.timesteps"] == RESAMPLED, 1.0)
+    )
+    assert judge(claim, made_up).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_one_seed_leaves_it_open(claim: str) -> None:
+    assert judge(claim, study(spread=(0.0,))).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_without_the_other_arm_or_without_results_it_is_not_run(claim: str) -> None:
+    only = {way: bits for way, bits in BITS.items() if way == ("hybrid", "uniform")}
+    assert judge(claim, study(only)).verdict == "not run"
+    assert judge(claim, tables_of([])).verdict == "not run"
+    waiting = study()
+    waiting.results["value"] = np.nan
+    waiting.results["recipe"] = None
+    empty = tables_of(records(waiting.results), waiting.losses.head(0))
+    finding = judge(claim, empty)
+    assert finding.verdict == "not run"
+    assert "T = 1,000, cosine, L_" in finding.reason
+
+
+def test_the_noise_is_a_paired_log_ratio() -> None:
+    (measured,) = judge("importance_sampling_steadies_vlb", study()).measurements
+    assert measured.interval.mean == pytest.approx(math.log(0.01 / 0.2), rel=0.01)
+    assert measured.what == (
+        "log of the curve's noise, T = 1,000, cosine, L_vlb (resampled) minus T = 1,000, cosine, "
+        "L_vlb"
+    )
+
+
+def test_the_curves_own_means_are_given_and_decide_nothing() -> None:
+    exact, by_curve = judge("importance_sampling_lowers_vlb", study()).measurements
+    assert (exact.decides, by_curve.decides) == (True, False)
+    assert by_curve.interval.mean == pytest.approx(0, abs=1e-3)
+    assert exact.interval.mean == pytest.approx(-0.45, abs=0.01)
+
+
+def test_help_is_at_least_one_percent() -> None:
+    for bits, verdict in ((3.60 * 0.995, "supported"), (3.60 * 0.985, "contradicted")):
+        made_up = study(BITS | {("hybrid", RESAMPLED): bits}, spread=(0.0, 0.0, 0.0))
+        assert judge("importance_sampling_does_not_help_hybrid", made_up).verdict == verdict

@@ -1,0 +1,174 @@
+"""Table 3: its thirteen models, where they are drawn, and the sweep of T = 1000 against 4000."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from scipy import stats
+
+from studies.claims import judge
+from studies.figures import FIGURES, style
+from studies.paper import TABLE_3, table_3, table_numbers
+from studies.plan import expand
+from studies.spec import read_sweep
+from studies.tables import Tables, records
+from tests.witness.made_up_rows import bound_rows, network, tables_of
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+
+AS_PUBLISHED = """
+Glow                | 3.81 | 3.35
+Flow++              | 3.69 | 3.08
+PixelCNN            | 3.57 | 3.14
+SPN                 | 3.52 | -
+NVAE                | -    | 2.91
+Very Deep VAE       | 3.52 | 2.87
+PixelSNAIL          | 3.52 | 2.85
+Image Transformer   | 3.48 | 2.90
+Sparse Transformer  | 3.44 | 2.80
+Routing Transformer | 3.43 | -
+DDPM                | 3.77 | 3.70
+DDPM (cont flow)    | -    | 2.99
+Improved DDPM       | 3.53 | 2.94
+"""
+
+
+def test_table_3_is_as_published() -> None:
+    lines = [line.split("|") for line in AS_PUBLISHED.strip().splitlines()]
+    columns = {"imagenet64": 1, "cifar10": 2}
+    for data, column in columns.items():
+        expected = {
+            line[0].strip(): float(line[column]) for line in lines if line[column].strip() != "-"
+        }
+        assert table_3(data) == expected
+    assert [model for model, *_ in TABLE_3] == [line[0].strip() for line in lines]
+    assert len(TABLE_3) == 13
+    assert (len(table_3("imagenet64")), len(table_3("cifar10"))) == (11, 11)
+
+
+def test_the_papers_own_rows_are_those_of_its_ablations() -> None:
+    bits = [p for p in table_numbers() if p.metric == "bits_per_dim"]
+    for data in ("imagenet64", "cifar10"):
+        assert table_3(data)["Improved DDPM"] == min(p.value for p in bits if p.data == data)
+    assert table_3("imagenet64")["DDPM"] == next(
+        p.value for p in bits if (p.T, p.schedule, p.objective) == (4000, "linear", "simple")
+    )
+
+
+def test_other_data_have_no_published_numbers() -> None:
+    assert table_3("digits") == table_3("photos") == {}
+
+
+# ---------------------------------------------------------------------------------------- the sweep
+
+
+def test_the_sweep_is_two_rows_of_the_table_with_two_lengths() -> None:
+    spec = read_sweep(SWEEPS / "likelihood_comparison.yaml")
+    found = {
+        (a.train.diffusion.schedule, a.train.objective.kind, a.train.diffusion.steps)
+        for a in spec.arms
+    }
+    assert found == {
+        (schedule, objective, T)
+        for schedule, objective in (("linear", "simple"), ("cosine", "vlb"))
+        for T in (1000, 4000)
+    }
+
+
+def test_every_network_is_one_of_other_sweeps() -> None:
+    names = ("objective_ablation", "learning_curves", "likelihood_comparison")
+    tasks = {name: expand(read_sweep(SWEEPS / f"{name}.yaml")).tasks for name in names}
+    trained = {address for address in tasks[names[2]] if address.startswith("train-")}
+    assert len(trained) == 12
+    assert trained <= tasks[names[0]].keys() | tasks[names[1]].keys()
+
+
+# --------------------------------------------------------------------------------------- the figure
+
+SIMPLE = (3.9, 4.0, 4.1)
+VLB = (3.5, 3.55, 3.6)
+
+
+def study(data: str) -> Tables:
+    recipe = f'{{"split": "{data}/test", "images": 16}}'
+    resampled = network("vlb", timesteps="loss_second_moment")
+    return tables_of(
+        [
+            *bound_rows(network("simple", "linear", 1000), "beta", SIMPLE, recipe=recipe),
+            *bound_rows(resampled, "range", VLB, recipe=recipe),
+            *bound_rows(resampled, "beta", [9.0, 9.0, 9.0], recipe=recipe),
+        ]
+    )
+
+
+def figure_of(tables: Tables) -> Figure:
+    return FIGURES["likelihood_comparison"].draw(FIGURES["likelihood_comparison"].table(tables))
+
+
+def caption(tables: Tables) -> str:
+    drawing = FIGURES["likelihood_comparison"]
+    return drawing.caption(drawing.table(tables), tables)
+
+
+def test_on_digits_only_this_studys_networks_are_drawn() -> None:
+    figure = figure_of(study("digits"))
+    (axes,) = figure.axes
+    points = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    means = [float(np.asarray(point.lines[0].get_xdata())[0]) for point in points]
+    assert means == pytest.approx([np.mean(SIMPLE), np.mean(VLB)])
+    segment = points[1].lines[2][0].get_segments()[0]
+    half = stats.t.ppf(0.975, 2) * stats.sem(VLB)
+    np.testing.assert_allclose(segment[:, 0], [np.mean(VLB) - half, np.mean(VLB) + half])
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == [
+        style.mathematical("T = 1,000, linear, L_simple"),
+        style.mathematical("T = 4,000, cosine, L_vlb (resampled)"),
+    ]
+    assert np.asarray(axes.lines[-1].get_xdata()).size == 0
+    assert "The 13 models of the paper's Table 3 are not drawn" in caption(study("digits"))
+    assert "these of digits" in caption(study("digits"))
+
+
+@pytest.mark.parametrize("data", ["cifar10", "imagenet64"])
+def test_on_its_own_data_every_published_model_stands_at_its_place(data: str) -> None:
+    (axes,) = figure_of(study(data)).axes
+    crosses = axes.lines[-1]
+    bits = list(np.asarray(crosses.get_xdata()))
+    assert bits == sorted(table_3(data).values(), reverse=True)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    places = np.asarray(crosses.get_ydata(), dtype=int)
+    found = {labels[place]: value for place, value in zip(places, bits, strict=True)}
+    assert found == table_3(data)
+    assert len(labels) == 13
+    assert "Crosses: the models of the paper's Table 3 on the same data." in caption(study(data))
+
+
+def test_without_a_bound_there_is_nothing_to_draw() -> None:
+    assert FIGURES["likelihood_comparison"].table(tables_of([])).empty
+    waiting = tables_of(bound_rows(network("hybrid"), "range", [None]))
+    assert FIGURES["likelihood_comparison"].table(waiting).empty
+
+
+def test_the_caption_says_over_what_and_how_many_seeds() -> None:
+    assert "over 16 images and all T steps" in caption(study("digits"))
+    assert "95% t intervals (n = 3)" in caption(study("digits"))
+    alone = tables_of(bound_rows(network("hybrid"), "range", [3.0]))
+    assert "one seed, no bars" in caption(alone)
+
+
+def test_each_pair_of_lengths_is_a_claim_of_its_own() -> None:
+    resampled = network("vlb", T=1000, timesteps="loss_second_moment")
+    both = study("digits")
+    longer = bound_rows(network("simple", "linear", 4000), "beta", [3.7, 3.8, 3.9])
+    shorter = bound_rows(resampled, "range", [3.8, 3.85, 3.9])
+    rows = [*records(both.results), *longer, *shorter]
+    for row in rows:
+        row["recipe"] = '{"split": "digits/test"}'
+    finding = judge("longer_chain_lowers_nll", tables_of(rows))
+    assert finding.verdict == "supported"
+    assert sorted(m.what for m in finding.measurements) == [
+        "T = 4,000, cosine, L_vlb (resampled) minus T = 1,000, cosine, L_vlb (resampled)",
+        "T = 4,000, linear, L_simple minus T = 1,000, linear, L_simple",
+    ]
