@@ -720,10 +720,14 @@ class FeaturesConfig:
     split: Split = "train"
     block_size: int = 256
 
+    keep: int | None = field(default=None, metadata={"legacy": None})
+    """Feature vectors that are kept beside the moments of all images; None: every one."""
+
     def __post_init__(self) -> None:
         _require(
             self.images is None or self.images >= 2, "features.images", "at least 2", self.images
         )
+        _require(self.keep is None or self.keep >= 2, "features.keep", "at least 2", self.keep)
         _require(self.block_size >= 1, "features.block_size", "at least 1", self.block_size)
 
 

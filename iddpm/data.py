@@ -10,7 +10,8 @@ import hashlib
 import importlib.util
 import json
 import zipfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 
 from iddpm.config import ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.draws import numpy_generator
-from iddpm.files import StorageError, write_whole
+from iddpm.files import StorageError, write_whole, written_whole
+from iddpm.interruption import Progress
 
 UInt8Array = NDArray[np.uint8]
 Int64Array = NDArray[np.int64]
@@ -376,6 +378,51 @@ def _broken(path: Path, error: Exception) -> ConfigError:
         f"data.folder.path: expected an image that can be read, found {path} broken "
         f"({error}); replace or remove it"
     )
+
+
+def pack(data: Folder, path: Path, *, progress: Progress = lambda done, total: None) -> None:
+    """Write the images of a folder as an .npz whose arrays can stay on disk, one image at a time.
+
+    Equal folders make equal files.
+
+    Args:
+        data: The folder, and the size that its images are brought to.
+        path: Of the .npz.
+        progress: Told the images done, of how many.
+
+    Raises:
+        ConfigError: As `load`, of the folder.
+        StorageError: If the file cannot be written.
+    """
+    files = {split: _image_files(data, split) for split in SPLITS}
+    channels = _channels([file for paths in files.values() for file in paths])
+    names, mode = _class_names(data), "L" if channels == 1 else "RGB"
+    done, total = 0, sum(map(len, files.values()))
+    with written_whole(path) as raw, zipfile.ZipFile(raw, "w") as archive:
+        for split, paths in files.items():
+            shape = (len(paths), data.size, data.size, channels)
+            with _npy_member(archive, split, shape, np.dtype(np.uint8)) as member:
+                for file in paths:
+                    member.write(_decoded(file, mode, size=data.size).tobytes())
+                    done += 1
+                    progress(done, total)
+            if names:
+                labels = [names.index(_class_name(data, split, file)) for file in paths]
+                dtype = np.dtype(np.int64)
+                with _npy_member(archive, f"{split}_labels", (len(paths),), dtype) as member:
+                    member.write(np.array(labels, dtype=dtype).tobytes())
+
+
+@contextmanager
+def _npy_member(
+    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[IO[bytes]]:
+    """An array in an .npz that is written as it comes: its header stands already."""
+    member = zipfile.ZipInfo(f"{name}.npy")  # of no date: equal arrays make equal bytes
+    described = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    with archive.open(member, "w", force_zip64=True) as file:
+        np.lib.format.write_array_header_1_0(file, described)
+        yield file
 
 
 # ----------------------------------------------------------------------------------------- npz

@@ -8,8 +8,10 @@ import errno
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
@@ -35,11 +37,22 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     Raises:
         StorageError: If the disk is full or read-only, or the folder may not be written.
     """
+    with written_whole(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write piece by piece, which appears under `path` when all is written.
+
+    Raises:
+        StorageError: As `write_whole`.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
     try:
         try:
             with temporary.open("xb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -48,6 +61,8 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
             raise
         _sync_folder(path.parent)
     except OSError as error:
+        if isinstance(error, StorageError):
+            raise
         remedy = REMEDIES.get(error.errno or 0, "look at the folder and run the same command again")
         raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
 

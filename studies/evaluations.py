@@ -26,6 +26,9 @@ class Reference:
     split: Split = "train"
     images: int | None = None
     """None: the whole split."""
+    keep: int | None = None
+    """Precision and recall are against the first so many alone, a distance against all; None: both
+    against all. A set of a million images has too many neighbours to ask each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,12 @@ def _check_counts(config: SamplesConfig | RivalSamples) -> None:
         value = getattr(config, name)
         if value < least:
             raise ConfigError(f"samples.{name}: expected at least {least}, found {value}")
-    counts = (("images", config.images), ("reference.images", config.reference.images))
+    reference = config.reference
+    counts = (
+        ("images", config.images),
+        ("reference.images", reference.images),
+        ("reference.keep", reference.keep),
+    )
     for name, images in counts:
         if images is not None and images <= config.neighbours:
             expected = f"more than the {config.neighbours} neighbours of a score"

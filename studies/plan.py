@@ -347,7 +347,7 @@ def _check_rival(rival: Rival) -> None:
     """The data suit it, and an image set from elsewhere holds as many images as are scored."""
     config = rival.config
     try:
-        description = describe(config.data)
+        description = outline(config.data)
         if isinstance(config, GanConfig):
             check_gan(config, description)
         else:
@@ -422,7 +422,7 @@ class _Tasks:
         self.by_address: dict[str, Task] = {}
         self._trainings: dict[tuple[int, int], str] = {}
         self._partners: dict[tuple[int, Ends], TrainConfig] = {}
-        self._real: dict[tuple[Data, ExtractorConfig, Split, int | None], tuple[str, str]] = {}
+        self._real: dict[tuple[Data, ExtractorConfig, Split, int, int | None], tuple[str, str]] = {}
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
         """Addresses by role of all that answers one cell."""
@@ -536,14 +536,14 @@ class _Tasks:
 
     def _reference(self, config: SamplesConfig | RivalSamples, data: Data) -> tuple[str, str]:
         """The feature network, and the features of the real images."""
-        split, images = config.reference.split, config.reference.images
-        key = data, config.extractor, split, images
+        split, keep = config.reference.split, config.reference.keep
+        images = config.reference.images or _images_of(outline(data), split)
+        keep = None if keep is None or keep >= images else keep
+        key = data, config.extractor, split, images, keep
         if key not in self._real:
             made_for = None if isinstance(config.extractor, Inception) else config.extractor.data
             extractor = self._add("extractor", config.extractor, {}, made_for)
-            real = FeaturesConfig(
-                images=images or _images_of(outline(data), split), data=data, split=split
-            )
+            real = FeaturesConfig(images=images, data=data, split=split, keep=keep)
             features = self._add("features", real, {"extractor": extractor}, data)
             self._real[key] = extractor, features
         return self._real[key]

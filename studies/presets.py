@@ -9,14 +9,25 @@ of one sweep wins over that sweep, and yields to the command line.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from studies.cells import VARYING, Override, Rule, checked, dotted_rule, laid, override, rules
+from studies.cells import (
+    VARYING,
+    Override,
+    Rule,
+    cells,
+    checked,
+    dotted_rule,
+    laid,
+    override,
+    rules,
+)
 from studies.documents import Node, children, fault, nearest, only
 from studies.evaluations import RIVALS, SCOPES
-from studies.reading import refuse_nameless
+from studies.reading import read, refuse_nameless
 
 PRESET_KEYS = ("description", "data", "train", "evaluate", "gan", "when", "sweeps", "resources")
 EVALUATIONS = tuple(scope for scope in SCOPES if scope not in ("train", *RIVALS))
-SEEDS = "seeds"
+OF_SWEEP = ("seeds", "include", "blocks", "exclude")
+"""What may be said of a sweep beside the values of dotted keys."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +46,37 @@ class ForSweep:
     overrides: tuple[Override, ...] = ()
     seeds: Node | None = None
     """None: the sweep's own."""
+    include: Node | None = None
+    """Trainings that stand in for those that the sweep lists one by one."""
+    blocks: Node | None = None
+    """The blocks that are run, counted from 0; None: all of them."""
     rules: tuple[Rule, ...] = ()
     """Cells that are left out."""
+
+    def chosen_blocks(self, count: int) -> list[int]:
+        """Which of so many blocks are run.
+
+        Raises:
+            ConfigError: If the sweep has no such block, or has none.
+        """
+        if self.blocks is None:
+            return list(range(count))
+        chosen: tuple[int, ...] = read(tuple[int, ...], self.blocks, "blocks")
+        if not chosen or not set(chosen) <= set(range(count)):
+            expected = f"some of the sweep's blocks, which are 0 to {count - 1}"
+            none = "no such key for a sweep without blocks"
+            raise fault(self.blocks, "blocks", expected if count else none)
+        return sorted(set(chosen))
+
+    def spoken_on(self, sweep: Node) -> Node:
+        """The sweep with the trainings that it is to include."""
+        if self.include is None:
+            return sweep
+        found = children(sweep, "")
+        if "include" not in found:
+            expected = "a sweep that lists trainings under include, to be replaced"
+            raise fault(self.include, "include", expected, found="one that lists none")
+        return Node({**found, "include": self.include}, sweep.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +238,13 @@ def _sweeps(node: Node | None, studies: Iterable[str]) -> dict[str, ForSweep]:
 
 def _for_sweep(node: Node, path: str) -> ForSweep:
     found = dict(children(node, path))
-    seeds, left_out = found.pop(SEEDS, None), found.pop("exclude", None)
+    seeds, include, blocks, left_out = (found.pop(key, None) for key in OF_SWEEP)
+    if include is not None:
+        cells(Node({"include": include}, node.place), path, "train", [])
     for key, item in found.items():
         if "." not in key:
-            hint = nearest(key, [SEEDS, "exclude", *(f"{scope}." for scope in SCOPES)])
-            expected = "seeds, exclude or a dotted key such as train.steps"
+            hint = nearest(key, [*OF_SWEEP, *(f"{scope}." for scope in SCOPES)])
+            expected = f"{', '.join(OF_SWEEP)} or a dotted key such as train.steps"
             raise fault(item, path, expected, found=repr(key), hint=hint)
     overrides = tuple(override(key, item, within=path) for key, item in found.items())
     for chosen in overrides:
@@ -210,7 +252,7 @@ def _for_sweep(node: Node, path: str) -> ForSweep:
         assert isinstance(values, list)
         for value in values:
             chosen.layer(value)
-    return ForSweep(overrides, seeds, _left_out(left_out, f"{path}.exclude"))
+    return ForSweep(overrides, seeds, include, blocks, _left_out(left_out, f"{path}.exclude"))
 
 
 def _left_out(node: Node | None, path: str) -> tuple[Rule, ...]:

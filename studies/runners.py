@@ -43,8 +43,22 @@ from iddpm.draws import generator
 from iddpm.ensembles import SwitchedNetwork
 from iddpm.evaluation import gradient_noise as noise
 from iddpm.evaluation import likelihood as bound
-from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
-from iddpm.evaluation.frechet import frechet_distance, moments
+from iddpm.evaluation.features import (
+    Extractor,
+    extract,
+    load_extractor,
+    make_extractor,
+    save_extractor,
+)
+from iddpm.evaluation.frechet import BLOCK as MOMENTS_BLOCK
+from iddpm.evaluation.frechet import (
+    Distance,
+    Moments,
+    distance_of_moments,
+    frechet_distance,
+    merged,
+    moments,
+)
 from iddpm.evaluation.metrics import METRICS
 from iddpm.evaluation.precision_recall import precision_recall
 from iddpm.external import load_external
@@ -362,23 +376,42 @@ def features(work: Work) -> dict[str, Any]:
     with _of_a_finished_task(weights):
         read_by = load_extractor(weights, made)
     images, origin = _images(work, config)
-    found = extract(
-        read_by.network.to(work.device),
-        images,
-        levels=read_by.levels,
-        block_size=config.block_size,
-    )
-    summary = moments(found)
+    found, summary = _read(work, read_by, images)
     file = io.BytesIO()
     np.savez(file, features=found, mean=summary.mean, covariance=summary.covariance)
     write_whole(work.folder / FEATURES, file.getvalue())
+    kept = {} if len(found) == len(images) else {"kept": len(found)}
     return {
         "images": len(images),
         "sha256": _sha256(found),
         "extractor": f"{read_by.name}:{read_by.sha256[:8]}",
         "resize": read_by.resize,
+        **kept,
         **origin,
     }
+
+
+def _read(
+    work: Work, extractor: Extractor, images: UInt8Array
+) -> tuple[NDArray[np.float32], Moments]:
+    """The first features that are to be kept, and the moments of all, a part at a time."""
+    config = work.task.config
+    assert isinstance(config, FeaturesConfig)
+    network, keep = extractor.network.to(work.device), config.keep or len(images)
+    found: list[NDArray[np.float32]] = []
+    summary: Moments | None = None
+    for start in range(0, len(images), MOMENTS_BLOCK):
+        part = extract(
+            network,
+            images[start : start + MOMENTS_BLOCK],
+            levels=extractor.levels,
+            block_size=config.block_size,
+        )
+        found.append(part[: max(0, keep - start)])
+        summary = moments(part) if summary is None else merged(summary, moments(part))
+        work.progress(start + len(part), len(images))
+    assert summary is not None
+    return np.concatenate(found), summary
 
 
 def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, str]]:
@@ -415,7 +448,7 @@ def score(work: Work) -> dict[str, Any]:
     config = work.task.config
     assert isinstance(config, ScoreConfig)
     generated, real = (_features(work.parents[role]) for role in ("generated", "reference"))
-    distance = frechet_distance(generated, real)
+    distance = _distance(work, generated, real)
     shares = precision_recall(real, generated, k=config.neighbours)
     return {
         "frechet_distance": distance.value,
@@ -431,6 +464,16 @@ def score(work: Work) -> dict[str, Any]:
     }
 
 
+def _distance(work: Work, generated: NDArray[np.float32], real: NDArray[np.float32]) -> Distance:
+    """Between all that was read, of which the real features may be kept in part only."""
+    folder = work.parents["reference"]
+    images = read_json(folder / "result.json")["images"]
+    if images == len(real):
+        return frechet_distance(generated, real)
+    mean, covariance = (read_array(folder / FEATURES, name) for name in ("mean", "covariance"))
+    return distance_of_moments(moments(generated), Moments(mean, covariance, images))
+
+
 def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
     """All that a score must share with another to be compared with it."""
     drawn, real = (read_json(work.parents[r] / "result.json") for r in ("generated", "reference"))
@@ -443,6 +486,7 @@ def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
         "weights": drawn["weights"],
         "resize": drawn.get("resize", "none"),
         "neighbours": config.neighbours,
+        **({"neighbours_among": real["kept"]} if "kept" in real else {}),
     }
 
 

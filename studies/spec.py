@@ -30,8 +30,14 @@ from studies.cells import (
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
 from studies.evaluations import SCOPES, Evaluation, Latents
-from studies.feeding import RIVALS, TRAIN, lacking_of_claim, lacking_of_figure
-from studies.names import CLAIMS, FIGURES
+from studies.names import (
+    CLAIMS,
+    FIGURES,
+    RIVALS,
+    TRAIN,
+    lacking_of_claim,
+    lacking_of_figure,
+)
 from studies.presets import (
     EVALUATIONS,
     PRESET_KEYS,
@@ -148,7 +154,8 @@ def read_sweep(
     sets = [_override(key, text) for key, text in overrides]
     overlaid = [*wishes.overrides, *sets]
     rivals = _rivals(sweep, layers, overlaid)
-    blocks = _blocks(sweep, layers, overlaid)
+    spoken = wishes.spoken_on(sweep)
+    blocks = _blocks(spoken, layers, wishes, overlaid)
     parts = _parts(blocks, rivals)
     return SweepSpec(
         study=study,
@@ -156,10 +163,10 @@ def read_sweep(
         preset=name,
         description=_text(base, "description"),
         seeds=chosen,
-        arms=_arms(sweep, blocks, layers, wishes, overlaid, len(chosen), rivals),
+        arms=_arms(spoken, blocks, layers, wishes, overlaid, len(chosen), rivals),
         rivals=rivals,
-        figures=_names(sweep, "figures", FIGURES, lacking_of_figure, parts),
-        claims=_names(sweep, "claims", CLAIMS, lacking_of_claim, parts),
+        figures=_names(sweep, "figures", list(FIGURES), lacking_of_figure, parts),
+        claims=_names(sweep, "claims", list(CLAIMS), lacking_of_claim, parts),
         resources=_resources([base, sweep]),
         overrides=tuple(overrides),
         sweep_path=str(path),
@@ -314,13 +321,13 @@ class _Block:
     """Those that hold in this block."""
 
 
-def _blocks(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> list[_Block]:
+def _blocks(
+    sweep: Node, preset: Preset, wishes: ForSweep, overrides: Sequence[Override]
+) -> list[_Block]:
     found = children(sweep, "")
-    count = (
-        len(found["blocks"].value)
-        if "blocks" in found and isinstance(found["blocks"].value, list)
-        else 0
-    )
+    listed = found["blocks"].value if "blocks" in found else []
+    count = len(listed) if isinstance(listed, list) else 0
+    chosen = wishes.chosen_blocks(count)
     for item in overrides:
         if item.block is not None and item.block >= count:
             expected = f"a block of the sweep, which has {count or 'none'}"
@@ -337,7 +344,9 @@ def _blocks(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> list[
     blocks = []
     for i, node in enumerate(items):
         only(node, f"blocks[{i}]", BLOCK_KEYS)
-        blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, strongest(overrides, i)))
+        if i in chosen:
+            held = strongest(overrides, i)
+            blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, held))
     return blocks
 
 
@@ -568,7 +577,7 @@ def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:
 
 
 def _parts(blocks: Sequence[_Block], rivals: Sequence[Rival]) -> set[str]:
-    """What the sweep asks for, as `studies.feeding` names it."""
+    """What the sweep asks for, as `studies.names` has it."""
     asked = {ask.scope for block in blocks for ask in block.asks}
     trains = any(not block.asks for block in blocks) or asked - {"latents"}
     return asked | ({TRAIN} if trains else set()) | ({RIVALS} if rivals else set())
@@ -587,7 +596,7 @@ def _arms(
     if count > MAX_CELLS:
         raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
     for item in overrides:
-        among = blocks if item.block is None else [blocks[item.block]]
+        among = [b for b in blocks if item.block is None or b.path == f"blocks[{item.block}]"]
         scopes = {"train", *(ask.scope for block in among for ask in block.asks)}
         scopes |= {rival.kind for rival in rivals}
         if item.scope not in scopes:

@@ -38,6 +38,7 @@ from iddpm.data import (
     load,
     missing,
     outline,
+    pack,
     photo_crops,
     to_unit,
 )
@@ -502,3 +503,40 @@ def test_a_name_that_is_no_name_is_refused() -> None:
     for kind, make in (("npz", Npz), ("folder", partial(Folder, size=4))):
         with pytest.raises(ConfigError, match=rf"^{kind}\.name: expected small letters, digits"):
             make(path="a", name="a/b")
+
+
+# -------------------------------------------------------------------------------------- packing
+
+
+@pytest.mark.usefixtures("everything_is_large")
+def test_a_packed_folder_is_the_folder_and_stays_on_disk(labelled: Path, tmp_path: Path) -> None:
+    folder, packed = Folder(path=str(labelled), size=4), Npz(path=str(tmp_path / "data.npz"))
+    steps: list[tuple[int, int]] = []
+    pack(folder, Path(packed.path), progress=lambda done, total: steps.append((done, total)))
+    said = describe(folder)
+    assert replace(describe(packed), digest="") == replace(said, digest="")
+    for split in SPLITS:
+        images, expected = load(packed, split), load(folder, split)
+        assert isinstance(images.images, np.memmap)
+        np.testing.assert_array_equal(images.images, expected.images)
+        np.testing.assert_array_equal(images.labels, expected.labels)
+        with np.load(packed.path) as arrays:
+            np.testing.assert_array_equal(arrays[split], expected.images)
+    total = said.train_images + said.test_images
+    assert steps == [(i + 1, total) for i in range(total)]
+
+
+def test_equal_folders_are_packed_into_equal_files(labelled: Path, tmp_path: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        pack(Folder(path=str(labelled), size=4), tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_a_folder_that_cannot_be_packed_leaves_no_file(labelled: Path, tmp_path: Path) -> None:
+    broken = next((labelled / "test").rglob("*.png"))
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ConfigError, match="expected an image that can be read"):
+        pack(Folder(path=str(labelled), size=4), tmp_path / "out" / "data.npz")
+    assert list((tmp_path / "out").iterdir()) == []

@@ -266,6 +266,14 @@ def test_the_rules_of_the_sweep_and_of_the_budget_go_on_to_work(tmp_path: Path) 
     }
 
 
+def test_listed_trainings_are_replaced(tmp_path: Path) -> None:
+    grid = "grid:\n  train.objective: [simple, hybrid]"
+    sweep = SWEEP.replace(grid, "include: [{train.steps: 5}, {train.steps: 6}]")
+    listed = "[{train.steps: 7, train.objective: hybrid}]"
+    words = f"sweeps: {{small: {{include: {listed}, samples.steps: 10}}}}\n"
+    assert sampled(read(tmp_path, words, sweep)) == [(7, "hybrid", 10)]
+
+
 def test_the_words_for_other_sweeps_are_not_heard(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(SWEEP)
     spec = read(tmp_path, "sweeps: {other: {train.steps: 7, seeds: [9]}}\n")
@@ -273,13 +281,20 @@ def test_the_words_for_other_sweeps_are_not_heard(tmp_path: Path) -> None:
 
 
 WRONG_WORDS = {
+    "sweeps: {small: {include: [{train.stepz: 5}]}}\n": (
+        "presets/tiny.yaml:12: sweeps.small.include[0].train.stepz: no such field; did you mean "
+    ),
+    "sweeps: {small: {include: [{train.steps: 5}]}}\n": (
+        "presets/tiny.yaml:12: include: expected a sweep that lists trainings under include, to be "
+        "replaced, found one that lists none"
+    ),
     "sweeps: {smal: {train.steps: 5}}\n": (
         "presets/tiny.yaml:12: sweeps.smal: no such key; did you mean 'small'?"
     ),
     "sweeps: {small: [5]}\n": ("presets/tiny.yaml:12: sweeps.small: expected a mapping, found [5]"),
     "sweeps: {small: {sedes: [1]}}\n": (
-        "presets/tiny.yaml:12: sweeps.small: expected seeds, exclude or a dotted key such as "
-        "train.steps, found 'sedes'; did you mean 'seeds'?"
+        "presets/tiny.yaml:12: sweeps.small: expected seeds, include, blocks, exclude or a "
+        "dotted key such as train.steps, found 'sedes'; did you mean 'seeds'?"
     ),
     "sweeps: {small: {sampels.steps: [1]}}\n": (
         "presets/tiny.yaml:12: sweeps.small: expected a key that begins with train., samples., "
@@ -391,6 +406,24 @@ def test_a_block_on_the_command_line_wins_over_the_preset(tmp_path: Path) -> Non
         (50, "simple", 50),
         (50, "hybrid", 50),
     ]
+
+
+def test_some_blocks_alone_are_run(tmp_path: Path) -> None:
+    words = "sweeps: {small: {blocks: [1], 'blocks[1].train.steps': 60}}\n"
+    assert sampled(read(tmp_path, words, BLOCKS)) == [(60, "hybrid", 10), (60, "hybrid", 20)]
+    assert len(read(tmp_path, "sweeps: {small: {blocks: [2, 0]}}\n", BLOCKS).arms) == 2
+
+
+@pytest.mark.parametrize("chosen", ["[3]", "[]", "[-1]"])
+def test_blocks_that_there_are_not_are_refused(tmp_path: Path, chosen: str) -> None:
+    assert complaint(tmp_path, f"sweeps: {{small: {{blocks: {chosen}}}}}\n", BLOCKS) == (
+        "presets/tiny.yaml:12: blocks: expected some of the sweep's blocks, which are 0 to 2, "
+        f"found {chosen}"
+    )
+    assert complaint(tmp_path, f"sweeps: {{small: {{blocks: {chosen}}}}}\n") == (
+        "presets/tiny.yaml:12: blocks: expected no such key for a sweep without blocks, "
+        f"found {chosen}"
+    )
 
 
 WRONG_BLOCKS = {

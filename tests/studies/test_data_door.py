@@ -1,0 +1,62 @@
+"""The door that packs image files says what it made, or in one sentence why it made nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studies import data
+
+
+def folder(root: Path) -> Path:
+    draws = np.random.default_rng(0)
+    for split, count in (("train", 3), ("test", 2)):
+        (root / split).mkdir(parents=True)
+        for i in range(count):
+            pixels = draws.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / split / f"{i}.png")
+    return root
+
+
+def test_a_folder_is_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "x.npz"
+    assert data.main([str(folder(tmp_path / "x")), str(file), "--size", "4"]) == 0
+    said = capsys.readouterr().out
+    assert said == f"{file}: 3 training and 2 test images of 4x4x3, no labels\n"
+
+
+def test_progress_is_told_now_and_then(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "SAID_EVERY", 2)
+    assert data.main([str(folder(tmp_path / "x")), str(tmp_path / "x.npz"), "--size", "4"]) == 0
+    assert "2 of 5 images\n4 of 5 images\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "size", "message"),
+    [
+        ("no", "x.npz", "4", "expected a folder "),
+        (
+            "x",
+            "no/x.npz",
+            "4",
+            "x.npz: cannot write: No such file or directory; look at",
+        ),
+        ("x", "x.npz", "0", "folder.size: expected at least 1 pixel, found 0"),
+    ],
+)
+def test_what_cannot_be_packed_says_why(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    target: str,
+    size: str,
+    message: str,
+) -> None:
+    folder(tmp_path / "x")
+    assert data.main([str(tmp_path / source), str(tmp_path / target), "--size", size]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1

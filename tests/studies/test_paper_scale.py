@@ -1,0 +1,377 @@
+"""The presets at the paper's scale plan the cells of the paper's own tables and figures.
+
+Transcribed once more from the paper (arXiv:2102.09672), its appendices and the official flags.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from iddpm.config import (
+    Ancestral,
+    ConfigError,
+    Ddim,
+    Hybrid,
+    Inception,
+    LikelihoodConfig,
+    LossSecondMoment,
+    TrainConfig,
+    Uniform,
+)
+from iddpm.data import outline
+from iddpm.parameters import training_parameters
+from studies import run
+from studies.evaluations import SamplesConfig
+from studies.plan import Plan, expand
+from studies.spec import ArmSpec, read_sweep
+
+ROOT = Path(__file__).parents[2]
+PRESETS = ("cifar10", "imagenet64", "imagenet64_cond", "lsun256")
+
+
+@cache
+def planned(sweep: str, preset: str) -> Plan:
+    return expand(read_sweep(ROOT / f"sweeps/{sweep}.yaml", preset=preset), outlined=True)
+
+
+def arms(sweep: str, preset: str) -> tuple[ArmSpec, ...]:
+    return planned(sweep, preset).spec.arms
+
+
+def parameters(train: TrainConfig) -> int:
+    return training_parameters(train, outline(train.data))
+
+
+def mode(samples: SamplesConfig) -> str:
+    sampler = samples.sampler
+    return sampler.variance if isinstance(sampler, Ancestral) else "ddim"
+
+
+def drawn(arm: ArmSpec) -> SamplesConfig | None:
+    return arm.evaluation if isinstance(arm.evaluation, SamplesConfig) else None
+
+
+# ---------------------------------------------------------------------------------- the data
+
+ABSENT = {
+    "cifar10": ("cifar10.npz", "train (50000, 32, 32, 3) and test (10000, 32, 32, 3)", 10),
+    "imagenet64": ("imagenet64.npz", "train (1281149, 64, 64, 3) and test (49999, 64, 64, 3)", 0),
+    "imagenet64_cond": (
+        "imagenet64_labelled.npz",
+        "train (1281167, 64, 64, 3) and test (50000, 64, 64, 3)",
+        1000,
+    ),
+    "lsun256": ("lsun256.npz", "train (3033042, 256, 256, 3) and test (300, 256, 256, 3)", 0),
+}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_without_its_data_says_what_to_put_where(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, arrays, classes = ABSENT[preset]
+    monkeypatch.chdir(tmp_path)
+    sweep = str(ROOT / "sweeps/sampling_stride.yaml")
+    assert run.main([sweep, "--preset", preset]) == 2
+    said = capsys.readouterr().err
+    labels = f", train_labels and test_labels of integers below {classes}" if classes else ""
+    assert said.count("\n") == 1
+    assert re.search(rf"presets/{preset}.yaml:\d+: train.data.path: ", said)
+    assert (
+        f"expected an .npz file, found no file at data/{file}; put there the arrays {arrays} of "
+        f"uint8{labels}. Source: "
+    ) in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_without_its_data_can_be_looked_at(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sweep = str(ROOT / "sweeps/sampling_stride.yaml")
+    assert run.main([sweep, "--preset", preset, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert f"found no file at data/{ABSENT[preset][0]}; put there" in said
+    assert "found no file at data/pt_inception-2015-12-05-6726825d.pth; get https://" in said
+    trained = {arm.train: parameters(arm.train) for arm in arms("sampling_stride", preset)}
+    for count in trained.values():
+        assert f"{count:,}" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_are_missing_are_told_with_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = ROOT / "sweeps/sampling_stride.yaml"
+    spec = read_sweep(path, preset="cifar10", overrides=[("train.data", "photos")])
+    with pytest.raises(ConfigError, match=r"samples.*path: expected the weights of Inception-V3"):
+        expand(spec)
+
+
+def test_inception_reads_colour_images_alone() -> None:
+    path = ROOT / "sweeps/sampling_stride.yaml"
+    spec = read_sweep(path, preset="digits", overrides=[("samples.extractor", "inception")])
+    with pytest.raises(ConfigError, match="3 channels and 256 levels for 'inception', found 1"):
+        expand(spec, outlined=True)
+
+
+# ---------------------------------------------------------------------------------- the networks
+
+COUNTED = {
+    ("cifar10", "simple"): 52_542_979,
+    ("cifar10", "hybrid"): 52_546_438,
+    ("imagenet64", "hybrid"): 121_063_942,
+    ("lsun256", "hybrid"): 113_676_678,
+    ("imagenet64_cond", "hybrid"): 273_049_350,
+}
+
+
+@pytest.mark.parametrize(("preset", "objective"), COUNTED)
+def test_networks_have_the_official_number_of_parameters(preset: str, objective: str) -> None:
+    found = {
+        parameters(arm.train)
+        for arm in arms("sampling_stride", preset)
+        if arm.train.objective.kind == objective
+    }
+    assert found == {COUNTED[preset, objective]}
+
+
+def test_the_small_network_with_labels_has_the_official_number_of_parameters() -> None:
+    path = ROOT / "sweeps/sampling_stride.yaml"
+    overrides = [("train.network.model_channels", "128")]
+    spec = read_sweep(path, preset="imagenet64_cond", overrides=overrides)
+    small = {arm.train for arm in spec.arms if arm.train.objective.kind == "hybrid"}
+    assert {parameters(train) for train in small} == {121_575_942}
+
+
+SETTINGS = {
+    "cifar10": ((1, 2, 2, 2), 3, (16, 8), 4, True, True, 128, 1e-4),
+    "imagenet64": ((1, 2, 3, 4), 3, (16, 8), 4, True, True, 128, 1e-4),
+    "imagenet64_cond": ((1, 2, 3, 4), 3, (16, 8), 4, True, False, 2048, 3e-4),
+    "lsun256": ((1, 1, 2, 2, 4, 4), 2, (16,), 1, False, False, 128, 1e-4),
+}
+"""Multipliers, blocks, attention, heads, scale-shift, rescaled steps, batch, learning rate."""
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_settings_are_the_papers(preset: str) -> None:
+    spec = read_sweep(
+        ROOT / "sweeps/noise_schedules.yaml", preset=preset, overrides=[("train.precision", "tf32")]
+    )
+    train = spec.arms[0].train
+    network = train.network
+    assert (
+        network.channel_mult,
+        network.res_blocks,
+        network.attention_resolutions,
+        network.heads,
+        network.scale_shift,
+        network.rescale_timesteps,
+        train.batch_size,
+        train.optimizer.learning_rate,
+    ) == SETTINGS[preset]
+    assert (network.groups, network.model_channels) == (32, 192 if "cond" in preset else 128)
+    assert (train.diffusion.steps, train.ema_decays) == (
+        1000 if preset == "lsun256" else 4000,
+        (0.9999,),
+    )
+    assert network.class_conditional == (preset == "imagenet64_cond")
+    assert (train.optimizer.betas, train.optimizer.weight_decay) == ((0.9, 0.999), 0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_scores_have_the_papers_recipe(preset: str) -> None:
+    scored = [s for arm in arms("sampling_stride", preset) if (s := drawn(arm))]
+    assert {s.images for s in scored} == {10_000 if preset == "imagenet64" else 50_000}
+    assert {s.reference.images for s in scored} == {50_000 if preset == "lsun256" else None}
+    assert {(s.reference.split, s.neighbours, s.clip, s.ema_decay) for s in scored} == {
+        ("train", 5, True, 0.9999)
+    }
+    assert all(isinstance(s.extractor, Inception) for s in scored)
+    assert {arm.train.data.name for arm in arms("sampling_stride", preset)} == {  # type: ignore[union-attr]
+        ABSENT[preset][0].removesuffix(".npz")
+    }
+
+
+# ------------------------------------------------------------------------------ tables and figures
+
+K = 1000
+TABLES = {
+    "imagenet64": {  # Table 1
+        (200 * K, 1000, "linear", "simple"),
+        (200 * K, 4000, "linear", "simple"),
+        (200 * K, 4000, "linear", "hybrid"),
+        (200 * K, 4000, "cosine", "simple"),
+        (200 * K, 4000, "cosine", "hybrid"),
+        (200 * K, 4000, "cosine", "vlb"),
+        (1500 * K, 4000, "cosine", "hybrid"),
+        (1500 * K, 4000, "cosine", "vlb"),
+    },
+    "cifar10": {  # Table 2
+        (500 * K, 1000, "linear", "simple"),
+        (500 * K, 4000, "linear", "simple"),
+        (500 * K, 4000, "linear", "hybrid"),
+        (500 * K, 4000, "cosine", "simple"),
+        (500 * K, 4000, "cosine", "hybrid"),
+        (500 * K, 4000, "cosine", "vlb"),
+    },
+}
+DROPOUT = {"cifar10": {"linear": 0.1, "cosine": 0.3}, "imagenet64": {"linear": 0.0, "cosine": 0.0}}
+
+
+@pytest.mark.parametrize("preset", TABLES)
+def test_the_objective_ablation_has_the_rows_of_the_papers_table(preset: str) -> None:
+    def row(train: TrainConfig) -> tuple[int, int, str, str]:
+        return (
+            train.steps,
+            train.diffusion.steps,
+            train.diffusion.schedule,
+            train.objective.kind,
+        )
+
+    found = arms("objective_ablation", preset)
+    images = {"cifar10": 50 * K, "imagenet64": 10 * K}[preset]
+    bounds = [a for a in found if isinstance(a.evaluation, LikelihoodConfig)]
+    scores = [a for a in found if (s := drawn(a)) and s.images == images]
+    assert len(bounds) == len(scores) == len(TABLES[preset])
+    for chosen in (bounds, scores):
+        assert {row(arm.train) for arm in chosen} == TABLES[preset]
+    for arm in found:
+        train = arm.train
+        assert train.network.dropout == DROPOUT[preset][train.diffusion.schedule]
+        resampled = train.objective.kind == "vlb"
+        assert isinstance(train.timesteps, LossSecondMoment if resampled else Uniform)
+        if samples := drawn(arm):
+            assert samples.steps in (None, train.diffusion.steps)
+            assert mode(samples) == ("beta" if train.objective.kind == "simple" else "range")
+    assert {arm.evaluation.images for arm in bounds} == {  # type: ignore[union-attr]
+        None if preset == "cifar10" else 10 * K
+    }
+
+
+STEPS = (25, 50, 100, 200, 400, 1000, 4000)
+FIG_8 = {"imagenet64": (500 * K, 1500 * K), "cifar10": (200 * K, 500 * K)}
+
+
+@pytest.mark.parametrize("preset", FIG_8)
+def test_the_sigma_ablation_has_the_curves_of_fig_8(preset: str) -> None:
+    found = {
+        (arm.train.steps, arm.train.objective.kind, mode(samples), samples.steps)
+        for arm in arms("sigma_ablation", preset)
+        if (samples := drawn(arm))
+    }
+    curves = [("simple", "beta"), ("simple", "beta_tilde"), ("simple", "ddim"), ("hybrid", "range")]
+    assert found == {
+        (length, objective, sigma, steps)
+        for length in FIG_8[preset]
+        for objective, sigma in curves
+        for steps in STEPS
+    }
+    schedules = {a.train.diffusion.schedule for a in arms("sigma_ablation", preset) if drawn(a)}
+    assert schedules == {"cosine"}
+    assert planned("sigma_ablation", preset).spec.seeds == (0,)
+
+
+def test_the_lsun_strides_have_the_curves_of_fig_11() -> None:
+    found = arms("sampling_stride", "lsun256")
+    trained = {
+        (a.train.objective.kind, a.train.batch_size, a.train.optimizer.learning_rate, a.train.steps)
+        for a in found
+    }
+    assert trained == {
+        (objective, *rest)
+        for objective in ("simple", "hybrid")
+        for rest in ((64, 2e-5, 2_400_000), (128, 1e-4, 1_200_000))
+    }
+    assert {a.train.batch_size * a.train.steps for a in found} == {153_600_000}
+    assert {(a.train.diffusion.schedule, a.train.diffusion.steps) for a in found} == {
+        ("linear", 1000)
+    }
+    assert {(a.train.objective.kind, mode(s)) for a in found if (s := drawn(a))} == {
+        ("simple", "ddim"),
+        ("hybrid", "range"),
+    }
+
+
+SIZES = {
+    64: (1.414e-4, 30_303_494),
+    96: (1.155e-4, 68_126_598),
+    128: (1e-4, 121_063_942),
+    192: (8.165e-5, 272_281_350),
+}
+
+
+def test_the_model_sizes_are_those_of_fig_10() -> None:
+    found = {arm.train for arm in arms("model_size", "imagenet64")}
+    for width, (learning_rate, count) in SIZES.items():
+        ours = [train for train in found if train.network.model_channels == width]
+        assert {train.optimizer.learning_rate for train in ours} == {learning_rate}
+        assert learning_rate == pytest.approx(1e-4 / (width / 128) ** 0.5, rel=3e-4)
+        assert {parameters(train) for train in ours} == {count}
+        lengths = [50, 100, 200, 500, 1000] + ([1500] if width < 192 else [])
+        assert sorted(train.steps for train in ours) == [K * length for length in lengths]
+    assert {train.network.model_channels for train in found} == set(SIZES)
+    assert {train.objective for train in found} == {Hybrid()}
+
+
+@pytest.mark.parametrize("preset", ["cifar10", "imagenet64"])
+def test_the_bound_is_taken_over_the_steps_of_fig_15(preset: str) -> None:
+    bounds = [a.evaluation for a in arms("nll_stride", preset)]
+    assert {b.steps for b in bounds if isinstance(b, LikelihoodConfig)} == set(STEPS)
+
+
+@pytest.mark.parametrize("preset", ["cifar10", "imagenet64"])
+def test_the_gallery_has_the_step_counts_of_appendix_h(preset: str) -> None:
+    samples = [s for a in arms("sample_gallery", preset) if (s := drawn(a))]
+    assert {s.steps for s in samples} == {50, 100, 200, 400, 1000, 4000}
+
+
+def test_the_gallery_of_classes_is_of_the_large_network_with_its_own_weight_of_the_bound() -> None:
+    (arm,) = arms("sample_gallery", "imagenet64_cond")
+    assert (parameters(arm.train), arm.train.objective) == (
+        273_049_350,
+        Hybrid(vlb_weight=1 / 4000),
+    )
+    assert (arm.train.steps, arm.train.batch_size) == (250 * K, 2048)
+    assert (samples := drawn(arm)) is not None
+    assert samples.steps == 250
+
+
+def test_table_4_has_the_small_network_and_the_large_one() -> None:
+    found = {
+        (parameters(a.train), a.train.batch_size, a.train.steps, a.train.optimizer.learning_rate)
+        for a in arms("gan_comparison", "imagenet64_cond")
+    }
+    small, large = (121_575_942, 128, 1700 * K, 1e-4), (273_049_350, 2048, 250 * K, 3e-4)
+    assert found == {small, large}
+    samples = [s for a in arms("gan_comparison", "imagenet64_cond") if (s := drawn(a))]
+    assert {(s.steps, s.images, s.neighbours, mode(s)) for s in samples} == {
+        (250, 50 * K, 5, "range")
+    }
+    assert all(a.train.network.class_conditional for a in arms("gan_comparison", "imagenet64_cond"))
+
+
+def test_the_gradient_noise_is_measured_where_fig_7_does() -> None:
+    lengths = {arm.train.steps for arm in arms("gradient_noise", "imagenet64")}
+    assert lengths == {1, 50 * K, 100 * K, 150 * K, 200 * K}  # the figure's first point is step 0
+
+
+def test_dropout_on_cifar_is_swept_as_in_appendix_a() -> None:
+    found = {
+        (arm.train.diffusion.schedule, arm.train.network.dropout)
+        for arm in arms("early_stopping", "cifar10")
+    }
+    assert found == {(s, d) for s in ("linear", "cosine") for d in (0.1, 0.2, 0.3)}
+    assert {a.train.network.dropout for a in arms("overfitting", "cifar10")} == {0.1}
+
+
+def test_ddim_keeps_every_nth_step_at_every_count() -> None:
+    for arm in arms("sigma_ablation", "cifar10"):
+        samples = drawn(arm)
+        if samples and isinstance(samples.sampler, Ddim):
+            assert (samples.sampler.stride, samples.sampler.eta) == ("constant", 0)
+            assert 4000 % (samples.steps or 4000) == 0
