@@ -28,7 +28,7 @@ from studies.claims import (
     skipping,
 )
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
-from studies.tables import Tables, is_done
+from studies.tables import UNDETERMINED, Tables, is_done
 
 __all__ = ["CLAIMS", "Claim", "Finding", "Measurement", "judge"]
 
@@ -60,8 +60,9 @@ def judge(name: str, tables: Tables) -> Finding:
     verdict, reason = decide(measured)
     if verdict in ("contradicted", "inconclusive"):
         reason = " ".join(filter(None, (reason, setting_differences(tables))))
-    if verdict == "not run" and is_done(tables):
-        reason += " Every cell of the study is done, and none of them tells."
+    known = UNDETERMINED not in set(tables.results.get("reason", ()))
+    if verdict == "not run" and is_done(tables) and known:
+        reason += " Every cell of the study is done: it does not ask for this."
     return Finding(
         name=name,
         claim=claim,

@@ -105,7 +105,7 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
             f"{recipe['draws']:,} batches of {recipe['big batch']:,} images and the "
             f"{recipe['small batch']:,}-image blocks that they are made of; both parts are "
             "averaged before they are divided.",
-            spread(table[table["seed"].isna()]).replace("means", "geometric means"),
+            _spread(table[table["seed"].isna()]),
             "Dots are single seeds; their bars are two jackknife standard errors over the batches "
             "either way.",
             *_undetermined(table),
@@ -113,6 +113,12 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
             "networks nor the batches of its estimate.",
         ]
     )
+
+
+def _spread(curves: pd.DataFrame) -> str:
+    if curves.empty:
+        return "No scale is determined, so no curve is drawn."
+    return spread(curves).replace("means", "geometric means")
 
 
 def _undetermined(table: pd.DataFrame) -> Iterator[str]:

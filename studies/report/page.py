@@ -323,10 +323,15 @@ def _entry(rows: pd.DataFrame, decimals: int) -> _Entry | None:
         n=len(values),
         of=len(rows),
         values=tuple(sorted(values.items())),
-        states=tuple(sorted(set(rows[rows["value"].isna()]["state"]))),
+        states=tuple(sorted(set(_lacking(rows)))),
         decimals=decimals,
         paper=_published(rows),
     )
+
+
+def _lacking(rows: pd.DataFrame) -> pd.Series:
+    """The state of each row without a value; one that is done could not be determined."""
+    return rows[rows["value"].isna()]["state"].replace("done", "undetermined")
 
 
 def _decimals(values: pd.Series) -> int:

@@ -58,7 +58,7 @@ def _shown(rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     if rows["value"].isna().all():
-        return str(rows["state"].iloc[0])
+        return str(rows["state"].iloc[0]).replace("done", "undetermined")
     found = over_seeds(rows, ["metric"]).iloc[0]
     half_width = found["high"] - found["mean"]
     return f"{found['mean']:.4g}" + (f" ± {half_width:.2g}" if math.isfinite(half_width) else "")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from studies.figures import FIGURES
 from studies.paper import FIG_7, FIG_7_ERROR
 from studies.plan import arm_label, costs, expand, record
 from studies.report.build import build
+from studies.report.page import study_page
 from studies.spec import read_sweep
 from studies.store import Store
 from studies.tables import MEASURED, UNDETERMINED, Tables, records, tables
@@ -71,6 +73,13 @@ def test_a_page_shows_it(ran: Store, tmp_path: Path) -> None:
     text = page.read_text()
     assert "Gradient noise scale along training" in text
     assert "Gradient noise scale (ln)" in text
+
+
+def test_a_page_calls_a_finished_cell_without_a_scale_undetermined(ran: Store) -> None:
+    study = tables(ran, "noise-tiny")
+    unknown = study.results["metric"] == "log_noise_scale"
+    study = replace(study, results=study.results.assign(value=study.results["value"].mask(unknown)))
+    assert "1 of 1 undetermined" in study_page(ran, study)["index.html"]
 
 
 def test_a_cell_without_a_result_keeps_its_rows(tmp_path: Path) -> None:
@@ -172,7 +181,7 @@ def made_up(scale: Scale = as_the_paper_says, rows: str = "seed >= 0") -> Tables
                         "recipe": RECIPE if done else None,
                         "training_steps": step,
                         "state": "done" if done else "planned",
-                        "reason": "",
+                        "reason": UNDETERMINED if math.isnan(found) else "",
                         "address": f"gradient_noise-{objective}{step}{seed}",
                     }
                 )
@@ -238,6 +247,15 @@ def test_what_is_not_determined_is_not_drawn_but_said() -> None:
         "Not determined, since |G|² is within two standard errors of zero, and not drawn: L_vlb at "
         "step 100 (seed 0); L_vlb at step 400 (seeds 1, 2)." in drawing.caption(table, study)
     )
+
+
+def test_a_study_without_any_scale_says_so() -> None:
+    study = made_up(lambda objective, step, seed: math.nan)
+    drawing = FIGURES["gradient_noise"]
+    table = drawing.table(study)
+    assert (len(table), table["scale"].count()) == (18, 0)
+    assert drawing.draw(table)
+    assert "No scale is determined, so no curve is drawn." in drawing.caption(table, study)
 
 
 def test_the_caption_says_what_was_measured_and_what_the_paper_has() -> None:
@@ -329,4 +347,4 @@ def test_scales_that_are_not_determined_are_counted() -> None:
     assert (last.interval.n, "1 of 6 scales not determined" in last.detail) == (2, True)
     nothing = finding(lambda o, step, seed: math.nan if (o, step) == ("vlb", 400) else 1.0)
     assert nothing.verdict == "not run"
-    assert "at step 400 (3 of 6 scales not determined)." in nothing.reason
+    assert nothing.reason.endswith("at step 400 (3 of 6 scales not determined).")

@@ -170,7 +170,9 @@ def test_a_study_that_is_done_says_that_it_does_not_ask_for_what_is_missing() ->
     missing = "Not measured yet: growth of FD by skipping 20%, linear."
     finding = judge(claim, study([done]))
     assert finding.verdict == "not run"
-    assert finding.reason == (f"{missing} Every cell of the study is done, and none of them tells.")
+    assert finding.reason == (
+        f"{missing} Every cell of the study is done: it does not ask for this."
+    )
     assert judge(claim, study([done, planned(done | {"seed": 1})])).reason == missing
 
 
