@@ -1,7 +1,8 @@
 """The names by which a sweep file asks for figures and claims, and what feeds each of them.
 
 They stand apart from the code that draws and judges, so that a sweep is read without pandas or
-matplotlib; `studies.figures.FIGURES` and `studies.claims.CLAIMS` each cover theirs exactly.
+matplotlib. A figure's name is that of its room in `studies.figures`; `studies.claims.CLAIMS` holds
+exactly the claims that are named here.
 
 What feeds them are parts of a sweep: an evaluation, `rivals`, or `train`, the trainings themselves.
 A figure draws what there is, so one of its parts is enough; a claim cannot be decided unless a

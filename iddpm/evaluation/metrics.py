@@ -60,5 +60,7 @@ def _kernel(x: FloatArray, y: FloatArray | None = None) -> FloatArray:
     return products
 
 
-METRICS: dict[Metric, Callable[[NDArray[Any], NDArray[Any]], float]] = {"kid": kid}
+METRICS: dict[Metric, Callable[[NDArray[Any], NDArray[Any]], float]] = {
+    "kid": kid,
+}
 """From real and generated features to a number."""
