@@ -30,8 +30,14 @@ from studies.cells import (
 )
 from studies.documents import Node, children, fault, nearest, only, parse, read_text
 from studies.evaluations import SCOPES, Evaluation, Latents
-from studies.feeding import RIVALS, TRAIN, lacking_of_claim, lacking_of_figure
-from studies.names import CLAIMS, FIGURES
+from studies.names import (
+    CLAIMS,
+    FIGURES,
+    RIVALS,
+    TRAIN,
+    lacking_of_claim,
+    lacking_of_figure,
+)
 from studies.presets import (
     EVALUATIONS,
     PRESET_KEYS,
@@ -148,8 +154,8 @@ def read_sweep(
     sets = [_override(key, text) for key, text in overrides]
     overlaid = [*wishes.overrides, *sets]
     rivals = _rivals(sweep, layers, overlaid)
-    sweep = wishes.spoken_on(sweep)
-    blocks = _blocks(sweep, layers, wishes, overlaid)
+    spoken = wishes.spoken_on(sweep)
+    blocks = _blocks(spoken, layers, wishes, overlaid)
     parts = _parts(blocks, rivals)
     return SweepSpec(
         study=study,
@@ -157,10 +163,10 @@ def read_sweep(
         preset=name,
         description=_text(base, "description"),
         seeds=chosen,
-        arms=_arms(sweep, blocks, layers, wishes, overlaid, len(chosen), rivals),
+        arms=_arms(spoken, blocks, layers, wishes, overlaid, len(chosen), rivals),
         rivals=rivals,
-        figures=_names(sweep, "figures", FIGURES, lacking_of_figure, parts),
-        claims=_names(sweep, "claims", CLAIMS, lacking_of_claim, parts),
+        figures=_names(sweep, "figures", list(FIGURES), lacking_of_figure, parts),
+        claims=_names(sweep, "claims", list(CLAIMS), lacking_of_claim, parts),
         resources=_resources([base, sweep]),
         overrides=tuple(overrides),
         sweep_path=str(path),
@@ -571,7 +577,7 @@ def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:
 
 
 def _parts(blocks: Sequence[_Block], rivals: Sequence[Rival]) -> set[str]:
-    """What the sweep asks for, as `studies.feeding` names it."""
+    """What the sweep asks for, as `studies.names` has it."""
     asked = {ask.scope for block in blocks for ask in block.asks}
     trains = any(not block.asks for block in blocks) or asked - {"latents"}
     return asked | ({TRAIN} if trains else set()) | ({RIVALS} if rivals else set())

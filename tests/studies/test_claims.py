@@ -74,7 +74,7 @@ def deciding(finding: Finding) -> list[Measurement]:
 
 
 def test_the_claims_are_those_that_a_sweep_may_name() -> None:
-    assert tuple(CLAIMS) == names.CLAIMS
+    assert tuple(CLAIMS) == tuple(names.CLAIMS)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def caption(name: str, study: Tables) -> str:
 
 
 def test_the_figures_are_those_that_a_sweep_may_name() -> None:
-    assert tuple(FIGURES) == names.FIGURES
+    assert tuple(FIGURES) == tuple(names.FIGURES)
 
 
 # ----------------------------------------------------------------------------------- beta_ratio

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from iddpm.config import ConfigError
-from studies import feeding, names
+from studies import names
 from studies.claims import CLAIMS, judge
 from studies.figures import FIGURES
 from studies.presets import EVALUATIONS
@@ -66,14 +66,9 @@ def nothing() -> Tables:
     )
 
 
-def test_every_figure_and_claim_says_what_feeds_it() -> None:
-    assert tuple(sorted(feeding.FIGURES_FROM)) == tuple(sorted(names.FIGURES))
-    assert tuple(sorted(feeding.CLAIMS_FROM)) == tuple(sorted(names.CLAIMS))
-
-
 def test_what_feeds_them_is_a_part_of_a_sweep() -> None:
-    parts = {*EVALUATIONS, feeding.TRAIN, feeding.RIVALS}
-    needed = [*feeding.FIGURES_FROM.values(), *feeding.CLAIMS_FROM.values()]
+    parts = {*EVALUATIONS, names.TRAIN, names.RIVALS}
+    needed = [*names.FIGURES.values(), *names.CLAIMS.values()]
     assert {part for one in needed for part in one} <= parts
 
 
@@ -82,10 +77,10 @@ def test_a_claim_is_decided_without_results_only_if_it_needs_none(
     name: str, nothing: Tables
 ) -> None:
     decided = judge(name, nothing).verdict != "not run"
-    assert decided == (not feeding.CLAIMS_FROM[name])
+    assert decided == (not names.CLAIMS[name])
 
 
-@pytest.mark.parametrize("name", [n for n in FIGURES if not feeding.FIGURES_FROM[n]])
+@pytest.mark.parametrize("name", [n for n in FIGURES if not names.FIGURES[n]])
 def test_a_figure_that_needs_nothing_is_drawn_of_nothing(name: str, nothing: Tables) -> None:
     assert not FIGURES[name].table(nothing).empty
 
