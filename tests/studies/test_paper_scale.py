@@ -341,6 +341,54 @@ def test_the_gallery_of_classes_is_of_the_large_network_with_its_own_weight_of_t
     assert samples.steps == 250
 
 
+def test_the_skipped_fractions_are_those_of_fig_4() -> None:
+    found = {
+        (a.train.diffusion.schedule, samples.skip)
+        for a in arms("skip_prefix", "imagenet64")
+        if (samples := drawn(a))
+    }
+    fractions = (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+    assert found == {(s, f) for s in ("linear", "cosine") for f in fractions}
+    assert {a.train.steps for a in arms("skip_prefix", "imagenet64")} == {1500 * K}
+    assert {a.train.objective for a in arms("skip_prefix", "imagenet64")} == {Hybrid()}
+
+
+def test_the_learning_curves_are_as_long_as_those_of_fig_6() -> None:
+    found = {
+        (a.train.objective.kind, a.train.timesteps.kind, a.train.steps)
+        for a in arms("learning_curves", "imagenet64")
+    }
+    assert found == {
+        (objective, timesteps, 250 * K)
+        for objective in ("vlb", "hybrid")
+        for timesteps in ("uniform", "loss_second_moment")
+    }
+
+
+@pytest.mark.parametrize(("preset", "length"), [("imagenet64", 1500 * K), ("cifar10", 500 * K)])
+def test_the_papers_own_row_of_table_3_is_trained_to_the_end(preset: str, length: int) -> None:
+    own = [
+        a.train
+        for a in arms("likelihood_comparison", preset)
+        if a.train.objective.kind == "vlb" and a.train.diffusion.steps == 4000
+    ]
+    assert [(train.diffusion.schedule, train.steps) for train in own] == [("cosine", length)]
+
+
+@pytest.mark.parametrize("preset", ["cifar10", "imagenet64"])
+def test_one_choice_of_the_network_is_changed_at_a_time(preset: str) -> None:
+    found = {
+        (n.heads, n.attention_resolutions, n.scale_shift)
+        for n in (a.train.network for a in arms("architecture", preset))
+    }
+    assert found == {
+        (4, (16, 8), True),
+        (1, (16, 8), True),
+        (4, (16, 8), False),
+        (4, (16,), True),
+    }
+
+
 def test_table_4_has_the_small_network_and_the_large_one() -> None:
     found = {
         (parameters(a.train), a.train.batch_size, a.train.steps, a.train.optimizer.learning_rate)
