@@ -4,7 +4,8 @@ The mathematics takes numbers and tensors, so that it can be used without a conf
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,12 @@ from iddpm.checks import check_gan, check_training
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Ancestral,
+    Ddim,
     DiffusionConfig,
     GanConfig,
     LossSecondMoment,
     SampleConfig,
+    Sampler,
     TrainConfig,
 )
 from iddpm.data import Description
@@ -154,21 +157,10 @@ def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
     start = kept_steps(len(kept), config.skip)
 
     def sample(x_T: Tensor, generator: torch.Generator, given: Conditioning | None) -> Tensor:
-        choice = config.sampler
-        if isinstance(choice, Ancestral):
-            return samplers.ancestral(
-                short,
-                x_T,
-                variance=choice.variance,
-                clip=config.clip,
-                generator=generator,
-                conditioning=given,
-                start=start,
-            )
-        return samplers.ddim(
+        return SAMPLERS[type(config.sampler)](
             short,
             x_T,
-            eta=choice.eta,
+            **_settings(config.sampler),
             clip=config.clip,
             generator=generator,
             conditioning=given,
@@ -176,6 +168,19 @@ def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
         )
 
     return sample
+
+
+SAMPLERS: dict[type, Callable[..., Tensor]] = {
+    Ancestral: samplers.ancestral,
+    Ddim: samplers.ddim,
+}
+"""By the type of a sampler's settings, which are handed on to it by name."""
+
+
+def _settings(sampler: Sampler) -> dict[str, Any]:
+    """Those of the step itself: the stride is the chain's."""
+    names = {item.name for item in fields(sampler)} - {"kind", "stride"}
+    return {name: getattr(sampler, name) for name in names}
 
 
 def reverse_steps(config: SampleConfig, total: int) -> int:

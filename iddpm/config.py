@@ -12,7 +12,7 @@ import math
 import re
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Schedule = Literal["linear", "cosine"]
 Prediction = Literal["eps", "x_0", "v"]
@@ -396,7 +396,7 @@ class TrainConfig:
     @property
     def variances(self) -> tuple[Variance, ...]:
         """Every variance that this network can be sampled and scored with."""
-        fixed: tuple[Variance, ...] = ("beta", "beta_tilde")
+        fixed: tuple[Variance, ...] = get_args(FixedVariance)
         return fixed if self.learned_variance is None else (*fixed, self.learned_variance)
 
 

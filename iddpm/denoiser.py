@@ -140,8 +140,9 @@ class Denoiser:
         Raises:
             ValueError: If the network did not learn the variance asked for.
         """
-        if variance == "beta" or variance == "beta_tilde":
-            return at(self.diffusion.fixed_log_variances[variance], t, output.prediction)
+        fixed = self.diffusion.fixed_log_variances
+        if variance in fixed:
+            return at(fixed[variance], t, output.prediction)
         if output.variance is None or variance != self.learned_variance:
             learned = self.learned_variance or "none"
             raise ValueError(

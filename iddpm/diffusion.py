@@ -15,7 +15,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from iddpm.config import FixedVariance
+from iddpm.config import Variance
 from iddpm.gaussians import Gaussian
 from iddpm.schedules import FloatArray
 
@@ -150,7 +150,7 @@ class Diffusion:
         return torch.cat([log_variance[:1], log_variance])
 
     @cached_property
-    def fixed_log_variances(self) -> dict[FixedVariance, Tensor]:
+    def fixed_log_variances(self) -> dict[Variance, Tensor]:
         """Log-variances of p for each fixed choice; index 0 of both is log beta_tilde_1.
 
         So in the official code: its "fixed large" is beta_t from index 1 on only.

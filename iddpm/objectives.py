@@ -7,7 +7,9 @@ arXiv:2102.09672); where their text and code part, the code's units are kept, an
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -60,16 +62,63 @@ def objective_losses(
     """
     x_t = denoiser.diffusion.noised(x_0, t, eps)
     output = denoiser.output(x_t, t, conditioning)
-    if isinstance(objective, Simple):
-        mse = squared_error(denoiser, output, x_0, t, eps)
-        return Losses(total=mse, simple_mse=mse)
-    read = output.detached_mean() if isinstance(objective, Hybrid) else output
-    vlb = vlb_term(denoiser, read, x_0, x_t, t, variance=objective.variance, levels=levels)
-    whole_vlb = denoiser.diffusion.steps * vlb
-    if isinstance(objective, Vlb):
-        return Losses(total=whole_vlb, vlb=vlb)
-    mse = squared_error(denoiser, output, x_0, t, eps)
-    return Losses(total=mse + objective.vlb_weight * whole_vlb, simple_mse=mse, vlb=vlb)
+    return LOSSES[type(objective)](objective, Noised(denoiser, x_0, x_t, t, eps, output, levels))
+
+
+class Noised(NamedTuple):
+    """Images on their way to noise, and what the network says of them."""
+
+    denoiser: Denoiser
+    x_0: Tensor
+    x_t: Tensor
+    t: Tensor
+    eps: Tensor
+    output: Output
+    levels: int
+
+    def squared_error(self) -> Tensor:
+        """L_simple of each image."""
+        return squared_error(self.denoiser, self.output, self.x_0, self.t, self.eps)
+
+    def vlb_term(self, output: Output, variance: Variance) -> Tensor:
+        """The bound's term of each image in bits/dim, as read from this output."""
+        return vlb_term(
+            self.denoiser,
+            output,
+            self.x_0,
+            self.x_t,
+            self.t,
+            variance=variance,
+            levels=self.levels,
+        )
+
+
+def simple_losses(objective: Simple, noised: Noised) -> Losses:
+    """L_simple. Eq. 14."""
+    mse = noised.squared_error()
+    return Losses(total=mse, simple_mse=mse)
+
+
+def vlb_losses(objective: Vlb, noised: Noised) -> Losses:
+    """T times the bound's term. Eqs. 4-6."""
+    vlb = noised.vlb_term(noised.output, objective.variance)
+    return Losses(total=noised.denoiser.diffusion.steps * vlb, vlb=vlb)
+
+
+def hybrid_losses(objective: Hybrid, noised: Noised) -> Losses:
+    """L_simple + vlb_weight * L_vlb, where L_vlb does not move the mean. Eq. 16."""
+    vlb = noised.vlb_term(noised.output.detached_mean(), objective.variance)
+    mse = noised.squared_error()
+    weighted = objective.vlb_weight * (noised.denoiser.diffusion.steps * vlb)
+    return Losses(total=mse + weighted, simple_mse=mse, vlb=vlb)
+
+
+LOSSES: dict[type, Callable[[Any, Noised], Losses]] = {
+    Simple: simple_losses,
+    Vlb: vlb_losses,
+    Hybrid: hybrid_losses,
+}
+"""By the type of an objective's settings."""
 
 
 def squared_error(

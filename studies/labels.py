@@ -5,7 +5,7 @@ said only where it differs between arms that would otherwise share a name; but w
 of a study were trained with importance sampling of t, those are called resampled, as in Fig. 6.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -51,9 +51,10 @@ def is_rival(arm: pd.Series) -> bool:
 
 
 def mode(arm: pd.Series) -> str:
-    """One of `MODES`; empty for an arm read with every Σ at once."""
-    if arm.get("sampler") == "ddim":
-        return "ddim"
+    """One of `MODES`, or another sampler; empty for an arm read with every Σ at once."""
+    sampler = arm.get("sampler")
+    if not (pd.isna(sampler) or sampler == "ancestral"):
+        return str(sampler)
     variance = arm.get("variance")
     return "" if pd.isna(variance) else str(variance)
 
@@ -72,7 +73,8 @@ def objective_name(arm: "pd.Series | Mapping[str, Any]") -> str:
     """The objective as the paper names it: `L_vlb`, `L_vlb (resampled)`; empty if it has none."""
     if "objective" not in arm:
         return ""
-    return OBJECTIVES[arm["objective"]] + (" (resampled)" if is_resampled(arm) else "")
+    name = str(arm["objective"])
+    return OBJECTIVES.get(name, f"L_{name}") + (" (resampled)" if is_resampled(arm) else "")
 
 
 def short_name(arm: pd.Series) -> str:
@@ -86,7 +88,7 @@ def short_name(arm: pd.Series) -> str:
     if chosen == "ddim":
         eta = float(arm["eta"])
         return f"{objective}, DDIM" + (f" η = {eta:g}" if eta else "")
-    return f"{objective}, {VARIANCES[chosen]}" if chosen else objective
+    return f"{objective}, {VARIANCES.get(chosen, chosen)}" if chosen else objective
 
 
 def distance_name(recipe: Mapping[str, Any]) -> str:
@@ -127,12 +129,17 @@ def rank(arm: pd.Series) -> tuple[int, bool, int]:
     Schedules without a network come first, rivals last.
     """
     if is_rival(arm):
-        return len(OBJECTIVES) + 1, False, 0
+        return len(OBJECTIVES) + 2, False, 0
     objective = arm.get("objective", "simple")
     if pd.isna(objective):
         return -1, False, 0
-    place = len(OBJECTIVES) if is_ensemble(arm) else list(OBJECTIVES).index(objective)
-    return place, is_resampled(arm), ("", *MODES).index(mode(arm))
+    place = len(OBJECTIVES) + 1 if is_ensemble(arm) else _place(objective, OBJECTIVES)
+    return place, is_resampled(arm), _place(mode(arm), ("", *MODES))
+
+
+def _place(name: str, known: Collection[str]) -> int:
+    """Where a name stands among the known ones; any other comes after them."""
+    return list(known).index(name) if name in known else len(known)
 
 
 def labelled(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

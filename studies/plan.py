@@ -266,7 +266,7 @@ def arm_label(arm: dict[str, Scalar]) -> str:
     elif arm["sampler"] == "ddim":
         parts.append(f"ddim eta={arm['eta']:g}")
     else:
-        parts.append(f"ancestral {arm['variance']}")
+        parts.append(" ".join(str(arm[name]) for name in ("sampler", "variance") if arm[name]))
     usual = "constant" if arm["sampler"] == "ddim" else "even"
     stride = "" if arm["stride"] == usual else f" {arm['stride']}"
     parts.append(f"{arm['steps']}{stride} steps")

@@ -98,9 +98,19 @@ def plain_log_ticks(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def colour(mode: str) -> str:
+    """Of arms whose noise is chosen in this way."""
+    return str(COLOURS.get(mode, PALETTE[5]))
+
+
+def marker(mode: str) -> str:
+    """The same, for print without colour."""
+    return MARKERS.get(mode, "P")
+
+
 def arm_style(objective: str, mode: str) -> dict[str, Any]:
     """Colour and pattern of one arm's curve."""
-    return {"color": COLOURS[mode], "linestyle": PATTERNS[objective]}
+    return {"color": colour(mode), "linestyle": PATTERNS.get(objective, "solid")}
 
 
 def looks(arms: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -116,18 +126,18 @@ def looks(arms: pd.DataFrame) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     taken: dict[tuple[Any, ...], int] = {}
     for _, arm in arms.iterrows():
-        pattern = PATTERNS[arm["objective"]]
+        pattern = PATTERNS.get(arm["objective"], "solid")
         if not arms["finished"].all():
             pattern = "solid" if arm["finished"] else DASHED
         kind = arm["mode"], str(pattern)
         place = taken[kind] = taken.get(kind, -1) + 1
-        colour = lighter(COLOURS[arm["mode"]], place)
+        shade = lighter(colour(arm["mode"]), place)
         found[arm["arm"]] = {
-            "color": colour,
+            "color": shade,
             "linestyle": pattern,
-            "marker": MARKERS[arm["mode"]],
-            "markerfacecolor": "white" if place else colour,
-            "markeredgecolor": colour if place else "white",
+            "marker": marker(arm["mode"]),
+            "markerfacecolor": "white" if place else shade,
+            "markeredgecolor": shade if place else "white",
             "markeredgewidth": 1.0 if place else 0.6,
         }
     return found

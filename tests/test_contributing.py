@@ -1,0 +1,70 @@
+"""The worked example of CONTRIBUTING: its change is applied, its sweep run and drawn."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+PRESET = """
+description: hardly trained
+data: digits
+train:
+  diffusion: {steps: 50}
+  network: {model_channels: 4, channel_mult: [1], res_blocks: 1, attention_resolutions: [], \
+heads: 1, groups: 2}
+  batch_size: 4
+  ema_decays: [0.9]
+  steps: 3
+evaluate:
+  samples:
+    images: 6
+    steps: 5
+    block_size: 6
+    ema_decay: 0.9
+    extractor: {classifier: {channels: 4, features: 4, steps: 3}}
+    reference: {images: 16}
+"""
+
+
+def written(language: str) -> str:
+    (block,) = re.findall(rf"```{language}\n(.*?)```", CONTRIBUTING, re.DOTALL)
+    return str(block)
+
+
+@pytest.mark.slow
+def test_the_worked_example_gives_a_schedule_a_metric_and_a_figure(tmp_path: Path) -> None:
+    for package in ("iddpm", "studies"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "digits.yaml").write_text(PRESET)
+    (tmp_path / "quadratic.yaml").write_text(written("yaml"))
+    apply = subprocess.run(
+        ["git", "apply", "--verbose", "-"],
+        input=written("diff"),
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+    )
+    assert apply.returncode == 0, apply.stderr
+    for command in ("studies.run quadratic.yaml --executor inline", "studies.report"):
+        done = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    page = tmp_path / "reports" / "quadratic-digits"
+    results = pd.read_csv(page / "results.csv")
+    assert set(results[results["metric"] == "mean_gap"]["schedule"]) == {"cosine", "quadratic"}
+    drawn = pd.read_csv(page / "mean_gap.csv")
+    assert list(drawn["n"]) == [3, 3]
+    assert (page / "mean_gap.svg").exists()
