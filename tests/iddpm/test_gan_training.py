@@ -96,6 +96,19 @@ def test_the_draws_depend_on_the_seed_and_not_on_torchs_generator(tmp_path: Path
     assert train_gan(replace(CONFIG, seed=1), c).weights != first.weights
 
 
+def test_every_update_of_every_step_draws_latents_and_images_of_its_own() -> None:
+    training, other = GanTraining(CONFIG), GanTraining(replace(CONFIG, seed=1))
+    latents, images = [], []
+    for training.step in range(3):
+        latents += [training._latents(update) for update in range(3)]
+        images += [training._real(update)[0] for update in range(2)]
+    latents.append(other._latents(0))
+    for drawn in (latents, images):
+        assert len({one.numpy().tobytes() for one in drawn}) == len(drawn)
+    training.step = 0
+    assert torch.equal(training._latents(0), latents[0])
+
+
 def test_the_average_is_the_recursion_over_the_generators_weights() -> None:
     training = GanTraining(CONFIG)
     expected = training.weights.vector.detach().clone()
