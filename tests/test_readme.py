@@ -165,6 +165,11 @@ SAYS = {
     RUN: (r"sigma_ablation-digits: mean over seeds", r"(\d+) tasks: \1 done"),
     f"{RUN} --dry-run": (r"what is left to do", r"training steps .* network calls", r"total"),
     f"{RUN} --preset photos": (r"sigma_ablation-photos: mean over seeds", r"(\d+) tasks: \1 done"),
+    "python -m studies.run sweeps/*.yaml --dry-run": (
+        r"sigma_ablation-digits: what is left to do",
+        r"my_question-digits: what is left to do",
+    ),
+    f"{RUN} --preset cifar10 --dry-run": (r"52,546,438", r"data/cifar10\.npz"),
     "python -m studies.status": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
     "python -m studies.status sigma_ablation-digits": (
         r"(?m)^train-[0-9a-f]{16}  done  in \d+ s$",
@@ -203,7 +208,7 @@ def test_every_command_of_the_readme_has_a_test() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", PYTHON)
 def test_a_command_of_the_readme_does_what_it_says(checkout: Path, command: str) -> None:
-    shown = printed(command, checkout)
+    shown = printed(command, ROOT if "cifar10" in command else checkout)
     assert [words for words in SAYS[command] if not re.search(words, shown)] == []
 
 
