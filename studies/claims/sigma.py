@@ -10,7 +10,7 @@ from studies.claims.rows import asked, mean, named
 from studies.claims.verdicts import Claim, Measured, Measurement, listed
 from studies.intervals import paired_differences, t_interval
 from studies.labels import OBJECTIVES, VARIANCES
-from studies.tables import Tables, arm_columns, by_seed
+from studies.tables import Tables, arm_columns, by_seed, is_longest
 
 LEARNED = ("range", "learned")
 MARGIN = 0.10
@@ -134,8 +134,9 @@ def _relative_difference(name: str, arms: pd.DataFrame) -> Measurement | None:
 
 
 def _ancestral(tables: Tables) -> pd.DataFrame:
+    """The distances of ancestral samples, of networks that were trained to the end."""
     scores = asked(tables, "frechet_distance")
-    return scores[scores["sampler"] == "ancestral"]
+    return scores[(scores["sampler"] == "ancestral") & is_longest(scores)]
 
 
 def _few_steps(tables: Tables) -> Measured:
@@ -201,8 +202,9 @@ CLAIMS: dict[str, Claim] = {
     "sigma_choice_is_minor_at_many_steps": Claim(
         says="With many sampling steps, β and β̃ as Σ give samples of about the same quality.",
         source="Section 3.1 and Fig. 8",
-        method="For each network: Fréchet distance with β minus that with β̃ over the mean of the "
-        "two, per seed, at the largest number of steps at which both were sampled. Minor means "
+        method="For each network, trained to its end: Fréchet distance with β minus that with β̃ "
+        "over the mean of the two, per seed, at the largest number of steps at which both were "
+        "sampled. Minor means "
         f"within ±{MARGIN:.0%}, fixed beforehand: supported if the whole interval lies inside, "
         "contradicted if it lies wholly outside.",
         measure=_minor_at_many_steps,
@@ -223,8 +225,8 @@ CLAIMS: dict[str, Claim] = {
         method="The loss of an arm is the natural log of its Fréchet distance, averaged over the "
         "step counts of at most T/20, minus that at the most steps: 0.69 is a distance twice as "
         "large. Per seed, the loss of L_hybrid with learned Σ minus that of L_simple with each "
-        "fixed Σ, ancestral sampling. Supported if both intervals lie below zero. The same within "
-        "the L_hybrid network is given and decides nothing.",
+        "fixed Σ, ancestral sampling of networks trained to their end. Supported if both intervals "
+        "lie below zero. The same within the L_hybrid network is given and decides nothing.",
         measure=_few_steps,
     ),
 }

@@ -62,6 +62,8 @@ DASHED: Any = (0, (4, 1.6))
 PATTERNS: dict[str, Any] = {"simple": DASHED, "hybrid": "solid", "vlb": (0, (1, 1.2))}
 SCHEDULES = {"linear": PALETTE[0], "cosine": PALETTE[1]}
 BAND_ALPHA = 0.18
+FEW_CURVES = 6
+"""So many names find room beside the curves."""
 
 
 def styled(draw: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.DataFrame], Figure]:
@@ -89,6 +91,17 @@ def panels(count: int, height_in: float, *, stacked: bool = False) -> tuple[Figu
     for one in axes:
         sns.despine(ax=one)
     return figure, axes
+
+
+def legend(axes: Axes) -> None:
+    """The names of the curves: inside while they are few, else below all axes of the figure."""
+    handles, names = axes.get_legend_handles_labels()
+    if len(names) <= FEW_CURVES:
+        axes.legend(loc="upper right")
+        return
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(handles, names, loc="outside lower center", ncols=2)
 
 
 def plain_log_ticks(axis: Axis) -> None:

@@ -15,6 +15,7 @@ from studies.labels import labelled, mode
 from studies.paper import FIG_2
 from studies.tables import Tables, arm_columns, over_seeds
 
+PROCESS = ["schedule", "T"]
 TITLE = "Terms of the bound by diffusion step"
 FIRST_SHARE = 0.05
 
@@ -22,17 +23,20 @@ FIRST_SHARE = 0.05
 def table(tables: Tables) -> pd.DataFrame:
     """Mean, interval and n in bits/dim for each arm and step; the prior's term is left out."""
     terms = tables.steps[tables.steps["part"] != "prior"]
+    if terms.empty:
+        return terms
     columns = arm_columns(terms)
-    terms = labelled(terms, columns)
+    processes = terms.groupby(PROCESS, sort=False)
+    terms = pd.concat([labelled(process, columns) for _, process in processes])
     arms = ["rank", "arm", "objective", "variance", "schedule", "T"]
     summary = over_seeds(terms, [*arms, "step"], value="mean")
-    return summary.sort_values(["rank", "step"], ignore_index=True)
+    return summary.sort_values([*PROCESS, "rank", "step"], ignore_index=True)
 
 
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """Curves on a log scale; terms that are not above zero have no place on it."""
-    processes = list(table.groupby(["schedule", "T"], sort=False))
+    processes = list(table.groupby(PROCESS, sort=False))
     figure, panels = style.panels(len(processes), 3.6)
     for axes, ((schedule, _), terms) in zip(panels, processes, strict=True):
         T = int(terms["T"].iloc[0])
@@ -62,7 +66,7 @@ def _draw_process(axes: Axes, table: pd.DataFrame, *, longest: int) -> None:
                 alpha=style.BAND_ALPHA,
                 linewidth=0,
             )
-    axes.legend(loc="upper right")
+    style.legend(axes)
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
