@@ -13,7 +13,7 @@ from studies.claims import Finding, judge
 from studies.tables import ARM, MEASURED, OUTSIDE_RANGE, Tables
 
 STEPS = (10, 25, 100, 250)
-RECIPE = '{"extractor": "digits-classifier:ab12cd34", "reference": "digits/train"}'
+RECIPE = '{"extractor": "digits-classifier:ab12cd34", "reference": "digits/train", "images": 192}'
 ARMS: dict[str, dict[str, Any]] = {
     "learned": {"objective": "hybrid", "variance": "range", "sampler": "ancestral"},
     "ddim": {"objective": "simple", "sampler": "ddim", "eta": 0.0},
