@@ -26,10 +26,10 @@ cluster:  # a real SLURM for the tests, until `make cluster-down`
 cluster-down:
 	$(PYTHON) -m tests.cluster down
 
-examples: .venv/installed  # the committed pages: both laptop studies, whole
-	$(BIN)/python -m studies.run sweeps/sigma_ablation.yaml
+examples: .venv/installed  # the committed pages: every sweep on digits, the first on photographs too
+	$(BIN)/python -m studies.run sweeps/*.yaml
 	$(BIN)/python -m studies.run sweeps/sigma_ablation.yaml --preset photos
-	$(BIN)/python -m studies.report --out reports/examples sigma_ablation-digits sigma_ablation-photos
+	$(BIN)/python -m studies.report --out reports/examples
 
 clean:
 	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache
