@@ -20,10 +20,15 @@ Disturbance = Callable[[Cluster, Study, str], None]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def inline(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(tmp_path_factory.mktemp("inline"), *LONG, sweep=TRAINING)
     assert study.run(executor="inline") == 0
-    return study.results()
+    return study
+
+
+@pytest.fixture(scope="module")
+def undisturbed(inline: Study) -> dict[str, bytes]:
+    return inline.results()
 
 
 @pytest.fixture
@@ -144,9 +149,11 @@ def test_a_training_whose_node_died_goes_on_by_itself(
 
 @pytest.mark.slow
 def test_a_training_longer_than_its_time_limit_finishes_by_itself(
-    cluster: Cluster, tmp_path: Path
+    cluster: Cluster, tmp_path: Path, inline: Study
 ) -> None:
-    steps = 6000  # more than a job of one minute gets through before it is warned
+    made = inline.store.provenance(inline.tasks()[0])
+    assert made is not None
+    steps = round(60 * STEPS / made["seconds"])  # a job of one minute is warned after 40 s
     study = Study(tmp_path, "--set", f"train.steps={steps}", sweep=TRAINING)
     assert study.run("--resource", "time_min=1") == 0
     (training,) = study.tasks()
@@ -157,6 +164,6 @@ def test_a_training_longer_than_its_time_limit_finishes_by_itself(
     assert {end.error for end in ends if end} == {"timeout"}
     saved = [end.saved for end in ends if end]
     assert saved == sorted(set(saved))
-    inline = Study(tmp_path / "inline", "--set", f"train.steps={steps}", sweep=TRAINING)
-    assert inline.run(executor="inline") == 0
-    assert study.results() == inline.results()
+    whole = Study(tmp_path / "inline", "--set", f"train.steps={steps}", sweep=TRAINING)
+    assert whole.run(executor="inline") == 0
+    assert study.results() == whole.results()
