@@ -48,7 +48,7 @@ evaluate:
     ema_decay: 0.9
     extractor: {extractor}
     reference: {{images: 16}}
-    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}]
+    exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}, {{steps: 1000}}]
 sweeps:
   sigma_ablation: {{"blocks[1].train.steps": 2}}
 """

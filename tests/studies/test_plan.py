@@ -92,7 +92,7 @@ def test_every_task_answers_some_cell(ablation: Plan) -> None:
 
 
 def test_all_arms_of_an_objective_share_its_networks(ablation: Plan) -> None:
-    samples = 4 * (5 + 3) * 3  # at the end of the training and half-way
+    samples = 4 * (6 + 2) * 3  # at the end of the training and half-way
     assert len(of_kind(ablation, "train")) == (2 * 2 + 1) * 3
     assert len(of_kind(ablation, "likelihood")) == (2 + 1) * 3
     assert len(of_kind(ablation, "score")) == samples

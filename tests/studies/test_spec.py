@@ -60,10 +60,10 @@ def test_the_ablation_compares_every_sigma_at_every_step_count(ablation: SweepSp
         sampler = evaluation.sampler
         modes.append((kind, "ddim" if isinstance(sampler, Ddim) else sampler.variance))
     assert {mode: modes.count(mode) for mode in modes} == {
-        ("simple", "beta"): 5 + 3,
-        ("simple", "beta_tilde"): 5 + 3,
-        ("simple", "ddim"): 5 + 3,
-        ("hybrid", "range"): 5 + 3,
+        ("simple", "beta"): 6 + 2,
+        ("simple", "beta_tilde"): 6 + 2,
+        ("simple", "ddim"): 6 + 2,
+        ("hybrid", "range"): 6 + 2,
     }
 
 
