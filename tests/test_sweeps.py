@@ -54,8 +54,16 @@ sweeps:
   sigma_ablation: {"blocks[0].samples.steps": [5, 10, 200], "blocks[1].train.steps": 2}
 """
 
-OF_TRAINED_NETWORKS = ("quality_follows_a_power_law_of_compute",)
-"""Where hardly trained ones may leave nothing to judge: points that only rise have no law."""
+OF_TRAINED_NETWORKS = (
+    "quality_follows_a_power_law_of_compute",
+    "cosine_reaches_its_best_sooner",
+    "small_dropout_improves_the_best_quality",
+    "small_dropout_takes_longer",
+    "best_dropout_depends_on_the_schedule",
+    "vlb_gradient_is_noisier",
+)
+"""What hardly trained ones may leave open: points that only rise have no law, quality that only
+improves has no best, a gradient that is all noise no scale."""
 
 
 @pytest.mark.slow
