@@ -50,7 +50,10 @@ sweeps:
   nll_stride: {likelihood.steps: [5, 20, 200]}
   overfitting: {train.steps: [2, 3, 4]}
   sample_gallery: {samples.steps: [5, 10]}
-  sampling_stride: {samples.steps: [10, 25, 100, 200]}
+  sampling_stride:
+    samples.steps: [10, 100, 200]
+    blocks[1].train.batch_size: [4, 8]
+    blocks[1].train.steps: [8, 4]
   sigma_ablation: {"blocks[0].samples.steps": [5, 10, 200], "blocks[1].train.steps": 2}
 """
 
