@@ -376,6 +376,15 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
     assert missing == []
 
 
+def test_the_scorecard_of_the_readme_is_that_of_the_committed_pages() -> None:
+    rows = re.findall(r"^\| \[\w+\]\((reports/\S+)\) \| ([a-z ]+) \|", README, re.MULTILINE)
+    assert rows
+    for path in dict.fromkeys(path for path, _ in rows):
+        page = (ROOT / path).read_text()
+        shown = re.findall(r'<td><span class="tag [a-z-]+">([a-z ]+)</span>', page)
+        assert [verdict for other, verdict in rows if other == path] == shown
+
+
 def test_the_verdicts_of_the_readme_are_those_of_the_committed_page() -> None:
     table = README[README.index("| claim of the paper") :].split("\n\n")[0]
     told = [row.split("|")[2].strip() for row in table.splitlines()[2:]]
