@@ -20,7 +20,7 @@ from iddpm.config import (
     SampleConfig,
     TrainConfig,
 )
-from studies.plan import network_calls, steps_before, training_steps
+from studies.counts import network_calls, steps_before, training_steps
 from studies.store import Store, StoreError
 from studies.tasks import Task, TaskConfig
 

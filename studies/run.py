@@ -16,9 +16,10 @@ from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies import executors
 from studies.console import counted, fail, watching
+from studies.costs import compute_left, costs
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
-from studies.plan import Plan, absent, chained, compute_left, costs, expand, record
+from studies.plan import Plan, absent, chained, expand, record
 from studies.resources import override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError

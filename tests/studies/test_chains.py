@@ -8,12 +8,13 @@ import pytest
 from iddpm.config import TrainConfig
 from iddpm.files import write_json
 from studies import run
+from studies.costs import compute_left, costs
 from studies.executors import inline, local
 from studies.executors.agenda import Agenda, unwatched
 from studies.executors.slurm.layout import Array, arrays
 from studies.forecast import Forecast
 from studies.labels import setting
-from studies.plan import Plan, chained, compute_left, costs, expand, waves
+from studies.plan import Plan, chained, expand, waves
 from studies.resources import Resources
 from studies.spec import read_sweep
 from studies.store import Element, Failure, Store

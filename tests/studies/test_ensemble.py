@@ -22,6 +22,7 @@ from iddpm.config import (
 )
 from studies import run
 from studies.claims import Finding, judge
+from studies.costs import arm_label
 from studies.figures import FIGURES
 from studies.labels import labelled
 from studies.paper import (
@@ -32,7 +33,7 @@ from studies.paper import (
     same_cell,
     settings_of,
 )
-from studies.plan import arm_label, expand
+from studies.plan import expand
 from studies.report.build import build
 from studies.spec import read_sweep
 from studies.store import Store

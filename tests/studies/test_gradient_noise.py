@@ -14,9 +14,10 @@ from scipy.stats import t as student
 from iddpm.config import ConfigError, GradientNoiseConfig
 from studies import run
 from studies.claims import Finding, judge
+from studies.costs import arm_label, costs
 from studies.figures import FIGURES
 from studies.paper import FIG_7, FIG_7_ERROR
-from studies.plan import arm_label, costs, expand, record
+from studies.plan import expand, record
 from studies.report.build import build
 from studies.report.page import study_page
 from studies.spec import read_sweep

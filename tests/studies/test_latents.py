@@ -11,9 +11,10 @@ from iddpm.config import ConfigError, DiffusionConfig, Digits, LatentsConfig
 from iddpm.data import load
 from studies import run
 from studies.claims import judge
+from studies.costs import arm_label, costs
 from studies.figures import FIGURES
 from studies.figures.latents import brightness
-from studies.plan import arm_label, costs, expand
+from studies.plan import expand
 from studies.report import build
 from studies.report.summary import summary
 from studies.spec import read_sweep

@@ -24,7 +24,8 @@ from iddpm.config import (
     TrainConfig,
 )
 from iddpm.data import describe
-from studies.plan import Cost, Plan, arm_label, costs, expand, record, waves
+from studies.costs import Cost, arm_label, costs
+from studies.plan import Plan, expand, record, waves
 from studies.spec import read_sweep
 from studies.tasks import Task
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep

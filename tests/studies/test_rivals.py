@@ -17,10 +17,11 @@ from iddpm.data import load
 from iddpm.interruption import Interrupted
 from studies import run
 from studies.claims import Finding, judge
+from studies.costs import arm_label, costs
 from studies.figures import FIGURES
 from studies.forecast import Forecast
 from studies.paper.gan_comparison import TABLE_4, reasons_against_table_4
-from studies.plan import Plan, arm_label, costs, expand
+from studies.plan import Plan, expand
 from studies.runners import RUNNERS, Work, gan_block
 from studies.spec import read_sweep
 from studies.store import Store

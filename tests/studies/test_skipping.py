@@ -277,7 +277,7 @@ def test_to_skip_nothing_is_not_to_skip_by_address_and_by_bytes(tmp_path: Path) 
 
 def test_the_steps_that_are_left_are_counted(tmp_path: Path) -> None:
     sweep = SWEEP.replace("steps: 4", "steps: 4\n      skip: 0.5")
-    from studies.plan import costs
+    from studies.costs import costs
 
     total = costs(expand(read_sweep(write_sweep(tmp_path, sweep, PRESET))))[-1]
     assert total.network_calls == 8 * 2  # two blocks of four images, two of four steps
