@@ -24,16 +24,32 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class PowerLaw:
-    """y = constant + (scale * C)^-exponent."""
+    """y = constant + (scale * C)^-exponent = constant + exp(level - exponent * log C).
+
+    The level stays finite where points hardly fall and no scale could be written down.
+    """
 
     constant: float
-    scale: float
+    level: float
     exponent: float
     constant_is_fitted: bool = False
 
+    @classmethod
+    def of(cls, constant: float, scale: float, exponent: float) -> "PowerLaw":
+        """The law as the paper writes it."""
+        return cls(constant, -exponent * math.log(scale), exponent)
+
+    @property
+    def scale(self) -> float:
+        """Held to what a number can hold, where the exponent is as good as zero."""
+        if not self.exponent:
+            return math.nan
+        return math.exp(min(max(-self.level / self.exponent, -700.0), 700.0))
+
     def __call__(self, compute: FloatArray) -> FloatArray:
         """y at each C."""
-        return self.constant + np.power(self.scale * compute, -self.exponent)
+        falling: FloatArray = np.exp(self.level - self.exponent * np.log(compute))
+        return self.constant + falling
 
 
 def frontier(compute: Sequence[float], values: Sequence[float]) -> list[int]:
@@ -163,5 +179,5 @@ def _least_squares(
     assert found is not None
     left, p = found
     exponent = -float(p[1])
-    scale = math.exp(-float(p[0]) / exponent) / unit if exponent else math.nan
-    return PowerLaw(float(p[2]) if free else constant, scale, exponent, free), left
+    level = float(p[0]) + exponent * math.log(unit)
+    return PowerLaw(float(p[2]) if free else constant, level, exponent, free), left

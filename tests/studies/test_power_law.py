@@ -102,7 +102,7 @@ def test_the_lines_of_the_paper_follow_the_frontier_of_its_points() -> None:
 
 def test_a_trend_has_an_exponent_of_every_seed_and_leaves_out_what_a_seed_lacks() -> None:
     compute = {f"arm {i}": C for i, C in enumerate((1.0, 10.0, 100.0, 1000.0))}
-    laws = {0: PowerLaw(0.0, 1.0, 0.5), 1: PowerLaw(0.0, 1.0, 0.7)}
+    laws = {0: PowerLaw.of(0.0, 1.0, 0.5), 1: PowerLaw.of(0.0, 1.0, 0.7)}
     values = {
         seed: {arm: float(law(np.array(C))) for arm, C in compute.items()}
         for seed, law in laws.items()
@@ -114,3 +114,14 @@ def test_a_trend_has_an_exponent_of_every_seed_and_leaves_out_what_a_seed_lacks(
     assert found.exponents == {0: pytest.approx(0.5), 1: pytest.approx(0.7)}
     assert 0.5 < found.law.exponent < 0.7
     assert trend({"one": 1.0}, {0: {"one": 1.0}}, constant=0.0) is None
+
+
+@pytest.mark.parametrize("level", [0.01, 1.0, 100.0])
+def test_points_that_hardly_fall_have_a_law_that_goes_through_them(level: float) -> None:
+    compute = [1e15, 1e16, 1e17, 1e18]
+    values = [level * (1 - 1e-9 * place) for place in range(4)]
+    found = fit(compute, values, constant=0.0, may_free=False)
+    assert found is not None
+    assert 0 < found.exponent < 1e-8
+    np.testing.assert_allclose(found(np.array(compute)), values, rtol=1e-9)
+    assert math.isfinite(found.scale)
