@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -104,15 +103,7 @@ def draw_curves(
     for (_, arm), curve in table.groupby(["rank", "arm"]):
         look = looks[str(arm)]
         axes.plot(curve[x], curve["mean"], label=style.mathematical(arm), **look)
-        several = curve[np.isfinite(curve["low"])]
-        axes.fill_between(
-            several[x],
-            several["low"].clip(lower=curve["mean"].min() / 10),
-            several["high"],
-            color=look["color"],
-            alpha=style.BAND_ALPHA,
-            linewidth=0,
-        )
+        style.band(axes, curve, x, look["color"], floor=style.below(curve))
 
 
 def draw_along_steps(axes: Axes, table: pd.DataFrame, looks: dict[str, dict[str, Any]]) -> None:

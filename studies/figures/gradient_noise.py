@@ -82,15 +82,7 @@ def draw(table: pd.DataFrame) -> Figure:
             marker="o",
             label=style.mathematical(arm),
         )
-        several = curve[curve["n"] > 1]
-        axes.fill_between(
-            several["training_steps"],
-            several["low"],
-            several["high"],
-            color=colour,
-            alpha=style.BAND_ALPHA,
-            linewidth=0,
-        )
+        style.band(axes, curve, "training_steps", colour)
     axes.legend(loc="best")
     return figure
 

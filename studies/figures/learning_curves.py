@@ -30,6 +30,7 @@ LOOKS: dict[tuple[str, bool], dict[str, Any]] = {
     ("hybrid", True): {"color": style.PALETTE[4], "linestyle": (0, (6, 1.5, 1, 1.5))},
 }
 """By objective, and whether t was drawn by importance."""
+OTHER: dict[str, Any] = {"color": style.PALETTE[5], "linestyle": "solid"}
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -67,17 +68,9 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set(xlabel="training step", ylabel="bound while training (bits/dim)")
     for (_, arm), curve in table.groupby(["rank", "arm"]):
         first = curve.iloc[0]
-        look = LOOKS[first["objective"], bool(first["resampled"])]
+        look = LOOKS.get((first["objective"], bool(first["resampled"])), OTHER)
         axes.plot(curve["step"], curve["mean"], label=style.mathematical(arm), **look)
-        several = curve[np.isfinite(curve["low"])]
-        axes.fill_between(
-            several["step"],
-            several["low"],
-            several["high"],
-            color=look["color"],
-            alpha=style.BAND_ALPHA,
-            linewidth=0,
-        )
+        style.band(axes, curve, "step", str(look["color"]))
     axes.set_xlim(0, table["step"].max())
     axes.set_ylim(0, top_of(table))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")

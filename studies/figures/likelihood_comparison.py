@@ -6,9 +6,7 @@ it where the data are theirs, and nowhere else.
 
 import json
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.figures import style
@@ -55,7 +53,7 @@ def draw(table: pd.DataFrame) -> Figure:
     """One row per model, ours with their intervals and in colour."""
     figure, axes = style.new(1.0 + 0.27 * len(table))
     for _, row in table[table["source"] == HERE].iterrows():
-        _draw_ours(axes, row)
+        style.dot(axes, row, mode(row))
     theirs = table[table["source"] == THERE]
     axes.plot(theirs["mean"], theirs["rank"], "x", color="black")
     axes.set_xlabel("bits/dim (lower is better)")
@@ -63,20 +61,6 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set_yticks(table["rank"], [style.mathematical(name) for name in table["row"]])
     axes.grid(visible=False, axis="y")
     return figure
-
-
-def _draw_ours(axes: Axes, row: pd.Series) -> None:
-    ends = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
-    axes.errorbar(
-        row["mean"],
-        row["rank"],
-        xerr=ends if np.isfinite(row["low"]) else None,
-        color=style.colour(mode(row)),
-        marker=style.marker(mode(row)),
-        linestyle="none",
-        linewidth=1.2,
-        capsize=2.5,
-    )
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:

@@ -5,9 +5,7 @@ to T/K. The place on the axis is K, the number of steps asked for, as in the pap
 calls that takes stands in the table and in the caption.
 """
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from iddpm.strides import stride_timesteps
@@ -59,25 +57,13 @@ def draw(table: pd.DataFrame) -> Figure:
             look |= {"markeredgecolor": look["color"], "markeredgewidth": 1.0}
         label = style.mathematical(f"{arm}, {STRIDES[str(stride)]}")
         axes.plot(curve["steps"], curve["mean"], label=label, **look)
-        _draw_band(axes, curve, look["color"])
+        style.band(axes, curve, "steps", look["color"], floor=style.below(curve))
     counts = sorted(table["steps"].unique())
     axes.set_xticks(counts, [f"{count:g}" for count in counts])
     axes.set_xticks([], minor=True)
     style.plain_log_ticks(axes.yaxis)
     axes.legend(loc="upper right")
     return figure
-
-
-def _draw_band(axes: Axes, curve: pd.DataFrame, colour: str) -> None:
-    several = curve[np.isfinite(curve["low"])]
-    axes.fill_between(
-        several["steps"],
-        several["low"].clip(lower=curve["mean"].min() / 10),
-        several["high"],
-        color=colour,
-        alpha=style.BAND_ALPHA,
-        linewidth=0,
-    )
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:

@@ -7,7 +7,6 @@ paper's number beside it where every setting behind the two is the same.
 import json
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -88,17 +87,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _draw_rows(axes: Axes, rows: pd.DataFrame) -> None:
     ours, theirs = rows[rows["source"] == HERE], rows[rows["source"] != HERE]
     for _, row in ours.iterrows():
-        ends = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
-        axes.errorbar(
-            row["mean"],
-            row["rank"],
-            xerr=ends if np.isfinite(row["low"]) else None,
-            color=style.colour(mode(row)),
-            marker=style.marker(mode(row)),
-            linestyle="none",
-            linewidth=1.2,
-            capsize=2.5,
-        )
+        style.dot(axes, row, mode(row))
     axes.plot(theirs["mean"], theirs["rank"], "x", color="black", label="paper")
     axes.grid(visible=False, axis="y")
 

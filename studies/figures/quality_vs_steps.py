@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -114,15 +113,7 @@ def _arms(table: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame, look: dict[str, Any]) -> None:
     axes.plot(curve["steps"], curve["mean"], label=style.mathematical(arm), **look)
-    several = curve[np.isfinite(curve["low"])]
-    axes.fill_between(
-        several["steps"],
-        several["low"].clip(lower=curve["mean"].min() / 10),
-        several["high"],
-        color=look["color"],
-        alpha=style.BAND_ALPHA,
-        linewidth=0,
-    )
+    style.band(axes, curve, "steps", look["color"], floor=style.below(curve))
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:

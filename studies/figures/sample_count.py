@@ -7,7 +7,6 @@ about one over their number, so scores over different numbers are not to be comp
 import json
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -53,15 +52,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for (_, arm), curve in table.groupby(["rank", "arm"]):
         look: dict[str, Any] = looks[str(arm)]
         axes.plot(curve["images"], curve["mean"], label=style.mathematical(arm), **look)
-        several = curve[np.isfinite(curve["low"])]
-        axes.fill_between(
-            several["images"],
-            several["low"],
-            several["high"],
-            color=look["color"],
-            alpha=style.BAND_ALPHA,
-            linewidth=0,
-        )
+        style.band(axes, curve, "images", look["color"])
     counts = sorted(table["images"].unique())
     axes.set_xticks(counts, [f"{int(count):,}" for count in counts])
     axes.set_xticks([], minor=True)

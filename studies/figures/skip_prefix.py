@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -89,15 +88,7 @@ def _draw_ours(axes: Axes, name: str, curve: pd.DataFrame, place: int) -> None:
     schedule = curve["schedule"].iloc[0]
     colour = style.lighter(style.SCHEDULES[schedule], place)
     axes.plot(curve["skip"], curve["mean"], color=colour, label=name, **LOOKS[schedule])
-    several = curve[np.isfinite(curve["low"])]
-    axes.fill_between(
-        several["skip"],
-        several["low"].clip(lower=0),
-        several["high"],
-        color=colour,
-        alpha=style.BAND_ALPHA,
-        linewidth=0,
-    )
+    style.band(axes, curve, "skip", colour, floor=0.0)
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:

@@ -6,12 +6,14 @@ paths: it looks the same wherever the page is opened.
 """
 
 import io
+import math
 import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -62,6 +64,8 @@ DASHED: Any = (0, (4, 1.6))
 PATTERNS: dict[str, Any] = {"simple": DASHED, "hybrid": "solid", "vlb": (0, (1, 1.2))}
 SCHEDULES = {"linear": PALETTE[0], "cosine": PALETTE[1]}
 BAND_ALPHA = 0.18
+BAND_POINTS = 1000
+"""More of them along a band are not seen, and fill a file."""
 FEW_CURVES = 6
 """So many names find room beside the curves."""
 
@@ -91,6 +95,48 @@ def panels(count: int, height_in: float, *, stacked: bool = False) -> tuple[Figu
     for one in axes:
         sns.despine(ax=one)
     return figure, axes
+
+
+def band(axes: Axes, curve: pd.DataFrame, x: str, colour: str, *, floor: float = -math.inf) -> None:
+    """The interval of a curve, from its columns low and high; nothing where it has none.
+
+    Args:
+        axes: Where to draw.
+        curve: In the order of x.
+        x: The column that runs along the curve.
+        colour: Of the curve.
+        floor: Where a band ends that would reach below: a log axis has no room there.
+    """
+    several = curve[np.isfinite(curve["low"]) & np.isfinite(curve["high"])]
+    thinned = several.iloc[:: 1 + len(several) // BAND_POINTS]
+    axes.fill_between(
+        thinned[x],
+        thinned["low"].clip(lower=floor),
+        thinned["high"],
+        color=colour,
+        alpha=BAND_ALPHA,
+        linewidth=0,
+    )
+
+
+def dot(axes: Axes, row: pd.Series, mode: str) -> None:
+    """A mean at the height of its rank, with a bar for its interval, where it has one."""
+    ends = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
+    axes.errorbar(
+        row["mean"],
+        row["rank"],
+        xerr=ends if np.isfinite(row["low"]) else None,
+        color=colour(mode),
+        marker=marker(mode),
+        linestyle="none",
+        linewidth=1.2,
+        capsize=2.5,
+    )
+
+
+def below(curve: pd.DataFrame) -> float:
+    """A tenth of the lowest mean: how far down on a log axis a curve's band may reach."""
+    return float(curve["mean"].min()) / 10
 
 
 def legend(axes: Axes) -> None:

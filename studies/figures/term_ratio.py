@@ -52,15 +52,7 @@ def draw(table: pd.DataFrame) -> Figure:
             linewidth=1.0,
             label=style.mathematical(str(name).removeprefix(", ") or "mean over seeds"),
         )
-        if np.isfinite(curve["high"]).all():
-            axes.fill_between(
-                curve["step"],
-                curve["low"],
-                curve["high"],
-                color=colour,
-                alpha=style.BAND_ALPHA,
-                linewidth=0,
-            )
+        style.band(axes, curve, "step", colour)
     style.plain_log_ticks(axes.yaxis)
     axes.legend(loc="best")
     return figure

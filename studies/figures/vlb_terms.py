@@ -4,7 +4,6 @@ One curve per arm of the mean over seeds, with a 95% interval as a band; the str
 first 5% of the steps. Each forward process, a schedule and its T, has a panel of its own.
 """
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -56,16 +55,7 @@ def _draw_process(axes: Axes, table: pd.DataFrame, *, longest: int) -> None:
         first = curve.iloc[0]
         look = style.arm_style(first["objective"], mode(first.reindex([*curve, "sampler"])))
         axes.plot(curve["step"], curve["mean"], label=style.mathematical(arm), **look)
-        if np.isfinite(curve["low"]).all():
-            floor = curve["mean"].min() / 10
-            axes.fill_between(
-                curve["step"],
-                curve["low"].clip(lower=floor),
-                curve["high"],
-                color=look["color"],
-                alpha=style.BAND_ALPHA,
-                linewidth=0,
-            )
+        style.band(axes, curve, "step", look["color"], floor=style.below(curve))
     style.legend(axes)
 
 
