@@ -122,72 +122,54 @@ def _compared(
         compare(f"{what}, {name}", one, two)
         for name, one, two in _pairs(tables, metric, column, *settings)
     ]
-    measured = [one for one in found if isinstance(one, Measurement)]
-    missing = [one for one in found if isinstance(one, str)]
-    return Measured(measured, missing if found else [what])
+    return Measured.of(found, what)
 
 
 def _best_ratio(low: float = -math.inf, high: float = math.inf) -> Compare:
     """Compares the log of the best Fréchet distances: the first minus the second."""
 
     def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Measurement | str:
-        first, second = best(one), best(two)
-        logs = paired_differences(
-            {seed: math.log(value) for seed, (_, value) in first.items()},
-            {seed: math.log(value) for seed, (_, value) in second.items()},
+        first, second = (
+            {seed: value for seed, (_, value) in best(arm).items()} for arm in (one, two)
         )
-        if not logs:
-            return what
-        return Measurement(
-            what=what,
-            interval=t_interval(list(logs.values())),
-            unit="log ratio",
-            low=low,
-            high=high,
-            detail=f"{_mean_value(first):.4g} against {_mean_value(second):.4g}",
-        )
+        said = f"{mean(first):.4g} against {mean(second):.4g}" if first and second else ""
+        return _log_ratio(what, first, second, said, low=low, high=high)
 
     return compare
-
-
-def _mean_value(found: Mapping[int, tuple[int, float]]) -> float:
-    return mean({seed: value for seed, (_, value) in found.items()})
 
 
 def _best_step_ratio(low: float = -math.inf, high: float = math.inf) -> Compare:
     """Compares the log of the steps at which the best is reached: the first minus the second."""
 
     def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Measurement | str:
-        first, second = best(one), best(two)
-        logs = paired_differences(
-            {seed: math.log(steps) for seed, (steps, _) in first.items()},
-            {seed: math.log(steps) for seed, (steps, _) in second.items()},
+        first, second = (
+            {seed: float(steps) for seed, (steps, _) in best(arm).items()} for arm in (one, two)
         )
-        if not logs:
-            return what
         last = max(one["training_steps"].max(), two["training_steps"].max())
-        if all(steps == last for found in (first, second) for steps, _ in found.values()):
+        reached = {*first.values(), *second.values()}
+        if reached == {last}:
             return f"{what} (every training is at its best at the end, after {last:,} steps)"
-        return Measurement(
-            what=what,
-            interval=t_interval(list(logs.values())),
-            unit="log ratio",
-            low=low,
-            high=high,
-            detail=f"after {_mean_steps(first):,.0f} against {_mean_steps(second):,.0f} steps",
-        )
+        said = f"after {mean(first):,.0f} against {mean(second):,.0f} steps" if reached else ""
+        return _log_ratio(what, first, second, said, low=low, high=high)
 
     return compare
 
 
-def _mean_steps(found: Mapping[int, tuple[int, float]]) -> float:
-    return mean({seed: float(steps) for seed, (steps, _) in found.items()})
-
-
-def _both(*parts: Measured) -> Measured:
-    return Measured(
-        [one for part in parts for one in part.measurements],
-        [one for part in parts for one in part.missing],
+def _log_ratio(
+    what: str,
+    first: Mapping[int, float],
+    second: Mapping[int, float],
+    detail: str,
+    *,
+    low: float,
+    high: float,
+) -> Measurement | str:
+    """The log of the first over the second, seed by seed; or that it is missing."""
+    logs = [math.log(first[seed] / second[seed]) for seed in sorted(first.keys() & second.keys())]
+    if not logs:
+        return what
+    return Measurement(
+        what=what, interval=t_interval(logs), unit="log ratio", low=low, high=high, detail=detail
     )
 
 
@@ -195,12 +177,12 @@ SCHEDULES = ("cosine", "linear")
 
 
 def _cosine_sooner(tables: Tables) -> Measured:
-    parts = []
+    found = Measured([], [])
     for metric, quantity in QUANTITIES.items():
         what = f"steps to the best {quantity}, cosine against linear"
         compare = _best_step_ratio(high=0.0)
-        parts.append(_compared(tables, metric, "schedule", SCHEDULES, what, compare))
-    return _both(*parts)
+        found += _compared(tables, metric, "schedule", SCHEDULES, what, compare)
+    return found
 
 
 def _similar_best(tables: Tables) -> Measured:
@@ -232,7 +214,7 @@ def _dropout_takes_longer(tables: Tables) -> Measured:
 
 
 def _dropout_by_schedule(tables: Tables) -> Measured:
-    parts = []
+    found = Measured([], [])
     for schedule, settings in (("linear", (0.1, 0.3)), ("cosine", (0.3, 0.1))):
         rows = tables.results[tables.results["schedule"] == schedule]
         of_schedule = replace(tables, results=rows)
@@ -242,8 +224,8 @@ def _dropout_by_schedule(tables: Tables) -> Measured:
         )
         compare = _best_ratio(high=0.0)
         metric = "frechet_distance"
-        parts.append(_compared(of_schedule, metric, DROPOUT, settings, what, compare))
-    return _both(*parts)
+        found += _compared(of_schedule, metric, DROPOUT, settings, what, compare)
+    return found
 
 
 AT_ITS_BEST = (

@@ -100,7 +100,7 @@ def _lower(tables: Tables) -> Measured:
     found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
     decided = compared(found, fewer_bits, "L_vlb with both ways of drawing t")
     aside = [_curve_difference(tables, pair) for pair in found]
-    return Measured([*decided.measurements, *(m for m in aside if m)], decided.missing)
+    return decided + Measured([m for m in aside if m], [])
 
 
 def _curve_difference(tables: Tables, pair: Pair) -> Measurement | None:

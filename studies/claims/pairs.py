@@ -64,9 +64,7 @@ def compared(
     found: list[Pair], measure: Callable[[Pair], Measurement | None], nothing: str
 ) -> Measured:
     """The measurements, and the pairs that lack one; `nothing` if the study holds no pair."""
-    measured = [(pair, measure(pair)) for pair in found]
-    missing = [pair.name for pair, measurement in measured if measurement is None]
-    return Measured([m for _, m in measured if m], missing if found else [nothing])
+    return Measured.of([measure(pair) or pair.name for pair in found], nothing)
 
 
 def fewer_bits(pair: Pair) -> Measurement | None:

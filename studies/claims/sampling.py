@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from studies.claims.rows import asked, log_ratios, mean, named
-from studies.claims.sigma import LEARNED
+from studies.claims.rows import LEARNED, asked, log_ratios, mean, named
 from studies.claims.verdicts import Claim, Measured, Measurement, listed
 from studies.intervals import t_interval
 from studies.tables import Tables, arm_columns, is_longest
@@ -35,13 +34,8 @@ def _ddim(rows: pd.DataFrame, stride: str = "constant") -> pd.DataFrame:
     return simple[(simple["eta"] == 0) & (simple["stride"] == stride)]
 
 
-def _distances(tables: Tables) -> pd.DataFrame:
-    """Every distance of the study; the whole chain is by any stride the same."""
-    return asked(tables, "frechet_distance")
-
-
 def _groups(tables: Tables, *, without: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
-    rows = _distances(tables)
+    rows = asked(tables, "frechet_distance")
     yield from named(rows, arm_columns(rows, without=without))
 
 
@@ -67,13 +61,6 @@ def _compared(
     )
 
 
-def _collected(found: list[Measurement | str], otherwise: str) -> Measured:
-    """Measurements and what is missing; `otherwise`, if the study does not even ask for it."""
-    missing = [one for one in found if isinstance(one, str)]
-    measurements = [one for one in found if isinstance(one, Measurement)]
-    return Measured(measurements, missing if found else [otherwise])
-
-
 def _common(above: pd.DataFrame, below: pd.DataFrame) -> list[int]:
     return sorted(set(above["steps"].astype(int)) & set(below["steps"].astype(int)))
 
@@ -83,7 +70,7 @@ def _common(above: pd.DataFrame, below: pd.DataFrame) -> list[int]:
 
 def _hundred_suffice(tables: Tables) -> Measured:
     found: list[Measurement | str] = []
-    distances = _distances(tables)
+    distances = asked(tables, "frechet_distance")
     finished = distances[is_longest(distances)]
     for name, group in named(finished, arm_columns(finished, without=("stride", "steps"))):
         rows = _learned(group)
@@ -93,7 +80,7 @@ def _hundred_suffice(tables: Tables) -> Measured:
         few, most = (rows[rows["steps"] == count] for count in (HUNDRED, counts[-1]))
         what = f"log FD at {HUNDRED} steps minus that at {counts[-1]:,}, {name}"
         found.append(_compared(what, few.assign(steps=0), most.assign(steps=0), high=NEAR))
-    return _collected(found, f"L_hybrid with learned Σ at {HUNDRED} and at more steps")
+    return Measured.of(found, f"L_hybrid with learned Σ at {HUNDRED} and at more steps")
 
 
 # --------------------------------------------------------------------------------------- strides
@@ -111,7 +98,7 @@ def _even_against_constant(
             )
             low, high = (0.0, math.inf) if worse else (-math.inf, 0.0)
             found.append(_compared(what, even, constant, low=low, high=high))
-    return _collected(found, f"{of} over an even and over a constant stride")
+    return Measured.of(found, f"{of} over an even and over a constant stride")
 
 
 def _even_hurts_ddim(tables: Tables) -> Measured:
@@ -137,14 +124,14 @@ def _ddim_below_fifty(tables: Tables) -> Measured:
                 what = f"log FD of L_simple by DDIM minus L_hybrid{name}, {listed(some)} steps"
                 one = ddim[ddim["steps"].isin(some)]
                 found.append(_compared(what, one, learned, low=low, high=high))
-    return _collected(found, f"DDIM and L_hybrid below and above {MANY} steps")
+    return Measured.of(found, f"DDIM and L_hybrid below and above {MANY} steps")
 
 
 # ----------------------------------------------------------------------------- the training batch
 
 
 def _batch(tables: Tables) -> Measured:
-    rows = _distances(tables)
+    rows = asked(tables, "frechet_distance")
     if BATCH not in rows:
         return Measured([], ["networks trained with batches of two sizes"])
     found: list[Measurement | str] = []
@@ -165,7 +152,7 @@ def _batch(tables: Tables) -> Measured:
             )
             low, high = (-math.inf, 0.0) if larger_is_better else (0.0, math.inf)
             found.append(_compared(what, large, small, low=low, high=high))
-    return _collected(found, "networks trained with batches of two sizes, sampled alike")
+    return Measured.of(found, "networks trained with batches of two sizes, sampled alike")
 
 
 CLAIMS: dict[str, Claim] = {

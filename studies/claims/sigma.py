@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from studies.claims.rows import asked, mean, named
+from studies.claims.rows import LEARNED, asked, mean, named
 from studies.claims.verdicts import Claim, Measured, Measurement, listed
 from studies.intervals import paired_differences, t_interval
 from studies.labels import OBJECTIVES, VARIANCES
 from studies.tables import Tables, arm_columns, by_seed, is_longest
 
-LEARNED = ("range", "learned")
 MARGIN = 0.10
 """Largest relative difference in Fréchet distance that still counts as minor."""
 FEW_STEPS_SHARE = 1 / 20

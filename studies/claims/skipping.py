@@ -36,9 +36,7 @@ def _cosine_suffers(tables: Tables) -> Measured:
         lambda arms: _growth(arms, "cosine", A_FIFTH) - _growth(arms, "linear", A_FIFTH),
         low=0.0,
     )
-    return Measured(
-        [*alone.measurements, *compared.measurements], [*alone.missing, *compared.missing]
-    )
+    return alone + compared
 
 
 def _measured(

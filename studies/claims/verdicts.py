@@ -1,7 +1,7 @@
 """How a claim is put to the test: measurements, their regions, and the verdict that they give."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +41,23 @@ class Measured:
 
     measurements: list[Measurement]
     missing: list[str]
+
+    @classmethod
+    def of(cls, found: Sequence[Measurement | str], otherwise: str) -> "Measured":
+        """Measurements among the names of what is not measured yet.
+
+        Args:
+            found: One or the other for each comparison that the study asks for.
+            otherwise: What is missing if it asks for none.
+        """
+        return cls(
+            [one for one in found if isinstance(one, Measurement)],
+            [one for one in found if isinstance(one, str)] or ([] if found else [otherwise]),
+        )
+
+    def __add__(self, other: "Measured") -> "Measured":
+        """Both together."""
+        return Measured([*self.measurements, *other.measurements], [*self.missing, *other.missing])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
