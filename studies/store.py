@@ -49,6 +49,12 @@ WRITERS = 8
 BLOCKS = "blocks"
 """Subfolder of a task for finished parts of its work; removed once the result is published."""
 
+SAMPLES = "samples.npy"
+"""What a finished shard of images leaves in its task's folder: level indices (N, H, W, C)."""
+
+LATENTS = "latents.npy"
+"""What a finished task `latents` leaves: float32 in [-1, 1] and beyond, (count, H, W, C)."""
+
 
 class StoreError(Exception):
     """The store cannot give what was asked of it: says which file, and what to try."""

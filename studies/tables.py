@@ -15,7 +15,7 @@ import pandas as pd
 
 from iddpm.config import Data, ExternalConfig, GanConfig, ScoreConfig, TrainConfig
 from studies.intervals import half_width_per_deviation
-from studies.store import Store
+from studies.store import LATENTS, SAMPLES, Store
 
 ARM = (
     "objective",
@@ -306,7 +306,7 @@ def samples_table(store: Store, study: str) -> pd.DataFrame:
     rows = []
     for cell in cells:
         drawn = _drawn_shards(store, cell)
-        shards = tuple(store.folder(address) / "samples.npy" for address, _ in drawn)
+        shards = tuple(store.folder(address) / SAMPLES for address, _ in drawn)
         row = {
             "seed": cell["seed"],
             "path": shards[0] if shards else None,
@@ -344,7 +344,7 @@ def latents_table(store: Store, study: str) -> pd.DataFrame:
         {
             **_arm(cell),
             "seed": cell["seed"],
-            "path": store.folder(address) / "latents.npy",
+            "path": store.folder(address) / LATENTS,
             **latent,
         }
         for cell in cells

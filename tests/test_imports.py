@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 HOMES = {
-    "torch": ("iddpm/", "studies/runners.py", "studies/worker.py", "studies/provenance.py"),
+    "torch": ("iddpm/", "studies/runners/", "studies/worker.py", "studies/provenance.py"),
     "yaml": ("studies/documents.py",),
     "pydantic": ("studies/reading.py", "studies/tasks.py"),
     "submitit": ("studies/executors/slurm/script.py",),

@@ -9,8 +9,8 @@ import pytest
 from iddpm.config import ConfigError, FeaturesConfig, canonical
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.precision_recall import precision_recall
-from studies import runners
 from studies.plan import expand
+from studies.runners import scores
 from studies.spec import read_sweep
 from studies.store import Store
 from studies.tasks import Task
@@ -44,7 +44,7 @@ def done(store: Store, *tasks: Task) -> None:
 def test_the_moments_are_of_all_and_the_first_are_kept(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runners, "MOMENTS_BLOCK", 16)
+    monkeypatch.setattr(scores, "MOMENTS_BLOCK", 16)
     whole, part = reference(), reference(keep=40)
     done(store, whole, part)
     all_of_it, some = (np.load(store.folder(t.address) / "features.npz") for t in (whole, part))

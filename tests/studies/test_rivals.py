@@ -22,7 +22,8 @@ from studies.figures import FIGURES
 from studies.forecast import Forecast
 from studies.paper.gan_comparison import TABLE_4, reasons_against_table_4
 from studies.plan import Plan, expand
-from studies.runners import RUNNERS, Work, gan_block
+from studies.runners import RUNNERS, Work
+from studies.runners.rivals import gan_block
 from studies.spec import read_sweep
 from studies.store import Store
 from studies.tables import Tables, tables

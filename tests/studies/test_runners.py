@@ -20,8 +20,8 @@ from iddpm.evaluation.gradient_noise import LossGradient
 from iddpm.evaluation.precision_recall import precision_recall
 from iddpm.interruption import Interrupted
 from iddpm.unet import UNet
-from studies import runners
 from studies.runners import RUNNERS, Work
+from studies.runners.sampling import block_of_images
 from studies.store import BLOCKS, Store
 from studies.tasks import KINDS, Task
 from studies.worker import UNITS, run_task
@@ -104,7 +104,7 @@ def given(block: int, seed: int = 0, **changes: Any) -> tuple[Tensor, Tensor, Te
         return x_T
 
     config = replace(config, **changes)
-    runners.block_of_images(config, replace(tiny.TRAINING, network=network), draw, block, "cpu")
+    block_of_images(config, replace(tiny.TRAINING, network=network), draw, block, "cpu")
     return seen[0]
 
 

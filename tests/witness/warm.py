@@ -26,8 +26,9 @@ from tests.witness import tiny
 
 LOADED = """
 import torch._inductor.config  # what an optimizer and deterministic mode load when first used
-from studies import runners
-runners.training.train.__kwdefaults__["checkpoint_every_s"] = 0.0  # so that kills meet saved states
+import studies.runners
+from iddpm import training
+training.train.__kwdefaults__["checkpoint_every_s"] = 0.0  # so that kills meet saved states
 """
 """What is done once, before the first fork."""
 

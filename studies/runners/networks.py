@@ -1,0 +1,40 @@
+"""Trained networks, read back for what is asked of them."""
+
+from iddpm import build, training
+from iddpm.config import LikelihoodConfig, SampleConfig, TrainConfig
+from iddpm.denoiser import Denoiser
+from iddpm.ensembles import SwitchedNetwork
+from iddpm.unet import UNet
+from studies.runners.work import Work, of_a_finished_task
+
+
+def trained_denoiser(
+    work: Work, config: SampleConfig | LikelihoodConfig
+) -> tuple[TrainConfig, Denoiser]:
+    """The network of the role `network`, read over the whole chain that it was trained on.
+
+    In an ensemble the network of the role `network_b` takes its part of that chain.
+    """
+    trained, network = trained_network(work, "network", config.ema_decay)
+    diffusion = build.diffusion(trained.diffusion).to(work.device)
+    if config.ensemble is None:
+        return trained, build.denoiser(trained, network, diffusion)
+    _, partner = trained_network(work, "network_b", config.ema_decay)
+    inner_steps = config.ensemble.inner_steps(trained.diffusion.steps)
+    both = SwitchedNetwork(inner=network, outer=partner, inner_steps=inner_steps)
+    return trained, build.denoiser(trained, both, diffusion)
+
+
+def trained_network(work: Work, role: str, ema_decay: float | None) -> tuple[TrainConfig, UNet]:
+    """The network of a role and how it was trained."""
+    config = work.parent_tasks[role].config
+    assert isinstance(config, TrainConfig)
+    state = work.parents[role] / training.STATE_FILE
+    with of_a_finished_task(state):
+        network = training.load_network(state, config, ema_decay=ema_decay, device=work.device)
+    return config, network
+
+
+def weights_role(ema_decay: float | None) -> str:
+    """What a recipe calls these weights."""
+    return "raw" if ema_decay is None else f"ema {ema_decay}"

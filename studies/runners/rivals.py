@@ -1,0 +1,82 @@
+"""Images of what diffusion stands beside: drawn by a GAN, or taken from elsewhere."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from iddpm import training
+from iddpm.config import ExternalConfig, GanConfig, GanSampleConfig
+from iddpm.data import describe
+from iddpm.draws import generator
+from iddpm.external import load_external
+from iddpm.gan import Generator
+from iddpm.gan_training import load_generator
+from iddpm.interruption import Interrupted
+from iddpm.samplers import to_uint8
+from studies.runners.networks import weights_role
+from studies.runners.work import (
+    UInt8Array,
+    Work,
+    of_a_finished_task,
+    save_array,
+    sha256,
+)
+from studies.store import BLOCKS, SAMPLES
+
+
+def gan_sample(work: Work) -> dict[str, Any]:
+    """One shard of a GAN's images, block by block; leaves their level indices in `samples.npy`.
+
+    The label of an image is its place in the stream modulo the number of classes.
+
+    Raises:
+        Interrupted: If asked to stop; the finished blocks are kept.
+    """
+    config, trained = work.task.config, work.parent_tasks["network"].config
+    assert isinstance(config, GanSampleConfig)
+    assert isinstance(trained, GanConfig)
+    state = work.parents["network"] / training.STATE_FILE
+    with of_a_finished_task(state):
+        network = load_generator(state, trained, work.device)
+    (work.folder / BLOCKS).mkdir(exist_ok=True)
+    finished = []
+    for index, block in enumerate(range(config.first_block, config.last_block)):
+        done = index * config.block_size
+        if work.should_stop():
+            raise Interrupted(f"{work.task.address}: the finished blocks are kept", saved=done)
+        path = work.folder / BLOCKS / f"{block:05d}.npy"
+        if not path.exists():
+            save_array(path, gan_block(config, trained, network, block, work.device))
+        finished.append(np.load(path, allow_pickle=False))
+        work.progress(done + config.block_size, config.images)
+    images = np.concatenate(finished)
+    save_array(work.folder / SAMPLES, images)
+    return {
+        "images": len(images),
+        "sha256": sha256(images),
+        "weights": weights_role(trained.ema_decay),
+        "classes": describe(trained.data).classes,
+    }
+
+
+@torch.inference_mode()
+def gan_block(
+    config: GanSampleConfig, trained: GanConfig, network: Generator, block: int, device: str
+) -> UInt8Array:
+    """One block of a GAN's images as level indices (B, H, W, C)."""
+    data, B = describe(trained.data), config.block_size
+    assert data.classes is not None
+    drawn = generator(config.seed, "z", block)
+    z = torch.randn(B, trained.latent, generator=drawn).to(device)
+    labels = (torch.arange(block * B, (block + 1) * B) % data.classes).to(device)
+    return to_uint8(network(z, labels), data.levels).cpu().numpy()
+
+
+def external(work: Work) -> dict[str, Any]:
+    """Images from elsewhere, checked and kept in `samples.npy`: their files may go afterwards."""
+    config = work.task.config
+    assert isinstance(config, ExternalConfig)
+    images = load_external(config, dict(work.task.digests)["images"])
+    save_array(work.folder / SAMPLES, images)
+    return {"images": len(images), "sha256": sha256(images), "weights": "as given"}

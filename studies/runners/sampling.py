@@ -1,0 +1,104 @@
+"""Images drawn by a diffusion network, block by block."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iddpm import build
+from iddpm.conditioning import Conditioning
+from iddpm.config import SampleConfig, TrainConfig
+from iddpm.data import describe
+from iddpm.denoiser import Network
+from iddpm.draws import generator
+from iddpm.interruption import Interrupted
+from iddpm.precision import arithmetic
+from iddpm.samplers import to_uint8
+from studies.runners.networks import trained_denoiser
+from studies.runners.work import UInt8Array, Work, save_array, sha256
+from studies.store import BLOCKS, SAMPLES
+
+
+def sample(work: Work) -> dict[str, Any]:
+    """One shard of images, block by block; leaves their level indices in `samples.npy`."""
+    config = work.task.config
+    assert isinstance(config, SampleConfig)
+    trained, denoiser = trained_denoiser(work, config)
+    steps = build.reverse_steps(config, trained.diffusion.steps)
+    blocks = range(config.first_block, config.last_block)
+    network = Watched(denoiser.network, work, len(blocks) * steps)
+    draw = build.sampler(config, replace(denoiser, network=network))
+    (work.folder / BLOCKS).mkdir(exist_ok=True)
+    finished = []
+    for index, block in enumerate(blocks):
+        network.calls = network.saved = index * steps
+        path = work.folder / BLOCKS / f"{block:05d}.npy"
+        if not path.exists():
+            save_array(path, block_of_images(config, trained, draw, block, work.device))
+        finished.append(np.load(path, allow_pickle=False))
+    images = np.concatenate(finished)
+    save_array(work.folder / SAMPLES, images)
+    drawn = {
+        "images": len(images),
+        "sha256": sha256(images),
+        "network_calls": len(images) * steps,
+    }
+    classes = _classes(trained)
+    return drawn if classes is None else {**drawn, "classes": classes}
+
+
+def _classes(trained: TrainConfig) -> int | None:
+    """How many labels the network is told apart; None: it is told none."""
+    return describe(trained.data).classes if trained.network.class_conditional else None
+
+
+def block_of_images(
+    config: SampleConfig, trained: TrainConfig, draw: build.Sample, block: int, device: str
+) -> UInt8Array:
+    """One block of images as level indices (B, H, W, C).
+
+    Every sampler of one seed starts from the same x_T. The label of an image is its place in the
+    stream modulo the number of classes.
+    """
+    data = describe(trained.data)
+    shape = (config.block_size, data.channels, data.size, data.size)
+    x_T = torch.randn(shape, generator=generator(config.seed, "x_T", block)).to(device)
+    classes, given = _classes(trained), None
+    if classes is not None:
+        places = torch.arange(block * config.block_size, (block + 1) * config.block_size)
+        given = Conditioning(labels=(places % classes).to(device))
+    with arithmetic(config.precision, device):
+        x_0 = draw(x_T, generator(config.seed, "reverse", block, device=device), given)
+    return to_uint8(x_0, data.levels).cpu().numpy()
+
+
+class Watched:
+    """A network that counts its calls for the one who watches, and can be stopped at any of them.
+
+    What the calls were for is lost with the block that they belong to.
+    """
+
+    def __init__(self, network: Network, work: Work, total: int) -> None:
+        self.calls = 0
+        self.saved = 0
+        """Calls whose images are on disk, as the caller says."""
+        self._network = network
+        self._work = work
+        self._total = total
+
+    def __call__(self, x_t: Tensor, t: Tensor, conditioning: Conditioning | None) -> Tensor:
+        """The network's output.
+
+        Raises:
+            Interrupted: If asked to stop.
+        """
+        if self._work.should_stop():
+            raise Interrupted(
+                f"{self._work.task.address}: the finished blocks are kept", saved=self.saved
+            )
+        output = self._network(x_t, t, conditioning)
+        self.calls += 1
+        self._work.progress(self.calls, self._total)
+        return output

@@ -1,0 +1,181 @@
+"""Features of images and the scores over them."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iddpm.config import (
+    Classifier,
+    FeaturesConfig,
+    Inception,
+    RandomNetwork,
+    SampleConfig,
+    ScoreConfig,
+    data_name,
+)
+from iddpm.data import load
+from iddpm.evaluation.features import (
+    Extractor,
+    extract,
+    load_extractor,
+    make_extractor,
+    save_extractor,
+)
+from iddpm.evaluation.frechet import BLOCK as MOMENTS_BLOCK
+from iddpm.evaluation.frechet import (
+    Distance,
+    Moments,
+    distance_of_moments,
+    frechet_distance,
+    merged,
+    moments,
+)
+from iddpm.evaluation.metrics import METRICS
+from iddpm.evaluation.precision_recall import precision_recall
+from iddpm.files import read_json, write_whole
+from studies.arrays import read_array
+from studies.runners.networks import weights_role
+from studies.runners.work import UInt8Array, Work, of_a_finished_task, sha256
+from studies.store import SAMPLES
+
+EXTRACTOR = "extractor.pt"
+FEATURES = "features.npz"
+
+
+def extractor(work: Work) -> dict[str, Any]:
+    """The network that features are read from; leaves it in `extractor.pt`."""
+    config = work.task.config
+    assert isinstance(config, Classifier | RandomNetwork | Inception)
+    made = make_extractor(config, progress=work.progress, should_stop=work.should_stop)
+    save_extractor(work.folder / EXTRACTOR, config, made)
+    return made.as_json()
+
+
+def features(work: Work) -> dict[str, Any]:
+    """Features and moments of drawn or of real images; leaves them in `features.npz`."""
+    config, made = work.task.config, work.parent_tasks["extractor"].config
+    assert isinstance(config, FeaturesConfig)
+    assert isinstance(made, Classifier | RandomNetwork | Inception)
+    weights = work.parents["extractor"] / EXTRACTOR
+    with of_a_finished_task(weights):
+        read_by = load_extractor(weights, made)
+    images, origin = _images(work, config)
+    found, summary = _read(work, read_by, images)
+    file = io.BytesIO()
+    np.savez(file, features=found, mean=summary.mean, covariance=summary.covariance)
+    write_whole(work.folder / FEATURES, file.getvalue())
+    kept = {} if len(found) == len(images) else {"kept": len(found)}
+    return {
+        "images": len(images),
+        "sha256": sha256(found),
+        "extractor": f"{read_by.name}:{read_by.sha256[:8]}",
+        "resize": read_by.resize,
+        **kept,
+        **origin,
+    }
+
+
+def _read(
+    work: Work, extractor: Extractor, images: UInt8Array
+) -> tuple[NDArray[np.float32], Moments]:
+    """The first features that are to be kept, and the moments of all, a part at a time."""
+    config = work.task.config
+    assert isinstance(config, FeaturesConfig)
+    network, keep = extractor.network.to(work.device), config.keep or len(images)
+    found: list[NDArray[np.float32]] = []
+    summary: Moments | None = None
+    for start in range(0, len(images), MOMENTS_BLOCK):
+        part = extract(
+            network,
+            images[start : start + MOMENTS_BLOCK],
+            levels=extractor.levels,
+            block_size=config.block_size,
+        )
+        found.append(part[: max(0, keep - start)])
+        summary = moments(part) if summary is None else merged(summary, moments(part))
+        work.progress(start + len(part), len(images))
+    assert summary is not None
+    return np.concatenate(found), summary
+
+
+def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, str]]:
+    """The first so many images of a split, or of the shards in their order, and what they are.
+
+    Raises:
+        ValueError: If there are fewer than were asked for.
+    """
+    if config.data is not None:
+        origin = {"source": f"{data_name(config.data)}/{config.split}"}
+        images = load(config.data, config.split).images
+    else:
+        roles = [role for role in work.parents if role.startswith("samples/")]
+        images = np.concatenate([read_array(work.parents[role] / SAMPLES) for role in roles])
+        origin = {"source": "samples", "weights": _drawn_by(work, roles[0])}
+    if config.images is not None and len(images) < config.images:
+        raise ValueError(
+            f"features.images: expected at most the {len(images)} of {origin['source']}, "
+            f"found {config.images}"
+        )
+    return images[: config.images], origin
+
+
+def _drawn_by(work: Work, role: str) -> str:
+    """Which weights drew the images of a shard; a rival's shard says it itself."""
+    config = work.parent_tasks[role].config
+    if isinstance(config, SampleConfig):
+        return weights_role(config.ema_decay)
+    return str(read_json(work.parents[role] / "result.json")["weights"])
+
+
+def score(work: Work) -> dict[str, Any]:
+    """Fréchet distance, precision, recall and what else was asked for, against real images."""
+    config = work.task.config
+    assert isinstance(config, ScoreConfig)
+    generated, real = (_features(work.parents[role]) for role in ("generated", "reference"))
+    distance = _distance(work, generated, real)
+    shares = precision_recall(real, generated, k=config.neighbours)
+    return {
+        "frechet_distance": distance.value,
+        "clipped_mass": distance.clipped_mass,
+        "precision": shares.precision,
+        "recall": shares.recall,
+        **{name: METRICS[name](real, generated) for name in config.metrics},
+        "generated": len(generated),
+        "reference": len(real),
+        "dimensions": generated.shape[1],
+        "neighbours": config.neighbours,
+        "recipe": _score_recipe(work, config),
+    }
+
+
+def _distance(work: Work, generated: NDArray[np.float32], real: NDArray[np.float32]) -> Distance:
+    """Between all that was read, of which the real features may be kept in part only."""
+    folder = work.parents["reference"]
+    images = read_json(folder / "result.json")["images"]
+    if images == len(real):
+        return frechet_distance(generated, real)
+    mean, covariance = (read_array(folder / FEATURES, name) for name in ("mean", "covariance"))
+    return distance_of_moments(moments(generated), Moments(mean, covariance, images))
+
+
+def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
+    """All that a score must share with another to be compared with it."""
+    drawn, real = (read_json(work.parents[r] / "result.json") for r in ("generated", "reference"))
+    assert drawn["extractor"] == real["extractor"]
+    return {
+        "extractor": drawn["extractor"],
+        "reference": real["source"],
+        "reference_images": real["images"],
+        "images": drawn["images"],
+        "weights": drawn["weights"],
+        "resize": drawn.get("resize", "none"),
+        "neighbours": config.neighbours,
+        **({"neighbours_among": real["kept"]} if "kept" in real else {}),
+    }
+
+
+def _features(folder: Path) -> NDArray[np.float32]:
+    return read_array(folder / FEATURES, "features")

@@ -1,0 +1,70 @@
+"""What a task is done with, and what every kind of task does with its files."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from iddpm.checkpoints import CheckpointError
+from iddpm.files import write_whole
+from iddpm.interruption import Progress, StopCheck
+from iddpm.ranks import ALONE, Ranks
+from studies.arrays import damaged
+from studies.tasks import Task
+
+UInt8Array = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A task and all that doing it takes."""
+
+    task: Task
+    folder: Path
+    """Where this task keeps its files."""
+    parents: dict[str, Path]
+    """By role, the folder of each task that this one needs; all are done."""
+    parent_tasks: dict[str, Task]
+    """By role, what they are."""
+    progress: Progress
+    should_stop: StopCheck
+    device: str
+    ranks: Ranks = ALONE
+    """The processes that do it together; only a training knows how."""
+
+
+def device() -> str:
+    """Where tasks run on this machine."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def of_a_finished_task(path: Path) -> Iterator[None]:
+    """Says of weights that cannot be used what helps: the task that left them must run again.
+
+    Raises:
+        StoreError: In place of an error about the checkpoint at `path`.
+    """
+    try:
+        yield
+    except (CheckpointError, FileNotFoundError) as error:
+        raise damaged(path, "the weights of a finished task") from error
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Writes an .npy that appears whole."""
+    file = io.BytesIO()
+    np.save(file, array)
+    write_whole(path, file.getvalue())
+
+
+def sha256(array: NDArray[Any]) -> str:
+    """Of the array's bytes in C order, as hex."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
