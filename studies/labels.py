@@ -133,11 +133,11 @@ def rank(arm: pd.Series) -> tuple[int, bool, int]:
     objective = arm.get("objective", "simple")
     if pd.isna(objective):
         return -1, False, 0
-    place = len(OBJECTIVES) + 1 if is_ensemble(arm) else _place(objective, OBJECTIVES)
-    return place, is_resampled(arm), _place(mode(arm), ("", *MODES))
+    of_objective = len(OBJECTIVES) + 1 if is_ensemble(arm) else place(objective, OBJECTIVES)
+    return of_objective, is_resampled(arm), place(mode(arm), ("", *MODES))
 
 
-def _place(name: str, known: Collection[str]) -> int:
+def place(name: str, known: Collection[str]) -> int:
     """Where a name stands among the known ones; any other comes after them."""
     return list(known).index(name) if name in known else len(known)
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from iddpm.config import Schedule
-from studies.labels import OBJECTIVES, TIMESTEPS, is_resampled, objective_name, setting
+from iddpm.schedules import SCHEDULES
+from studies.labels import OBJECTIVES, TIMESTEPS, is_resampled, objective_name, place, setting
 from studies.tables import Tables, network_columns
 
 LEARNED = ("range", "learned")
-SCHEDULES: tuple[Schedule, ...] = ("linear", "cosine")
 IN_THE_TABLES = ("objective", "schedule", "T", TIMESTEPS)
 """Columns that the name of a row tells."""
 
@@ -77,7 +76,7 @@ def row_name(row: "Mapping[str, Any] | pd.Series", others: list[str]) -> str:
 
 
 def _place(row: pd.Series, others: list[str]) -> tuple[Any, ...]:
-    objective = list(OBJECTIVES).index(row["objective"])
+    objective = place(row["objective"], OBJECTIVES)
     more = [str(row[column]) for column in others]
-    schedule = SCHEDULES.index(row["schedule"])
+    schedule = place(row["schedule"], SCHEDULES)
     return (row["training_steps"], schedule, row["T"], objective, is_resampled(row), *more)

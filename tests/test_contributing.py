@@ -30,6 +30,21 @@ evaluate:
     ema_decay: 0.9
     extractor: {classifier: {channels: 4, features: 4, steps: 3}}
     reference: {images: 16}
+  likelihood: {images: 2}
+"""
+
+EVERYWHERE = """
+study: everywhere
+question: Is a schedule of one's own drawn wherever schedules are told apart?
+preset: digits
+grid:
+  train.diffusion.schedule: [quadratic, linear]
+seeds: [0]
+evaluate:
+  - latents: {}
+  - likelihood: {}
+  - samples: {sampler: {ancestral: {variance: beta}}, grid: {skip: [0.0, 0.2]}}
+figures: [alpha_bar, latents, likelihood_comparison, objective_table, overfitting, skip_prefix]
 """
 
 
@@ -45,6 +60,8 @@ def test_the_worked_example_gives_a_schedule_a_metric_and_a_figure(tmp_path: Pat
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "digits.yaml").write_text(PRESET)
     (tmp_path / "quadratic.yaml").write_text(written("yaml"))
+    (tmp_path / "everywhere.yaml").write_text(EVERYWHERE)
+    run = "studies.run quadratic.yaml everywhere.yaml --executor inline"
     apply = subprocess.run(
         ["git", "apply", "--verbose", "-"],
         input=written("diff"),
@@ -53,7 +70,7 @@ def test_the_worked_example_gives_a_schedule_a_metric_and_a_figure(tmp_path: Pat
         capture_output=True,
     )
     assert apply.returncode == 0, apply.stderr
-    for command in ("studies.run quadratic.yaml --executor inline", "studies.report"):
+    for command in (run, "studies.report"):
         done = subprocess.run(
             [sys.executable, "-m", *command.split()],
             cwd=tmp_path,
@@ -68,3 +85,8 @@ def test_the_worked_example_gives_a_schedule_a_metric_and_a_figure(tmp_path: Pat
     drawn = pd.read_csv(page / "mean_gap.csv")
     assert list(drawn["n"]) == [3, 3]
     assert (page / "mean_gap.svg").exists()
+    for figure in ("alpha_bar", "latents", "skip_prefix"):
+        table = pd.read_csv(page.with_name("everywhere-digits") / f"{figure}.csv")
+        assert {"linear", "quadratic"} <= set(table["schedule"])
+    rows = pd.read_csv(page.with_name("everywhere-digits") / "objective_table.csv")["row"]
+    assert list(rows.unique()) == ["T = 50, linear, L_simple", "T = 50, quadratic, L_simple"]

@@ -1,16 +1,13 @@
-"""Fig. 5: ᾱ_t, the share of the image's variance left, along the linear and the cosine schedule.
+"""Fig. 5: ᾱ_t, the share of the image's variance left, along every schedule there is.
 
 Nothing here is measured: the schedule alone decides (Eq. 17 for the cosine).
 """
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from iddpm.config import Schedule
-from iddpm.schedules import alpha_bar, betas
+from iddpm.schedules import SCHEDULES, alpha_bar, betas
 from studies.figures import style
 from studies.tables import Tables
 
@@ -18,10 +15,6 @@ TITLE = "ᾱ along the diffusion process"
 T = 4000
 EVERY = 10
 """Steps between points: the curves are smooth."""
-LOOKS: dict[Schedule, dict[str, Any]] = {
-    "linear": {"color": style.SCHEDULES["linear"], "linestyle": style.DASHED},
-    "cosine": {"color": style.SCHEDULES["cosine"], "linestyle": "solid"},
-}
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -36,7 +29,7 @@ def table(tables: Tables) -> pd.DataFrame:
                 "alpha_bar": np.array([1.0, *alpha_bar(betas(schedule, T))])[steps],
             }
         )
-        for schedule in LOOKS
+        for schedule in SCHEDULES
     ]
     return pd.concat(frames, ignore_index=True)
 
@@ -45,8 +38,8 @@ def table(tables: Tables) -> pd.DataFrame:
 def draw(table: pd.DataFrame) -> Figure:
     """One curve per schedule, both axes linear."""
     figure, axes = style.new(2.9)
-    for schedule, look in LOOKS.items():
-        curve = table[table["schedule"] == schedule]
+    for schedule, curve in table.groupby("schedule", sort=False):
+        look = {**style.schedule_style(str(schedule)), "marker": ""}
         axes.plot(curve["place"], curve["alpha_bar"], label=schedule, **look)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="diffusion step $t/T$")
     axes.set_ylabel(r"$\bar{\alpha}_t$", fontsize=10)
@@ -62,8 +55,9 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
         for schedule, curve in quarters.groupby("schedule", sort=False)
     ]
     return (
-        f"ᾱ under the linear and the cosine schedule of T = {T:,} steps, both axes linear; another "
+        f"ᾱ under each schedule of T = {T:,} steps, both axes linear; another "
         "T of some hundreds gives curves that the eye cannot tell from these. At a quarter, a half "
         f"and three quarters of the process it is: {'; '.join(said)}. The paper's Fig. 5 shows the "
-        "same two curves: they are a property of the schedule, so no seed and no data enter."
+        "same curves for linear and cosine: they are a property of the schedule, so no seed and no "
+        "data enter."
     )

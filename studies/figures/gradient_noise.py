@@ -62,7 +62,8 @@ def draw(table: pd.DataFrame) -> Figure:
     figure, axes = style.new(3.4)
     axes.set(yscale="log", xlabel="training step", ylabel="gradient noise scale (images)")
     for (_, arm, objective), rows in table.groupby(["rank", "arm", "objective"], sort=False):
-        colour, seeds = COLOURS[str(objective)], rows[rows["seed"].notna()].dropna(subset="scale")
+        colour = COLOURS.get(str(objective), style.PALETTE[5])
+        seeds = rows[rows["seed"].notna()].dropna(subset="scale")
         curve = rows[rows["seed"].isna()]
         axes.errorbar(
             seeds["training_steps"],
@@ -78,7 +79,7 @@ def draw(table: pd.DataFrame) -> Figure:
             curve["training_steps"],
             curve["scale"],
             color=colour,
-            linestyle=style.PATTERNS[str(objective)],
+            linestyle=style.PATTERNS.get(str(objective), "solid"),
             marker="o",
             label=style.mathematical(arm),
         )

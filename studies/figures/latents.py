@@ -1,4 +1,4 @@
-"""Fig. 3: one image on its way to noise, the linear schedule above the cosine one.
+"""Fig. 3: one image on its way to noise, the linear schedule above the cosine one, others below.
 
 The noise is the same in every picture, so that only the schedule differs within a column. The table
 holds the pixels themselves, as hexadecimal brightness, so the figure is drawn from its CSV alone.
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from iddpm.schedules import SCHEDULES
 from studies.arrays import read_array
 from studies.figures import style
 from studies.figures.sample_grid import strip
@@ -20,7 +21,7 @@ from studies.tables import Tables, arm_columns
 
 TITLE = "One image on its way to noise"
 LEVELS = 256
-ORDER = ("linear", "cosine")
+ORDER = tuple(SCHEDULES)
 NAMES = 2.6
 """Width of the names beside the rows, in row heights."""
 GAP = 0.12

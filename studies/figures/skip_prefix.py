@@ -6,7 +6,6 @@ schedule, of the mean over seeds with a 95% interval as a band, both axes linear
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,10 +19,6 @@ from studies.paper import fig_4_numbers, reasons_against, same_cell, settings_of
 from studies.tables import Tables, arm_columns, over_seeds, records
 
 TITLE = "Sample quality against the part of the reverse process skipped"
-LOOKS: dict[str, dict[str, Any]] = {
-    "linear": {"linestyle": style.DASHED, "marker": "o"},
-    "cosine": {"linestyle": "solid", "marker": "s"},
-}
 ARMS = ["rank", "arm", "schedule", "distance"]
 
 
@@ -75,7 +70,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 curve["mean"],
                 color="black",
                 linewidth=0.8,
-                linestyle=LOOKS[str(schedule)]["linestyle"],
+                linestyle=style.schedule_style(str(schedule))["linestyle"],
                 marker="x",
                 label=f"paper, {source}: {name}",
             )
@@ -85,9 +80,9 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _draw_ours(axes: Axes, name: str, curve: pd.DataFrame, place: int) -> None:
-    schedule = curve["schedule"].iloc[0]
-    colour = style.lighter(style.SCHEDULES[schedule], place)
-    axes.plot(curve["skip"], curve["mean"], color=colour, label=name, **LOOKS[schedule])
+    look = style.schedule_style(curve["schedule"].iloc[0])
+    colour = style.lighter(look["color"], place)
+    axes.plot(curve["skip"], curve["mean"], label=name, **{**look, "color": colour})
     style.band(axes, curve, "skip", colour, floor=0.0)
 
 

@@ -62,7 +62,10 @@ COLOURS = {
 MARKERS = {"beta": "o", "beta_tilde": "s", "learned": "v", "range": "^", "ddim": "D"}
 DASHED: Any = (0, (4, 1.6))
 PATTERNS: dict[str, Any] = {"simple": DASHED, "hybrid": "solid", "vlb": (0, (1, 1.2))}
-SCHEDULES = {"linear": PALETTE[0], "cosine": PALETTE[1]}
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "linear": {"color": PALETTE[0], "linestyle": DASHED, "marker": "o"},
+    "cosine": {"color": PALETTE[1], "linestyle": "solid", "marker": "s"},
+}
 BAND_ALPHA = 0.18
 BAND_POINTS = 1000
 """More of them along a band are not seen, and fill a file."""
@@ -165,6 +168,12 @@ def colour(mode: str) -> str:
 def marker(mode: str) -> str:
     """The same, for print without colour."""
     return MARKERS.get(mode, "P")
+
+
+def schedule_style(schedule: str) -> dict[str, Any]:
+    """Colour, pattern and marker of a schedule's curve."""
+    other = {"color": PALETTE[2], "linestyle": (0, (1, 1.2)), "marker": "^"}
+    return SCHEDULES.get(schedule, other)
 
 
 def arm_style(objective: str, mode: str) -> dict[str, Any]:
