@@ -38,3 +38,11 @@ class Conditioning:
                 f"conditioning: expected as many labels as low-resolution images ({len(low)}), "
                 f"found {len(labels)}"
             )
+
+    def repeated(self, times: int) -> "Conditioning":
+        """The same for the batch written so many times one after the other."""
+        labels, low = self.labels, self.low_resolution
+        return Conditioning(
+            labels=None if labels is None else labels.repeat(times),
+            low_resolution=None if low is None else low.repeat(times, 1, 1, 1),
+        )

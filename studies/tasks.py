@@ -64,7 +64,7 @@ KINDS = {
         Kind("sample", 1, SampleConfig),
         Kind("features", 1, FeaturesConfig),
         Kind("score", 1, ScoreConfig),
-        Kind("likelihood", 1, LikelihoodConfig),
+        Kind("likelihood", 2, LikelihoodConfig),
         Kind("gradient_noise", 1, GradientNoiseConfig),
         Kind("latents", 1, LatentsConfig),
         Kind("gan", 1, GanConfig),

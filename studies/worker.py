@@ -46,7 +46,7 @@ UNITS = {
     "extractor": "steps",
     "train": "steps",
     "sample": "network calls",
-    "likelihood": "network calls",
+    "likelihood": "steps",
     "features": "images",
     "score": "steps",
     "gradient_noise": "backward passes",

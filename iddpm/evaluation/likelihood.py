@@ -140,12 +140,13 @@ def evaluate(
         levels: Number of levels of a pixel.
         variances: Each variance to read the network with.
         clip: Hold the implied x_0 to [-1, 1], as the official evaluation does.
-        block_size: Images that share a network call; the last block may be shorter.
+        block_size: Images that share a network call; where there are fewer, as in a shorter last
+            block, several of their steps share one.
         seed: Of the noise.
         labels: Classes for a class-conditional network, shape (N,).
         device: Where the network is.
         folder: Keeps each finished block, for this evaluation alone; a second call goes on there.
-        progress: Told the network calls done, of how many.
+        progress: Told the steps done, of how many.
         should_stop: Asked before each network call.
 
     Raises:
@@ -184,12 +185,12 @@ def _check(images: UInt8Array, labels: Int64Array | None) -> None:
 
 
 class _Watch(NamedTuple):
-    """Whom to tell of network calls, and whom to ask whether to go on."""
+    """Whom to tell of steps, and whom to ask before each network call whether to go on."""
 
     progress: Progress
     should_stop: StopCheck
     done: int
-    """Network calls of the blocks before."""
+    """Steps of the blocks before."""
     total: int
 
     def before_call(self) -> None:
@@ -198,7 +199,7 @@ class _Watch(NamedTuple):
                 "likelihood: asked to stop; the finished blocks are kept", saved=self.done
             )
 
-    def after_call(self, of_block: int) -> None:
+    def after_step(self, of_block: int) -> None:
         self.progress(self.done + of_block, self.total)
 
 
@@ -267,12 +268,21 @@ class _Reading(NamedTuple):
     def _outputs(
         self, x_t: Tensor, span: range, conditioning: Conditioning | None, watch: _Watch
     ) -> Output:
-        """One network call for each step of a span, their outputs together in float64."""
+        """What the network says of all steps of a span, in float64.
+
+        A call takes as many whole steps as do not exceed a block.
+        """
+        count = len(x_t) // len(span)
+        at_once = max(1, self.block_size // count)
         outputs = []
-        for step, noisy in zip(span, x_t.chunk(len(span)), strict=True):
+        for start in range(0, len(span), at_once):
+            steps = span[start : start + at_once]
+            noisy = x_t[start * count : (start + len(steps)) * count]
+            t = torch.tensor(steps, device=x_t.device).repeat_interleave(count)
             watch.before_call()
-            outputs.append(self.denoiser.output(noisy, step, conditioning))
-            watch.after_call(step + 1)
+            told = None if conditioning is None else conditioning.repeated(len(steps))
+            outputs.append(self.denoiser.output(noisy, t, told))
+            watch.after_step(steps[-1] + 1)
         prediction = torch.cat([output.prediction for output in outputs]).double()
         variances = [output.variance for output in outputs if output.variance is not None]
         return Output(prediction, torch.cat(variances).double() if variances else None)

@@ -116,7 +116,7 @@ FROZEN = {
         ),
         needs=(*NETWORK, ("network_b", "train-1111111111111111")),
     ),
-    "likelihood-fb21d00ad0ae71da": Task(
+    "likelihood-ceca18af2a73487e": Task(
         kind="likelihood",
         config=LikelihoodConfig(
             ensemble=Ends(share=0.1, objective=Vlb(variance="learned"), timesteps=Uniform())
@@ -168,10 +168,10 @@ FROZEN = {
         config=ExternalConfig(path="here.npz", name="BigGAN-deep", data=Digits()),
         digests=(("images", "d1"),),
     ),
-    "likelihood-12ba3b03d7923b8f": Task(
+    "likelihood-f5e245cc879012cd": Task(
         kind="likelihood", config=LikelihoodConfig(), needs=NETWORK, digests=DATA
     ),
-    "likelihood-0b39cf279fde49d4": Task(
+    "likelihood-f541c899b89a78c4": Task(
         kind="likelihood",
         config=LikelihoodConfig(
             split="train", images=10, steps=25, stride="even_plus_first", clip=False

@@ -31,12 +31,17 @@ class Network:
 
     def __init__(self, channels: int = 2) -> None:
         self.channels = channels
+        self.times_called = 0
         self.calls: list[tuple[int, int]] = []
+        """Each step with its number of images, one after the other."""
         self.seen: list[Tensor] = []
+        """The images of each."""
 
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Any) -> Tensor:
-        self.calls.append((int(t[0]), len(x_t)))
-        self.seen.append(x_t)
+        steps, counts = t.unique_consecutive(return_counts=True)
+        self.times_called += 1
+        self.calls += zip(steps.tolist(), counts.tolist(), strict=True)
+        self.seen += x_t.split(counts.tolist())
         first = 0.8 * x_t + 0.1 * torch.sin(3 * x_t + 0.1 * t.view(-1, 1, 1, 1))
         return torch.cat([first, 1.5 * torch.cos(2 * x_t)], dim=1)[:, : self.channels]
 
@@ -285,6 +290,15 @@ def test_the_noise_of_an_image_does_not_depend_on_how_many_follow_or_which_steps
         torch.testing.assert_close(by_step["short", step], by_step["many", step])
 
 
+def test_steps_that_share_a_call_give_the_terms_of_steps_that_do_not() -> None:
+    """The noise of three images is the same in a block of three and in a larger one."""
+    alone, together = Network(), Network()
+    expected = bound(denoiser(alone), images(3), block_size=3)
+    assert same(bound(denoiser(together), images(3), block_size=9), expected)
+    assert alone.times_called == 12
+    assert together.times_called == 1 + 3 + 1  # the decoder, then 8 and 3 steps, three at once
+
+
 def test_images_and_steps_meet_different_noise_and_seeds_differ() -> None:
     network = Network()
     flat = np.full((8, 4, 4, 1), 8, dtype=np.uint8)
@@ -305,15 +319,16 @@ def test_a_respaced_chain_tells_the_network_the_trained_steps() -> None:
 
 
 def test_labels_reach_their_images() -> None:
-    told: list[Tensor] = []
+    told: dict[int, list[int]] = {}
     labels = np.array([3, 1, 4, 1, 5, 9])
 
     def network(x_t: Tensor, t: Tensor, given: Any) -> Tensor:
-        told.extend(given.labels if t[0] == 0 else [])
+        for step, label in zip(t.tolist(), given.labels.tolist(), strict=True):
+            told.setdefault(step, []).append(label)
         return torch.cat([x_t, x_t], dim=1)
 
     bound(denoiser(network), images(6), labels=labels)
-    assert [int(label) for label in told] == labels.tolist()
+    assert told == {step: labels.tolist() for step in range(12)}
 
 
 def test_clipping_lowers_the_error_of_an_unbounded_guess() -> None:
@@ -356,11 +371,14 @@ def test_a_stopped_evaluation_goes_on_to_the_same_result(tmp_path: Path, stop_at
     assert same(bound(denoiser(Network()), images(11), folder=tmp_path), expected)
 
 
-def test_progress_counts_network_calls_up_to_all() -> None:
+def test_progress_counts_steps_up_to_all_whatever_shares_a_call() -> None:
     told = []
     network = Network()
     bound(denoiser(network), images(5), progress=lambda done, total: told.append((done, total)))
-    assert told == [(done, 24) for done in range(1, 25)]
+    of_the_last_image = [1, 5, 9, 12]  # the decoder's step, then at most four at once
+    done = [*range(1, 13), *(12 + step for step in of_the_last_image)]
+    assert told == [(steps, 24) for steps in done]
+    assert network.times_called == len(done)
 
 
 @pytest.mark.parametrize(
