@@ -603,10 +603,18 @@ class LikelihoodConfig:
     ensemble: Ends | None = field(default=None, metadata={"legacy": None})
     """How a second network, of the role network_b, takes part; None: there is none."""
     block_size: int = 64
+    shard_blocks: int | None = field(default=None, metadata=NOT_HASHED)
+    """Blocks that one task evaluates; None: one task evaluates all."""
     precision: Precision = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _require(
+            self.shard_blocks is None or self.shard_blocks >= 1,
+            "likelihood.shard_blocks",
+            "at least 1",
+            self.shard_blocks,
+        )
         _require(
             self.images is None or self.images >= 2,
             "likelihood.images",
@@ -617,6 +625,46 @@ class LikelihoodConfig:
         _require(
             self.steps is None or self.steps >= 2, "likelihood.steps", "at least 2", self.steps
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelihoodShardConfig:
+    """One shard of a likelihood: the images of `part` from block `first_block` on.
+
+    A block meets the same noise in any shard, so shards that are put together are the whole.
+    """
+
+    part: LikelihoodConfig
+    """Its images end where the shard ends."""
+    first_block: int
+
+    def __post_init__(self) -> None:
+        images, size = self.part.images, self.part.block_size
+        _require(
+            images is not None and 0 <= self.first_block * size < images,
+            "likelihood_shard.first_block",
+            f"a block of the {images} images",
+            self.first_block,
+        )
+
+    @property
+    def blocks(self) -> range:
+        """Its blocks, as numbers of the whole."""
+        assert self.part.images is not None
+        return range(self.first_block, -(-self.part.images // self.part.block_size))
+
+    @property
+    def images(self) -> int:
+        """Images in this shard."""
+        assert self.part.images is not None
+        return self.part.images - self.first_block * self.part.block_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelihoodMergeConfig:
+    """A likelihood whose blocks shards have evaluated."""
+
+    whole: LikelihoodConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from iddpm.config import (
     GanSampleConfig,
     GradientNoiseConfig,
     LikelihoodConfig,
+    LikelihoodShardConfig,
     SampleConfig,
     Stride,
     TrainConfig,
@@ -46,14 +47,15 @@ def network_calls(config: TaskConfig, train: TaskConfig) -> int:
         return PASSES_OF_A_GRADIENT * config.images
     if isinstance(config, GanSampleConfig):
         return config.images
-    if not isinstance(config, SampleConfig | LikelihoodConfig):
+    if not isinstance(config, SampleConfig | LikelihoodConfig | LikelihoodShardConfig):
         return 0
     assert isinstance(train, TrainConfig)
     total = train.diffusion.steps
-    if isinstance(config, LikelihoodConfig):
-        return (config.images or 0) * _kept(config.stride, total, config.steps or total)
-    steps = _kept(config.sampler.stride, total, config.steps)
-    return config.images * kept_steps(steps, config.skip)
+    if isinstance(config, SampleConfig):
+        steps = _kept(config.sampler.stride, total, config.steps)
+        return config.images * kept_steps(steps, config.skip)
+    bound = config.part if isinstance(config, LikelihoodShardConfig) else config
+    return (config.images or 0) * _kept(bound.stride, total, bound.steps or total)
 
 
 @lru_cache

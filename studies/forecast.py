@@ -17,6 +17,7 @@ from iddpm.config import (
     GanSampleConfig,
     GradientNoiseConfig,
     LikelihoodConfig,
+    LikelihoodShardConfig,
     SampleConfig,
     TrainConfig,
 )
@@ -76,10 +77,11 @@ def _likeness(task: Task, parent: Callable[[str], Task]) -> tuple[Likeness, int]
         gan = parent(task.parents["network"]).config
         assert isinstance(gan, GanConfig)
         return (task.kind, replace(gan, seed=0, steps=1), config.block_size), config.images
-    if isinstance(config, SampleConfig | LikelihoodConfig | GradientNoiseConfig):
+    asked = config.part if isinstance(config, LikelihoodShardConfig) else config
+    if isinstance(asked, SampleConfig | LikelihoodConfig | GradientNoiseConfig):
         train = parent(task.parents["network"]).config
         assert isinstance(train, TrainConfig)
-        likeness = task.kind, train.network, train.data, config.block_size, config.precision
+        likeness = task.kind, train.network, train.data, asked.block_size, asked.precision
         return likeness, network_calls(config, train)
     return (task.kind, _extractor(task, parent)), _units(config)
 

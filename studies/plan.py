@@ -32,6 +32,8 @@ from iddpm.config import (
     Inception,
     LatentsConfig,
     LikelihoodConfig,
+    LikelihoodMergeConfig,
+    LikelihoodShardConfig,
     SampleConfig,
     Sampler,
     ScoreConfig,
@@ -413,8 +415,16 @@ class _Tasks:
         config = replace(config, images=_bounded_images(config, train), seed=seed)
         if config.steps in (None, train.diffusion.steps):
             config = replace(config, steps=None, stride="even")
-        needs = self._networks(config.ensemble, train, seed, network)
-        return self._add("likelihood", config, needs, train.data)
+        networks = self._networks(config.ensemble, train, seed, network)
+        whole, shards = replace(config, shard_blocks=None), _shards(config)
+        if len(shards) == 1:
+            return self._add("likelihood", whole, networks, train.data)
+        needs = {
+            f"shards/{i}": self._add("likelihood_shard", shard, networks, train.data)
+            for i, shard in enumerate(shards)
+        }
+        merge = LikelihoodMergeConfig(whole=whole)
+        return self._add("likelihood_merge", merge, {**networks, **needs}, train.data)
 
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
@@ -487,6 +497,21 @@ def _shard(
         precision=config.precision,
         seed=seed,
     )
+
+
+def _shards(config: LikelihoodConfig) -> list[LikelihoodShardConfig]:
+    """A likelihood in as many pieces as its `shard_blocks` say, each of whole blocks."""
+    assert config.images is not None
+    size = config.images
+    if config.shard_blocks is not None:
+        size = config.shard_blocks * config.block_size
+    return [
+        LikelihoodShardConfig(
+            part=replace(config, images=min(first + size, config.images), shard_blocks=None),
+            first_block=first // config.block_size,
+        )
+        for first in range(0, config.images, size)
+    ]
 
 
 def _latents(config: Latents, train: TrainConfig, *, seed: int = 0) -> LatentsConfig:

@@ -52,6 +52,9 @@ BLOCKS = "blocks"
 SAMPLES = "samples.npy"
 """What a finished shard of images leaves in its task's folder: level indices (N, H, W, C)."""
 
+SHARD = "shard"
+"""Subfolder in which a finished shard of a likelihood leaves a file for each block."""
+
 LATENTS = "latents.npy"
 """What a finished task `latents` leaves: float32 in [-1, 1] and beyond, (count, H, W, C)."""
 

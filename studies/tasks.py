@@ -23,6 +23,8 @@ from iddpm.config import (
     GradientNoiseConfig,
     LatentsConfig,
     LikelihoodConfig,
+    LikelihoodMergeConfig,
+    LikelihoodShardConfig,
     SampleConfig,
     ScoreConfig,
     TrainConfig,
@@ -39,6 +41,8 @@ TaskConfig = (
     | FeaturesConfig
     | ScoreConfig
     | LikelihoodConfig
+    | LikelihoodShardConfig
+    | LikelihoodMergeConfig
     | GradientNoiseConfig
     | LatentsConfig
     | GanConfig
@@ -65,6 +69,8 @@ KINDS = {
         Kind("features", 1, FeaturesConfig),
         Kind("score", 1, ScoreConfig),
         Kind("likelihood", 2, LikelihoodConfig),
+        Kind("likelihood_shard", 1, LikelihoodShardConfig),
+        Kind("likelihood_merge", 1, LikelihoodMergeConfig),
         Kind("gradient_noise", 1, GradientNoiseConfig),
         Kind("latents", 1, LatentsConfig),
         Kind("gan", 1, GanConfig),

@@ -47,6 +47,8 @@ UNITS = {
     "train": "steps",
     "sample": "network calls",
     "likelihood": "steps",
+    "likelihood_shard": "steps",
+    "likelihood_merge": "blocks",
     "features": "images",
     "score": "steps",
     "gradient_noise": "backward passes",

@@ -113,75 +113,23 @@ def _bound_json(bound: Bound) -> dict[str, Any]:
 # ------------------------------------------------------------------------------ the evaluation
 
 
-@torch.no_grad()
-def evaluate(
-    denoiser: Denoiser,
-    images: UInt8Array,
-    *,
-    levels: int,
-    variances: Sequence[Variance],
-    clip: bool,
-    block_size: int,
-    seed: int,
-    labels: Int64Array | None = None,
-    device: torch.device | str = "cpu",
-    folder: Path | None = None,
-    progress: Progress = lambda done, total: None,
-    should_stop: StopCheck = lambda: False,
-) -> Likelihood:
-    """The bound over exactly these images: none dropped, none repeated.
+class Block(NamedTuple):
+    """What is kept of one block of B images: nats per dimension, for each variance in V."""
 
-    The noise of a block of images at a step is a function of (seed, block, step of the trained
-    chain), so a longer set of images and a shorter chain meet the same noise.
-
-    Args:
-        denoiser: A network in evaluation mode and its chain, whole or respaced.
-        images: Level indices, shape (N, H, W, C), at least 2 images.
-        levels: Number of levels of a pixel.
-        variances: Each variance to read the network with.
-        clip: Hold the implied x_0 to [-1, 1], as the official evaluation does.
-        block_size: Images that share a network call; where there are fewer, as in a shorter last
-            block, several of their steps share one.
-        seed: Of the noise.
-        labels: Classes for a class-conditional network, shape (N,).
-        device: Where the network is.
-        folder: Keeps each finished block, for this evaluation alone; a second call goes on there.
-        progress: Told the steps done, of how many.
-        should_stop: Asked before each network call.
-
-    Raises:
-        ValueError: If there are fewer than 2 images, or labels for another number of images.
-        Interrupted: If `should_stop` said so; finished blocks are in `folder`.
-    """
-    _check(images, labels)
-    reading = _Reading(denoiser, tuple(variances), levels, clip, seed, block_size)
-    steps, starts = denoiser.diffusion.steps, range(0, len(images), block_size)
-    blocks: list[_Block] = []
-    for index, start in enumerate(starts):
-        path = folder / f"block-{index:06d}.npz" if folder else None
-        block = _finished(path)
-        if block is None:
-            chosen = slice(start, start + block_size)
-            x_0 = torch.from_numpy(to_unit(images[chosen], levels)).to(device, torch.float64)
-            conditioning = None
-            if labels is not None:
-                conditioning = Conditioning(labels=torch.from_numpy(labels[chosen]).to(device))
-            watch = _Watch(progress, should_stop, index * steps, len(starts) * steps)
-            block = reading.block(index, x_0, conditioning, watch)
-            _keep(block, path)
-        blocks.append(block)
-    return _likelihood(blocks, denoiser, tuple(variances), dimensions=images[0].size)
-
-
-def _check(images: UInt8Array, labels: Int64Array | None) -> None:
-    if len(images) < 2:
-        raise ValueError(
-            f"likelihood.images: expected at least 2, for a standard error, found {len(images)}"
-        )
-    if labels is not None and len(labels) != len(images):
-        raise ValueError(
-            f"likelihood.labels: expected one for each of {len(images)} images, found {len(labels)}"
-        )
+    prior: FloatArray
+    """Shape (B,)."""
+    decoder: FloatArray
+    """Shape (V, B)."""
+    kl: FloatArray
+    """All KLs together, shape (V, B)."""
+    mean: FloatArray
+    """Of each step's term over the block, shape (V, K)."""
+    spread: FloatArray
+    """Sum over images of the squared distance to that mean, shape (V, K)."""
+    x_0_mse: FloatArray
+    """Mean over the block, shape (K,)."""
+    outside: FloatArray
+    """How many numbers v of a `range` variance lie below 0 and above 1, shape (2,)."""
 
 
 class _Watch(NamedTuple):
@@ -203,38 +151,123 @@ class _Watch(NamedTuple):
         self.progress(self.done + of_block, self.total)
 
 
-class _Block(NamedTuple):
-    """What is kept of one block of B images: nats per dimension, for each variance in V."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the bound is read off a network: block by block, and then over all blocks.
 
-    prior: FloatArray
-    """Shape (B,)."""
-    decoder: FloatArray
-    """Shape (V, B)."""
-    kl: FloatArray
-    """All KLs together, shape (V, B)."""
-    mean: FloatArray
-    """Of each step's term over the block, shape (V, K)."""
-    spread: FloatArray
-    """Sum over images of the squared distance to that mean, shape (V, K)."""
-    x_0_mse: FloatArray
-    """Mean over the block, shape (K,)."""
-    outside: FloatArray
-    """How many numbers v of a `range` variance lie below 0 and above 1, shape (2,)."""
-
-
-class _Reading(NamedTuple):
-    """How a block of images is evaluated."""
+    The noise of a block of images at a step is a function of (seed, block, step of the trained
+    chain), so a longer set of images and a shorter chain meet the same noise.
+    """
 
     denoiser: Denoiser
-    variances: tuple[Variance, ...]
+    """A network in evaluation mode and its chain, whole or respaced."""
     levels: int
+    """Of a pixel."""
+    variances: tuple[Variance, ...]
+    """Each variance to read the network with."""
     clip: bool
-    seed: int
+    """Hold the implied x_0 to [-1, 1], as the official evaluation does."""
     block_size: int
+    """Images that share a network call; where there are fewer, as in a shorter last block, several
+    of their steps share one."""
+    seed: int
+    """Of the noise."""
 
-    def block(
+    @torch.no_grad()
+    def blocks(
+        self,
+        images: UInt8Array,
+        *,
+        first: int = 0,
+        labels: Int64Array | None = None,
+        device: torch.device | str = "cpu",
+        folder: Path | None = None,
+        progress: Progress = lambda done, total: None,
+        should_stop: StopCheck = lambda: False,
+    ) -> list[Block]:
+        """Every block from one on: no image dropped, none repeated.
+
+        Args:
+            images: Level indices, shape (N, H, W, C).
+            first: The block to begin with.
+            labels: Classes for a class-conditional network, shape (N,).
+            device: Where the network is.
+            folder: Keeps each finished block, for these alone; a second call goes on there.
+            progress: Told the steps done, of how many.
+            should_stop: Asked before each network call.
+
+        Raises:
+            ValueError: If there are labels for another number of images.
+            Interrupted: If `should_stop` said so; finished blocks are in `folder`.
+        """
+        if labels is not None and len(labels) != len(images):
+            raise ValueError(
+                f"likelihood.labels: expected one for each of {len(images)} images, "
+                f"found {len(labels)}"
+            )
+        steps = self.denoiser.diffusion.steps
+        numbers = range(-(-len(images) // self.block_size))[first:]
+        found: list[Block] = []
+        for number in numbers:
+            path = block_file(folder, number) if folder else None
+            if path and path.exists():
+                found.append(read_block(path))
+                continue
+            chosen = slice(number * self.block_size, (number + 1) * self.block_size)
+            x_0 = torch.from_numpy(to_unit(images[chosen], self.levels)).to(device, torch.float64)
+            told = None
+            if labels is not None:
+                told = Conditioning(labels=torch.from_numpy(labels[chosen]).to(device))
+            watch = _Watch(progress, should_stop, len(found) * steps, len(numbers) * steps)
+            found.append(self._block(number, x_0, told, watch))
+            if path:
+                _keep(found[-1], path)
+        return found
+
+    def bound(self, blocks: Sequence[Block], *, dimensions: int) -> Likelihood:
+        """All blocks put together, nats turned into bits.
+
+        Args:
+            blocks: In their order.
+            dimensions: Numbers in one image.
+
+        Raises:
+            ValueError: If there are fewer than 2 images.
+        """
+        bits = 1 / math.log(2)
+        counts = np.array([len(block.prior) for block in blocks], dtype=np.float64)
+        if counts.sum() < 2:
+            raise ValueError(
+                "likelihood.images: expected at least 2, for a standard error, "
+                f"found {int(counts.sum())}"
+            )
+        prior = bits * np.concatenate([block.prior for block in blocks])
+        decoder = bits * np.concatenate([block.decoder for block in blocks], axis=1)
+        kls = bits * np.concatenate([block.kl for block in blocks], axis=1)
+        mean, error = _by_step(blocks, counts)
+        bounds = {
+            variance: Bound(
+                total=Estimate.of(prior + decoder[row] + kls[row]),
+                decoder=Estimate.of(decoder[row]),
+                kl=Estimate.of(kls[row]),
+                by_step=bits * mean[row],
+                by_step_standard_error=bits * error[row],
+            )
+            for row, variance in enumerate(self.variances)
+        }
+        return Likelihood(
+            images=len(prior),
+            dimensions=dimensions,
+            timesteps=tuple(self.denoiser.diffusion.timesteps.tolist()),
+            prior=Estimate.of(prior),
+            bounds=bounds,
+            x_0_mse_by_step=np.average([block.x_0_mse for block in blocks], axis=0, weights=counts),
+            range_fraction=_range_fraction(blocks, self.denoiser, len(prior) * dimensions),
+        )
+
+    def _block(
         self, index: int, x_0: Tensor, conditioning: Conditioning | None, watch: _Watch
-    ) -> _Block:
+    ) -> Block:
         """Every term of every image of a block; `x_0` is float64 (B, C, H, W)."""
         steps, numbers = self.denoiser.diffusion.steps, self.denoiser.diffusion.timesteps.tolist()
         terms = x_0.new_empty(len(self.variances), steps, len(x_0))
@@ -335,66 +368,43 @@ def _outside(output: Output) -> Tensor:
     return torch.stack([(raw < -1).sum(), (raw > 1).sum()])
 
 
-def _reduced(prior: Tensor, terms: Tensor, squared_error: Tensor, outside: Tensor) -> _Block:
+def _reduced(prior: Tensor, terms: Tensor, squared_error: Tensor, outside: Tensor) -> Block:
     mean = terms.mean(2)
     spread = ((terms - mean[..., None]) ** 2).sum(2)
     kls = terms[:, 1:].sum(1)
     kept = (prior, terms[:, 0], kls, mean, spread, squared_error.mean(1), outside)
-    return _Block(*(tensor.cpu().numpy() for tensor in kept))
+    return Block(*(tensor.cpu().numpy() for tensor in kept))
 
 
 # ---------------------------------------------------------------------------- blocks on the disk
 
 
-def _keep(block: _Block, path: Path | None) -> None:
-    if path:
-        file = io.BytesIO()
-        np.savez(file, **block._asdict())
-        write_whole(path, file.getvalue())
+def block_file(folder: Path, number: int) -> Path:
+    """Where a block is kept."""
+    return folder / f"block-{number:06d}.npz"
 
 
-def _finished(path: Path | None) -> _Block | None:
-    if path is None or not path.exists():
-        return None
+def read_block(path: Path) -> Block:
+    """The block that a file holds.
+
+    Raises:
+        TypeError: If it holds something else.
+        Exception: Whatever numpy raises for a file that is cut short or gone.
+    """
     with np.load(path, allow_pickle=False) as arrays:
-        return _Block(**arrays)
+        return Block(**arrays)
+
+
+def _keep(block: Block, path: Path) -> None:
+    file = io.BytesIO()
+    np.savez(file, **block._asdict())
+    write_whole(path, file.getvalue())
 
 
 # ------------------------------------------------------------------------------------ the total
 
 
-def _likelihood(
-    blocks: list[_Block], denoiser: Denoiser, variances: tuple[Variance, ...], *, dimensions: int
-) -> Likelihood:
-    """Blocks put together, nats turned into bits."""
-    bits = 1 / math.log(2)
-    prior = bits * np.concatenate([block.prior for block in blocks])
-    decoder = bits * np.concatenate([block.decoder for block in blocks], axis=1)
-    kls = bits * np.concatenate([block.kl for block in blocks], axis=1)
-    counts = np.array([len(block.prior) for block in blocks], dtype=np.float64)
-    mean, error = _by_step(blocks, counts)
-    bounds = {
-        variance: Bound(
-            total=Estimate.of(prior + decoder[row] + kls[row]),
-            decoder=Estimate.of(decoder[row]),
-            kl=Estimate.of(kls[row]),
-            by_step=bits * mean[row],
-            by_step_standard_error=bits * error[row],
-        )
-        for row, variance in enumerate(variances)
-    }
-    return Likelihood(
-        images=len(prior),
-        dimensions=dimensions,
-        timesteps=tuple(denoiser.diffusion.timesteps.tolist()),
-        prior=Estimate.of(prior),
-        bounds=bounds,
-        x_0_mse_by_step=np.average([block.x_0_mse for block in blocks], axis=0, weights=counts),
-        range_fraction=_range_fraction(blocks, denoiser, len(prior) * dimensions),
-    )
-
-
-def _by_step(blocks: list[_Block], counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _by_step(blocks: Sequence[Block], counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Each step's mean over all images and its standard error, both (V, K), from the blocks'."""
     means = np.stack([block.mean for block in blocks])
     mean = np.average(means, axis=0, weights=counts)
@@ -404,7 +414,7 @@ def _by_step(blocks: list[_Block], counts: FloatArray) -> tuple[FloatArray, Floa
 
 
 def _range_fraction(
-    blocks: list[_Block], denoiser: Denoiser, numbers: int
+    blocks: Sequence[Block], denoiser: Denoiser, numbers: int
 ) -> tuple[float, float] | None:
     if denoiser.learned_variance != "range":
         return None

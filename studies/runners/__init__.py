@@ -7,8 +7,9 @@ so that a second call goes on where a first one stopped.
 from collections.abc import Callable
 from typing import Any
 
-from studies.runners.bounds import gradient_noise, likelihood
+from studies.runners.bounds import likelihood, likelihood_merge, likelihood_shard
 from studies.runners.forward import latents
+from studies.runners.gradients import gradient_noise
 from studies.runners.rivals import external, gan_sample
 from studies.runners.sampling import sample
 from studies.runners.scores import extractor, features, score
@@ -24,6 +25,8 @@ RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "features": features,
     "score": score,
     "likelihood": likelihood,
+    "likelihood_shard": likelihood_shard,
+    "likelihood_merge": likelihood_merge,
     "gradient_noise": gradient_noise,
     "latents": latents,
     "gan": gan,

@@ -14,7 +14,7 @@ from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
 from iddpm.draws import generator
 from iddpm.ensembles import SwitchedNetwork
-from iddpm.evaluation import likelihood
+from iddpm.evaluation.likelihood import Reading
 from iddpm.schedules import betas
 from iddpm.strides import even
 from tests.witness import tiny
@@ -75,24 +75,18 @@ def test_two_equal_networks_are_one_bit_for_bit() -> None:
     both = SwitchedNetwork(inner=unet, outer=unet, inner_steps=range(2, 8))
     together = replace(alone, network=both)
     x_T = torch.randn(2, 1, 8, 8, generator=generator(0, "x_T"))
-    images = [
+    drawn = [
         samplers.ancestral(one, x_T, variance="range", clip=True, generator=generator(0, "r"))
         for one in (alone, together)
     ]
-    assert torch.equal(*images)
-    bounds = [
-        likelihood.evaluate(
-            one,
-            load(Digits(), "test").images[:3],
-            levels=17,
-            variances=("range",),
-            clip=True,
-            block_size=2,
-            seed=0,
-        ).as_json()
+    assert torch.equal(*drawn)
+    readings = [
+        Reading(denoiser=one, levels=17, variances=("range",), clip=True, block_size=2, seed=0)
         for one in (alone, together)
     ]
-    assert bounds[0] == bounds[1]
+    images = load(Digits(), "test").images[:3]
+    ours, theirs = (r.bound(r.blocks(images), dimensions=64).as_json() for r in readings)
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, -0.1])

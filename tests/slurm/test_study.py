@@ -59,6 +59,21 @@ def test_a_study_gives_the_bytes_of_inline_and_a_second_run_submits_nothing(
     assert (made["executor"], made["threads"]) == ("slurm", 1)
 
 
+def test_a_likelihood_by_shards_is_that_of_one_task(cluster: Cluster, tmp_path: Path) -> None:
+    options = ("--set", "train.objective=[hybrid]")
+    whole = Study(tmp_path / "whole", *options)
+    assert whole.run(executor="inline") == 0
+    cut = Study(tmp_path / "cut", *options, "--set", "likelihood.shard_blocks=1")
+    assert cut.run() == 0
+    assert len(cut.tasks("likelihood_shard")) == 2 * len(cut.tasks("likelihood_merge")) == 4
+    cut.finish()
+    bounds = (
+        {study.results()[address] for address in study.tasks(kind)}
+        for study, kind in ((whole, "likelihood"), (cut, "likelihood_merge"))
+    )
+    assert next(bounds) == next(bounds)
+
+
 def test_small_tasks_share_jobs_once_their_times_are_known(
     cluster: Cluster, tmp_path: Path, reference: dict[str, bytes]
 ) -> None:

@@ -32,6 +32,8 @@ GOLDEN: dict[tuple[str, int], tuple[float, ...]] = {
     ("gan_sample", 1): (10.3359375,),
     ("external", 1): (7.88541667,),
     ("likelihood", 2): (1.82318818e-05, 4.20753932, 5.17796147, 4.31008520),
+    ("likelihood_shard", 1): (1.41812296, 1.64601788),
+    ("likelihood_merge", 1): (1.89599929e-05, 4.10748460, 4.98274035, 4.17680451),
     ("latents", 1): (1.0, 0.493843590, 3.74719548e-05, 0.997336805),
 }
 
@@ -42,7 +44,8 @@ rivals:
 """
 ALSO = """evaluate:
   - gradient_noise: {draws: 4, blocks: 4, block_size: 2}
-  - latents: {count: 3}"""
+  - latents: {count: 3}
+  - likelihood: {images: 4, shard_blocks: 1}"""
 
 
 def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, ...]:
@@ -53,7 +56,11 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
             return (result["parameters"], *curve["loss"], *curve["generator_loss"])
         case "train":
             return (result["parameters"], *result["loss_curve"]["loss"])
-        case "likelihood":
+        case "likelihood_shard":
+            (block,) = (folder / "shard").iterdir()
+            with np.load(block) as arrays:
+                return (float(arrays["decoder"].mean()), float(arrays["kl"].mean()))
+        case "likelihood" | "likelihood_merge":
             bounds = result["variances"].values()
             return (result["prior"]["mean"], *(b["bits_per_dim"]["mean"] for b in bounds))
         case "latents":

@@ -19,10 +19,12 @@ from iddpm.config import (
     Digits,
     FeaturesConfig,
     LikelihoodConfig,
+    LikelihoodMergeConfig,
     SampleConfig,
     ScoreConfig,
     TrainConfig,
 )
+from iddpm.config import LikelihoodShardConfig as Shard
 from iddpm.data import describe
 from studies.costs import Cost, arm_label, costs
 from studies.plan import Plan, expand, record, waves
@@ -191,6 +193,7 @@ def test_more_images_share_the_whole_shards_of_fewer(tmp_path: Path) -> None:
         (SWEEP, with_likelihood("steps: 100")),
         (SWEEP, with_likelihood("steps: 100, stride: constant")),
         (with_likelihood("images: null"), with_likelihood("images: 297")),
+        (SWEEP, with_likelihood("shard_blocks: 1")),  # all images make one block
         (SWEEP, changed("seeds:", "train: {block_size: 16}\nseeds:")),
         (changed("[10, 100]", "[100]\n        sampler: [{ddim: {stride: even}}]"),
          changed("[10, 100]", "[100]\n        sampler: [ddim]")),
@@ -202,6 +205,33 @@ def test_more_images_share_the_whole_shards_of_fewer(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_equal_work_has_equal_addresses(tmp_path: Path, one: str, other: str) -> None:
     assert set(planned(tmp_path, one).tasks) == set(planned(tmp_path, other).tasks)
+
+
+def test_a_likelihood_is_cut_into_shards_that_more_images_share(tmp_path: Path) -> None:
+    cut = "block_size: 4, shard_blocks: 2"
+    few, many = (
+        planned(tmp_path, with_likelihood(f"images: {images}, {cut}")) for images in (16, 20)
+    )
+    merge = few.tasks[few.cells[0].tasks["likelihood"]]
+    assert merge.kind == "likelihood_merge"
+    assert isinstance(merge.config, LikelihoodMergeConfig)
+    assert set(merge.parents) == {"network", "shards/0", "shards/1"}
+    shards = [few.tasks[merge.parents[f"shards/{i}"]].config for i in (0, 1)]
+    spans = [(shard.blocks, shard.images) for shard in shards if isinstance(shard, Shard)]
+    assert spans == [(range(2), 8), (range(2, 4), 8)]
+    ours, theirs = ({t.address for t in of_kind(p, "likelihood_shard")} for p in (few, many))
+    assert ours < theirs
+    assert (len(ours), len(theirs)) == (2 * 4, 3 * 4)
+
+
+def test_shards_cost_what_the_whole_does(tmp_path: Path) -> None:
+    whole, cut = (
+        planned(tmp_path, with_likelihood(f"block_size: 3{more}"))
+        for more in ("", ", shard_blocks: 2")
+    )
+    assert len(cut.tasks) == len(whole.tasks) + 4 * 4  # four cells, each of shards of 6, 6, 6 and 2
+    assert costs(cut)[-1].network_calls == costs(whole)[-1].network_calls
+    assert cut.cells[0].arm == whole.cells[0].arm
 
 
 @settings(max_examples=15, deadline=None)

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iddpm.conditioning import Conditioning
-from iddpm.config import Ancestral, Ddim, SampleConfig, Simple, Vlb
+from iddpm.config import (
+    Ancestral,
+    Ddim,
+    LikelihoodConfig,
+    LikelihoodShardConfig,
+    SampleConfig,
+    Simple,
+    Vlb,
+)
 from iddpm.data import describe
 from iddpm.evaluation import gradient_noise
 from iddpm.evaluation.frechet import frechet_distance
@@ -22,7 +30,7 @@ from iddpm.interruption import Interrupted
 from iddpm.unet import UNet
 from studies.runners import RUNNERS, Work
 from studies.runners.sampling import block_of_images
-from studies.store import BLOCKS, Store
+from studies.store import BLOCKS, SHARD, Store
 from studies.tasks import KINDS, Task
 from studies.worker import UNITS, run_task
 from tests.witness import tiny
@@ -151,6 +159,40 @@ def test_a_bound_that_was_stopped_ends_with_the_same_result(store: Store, tmp_pa
     resumed = RUNNERS["likelihood"](work(store, task, tmp_path, stopping_after(10)))
     assert resumed == store.result(task.address)
     assert not (store.folder(task.address) / BLOCKS).exists()
+
+
+@pytest.mark.parametrize("steps", [None, 5])
+def test_a_bound_by_shards_is_that_of_one_task(store: Store, steps: int | None) -> None:
+    whole = tiny.likelihood(TRAINED, steps=steps)
+    *shards, merge = tiny.sharded_likelihood(TRAINED, steps=steps)
+    done(store, whole, *shards, merge)
+    results = [store.folder(task.address) / "result.json" for task in (whole, merge)]
+    ours, theirs = (path.read_bytes() for path in results)
+    assert ours == theirs
+
+
+def test_a_shard_that_was_stopped_leaves_the_same_files(store: Store, tmp_path: Path) -> None:
+    both = LikelihoodShardConfig(part=LikelihoodConfig(images=4, block_size=2), first_block=0)
+    shard = replace(tiny.sharded_likelihood(TRAINED)[0], config=both)
+    with pytest.raises(Interrupted):
+        RUNNERS["likelihood_shard"](work(store, shard, tmp_path, stopping_after(15)))
+    resumed = RUNNERS["likelihood_shard"](work(store, shard, tmp_path, stopping_after(10)))
+    done(store, shard)
+    assert resumed == store.result(shard.address)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"PK")])
+def test_a_damaged_block_of_a_shard_is_named(tmp_path: Path, harm: Callable[[Path], Any]) -> None:
+    store = Store(tmp_path)
+    *shards, merge = tiny.sharded_likelihood(TRAINED)
+    done(store, TRAINED, *shards)
+    store.create(merge)
+    folder = store.folder(shards[1].address) / SHARD
+    harm(folder / "block-000001.npz")
+    run_task(str(store.root), merge.address)
+    failure = store.failure(merge.address)
+    assert failure is not None
+    assert f"{folder}: expected a whole file for each block of a shard" in failure.message
 
 
 def test_a_bound_says_what_it_is_of(store: Store) -> None:

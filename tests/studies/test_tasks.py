@@ -23,6 +23,8 @@ from iddpm.config import (
     Hybrid,
     LatentsConfig,
     LikelihoodConfig,
+    LikelihoodMergeConfig,
+    LikelihoodShardConfig,
     LossSecondMoment,
     Npz,
     OptimizerConfig,
@@ -177,6 +179,18 @@ FROZEN = {
             split="train", images=10, steps=25, stride="even_plus_first", clip=False
         ),
         needs=NETWORK,
+        digests=DATA,
+    ),
+    "likelihood_shard-ceb9091776034ae6": Task(
+        kind="likelihood_shard",
+        config=LikelihoodShardConfig(part=LikelihoodConfig(images=128), first_block=1),
+        needs=NETWORK,
+        digests=DATA,
+    ),
+    "likelihood_merge-22182d5edc780b85": Task(
+        kind="likelihood_merge",
+        config=LikelihoodMergeConfig(whole=LikelihoodConfig(images=128)),
+        needs=(*NETWORK, ("shards/0", "likelihood_shard-0000000000000000")),
         digests=DATA,
     ),
     "latents-bf44d31e625b260e": Task(

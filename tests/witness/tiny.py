@@ -14,6 +14,8 @@ from iddpm.config import (
     GradientNoiseConfig,
     Hybrid,
     LikelihoodConfig,
+    LikelihoodMergeConfig,
+    LikelihoodShardConfig,
     RandomNetwork,
     SampleConfig,
     Sampler,
@@ -71,6 +73,28 @@ def likelihood(train: Task, **changes: Any) -> Task:
         needs=(("network", train.address),),
         digests=DIGITS,
     )
+
+
+def sharded_likelihood(train: Task, **changes: Any) -> list[Task]:
+    """The same bound by two shards, and what puts them together."""
+    whole = replace(LikelihoodConfig(images=4, block_size=2), **changes)
+    needs = (("network", train.address),)
+    shards = [
+        Task(
+            kind="likelihood_shard",
+            config=LikelihoodShardConfig(part=replace(whole, images=end), first_block=first),
+            needs=needs,
+            digests=DIGITS,
+        )
+        for first, end in ((0, 2), (1, 4))
+    ]
+    merge = Task(
+        kind="likelihood_merge",
+        config=LikelihoodMergeConfig(whole=whole),
+        needs=(*needs, *((f"shards/{i}", shard.address) for i, shard in enumerate(shards))),
+        digests=DIGITS,
+    )
+    return [*shards, merge]
 
 
 def gradient_noise(train: Task, **changes: Any) -> Task:
@@ -134,7 +158,7 @@ def study(seeds: int = 2) -> list[Task]:
         shards = sampling(trained, seed=seed), sampling(trained, Ddim(), seed=seed)
         drawn = drawn_features(read_by, *shards)
         tasks += [trained, likelihood(trained, seed=seed), gradient_noise(trained, seed=seed)]
-        tasks += [*shards, drawn, score(drawn, real)]
+        tasks += [*sharded_likelihood(trained, seed=seed), *shards, drawn, score(drawn, real)]
         opposing = gan(seed=seed)
         made = gan_sampling(opposing, seed=seed)
         rival = drawn_features(read_by, made)

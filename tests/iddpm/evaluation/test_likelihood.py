@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from iddpm.data import UInt8Array
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
 from iddpm.evaluation import likelihood
-from iddpm.evaluation.likelihood import Likelihood, evaluate
+from iddpm.evaluation.likelihood import Likelihood, Reading
 from iddpm.interruption import Interrupted
 from iddpm.schedules import betas
 from tests.witness.gaussian_chains import GaussianPixels, links
@@ -38,10 +39,11 @@ class Network:
         """The images of each."""
 
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Any) -> Tensor:
-        steps, counts = t.unique_consecutive(return_counts=True)
         self.times_called += 1
-        self.calls += zip(steps.tolist(), counts.tolist(), strict=True)
-        self.seen += x_t.split(counts.tolist())
+        for step, same in groupby(range(len(t)), key=t.tolist().__getitem__):
+            images = list(same)
+            self.calls.append((step, len(images)))
+            self.seen.append(x_t[images])
         first = 0.8 * x_t + 0.1 * torch.sin(3 * x_t + 0.1 * t.view(-1, 1, 1, 1))
         return torch.cat([first, 1.5 * torch.cos(2 * x_t)], dim=1)[:, : self.channels]
 
@@ -58,7 +60,7 @@ def denoiser(network: Any, steps: int = 12) -> Denoiser:
     )
 
 
-def bound(of: Denoiser, data: UInt8Array, **changes: Any) -> Likelihood:
+def reading(of: Denoiser, **changes: Any) -> Reading:
     settings: dict[str, Any] = {
         "levels": LEVELS,
         "variances": RANGE,
@@ -66,7 +68,14 @@ def bound(of: Denoiser, data: UInt8Array, **changes: Any) -> Likelihood:
         "block_size": 4,
         "seed": 0,
     }
-    return evaluate(of, data, **{**settings, **changes})
+    return Reading(denoiser=of, **{**settings, **changes})
+
+
+def bound(of: Denoiser, data: UInt8Array, **changes: Any) -> Likelihood:
+    of_blocks = ("labels", "folder", "progress", "should_stop")
+    asked = {name: changes.pop(name) for name in of_blocks if name in changes}
+    read = reading(of, **changes)
+    return read.bound(read.blocks(data, **asked), dimensions=data[0].size)
 
 
 def same(a: Likelihood, b: Likelihood) -> bool:
@@ -111,7 +120,7 @@ def test_the_bound_is_the_mean_log_ratio_of_whole_chains(variance: Variance) -> 
     by_hand = ratio.flatten() / math.log(2)
 
     copies = np.full((count, 1, 1, 1), level, dtype=np.uint8)
-    found = bound(model, copies, variances=[variance], clip=False, block_size=count)
+    found = bound(model, copies, variances=(variance,), clip=False, block_size=count)
     total = found.bounds[variance].total
     error = math.hypot(total.standard_error, float(by_hand.std()) / math.sqrt(count))
     # 4 standard errors, and the error of the decoder's tanh for the normal CDF
@@ -130,14 +139,8 @@ def test_terms_of_gaussian_pixels_are_those_of_the_exact_chain(kept: tuple[int, 
     levels, count = 256, 300
     draws = np.random.default_rng(0).normal(pixels.mean, pixels.sd, (count, 8, 8, 1))
     data = np.rint((draws.clip(-1, 1) + 1) / 2 * (levels - 1)).astype(np.uint8)
-    found = evaluate(
-        model,
-        data,
-        levels=levels,
-        variances=["beta", "beta_tilde"],
-        clip=False,
-        block_size=100,
-        seed=0,
+    found = bound(
+        model, data, levels=levels, variances=("beta", "beta_tilde"), clip=False, block_size=100
     )
     chain = links(table, kept)
     for index, link in enumerate(chain):
@@ -268,7 +271,7 @@ def test_one_pass_serves_every_variance() -> None:
     together = bound(denoiser(network), data).as_json()
     assert len(network.calls) == 2 * 12
     for name in RANGE:
-        alone = bound(denoiser(Network()), data, variances=[name]).as_json()
+        alone = bound(denoiser(Network()), data, variances=(name,)).as_json()
         assert alone["variances"][name] == together["variances"][name]
         assert alone["x_0_mse_by_step"] == together["x_0_mse_by_step"]
 
@@ -346,7 +349,7 @@ def test_v_outside_its_range_is_counted_below_and_above() -> None:
     found = bound(denoiser(network), images(5))
     assert found.as_json()["range_fraction"] == {"below_0": 1 / 8, "above_1": 2 / 8}
     fixed = replace(denoiser(Network(channels=1)), learned_variance=None)
-    assert "range_fraction" not in bound(fixed, images(5), variances=["beta"]).as_json()
+    assert "range_fraction" not in bound(fixed, images(5), variances=("beta",)).as_json()
 
 
 # ------------------------------------------------------------------------------ stop and go on
@@ -369,6 +372,16 @@ def test_a_stopped_evaluation_goes_on_to_the_same_result(tmp_path: Path, stop_at
     assert same(found, expected)
     assert len(second.calls) == (3 - finished) * 12
     assert same(bound(denoiser(Network()), images(11), folder=tmp_path), expected)
+
+
+@pytest.mark.parametrize("cuts", [(0, 3), (0, 1, 2, 3), (0, 2, 3)])
+def test_shards_put_together_are_the_whole_bit_for_bit(cuts: tuple[int, ...]) -> None:
+    read, data = reading(denoiser(Network())), images(11)
+    expected = bound(denoiser(Network()), data)
+    shards = [read.blocks(data[: 4 * end], first=start) for start, end in pairwise(cuts)]
+    assert [len(shard) for shard in shards] == list(np.diff(cuts))
+    blocks = [block for shard in shards for block in shard]
+    assert same(read.bound(blocks, dimensions=16), expected)
 
 
 def test_progress_counts_steps_up_to_all_whatever_shares_a_call() -> None:
