@@ -217,12 +217,26 @@ def _preview(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
 
 
 def _settings(plans: Sequence[Plan], options: argparse.Namespace) -> slurm.Settings:
-    """What the command line, the sweeps, their presets and the user's own file ask for."""
+    """What the command line, the sweeps, their presets and the user's own file ask for.
+
+    Raises:
+        ConfigError: If two sweeps ask for different things: a task that they share would have both.
+    """
     asked = [*([("partition", options.partition)] if options.partition else []), *options.resources]
-    layers = [layer for plan in plans for layer in plan.spec.resources]
+    ours, last = user_layer(), [override_layer(*item) for item in asked]
+    first, *others = plans
+    chosen = resources([*ours, *first.spec.resources, *last])
+    for plan in others:
+        for kind, theirs in resources([*ours, *plan.spec.resources, *last]).items():
+            if theirs != chosen[kind]:
+                raise ConfigError(
+                    f"{plan.spec.sweep_path}: resources.{kind}: expected those of "
+                    f"{first.spec.sweep_path}, found others; submit the sweeps one by one, or say "
+                    f"for both with --resource {kind}.NAME=VALUE"
+                )
     return slurm.Settings(
-        name=plans[0].study,
-        resources=resources([*user_layer(), *layers, *(override_layer(*item) for item in asked)]),
+        name=first.study,
+        resources=chosen,
         pack_min=options.pack,
         max_parallel=options.max_parallel,
         max_gpu_hours=options.max_gpu_hours,

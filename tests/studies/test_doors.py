@@ -118,6 +118,20 @@ def test_a_wrong_option_is_refused_before_anything_starts(
     assert not (sweep.parent / "store").exists()
 
 
+def test_sweeps_that_ask_for_different_resources_are_not_submitted_together(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = sweep.with_name("other.yaml")
+    renamed = SWEEP.replace("study: tiny", "study: other")
+    other.write_text(f"{renamed}resources: {{train: {{cpus: 2}}}}\n")
+    together = [str(sweep), str(other), "--store", str(sweep.parent / "store"), "--dry-run"]
+    assert run.main([*together, "--executor", "slurm"]) == 2
+    assert (
+        f"{other}: resources.train: expected those of {sweep}, found others; submit the sweeps one "
+        "by one, or say for both with --resource train.NAME=VALUE" in capsys.readouterr().err
+    )
+
+
 def test_an_option_that_is_no_setting_is_refused(sweep: Path) -> None:
     with pytest.raises(SystemExit, match="2"):
         call(sweep, "--set", "nothing")
