@@ -17,7 +17,6 @@ from iddpm.config import (
     LearnedVariance,
     LikelihoodConfig,
     SampleConfig,
-    Simple,
     Stride,
     TrainConfig,
 )
@@ -122,7 +121,7 @@ def check_gradient_noise(config: GradientNoiseConfig, train: TrainConfig) -> Non
             did not keep the average of the weights.
     """
     objective = config.objective
-    variance = None if objective is None or isinstance(objective, Simple) else objective.variance
+    variance = getattr(objective, "variance", None)
     if objective is not None and variance not in (None, *train.variances):
         raise ConfigError(
             f"gradient_noise.objective.{objective.kind}.variance: expected one of "

@@ -388,9 +388,7 @@ class TrainConfig:
     @property
     def learned_variance(self) -> LearnedVariance | None:
         """How the network's second half of channels is read as a variance; None: it has none."""
-        if isinstance(self.objective, Simple):
-            return None
-        variance = self.objective.variance
+        variance: Variance | None = getattr(self.objective, "variance", None)
         return variance if variance in ("learned", "range") else None
 
     @property

@@ -2,7 +2,7 @@
 
 A network of L_simple is sampled and scored with Σ = β, which the paper states for the first row
 alone (the official code's default for the others), one of L_hybrid or L_vlb with the Σ that it
-learned (Eq. 15).
+learned (Eq. 15). One of any other objective goes with those that it is like.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ from studies.labels import OBJECTIVES, TIMESTEPS, is_resampled, objective_name, 
 from studies.tables import Tables, network_columns
 
 LEARNED = ("range", "learned")
+LEARNERS = ("hybrid", "vlb")
+"""Objectives whose networks are read with the Σ that they learned, or not at all."""
 IN_THE_TABLES = ("objective", "schedule", "T", TIMESTEPS)
 """Columns that the name of a row tells."""
 
@@ -44,8 +46,11 @@ def _at_most_steps(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_own_variance(rows: pd.DataFrame) -> "pd.Series[bool]":
-    fixed = (rows["objective"] == "simple") & (rows["variance"] == "beta")
-    return fixed | (rows["objective"] != "simple") & rows["variance"].isin(LEARNED)
+    learned = rows["variance"].isin(LEARNED)
+    of_network = [rows[column] for column in network_columns(rows)]
+    has_learned = learned.groupby(of_network, dropna=False).transform("any")
+    fixed = ~rows["objective"].isin(LEARNERS) & ~has_learned & (rows["variance"] == "beta")
+    return learned | fixed
 
 
 def _of_one_size(rows: pd.DataFrame) -> pd.DataFrame:

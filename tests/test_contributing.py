@@ -35,16 +35,35 @@ evaluate:
 
 EVERYWHERE = """
 study: everywhere
-question: Is a schedule of one's own drawn wherever schedules are told apart?
+question: Is what is one's own drawn wherever such things are told apart?
+preset: digits
+grid:
+  train.diffusion.schedule: [quadratic, linear]
+  train.objective: [absolute, simple]
+seeds: [0]
+evaluate:
+  - likelihood: {}
+  - samples: {sampler: {ancestral: {variance: beta}}, grid: {skip: [0.0, 0.2]}}
+figures:
+  - alpha_bar
+  - likelihood_comparison
+  - objective_table
+  - overfitting
+  - quality_vs_steps
+  - skip_prefix
+  - vlb_terms
+"""
+
+FORWARDS = """
+study: forwards
+question: Is a schedule of one's own drawn without a network?
 preset: digits
 grid:
   train.diffusion.schedule: [quadratic, linear]
 seeds: [0]
 evaluate:
   - latents: {}
-  - likelihood: {}
-  - samples: {sampler: {ancestral: {variance: beta}}, grid: {skip: [0.0, 0.2]}}
-figures: [alpha_bar, latents, likelihood_comparison, objective_table, overfitting, skip_prefix]
+figures: [alpha_bar, latents]
 """
 
 
@@ -54,14 +73,15 @@ def written(language: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_worked_example_gives_a_schedule_a_metric_and_a_figure(tmp_path: Path) -> None:
+def test_the_worked_example_gives_one_of_each_that_every_figure_can_draw(tmp_path: Path) -> None:
     for package in ("iddpm", "studies"):
         shutil.copytree(ROOT / package, tmp_path / package)
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "digits.yaml").write_text(PRESET)
-    (tmp_path / "quadratic.yaml").write_text(written("yaml"))
+    (tmp_path / "own_choices.yaml").write_text(written("yaml"))
     (tmp_path / "everywhere.yaml").write_text(EVERYWHERE)
-    run = "studies.run quadratic.yaml everywhere.yaml --executor inline"
+    (tmp_path / "forwards.yaml").write_text(FORWARDS)
+    run = "studies.run own_choices.yaml everywhere.yaml forwards.yaml --executor inline"
     apply = subprocess.run(
         ["git", "apply", "--verbose", "-"],
         input=written("diff"),
@@ -79,14 +99,22 @@ def test_the_worked_example_gives_a_schedule_a_metric_and_a_figure(tmp_path: Pat
             timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    page = tmp_path / "reports" / "quadratic-digits"
+    page = tmp_path / "reports" / "own_choices-digits"
     results = pd.read_csv(page / "results.csv")
     assert set(results[results["metric"] == "mean_gap"]["schedule"]) == {"cosine", "quadratic"}
     drawn = pd.read_csv(page / "mean_gap.csv")
-    assert list(drawn["n"]) == [3, 3]
+    assert list(drawn["n"]) == [3, 3, 3, 3]
     assert (page / "mean_gap.svg").exists()
-    for figure in ("alpha_bar", "latents", "skip_prefix"):
-        table = pd.read_csv(page.with_name("everywhere-digits") / f"{figure}.csv")
-        assert {"linear", "quadratic"} <= set(table["schedule"])
-    rows = pd.read_csv(page.with_name("everywhere-digits") / "objective_table.csv")["row"]
-    assert list(rows.unique()) == ["T = 50, linear, L_simple", "T = 50, quadratic, L_simple"]
+    arms = set(pd.read_csv(page / "quality_vs_steps.csv")["arm"])
+    assert {arm.split(", ")[1] for arm in arms} == {"midway", "means"}
+    everywhere, forwards = (page.with_name(f"{name}-digits") for name in ("everywhere", "forwards"))
+    for table in (everywhere / "alpha_bar", everywhere / "skip_prefix", forwards / "latents"):
+        found = pd.read_csv(table.with_suffix(".csv"))
+        assert {"linear", "quadratic"} <= set(found["schedule"])
+    rows = pd.read_csv(everywhere / "objective_table.csv")["row"]
+    assert list(rows.unique()) == [
+        "T = 50, linear, L_simple",
+        "T = 50, linear, L_absolute",
+        "T = 50, quadratic, L_simple",
+        "T = 50, quadratic, L_absolute",
+    ]
