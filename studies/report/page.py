@@ -44,6 +44,8 @@ METRICS = {
     "alpha_bar_halfway": "ᾱ halfway, the share of the image's variance left at T/2",
 }
 """Titles of metrics; any other is called by its name."""
+DIGITS = "%.8g"
+"""Of a number in a figure's table: more than a drawing shows. `results.csv` has them all."""
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
     '<math><mover accent="true"><mi mathvariant="normal">β</mi>'
@@ -156,7 +158,7 @@ def _figure(name: str, tables: Tables) -> _Figure:
         title=drawing.title,
         caption=drawing.caption(table, tables),
         svg=svg(drawing.draw(table)),
-        csv=table.drop(columns="rank", errors="ignore").to_csv(index=False),
+        csv=table.drop(columns="rank", errors="ignore").to_csv(index=False, float_format=DIGITS),
     )
 
 

@@ -163,7 +163,14 @@ def test_each_figure_stands_with_its_svg_its_csv_and_words_for_it(out: Path, pag
         drawing = FIGURES[name]
         assert any(label.startswith(f"{drawing.title}. ") for label in labels)
         assert (out / STUDY.study / f"{name}.svg").read_text().startswith("<svg ")
-        assert len(pd.read_csv(out / STUDY.study / f"{name}.csv")) > 0
+        assert (out / STUDY.study / f"{name}.csv").exists()
+
+
+@pytest.mark.parametrize("name", STUDY.figures)
+def test_a_figures_csv_is_its_table_to_eight_digits(store: Store, out: Path, name: str) -> None:
+    drawn = FIGURES[name].table(tables(store, STUDY.study)).drop(columns="rank", errors="ignore")
+    written = pd.read_csv(out / STUDY.study / f"{name}.csv")
+    pd.testing.assert_frame_equal(written, drawn, check_dtype=False, rtol=1e-7, atol=0)
 
 
 def test_results_csv_is_the_whole_table(store: Store, out: Path) -> None:
