@@ -29,8 +29,8 @@ HEADING = 0.75
 """Height of the line that says the number of steps, in strip heights."""
 ENLARGED_TO = 32
 """Pixels a side of an enlarged image, at least; every pixel becomes a square of whole pixels."""
-NAMES = 3.4
-"""Width of the names beside the strips, in strip heights."""
+MARGIN_IN = 0.1
+"""On both sides of the names beside the strips."""
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -91,7 +91,9 @@ def draw(table: pd.DataFrame) -> Figure:
     strips = [(steps, arm, strip(images)) for (steps, arm), images in groups]
     height = len(strips) + HEADING * table["steps"].nunique()
     width = SCALE * max(picture.shape[1] / picture.shape[0] for _, _, picture in strips)
-    figure = Figure(figsize=(style.WIDTH_IN, style.WIDTH_IN * height / (NAMES + width)))
+    names_in = style.widest_in(table["arm"].unique()) + 2 * MARGIN_IN
+    strip_in = (style.WIDTH_IN - names_in) / width
+    figure = Figure(figsize=(style.WIDTH_IN, strip_in * height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     place, previous = 0.0, None
@@ -99,11 +101,11 @@ def draw(table: pd.DataFrame) -> Figure:
         if steps != previous:
             axes.text(0, place + HEADING - 0.1, f"{steps:,} steps", fontweight="bold")
             place, previous = place + HEADING, steps
-        axes.text(-0.2, place + 0.5, style.in_lines(arm), ha="right", va="center")
+        axes.text(-MARGIN_IN / strip_in, place + 0.5, style.in_lines(arm), ha="right", va="center")
         extent = (0, SCALE * picture.shape[1] / picture.shape[0], place + SCALE, place)
         axes.imshow(picture, extent=extent, interpolation="none", aspect="auto")
         place += 1
-    axes.set(xlim=(-NAMES, width), ylim=(height, 0))
+    axes.set(xlim=(-names_in / strip_in, width), ylim=(height, 0))
     return figure
 
 

@@ -8,7 +8,7 @@ paths: it looks the same wherever the page is opened.
 import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
@@ -222,6 +222,14 @@ def in_lines(arm: object) -> str:
     """The name of an arm, what follows its objective and Σ on a second line."""
     first, rest = str(arm).split(", ")[:2], str(arm).split(", ")[2:]
     return "\n".join(mathematical(", ".join(parts)) for parts in (first, rest) if parts)
+
+
+def widest_in(names: Iterable[str]) -> float:
+    """Width of the widest of some names as `in_lines` sets them, in inches."""
+    figure = Figure()
+    figure.draw_without_rendering()
+    texts = [figure.text(0, 0, in_lines(name)) for name in names]
+    return max(text.get_window_extent().width for text in texts) / figure.dpi
 
 
 def mathematical(label: object) -> str:

@@ -249,6 +249,14 @@ def test_each_row_is_named_in_words_and_grouped_by_steps(study: Tables) -> None:
     assert said.count(r"$L_{\mathrm{hybrid}}$, Σ learned") == 3
 
 
+def test_every_name_has_room_beside_its_strip(study: Tables) -> None:
+    table, short = drawn("sample_grid", study)
+    long = FIGURES["sample_grid"].draw(table.assign(arm=table["arm"] + " and more and more words"))
+    for figure in (short, long):
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+        assert min(box.x0 for box in boxes) > 0
+
+
 def test_the_step_counts_shown_are_the_fewest_the_middle_and_the_most() -> None:
     assert step_counts(pd.Series([10, 25, 50, 100, 250, 1000])) == [10, 100, 1000]
     assert step_counts(pd.Series([50, 10])) == [10, 50]
