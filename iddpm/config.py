@@ -601,16 +601,16 @@ class LikelihoodConfig:
     ensemble: Ends | None = field(default=None, metadata={"legacy": None})
     """How a second network, of the role network_b, takes part; None: there is none."""
     block_size: int = 64
-    shard_blocks: int | None = field(default=None, metadata=NOT_HASHED)
+    shard_blocks: int | None = field(default=None, metadata={"legacy": None})
     """Blocks that one task evaluates; None: one task evaluates all."""
     precision: Precision = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(
-            self.shard_blocks is None or self.shard_blocks >= 1,
+            self.shard_blocks is None or self.shard_blocks * self.block_size >= 2,
             "likelihood.shard_blocks",
-            "at least 1",
+            f"shards of at least 2 images (a block has {self.block_size})",
             self.shard_blocks,
         )
         _require(

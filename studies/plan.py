@@ -543,6 +543,9 @@ SHOWN = {
 }
 """What every arm shows beside its evaluation, and the settings that it stands for."""
 
+CUT = "shard_blocks"
+"""How work is cut into tasks: no arm goes by that."""
+
 
 def _settings(arms: Sequence[ArmSpec]) -> list[dict[str, Scalar]]:
     """The settings that each arm goes by: those of `SHOWN`, and all others that differ."""
@@ -575,6 +578,8 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
         yield key, ",".join(map(str, value)) if isinstance(value, tuple) else value
         return
     for item in fields(value):
+        if item.name == CUT:
+            continue
         child = getattr(value, item.name)
         yield from _leaves(child, key if item.name == "kind" else f"{key}.{item.name}")
 

@@ -17,6 +17,9 @@ from studies.tasks import KINDS
 
 ALL = "all"
 
+LIKE = {"likelihood_shard": ("likelihood",)}
+"""Kinds that ask for what others do, unless they are told to ask for something else."""
+
 OURS = (
     *("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue"),
     *("--output", "--error"),
@@ -98,7 +101,7 @@ def _of_kind(kind: str, layers: Sequence[Mapping[str, Node]]) -> Resources:
     path = f"resources.{kind}"
     settings = Node({}, path)
     for layer in layers:
-        for key in (ALL, kind):
+        for key in (ALL, *LIKE.get(kind, ()), kind):
             if key in layer and children(layer[key], f"resources.{key}"):
                 settings = overlaid(settings, layer[key])
     chosen: Resources = read(Resources, settings, path)

@@ -4,7 +4,7 @@ import argparse
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +20,7 @@ from studies.costs import compute_left, costs
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
 from studies.plan import Plan, absent, chained, expand, record
-from studies.resources import override_layer, resources, user_layer
+from studies.resources import Resources, override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError
 from studies.tasks import Task
@@ -217,30 +217,39 @@ def _preview(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
 
 
 def _settings(plans: Sequence[Plan], options: argparse.Namespace) -> slurm.Settings:
-    """What the command line, the sweeps, their presets and the user's own file ask for.
+    """What the command line, the sweeps, their presets and the user's own file ask for."""
+    return slurm.Settings(
+        name=plans[0].study,
+        resources=_resources(plans, options),
+        pack_min=options.pack,
+        max_parallel=options.max_parallel,
+        max_gpu_hours=options.max_gpu_hours,
+    )
+
+
+def _resources(plans: Sequence[Plan], options: argparse.Namespace) -> Mapping[str, Resources]:
+    """Those of every kind of task, as the sweeps that have such tasks ask for them.
 
     Raises:
-        ConfigError: If two sweeps ask for different things: a task that they share would have both.
+        ConfigError: If two ask for different ones: a task that they share would have both.
     """
     asked = [*([("partition", options.partition)] if options.partition else []), *options.resources]
     ours, last = user_layer(), [override_layer(*item) for item in asked]
-    first, *others = plans
-    chosen = resources([*ours, *first.spec.resources, *last])
-    for plan in others:
-        for kind, theirs in resources([*ours, *plan.spec.resources, *last]).items():
-            if theirs != chosen[kind]:
+    chosen = dict(resources([*ours, *last]))
+    said_by: dict[str, Plan] = {}
+    for plan in plans:
+        theirs = resources([*ours, *plan.spec.resources, *last])
+        for kind in sorted({task.kind for task in plan.tasks.values()}):
+            first = said_by.setdefault(kind, plan)
+            if first is plan:
+                chosen[kind] = theirs[kind]
+            elif theirs[kind] != chosen[kind]:
                 raise ConfigError(
                     f"{plan.spec.sweep_path}: resources.{kind}: expected those of "
                     f"{first.spec.sweep_path}, found others; submit the sweeps one by one, or say "
                     f"for both with --resource {kind}.NAME=VALUE"
                 )
-    return slurm.Settings(
-        name=first.study,
-        resources=chosen,
-        pack_min=options.pack,
-        max_parallel=options.max_parallel,
-        max_gpu_hours=options.max_gpu_hours,
-    )
+    return chosen
 
 
 def _print_submission(submission: slurm.Submission) -> None:

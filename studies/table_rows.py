@@ -2,7 +2,7 @@
 
 A network of L_simple is sampled and scored with Σ = β, which the paper states for the first row
 alone (the official code's default for the others), one of L_hybrid or L_vlb with the Σ that it
-learned (Eq. 15). One of any other objective goes with those that it is like.
+learned (Eq. 15), one of any other objective with the Σ that it learned if there is one, else β.
 """
 
 from collections.abc import Mapping
@@ -46,11 +46,15 @@ def _at_most_steps(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_own_variance(rows: pd.DataFrame) -> "pd.Series[bool]":
+    return rows["variance"].isin(LEARNED) | ~has_learned(rows) & (rows["variance"] == "beta")
+
+
+def has_learned(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether the network of each row learned a Σ, as its objective or another row of it says."""
     learned = rows["variance"].isin(LEARNED)
     of_network = [rows[column] for column in network_columns(rows)]
-    has_learned = learned.groupby(of_network, dropna=False).transform("any")
-    fixed = ~rows["objective"].isin(LEARNERS) & ~has_learned & (rows["variance"] == "beta")
-    return learned | fixed
+    told = learned.groupby(of_network, dropna=False).transform("any") if len(rows) else learned
+    return told | rows["objective"].isin(LEARNERS)
 
 
 def _of_one_size(rows: pd.DataFrame) -> pd.DataFrame:

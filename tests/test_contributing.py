@@ -42,14 +42,20 @@ grid:
   train.objective: [absolute, simple]
 seeds: [0]
 evaluate:
-  - likelihood: {}
+  - likelihood: {grid: {split: [train, test]}}
+  - likelihood: {steps: 10, grid: {stride: [even, even_plus_first]}}
+  - gradient_noise: {draws: 2, blocks: 2, block_size: 2}
   - samples: {sampler: {ancestral: {variance: beta}}, grid: {skip: [0.0, 0.2]}}
 figures:
   - alpha_bar
+  - gradient_noise
+  - learning_curves
   - likelihood_comparison
+  - nll_vs_steps
   - objective_table
   - overfitting
   - quality_vs_steps
+  - sample_grid
   - skip_prefix
   - vlb_terms
 """
@@ -73,7 +79,7 @@ def written(language: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_worked_example_gives_one_of_each_that_every_figure_can_draw(tmp_path: Path) -> None:
+def test_the_worked_example_gives_one_of_each_that_other_figures_draw_too(tmp_path: Path) -> None:
     for package in ("iddpm", "studies"):
         shutil.copytree(ROOT / package, tmp_path / package)
     (tmp_path / "presets").mkdir()
@@ -111,6 +117,8 @@ def test_the_worked_example_gives_one_of_each_that_every_figure_can_draw(tmp_pat
     for table in (everywhere / "alpha_bar", everywhere / "skip_prefix", forwards / "latents"):
         found = pd.read_csv(table.with_suffix(".csv"))
         assert {"linear", "quadratic"} <= set(found["schedule"])
+    for path in everywhere.glob("*.csv"):
+        assert path.stem == "alpha_bar" or "absolute" in path.read_text(), path.stem
     rows = pd.read_csv(everywhere / "objective_table.csv")["row"]
     assert list(rows.unique()) == [
         "T = 50, linear, L_simple",

@@ -12,7 +12,10 @@ almost equal Gaussians. Inside, terms are nats per dimension; the results are bi
 
 import io
 import math
+import zipfile
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -210,8 +213,8 @@ class Reading:
         found: list[Block] = []
         for number in numbers:
             path = block_file(folder, number) if folder else None
-            if path and path.exists():
-                found.append(read_block(path))
+            if path and (block := _finished(path)):
+                found.append(block)
                 continue
             chosen = slice(number * self.block_size, (number + 1) * self.block_size)
             x_0 = torch.from_numpy(to_unit(images[chosen], self.levels)).to(device, torch.float64)
@@ -388,11 +391,24 @@ def read_block(path: Path) -> Block:
     """The block that a file holds.
 
     Raises:
-        TypeError: If it holds something else.
-        Exception: Whatever numpy raises for a file that is cut short or gone.
+        UNREADABLE: One of them, if the file was cut short, is gone or holds something else.
     """
     with np.load(path, allow_pickle=False) as arrays:
         return Block(**arrays)
+
+
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading a block may raise."""
+
+
+def _finished(path: Path) -> Block | None:
+    """The block that was kept; None: there is none that can be read."""
+    with suppress(*UNREADABLE):
+        return read_block(path)
+    return None
 
 
 def _keep(block: Block, path: Path) -> None:

@@ -7,9 +7,8 @@ import pandas as pd
 
 from studies.labels import labelled
 from studies.paper import ENSEMBLE
+from studies.table_rows import LEARNED, has_learned
 from studies.tables import Tables, arm_columns
-
-LEARNED = ("range", "learned")
 
 
 def asked(tables: Tables, metric: str) -> pd.DataFrame:
@@ -19,7 +18,7 @@ def asked(tables: Tables, metric: str) -> pd.DataFrame:
 
 def with_own_variance(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows in which a network that learned its Σ is read with that."""
-    return rows[rows["variance"].isin(LEARNED) | (rows["objective"] == "simple")]
+    return rows[rows["variance"].isin(LEARNED) | ~has_learned(rows)]
 
 
 def mean(values: Mapping[int, float]) -> float:

@@ -73,8 +73,8 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
         filter(
             None,
             [
-                f"The bound in bits/dim over {images} images and {bound_steps(ours)}, L_simple "
-                "read with Σ = β (circles), the others with the Σ that they learned (triangles). "
+                f"The bound in bits/dim over {images} images and {bound_steps(ours)}, networks "
+                "that learned no Σ read with Σ = β (circles), the others with theirs (triangles). "
                 f"Points are means over seeds, {bars}.",
                 resampling_note(tables),
                 _published_note(table),

@@ -100,8 +100,8 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
             None,
             [
                 "The rows of the paper's Tables 1 and 2, one network each; lower is better. "
-                "L_simple is read with Σ = β (circles), which the paper states for its first row "
-                "alone; L_hybrid and L_vlb with the Σ that they learned (triangles).",
+                "Networks that learned no Σ are read with Σ = β (circles), which the paper states "
+                "for its first row alone; the others with theirs (triangles).",
                 _counts(ours),
                 _spread(ours),
                 resampling_note(tables),

@@ -31,6 +31,8 @@ ENLARGED_TO = 32
 """Pixels a side of an enlarged image, at least; every pixel becomes a square of whole pixels."""
 MARGIN_IN = 0.1
 """On both sides of the names beside the strips."""
+MOST_FOR_NAMES = 0.45
+"""Share of the figure's width; longer names are cut off."""
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -92,6 +94,7 @@ def draw(table: pd.DataFrame) -> Figure:
     height = len(strips) + HEADING * table["steps"].nunique()
     width = SCALE * max(picture.shape[1] / picture.shape[0] for _, _, picture in strips)
     names_in = style.widest_in(table["arm"].unique()) + 2 * MARGIN_IN
+    names_in = min(names_in, MOST_FOR_NAMES * style.WIDTH_IN)
     strip_in = (style.WIDTH_IN - names_in) / width
     figure = Figure(figsize=(style.WIDTH_IN, strip_in * height))
     axes = figure.add_axes((0, 0, 1, 1))

@@ -225,9 +225,8 @@ def in_lines(arm: object) -> str:
 
 
 def widest_in(names: Iterable[str]) -> float:
-    """Width of the widest of some names as `in_lines` sets them, in inches."""
+    """Width in inches of the widest of some names, as `in_lines` sets them."""
     figure = Figure()
-    figure.draw_without_rendering()
     texts = [figure.text(0, 0, in_lines(name)) for name in names]
     return max(text.get_window_extent().width for text in texts) / figure.dpi
 

@@ -45,7 +45,7 @@ METRICS = {
 }
 """Titles of metrics; any other is called by its name."""
 DIGITS = "%.8g"
-"""Of a number in a figure's table: more than a drawing shows. `results.csv` has them all."""
+"""Of a number in a figure's table: more than a drawing shows."""
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
     '<math><mover accent="true"><mi mathvariant="normal">β</mi>'

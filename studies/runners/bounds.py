@@ -18,10 +18,10 @@ from iddpm.config import (
 )
 from iddpm.data import describe, load
 from iddpm.denoiser import Denoiser
-from iddpm.evaluation.likelihood import Block, Reading, block_file, read_block
+from iddpm.evaluation.likelihood import UNREADABLE, Block, Reading, block_file, read_block
 from iddpm.precision import arithmetic
 from iddpm.strides import stride_timesteps
-from studies.arrays import BROKEN, damaged
+from studies.arrays import damaged
 from studies.runners.networks import trained_denoiser, weights_role
 from studies.runners.work import Work
 from studies.store import BLOCKS, SHARD
@@ -74,7 +74,7 @@ def _unasked(x_t: Tensor, t: Tensor, conditioning: Conditioning | None) -> Never
 def _block_of_a_shard(path: Path) -> Block:
     try:
         return read_block(path)
-    except (*BROKEN, TypeError) as error:
+    except UNREADABLE as error:
         raise damaged(path.parent, "a whole file for each block of a shard") from error
 
 

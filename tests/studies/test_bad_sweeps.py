@@ -175,6 +175,10 @@ VALUES = {
         "sweep.yaml:8: evaluate[0].likelihood.images: expected at least 2, for a standard error, "
         "found 0"
     ),
+    inside("likelihood: {}", "likelihood: {block_size: 1, shard_blocks: 1}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.shard_blocks: expected shards of at least 2 images "
+        "(a block has 1), found 1"
+    ),
     inside("[10, 100]", "[10, many]"): (
         "sweep.yaml:11: evaluate[1].samples.grid.steps: expected a whole number or null, "
         "found 'many'"

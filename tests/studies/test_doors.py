@@ -123,7 +123,7 @@ def test_sweeps_that_ask_for_different_resources_are_not_submitted_together(
 ) -> None:
     other = sweep.with_name("other.yaml")
     renamed = SWEEP.replace("study: tiny", "study: other")
-    other.write_text(f"{renamed}resources: {{train: {{cpus: 2}}}}\n")
+    other.write_text(f"{renamed}resources: {{gan: {{cpus: 4}}, train: {{cpus: 2}}}}\n")
     together = [str(sweep), str(other), "--store", str(sweep.parent / "store"), "--dry-run"]
     assert run.main([*together, "--executor", "slurm"]) == 2
     assert (

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +255,15 @@ def test_every_name_has_room_beside_its_strip(study: Tables) -> None:
     for figure in (short, long):
         boxes = [text.get_window_extent() for text in figure.axes[0].texts]
         assert min(box.x0 for box in boxes) > 0
+        names = [box for box in boxes if box.x0 < figure.axes[0].images[0].get_window_extent().x0]
+        assert not any(a.overlaps(b) for a, b in combinations(names, 2))
+
+
+def test_names_without_end_leave_room_for_the_images(study: Tables) -> None:
+    table = FIGURES["sample_grid"].table(study)
+    figure = FIGURES["sample_grid"].draw(table.assign(arm=table["arm"] + 50 * " and more"))
+    box = figure.axes[0].images[0].get_window_extent()
+    assert box.width > figure.bbox.width / 2
 
 
 def test_the_step_counts_shown_are_the_fewest_the_middle_and_the_most() -> None:

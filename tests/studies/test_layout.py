@@ -274,6 +274,18 @@ def test_trainings_with_unequally_many_tasks_have_them_at_their_own_index() -> N
     assert faults(made, [*trainings, *bounds], {}) == []
 
 
+@pytest.mark.parametrize("trained", [True, False])
+def test_shards_are_waited_for_whether_the_training_is_done_or_not(trained: bool) -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(3)]
+    bounds = [task for t in trainings for task in tiny.sharded_likelihood(t)]
+    tasks = bounds if trained else [*trainings, *bounds]
+    made = laid_out(tasks)
+    assert times_placed(made) == {task.address: 1 for task in tasks}
+    assert faults(made, tasks, {}) == []
+    (merges,) = (array for array in made if array.kind == "likelihood_merge")
+    assert (len(merges.elements), bool(merges.after)) == (3, True)
+
+
 @pytest.mark.parametrize("pack_seconds", [0.0, 600.0])
 @pytest.mark.parametrize("max_size", [1001, 4])
 def test_the_real_sweep_is_laid_out_whole_and_in_order(max_size: int, pack_seconds: float) -> None:

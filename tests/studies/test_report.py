@@ -171,6 +171,9 @@ def test_a_figures_csv_is_its_table_to_eight_digits(store: Store, out: Path, nam
     drawn = FIGURES[name].table(tables(store, STUDY.study)).drop(columns="rank", errors="ignore")
     written = pd.read_csv(out / STUDY.study / f"{name}.csv")
     pd.testing.assert_frame_equal(written, drawn, check_dtype=False, rtol=1e-7, atol=0)
+    text = (out / STUDY.study / f"{name}.csv").read_text()
+    digits = re.findall(r"(?<![\w.])-?0?\.?0*([1-9][\d.]*)(?:e[+-]\d+)?(?=[,\n])", text)
+    assert max((len(found.replace(".", "")) for found in digits), default=0) <= 8
 
 
 def test_results_csv_is_the_whole_table(store: Store, out: Path) -> None:

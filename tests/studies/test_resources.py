@@ -47,6 +47,12 @@ def test_all_of_a_later_layer_wins_over_a_kind_of_an_earlier_one() -> None:
     assert found["train"].cpus == 2
 
 
+def test_shards_ask_for_what_the_whole_does_unless_told_otherwise() -> None:
+    found = resources([layer("likelihood: {gpus: 1, cpus: 4}\nlikelihood_shard: {cpus: 2}")])
+    assert (found["likelihood_shard"].gpus, found["likelihood_shard"].cpus) == (1, 2)
+    assert found["likelihood_merge"].gpus == 0
+
+
 def test_a_later_layer_can_take_a_setting_back() -> None:
     found = resources([layer("all: {partition: big}"), layer("all: {partition: null}")])
     assert found["train"].partition is None

@@ -376,12 +376,24 @@ def test_a_stopped_evaluation_goes_on_to_the_same_result(tmp_path: Path, stop_at
 
 @pytest.mark.parametrize("cuts", [(0, 3), (0, 1, 2, 3), (0, 2, 3)])
 def test_shards_put_together_are_the_whole_bit_for_bit(cuts: tuple[int, ...]) -> None:
-    read, data = reading(denoiser(Network())), images(11)
-    expected = bound(denoiser(Network()), data)
-    shards = [read.blocks(data[: 4 * end], first=start) for start, end in pairwise(cuts)]
+    def network(x_t: Tensor, t: Tensor, given: Any) -> Tensor:
+        return torch.cat([x_t + 0.01 * given.labels.view(-1, 1, 1, 1), x_t], dim=1)
+
+    read, data, labels = reading(denoiser(network)), images(11), np.arange(11)
+    expected = bound(denoiser(network), data, labels=labels)
+    shards = [
+        read.blocks(data[: 4 * end], first=start, labels=labels[: 4 * end])
+        for start, end in pairwise(cuts)
+    ]
     assert [len(shard) for shard in shards] == list(np.diff(cuts))
     blocks = [block for shard in shards for block in shard]
     assert same(read.bound(blocks, dimensions=16), expected)
+
+
+def test_a_kept_block_that_cannot_be_read_is_evaluated_again(tmp_path: Path) -> None:
+    expected = bound(denoiser(Network()), images(11), folder=tmp_path)
+    (tmp_path / "block-000001.npz").write_bytes(b"PK")
+    assert same(bound(denoiser(Network()), images(11), folder=tmp_path), expected)
 
 
 def test_progress_counts_steps_up_to_all_whatever_shares_a_call() -> None:
