@@ -3,7 +3,8 @@
 A claim says in which region a quantity lies. Its 95% interval over seeds decides: wholly inside the
 region supports the claim, wholly outside contradicts it, anything else leaves it open. A claim with
 several deciding quantities is supported only if all are inside, and contradicted as soon as one
-is outside. One seed has no spread and an exact quantity has no need of one.
+is outside. One seed has no spread and an exact quantity has no need of one. Where a whole study
+has numbers that do not tell, the claim is left open too.
 
 Each room holds what the paper says of one subject.
 """
@@ -57,11 +58,12 @@ def judge(name: str, tables: Tables) -> Finding:
     """The verdict on one claim of `CLAIMS`, from nothing but the tables."""
     claim = CLAIMS[name]
     measured = claim.measure(tables)
-    verdict, reason = decide(measured)
+    done = is_done(tables)
+    verdict, reason = decide(measured, done=done)
     if verdict in ("contradicted", "inconclusive"):
         reason = " ".join(filter(None, (reason, setting_differences(tables))))
     known = UNDETERMINED not in set(tables.results.get("reason", ()))
-    if verdict == "not run" and is_done(tables) and known:
+    if verdict == "not run" and done and known:
         reason += " Every cell of the study is done: it does not ask for this."
     return Finding(
         name=name,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from studies.claims.rows import asked, mean, named, with_own_variance
-from studies.claims.verdicts import Claim, Measured, Measurement
+from studies.claims.verdicts import Claim, Measured, Measurement, Untold
 from studies.intervals import paired_differences, t_interval
 from studies.labels import labelled
 from studies.tables import Tables, arm_columns, by_seed
@@ -148,7 +148,8 @@ def _best_step_ratio(low: float = -math.inf, high: float = math.inf) -> Compare:
         last = max(one["training_steps"].max(), two["training_steps"].max())
         reached = {*first.values(), *second.values()}
         if reached == {last}:
-            return f"{what} (every training is at its best at the end, after {last:,} steps)"
+            at_the_end = f"every training is at its best at the end, after {last:,} steps"
+            return Untold(f"{what} ({at_the_end})")
         said = f"after {mean(first):,.0f} against {mean(second):,.0f} steps" if reached else ""
         return _log_ratio(what, first, second, said, low=low, high=high)
 

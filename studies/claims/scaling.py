@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from studies.claims.rows import asked, mean, named, with_own_variance
-from studies.claims.verdicts import Claim, Measured, Measurement
+from studies.claims.verdicts import Claim, Measured, Measurement, Untold
 from studies.intervals import paired_differences, t_interval
 from studies.labels import setting
 from studies.paper import FIG_10_LAWS, INCEPTION, settings_of
@@ -67,7 +67,8 @@ def _falls(tables: Tables) -> Measured:
             found = trend_of(arms)
             what = f"exponent of {quantity}, {name}"
             if found is None or set(arms.dropna(subset=["value"])["seed"]) > found.exponents.keys():
-                missing.append(f"{what} (a seed has fewer than {LEAST_POINTS} points to fit)")
+                lack = f"{what} (a seed has fewer than {LEAST_POINTS} points to fit)"
+                missing.append(Untold(lack) if arms["value"].notna().all() else lack)
             else:
                 measurements.append(_exponent(what, found))
     return Measured(measurements, missing)

@@ -35,6 +35,10 @@ class Measurement:
         return "inconclusive"
 
 
+class Untold(str):
+    """A comparison that is asked for and whose numbers, once they are there, do not tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a claim found in the tables, and the deciding comparisons that they do not hold."""
@@ -81,15 +85,23 @@ class Finding:
     measurements: tuple[Measurement, ...]
 
 
-def decide(measured: Measured) -> tuple[Verdict, str]:
-    """The verdict that the deciding measurements give together, and why."""
+def decide(measured: Measured, *, done: bool) -> tuple[Verdict, str]:
+    """The verdict that the deciding measurements give together, and why.
+
+    Args:
+        measured: What the claim found.
+        done: Whether the study has all its numbers: what they do not tell then stays open.
+    """
     deciding = [m for m in measured.measurements if m.decides]
     outside = [m.what for m in deciding if m.verdict == "contradicted"]
     across = [m for m in deciding if m.verdict == "inconclusive"]
     if outside:
         return "contradicted", f"Wholly outside what the claim says: {'; '.join(outside)}."
-    if measured.missing or not deciding:
+    untold = [what for what in measured.missing if done and isinstance(what, Untold)]
+    if len(untold) < len(measured.missing) or not (deciding or untold):
         return "not run", f"Not measured yet: {'; '.join(measured.missing)}."
+    if untold:
+        return "inconclusive", f"The numbers of the study do not tell: {'; '.join(untold)}."
     if any(m.interval.n == 1 for m in across):
         return (
             "inconclusive",
