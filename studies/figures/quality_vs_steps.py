@@ -83,7 +83,7 @@ def draw(table: pd.DataFrame) -> Figure:
         xscale="log",
         yscale="log",
         xlabel="sampling steps",
-        ylabel=f"{distances}  (lower is better)",
+        ylabel=f"{distances}\n(lower is better)",
     )
     looks = style.looks(_arms(table))
     for (_, arm, source), curve in table.groupby(["rank", "arm", "source"], sort=False):

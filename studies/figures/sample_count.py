@@ -44,7 +44,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set(
         xscale="log",
         xlabel="samples scored",
-        ylabel=f"{' / '.join(table['distance'].unique())}  (lower is better)",
+        ylabel=f"{' / '.join(table['distance'].unique())}\n(lower is better)",
     )
     arms = table.drop_duplicates("arm").reset_index().reindex(columns=[*table.columns, "eta"])
     arms = arms.assign(mode=[mode(arm) for _, arm in arms.iterrows()], finished=True)

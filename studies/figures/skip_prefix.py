@@ -55,7 +55,7 @@ def draw(table: pd.DataFrame) -> Figure:
     distances = " / ".join(table["distance"].unique())
     axes.set(
         xlabel="fraction of the reverse process skipped",
-        ylabel=f"{distances}  (lower is better)",
+        ylabel=f"{distances}\n(lower is better)",
     )
     arms = list(table["arm"].unique())
     for (_, arm, schedule, source), curve in table.groupby(

@@ -203,7 +203,7 @@ def test_the_papers_curves_are_overlaid_where_every_setting_is_the_papers(tmp_pa
     assert overlaid["hybrid"].to_dict() == {25: 10.6, 50: 5.6, 4000: 3.2}
     line = curves(figure.axes[0])[r"paper, Fig. 8: $L_{\mathrm{hybrid}}$, Σ learned"]
     assert list(np.asarray(line.get_ydata())) == [10.6, 5.6, 3.2]
-    assert figure.axes[0].get_ylabel().startswith("FID ")
+    assert figure.axes[0].get_ylabel().startswith("FID\n")
     assert "digitised from its Fig. 8" in caption("quality_vs_steps", study)
 
 
@@ -211,7 +211,7 @@ def test_10000_images_of_the_same_features_are_fid_at_10k_and_not_overlaid(tmp_p
     study = a_study(tmp_path, replace(PAPERS, images=10_000))
     table, figure = drawn("quality_vs_steps", study)
     assert set(table["source"]) == {"this study"}
-    assert figure.axes[0].get_ylabel().startswith("FID@10k ")
+    assert figure.axes[0].get_ylabel().startswith("FID@10k\n")
 
 
 def test_digits_never_meet_the_papers_numbers_and_the_caption_says_why(study: Tables) -> None:

@@ -60,7 +60,7 @@ def test_the_distance_keeps_its_name_and_the_caption_what_it_is_over() -> None:
     tables = study(FALLING)
     table = FIGURES["sample_count"].table(tables)
     (axes,) = FIGURES["sample_count"].draw(table).axes
-    assert axes.get_ylabel() == "FD[digits-classifier:ab12cd34]  (lower is better)"
+    assert axes.get_ylabel() == "FD[digits-classifier:ab12cd34]\n(lower is better)"
     said = FIGURES["sample_count"].caption(table, tables)
     assert "sampled in 100 steps" in said
     assert "n = 3 seeds" in said

@@ -190,7 +190,7 @@ def test_the_papers_curves_are_laid_over_where_every_setting_is_the_papers() -> 
         [19.2, 22.3, 27.5, 63.8],
     )
     assert list(lines["paper, Fig. 4: linear"].get_xdata()) == [0.0, 0.1, 0.2, 0.5]
-    assert axes.get_ylabel().startswith("FID@10k ")
+    assert axes.get_ylabel().startswith("FID@10k\n")
     assert "digitised from its Fig. 4" in FIGURES["skip_prefix"].caption(table, tables)
 
 
