@@ -79,10 +79,20 @@ def test_each_heavy_library_has_one_home(library: str) -> None:
 
 @pytest.mark.parametrize("module", [*(f"iddpm.{name}" for name in TORCH_FREE), "studies.plan"])
 def test_planning_loads_no_torch_pandas_or_matplotlib(module: str) -> None:
-    heavy = "{'torch', 'pandas', 'matplotlib'}"
-    script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    assert loaded_by(module) & {"torch", "pandas", "matplotlib"} == set()
+
+
+@pytest.mark.parametrize("module", ["studies.run", "studies.report.summary", "studies.status"])
+def test_what_a_run_prints_at_its_end_loads_no_torch_or_matplotlib(module: str) -> None:
+    assert loaded_by(module) & {"torch", "matplotlib", "seaborn"} == set()
+
+
+def loaded_by(module: str) -> set[str]:
+    """What is loaded in a process that imports nothing but this module."""
+    script = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
-    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+    assert done.stderr == ""
+    return set(done.stdout.split())
 
 
 UNPICKLING = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")

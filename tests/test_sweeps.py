@@ -8,7 +8,7 @@ import pytest
 from studies import run
 from studies.claims import judge
 from studies.figures import FIGURES
-from studies.report import build
+from studies.report.build import build
 from studies.spec import read_sweep
 from studies.store import Store
 from studies.tables import tables

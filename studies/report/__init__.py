@@ -1,5 +1,4 @@
-"""The report: figures, claims, tables and provenance of each study on one page, and an index."""
+"""The report: figures, claims, tables and provenance of each study on one page, and an index.
 
-from studies.report.build import build
-
-__all__ = ["build"]
+Nothing is imported here, since a run that ends with a table of text needs no drawing library.
+"""

@@ -15,7 +15,7 @@ from studies.costs import arm_label, costs
 from studies.figures import FIGURES
 from studies.figures.latents import brightness
 from studies.plan import expand
-from studies.report import build
+from studies.report.build import build
 from studies.report.summary import summary
 from studies.spec import read_sweep
 from studies.store import Store

@@ -11,7 +11,7 @@ from studies import names
 from studies.claims import CLAIMS, judge
 from studies.figures import FIGURES
 from studies.presets import EVALUATIONS
-from studies.report import build
+from studies.report.build import build
 from studies.spec import read_sweep
 from studies.store import Store
 from studies.tables import Tables

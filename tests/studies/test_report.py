@@ -14,8 +14,8 @@ from scipy import stats
 
 from studies.claims import judge
 from studies.figures import FIGURES
-from studies.report import build
 from studies.report.__main__ import main
+from studies.report.build import build
 from studies.store import Store, StoreError
 from studies.tables import tables
 from tests.witness.made_up_store import ARMS, PROVENANCE, MadeUp, variant, write_store
