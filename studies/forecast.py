@@ -77,11 +77,13 @@ def _likeness(task: Task, parent: Callable[[str], Task]) -> tuple[Likeness, int]
         gan = parent(task.parents["network"]).config
         assert isinstance(gan, GanConfig)
         return (task.kind, replace(gan, seed=0, steps=1), config.block_size), config.images
-    asked = config.part if isinstance(config, LikelihoodShardConfig) else config
+    kind, asked = task.kind, config
+    if isinstance(config, LikelihoodShardConfig):  # the same work as a whole likelihood's
+        kind, asked = "likelihood", config.part
     if isinstance(asked, SampleConfig | LikelihoodConfig | GradientNoiseConfig):
         train = parent(task.parents["network"]).config
         assert isinstance(train, TrainConfig)
-        likeness = task.kind, train.network, train.data, asked.block_size, asked.precision
+        likeness = kind, train.network, train.data, asked.block_size, asked.precision
         return likeness, network_calls(config, train)
     return (task.kind, _extractor(task, parent)), _units(config)
 

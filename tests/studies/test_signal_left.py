@@ -11,7 +11,7 @@ from iddpm.schedules import FloatArray
 from studies.claims import Finding, judge, signal_left
 from studies.tables import Tables
 
-NONE = pd.DataFrame({"schedule": [], "recipe": [], "training_steps": [], "T": []})
+NONE = pd.DataFrame({"schedule": [], "recipe": [], "training_steps": [], "T": [], "state": []})
 NOTHING = Tables(
     study="s", record={"preset": "digits"}, results=NONE, steps=NONE, samples=NONE, latents=NONE
 )
