@@ -50,7 +50,7 @@ evaluate:
     reference: {{images: 16}}
     exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}, {{steps: 1000}}]
 sweeps:
-  sigma_ablation: {{"blocks[1].train.steps": 2}}
+  sigma_ablation: {{"blocks[2].train.steps": 2}}
 """
 EXTRACTORS = {
     "digits": "{classifier: {channels: 4, features: 4, steps: 3}}",

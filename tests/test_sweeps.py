@@ -54,7 +54,7 @@ sweeps:
     samples.steps: [10, 100, 200]
     blocks[1].train.batch_size: [4, 8]
     blocks[1].train.steps: [8, 4]
-  sigma_ablation: {"blocks[0].samples.steps": [5, 10, 200], "blocks[1].train.steps": 2}
+  sigma_ablation: {"blocks[0].samples.steps": [5, 10, 200], "blocks[2].train.steps": 2}
 """
 
 OF_TRAINED_NETWORKS = (
