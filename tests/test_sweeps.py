@@ -57,17 +57,6 @@ sweeps:
   sigma_ablation: {"blocks[0].samples.steps": [5, 10, 200], "blocks[2].train.steps": 2}
 """
 
-OF_TRAINED_NETWORKS = (
-    "quality_follows_a_power_law_of_compute",
-    "cosine_reaches_its_best_sooner",
-    "small_dropout_improves_the_best_quality",
-    "small_dropout_takes_longer",
-    "best_dropout_depends_on_the_schedule",
-    "vlb_gradient_is_noisier",
-)
-"""What hardly trained ones may leave open: points that only rise have no law, quality that only
-improves has no best, a gradient that is all noise no scale."""
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
@@ -83,7 +72,7 @@ def test_a_sweep_is_run_drawn_and_judged(name: str, tmp_path: Path) -> None:
     for figure in study.record["figures"]:
         assert not FIGURES[figure].table(study).empty, figure
     for claim in study.record["claims"]:
-        assert judge(claim, study).verdict != "not run" or claim in OF_TRAINED_NETWORKS, claim
+        assert judge(claim, study).verdict != "not run", claim
     build(Store(store), tmp_path / "reports")
     page = (tmp_path / "reports" / f"{name}-digits" / "index.html").read_text()
     assert "Nothing to draw yet" not in page

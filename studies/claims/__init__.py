@@ -29,7 +29,7 @@ from studies.claims import (
     skipping,
 )
 from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
-from studies.tables import UNDETERMINED, Tables, is_done
+from studies.tables import Tables, is_done
 
 __all__ = ["CLAIMS", "Claim", "Finding", "Measurement", "judge"]
 
@@ -62,8 +62,7 @@ def judge(name: str, tables: Tables) -> Finding:
     verdict, reason = decide(measured, done=done)
     if verdict in ("contradicted", "inconclusive"):
         reason = " ".join(filter(None, (reason, setting_differences(tables))))
-    known = UNDETERMINED not in set(tables.results.get("reason", ()))
-    if verdict == "not run" and done and known:
+    if verdict == "not run" and done:
         reason += " Every cell of the study is done: it does not ask for this."
     return Finding(
         name=name,

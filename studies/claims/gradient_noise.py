@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from studies.claims.rows import asked, mean, named
-from studies.claims.verdicts import Claim, Measured, Measurement
+from studies.claims.verdicts import Claim, Measured, Measurement, Untold
 from studies.intervals import paired_differences, t_interval
 from studies.tables import Tables, arm_columns, by_seed
 
@@ -23,7 +23,10 @@ def _vlb_is_noisier(tables: Tables) -> Measured:
             last, between = found[-1], _over_checkpoints(name, arms)
             measurements += [m for m in (between, *found) if m]
             where = f"at step {arms['training_steps'].max():,}{name}"
-            missing += [] if last else [f"{RATIO} {where}{_why(arms)}"]
+            why = _why(arms)
+            missing += (
+                [] if last else [Untold(f"{RATIO} {where}{why}") if why else f"{RATIO} {where}"]
+            )
     if not measurements and not missing:
         missing = [f"{RATIO} of networks trained alike"]
     return Measured(measurements, missing)
