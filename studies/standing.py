@@ -3,7 +3,7 @@
 The scheduler is asked once, and only if tasks are in its queue as far as the store knows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,14 +47,11 @@ def standings(store: Store, addresses: Sequence[str]) -> tuple[dict[str, Standin
         if state in ("submitted", "running") and (element := store.submission(address)) is not None
     }
     queue, note = _ask(elements.values())
-    known = set(store.addresses())  # a study is recorded before its tasks
-    blamed: dict[str, tuple[str, ...]] = {}
-    found = {}
-    for address in addresses:
-        blamed[address] = _blamed(store, address, states, blamed, known)
-        element = elements.get(address)
-        found[address] = _standing(store, address, states[address], element, blamed, queue)
-    return found, note
+    blamed = _blamed(store, states)
+    return {
+        address: _standing(store, address, state, elements.get(address), blamed, queue)
+        for address, state in states.items()
+    }, note
 
 
 def _ask(elements: Iterable[Element]) -> tuple[_Queue, str]:
@@ -66,19 +63,19 @@ def _ask(elements: Iterable[Element]) -> tuple[_Queue, str]:
     return _Queue(jobs, frozenset(job.number for job in jobs.values()), answered=bool(arrays)), ""
 
 
-def _blamed(
-    store: Store,
-    address: str,
-    states: Mapping[str, State],
-    blamed: Mapping[str, tuple[str, ...]],
-    known: Set[str],
-) -> tuple[str, ...]:
-    """The failed tasks that keep this one from running, near or far above it, or itself."""
-    if states[address] == "failed":
-        return (address,)
-    if states[address] in ("done", "running") or address not in known:
-        return ()
-    return tuple(dict.fromkeys(b for need in store.needs(address) for b in blamed.get(need, ())))
+def _blamed(store: Store, states: Mapping[str, State]) -> dict[str, tuple[str, ...]]:
+    """The failed tasks that keep each task from running, near or far above it, or itself."""
+    if "failed" not in states.values():
+        return {}
+    known = set(store.addresses())  # a study is recorded before its tasks
+    blamed: dict[str, tuple[str, ...]] = {}
+    for address, state in states.items():
+        if state == "failed":
+            blamed[address] = (address,)
+        elif state in ("planned", "submitted") and address in known:
+            above = (b for need in store.needs(address) for b in blamed.get(need, ()))
+            blamed[address] = tuple(dict.fromkeys(above))
+    return blamed
 
 
 def _standing(
@@ -97,8 +94,8 @@ def _standing(
         if failure is None:  # it was just cleared by a run that tries again
             return Standing("planned")
         return Standing(state, f"{failure.error}: {failure.message}", failure.log)
-    if blamed[address]:
-        return Standing("waiting", f"for {', '.join(blamed[address])}, which failed")
+    if above := blamed.get(address):
+        return Standing("waiting", f"for {', '.join(above)}, which failed")
     if state == "running":
         return _running(store, address, element, queue)
     if state == "submitted" and element is not None:

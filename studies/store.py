@@ -118,14 +118,15 @@ class Store:
     def _check_format(self) -> None:
         path = self.root / "store.json"
         names = _names(self.root)  # before the next line: a store that appears has its format first
-        if not path.exists():
+        record = _read(path, "restore it from another store, it holds only a number")
+        if record is None:
             if names or self.root.is_file():
                 raise StoreError(
                     f"{self.root}: expected a store or an empty folder, found other files; "
                     "name another folder with --store"
                 )
             return
-        found = _read(path, "restore it from another store, it holds only a number").get("format")
+        found = record.get("format")
         if not isinstance(found, int) or found > FORMAT:
             raise StoreError(
                 f"{path}: expected a format up to {FORMAT}, found {found!r}; "
@@ -158,20 +159,21 @@ class Store:
             StoreError: If there is none of this name, or its file was cut short.
         """
         path = self.root / "studies" / f"{study}.json"
-        if not path.exists():
+        record = _read(path, "run the sweep again, which writes it anew")
+        if record is None:
             known = self.studies()
             near = get_close_matches(study, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
             raise StoreError(
                 f"{self.root}: no study {study!r}; {hint if known else 'it holds no study yet'}"
             )
-        return _read(path, "run the sweep again, which writes it anew")
+        return record
 
     # --------------------------------------------------------------------------------- tasks
 
     def folder(self, address: str) -> Path:
         """Where a task keeps its files."""
-        return self.root / "tasks" / address
+        return self.root.joinpath("tasks", address)  # in one step: it is asked for very often
 
     def addresses(self) -> list[str]:
         """Of every task that the store knows, sorted."""
@@ -188,7 +190,7 @@ class Store:
         if self._is_done(task.address):
             self.bury(task.address)
             return
-        if path.exists() and _read(path, ANEW) == wanted:
+        if _read(path, ANEW) == wanted:
             return
         self._made(path.parent)
         with self._locked(task.address):  # who claims the task removes files that are half written
@@ -201,10 +203,8 @@ class Store:
             StoreError: If there is no such task, or its file is not what the address says.
         """
         path = self.folder(address) / "task.json"
-        if not path.exists():
-            raise StoreError(f"{self.root}: no task {address}; run its sweep again")
         try:
-            task = task_from_json(_read(path, ANEW))
+            task = task_from_json(self._task_record(address))
         except ValueError as error:
             raise StoreError(f"{path}: {error}") from error
         if task.address != address:
@@ -217,11 +217,13 @@ class Store:
         Raises:
             StoreError: If its file was cut short or holds something else.
         """
-        path = self.folder(address) / "task.json"
-        if not path.exists():
+        return tuple(self._task_record(address).get("needs", {}).values())
+
+    def _task_record(self, address: str) -> dict[str, Any]:
+        record = _read(self.folder(address) / "task.json", ANEW)
+        if record is None:
             raise StoreError(f"{self.root}: no task {address}; run its sweep again")
-        needs = _read(path, ANEW).get("needs", {})
-        return tuple(needs.values())
+        return record
 
     def state(self, address: str) -> State:
         """Where the task stands; a dead claim counts as none."""
@@ -244,13 +246,12 @@ class Store:
         Raises:
             StoreError: If the file was cut short.
         """
-        path = self.folder(address) / "result.json"
-        return _read(path, ANEW) if path.exists() else None
+        return _read(self.folder(address) / "result.json", ANEW)
 
     def provenance(self, address: str) -> dict[str, Any] | None:
         """When, where and with what the task was done; None: it is not done."""
         path = self.folder(address) / "provenance.json"
-        return _read(path, "delete it and result.json, and run again") if path.exists() else None
+        return _read(path, "delete it and result.json, and run again")
 
     def failure(self, address: str) -> Failure | None:
         """Why the task counts as failed; None: it does not."""
@@ -267,11 +268,8 @@ class Store:
 
     def attempt_failure(self, address: str, number: int) -> Failure | None:
         """How an attempt ended badly; None: it did not, or not yet."""
-        path = self._attempt(address, number) / "error.json"
-        if not path.exists():
-            return None
-        record = _read(path, ANEW)
-        return Failure(**{**record, "log": tuple(record["log"])})
+        record = _read(self._attempt(address, number) / "error.json", ANEW)
+        return Failure(**{**record, "log": tuple(record["log"])}) if record else None
 
     def clear_failure(self, address: str) -> None:
         """Let a failed task be tried again; the record of what went wrong stays."""
@@ -326,10 +324,10 @@ class Store:
             StoreError: If there is no such submission, or its file was cut short.
         """
         path = self.submission_folder(array) / "submission.json"
-        if not path.exists():
+        record = _read(path, "run its sweep again")
+        if record is None:
             raise StoreError(f"{self.root}: no submission {array}; run its sweep again")
-        elements = _read(path, "run its sweep again")["elements"]
-        return {int(index): addresses for index, addresses in elements.items()}
+        return {int(index): addresses for index, addresses in record["elements"].items()}
 
     def submission(self, address: str) -> Element | None:
         """Which element of which job array is to do the task; None: it is in no queue."""
@@ -352,8 +350,7 @@ class Store:
         return max(self.attempts(address), default=0) > before
 
     def _submission_record(self, address: str) -> dict[str, Any] | None:
-        path = self.folder(address) / "submission.json"
-        return _read(path, ANEW) if path.exists() else None
+        return _read(self.folder(address) / "submission.json", ANEW)
 
     def withdraw(self, address: str) -> None:
         """Forget the submission of a task: no job is to do it any more."""
@@ -590,14 +587,16 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
 
 
-def _read(path: Path, remedy: str) -> dict[str, Any]:
-    """The object in a JSON file of the store.
+def _read(path: Path, remedy: str) -> dict[str, Any] | None:
+    """The object in a JSON file of the store; None: there is no such file.
 
     Raises:
         StoreError: If it was cut short or holds something else.
     """
     try:
         value = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except ValueError as error:
         raise StoreError(f"{error}; {remedy}") from error
     if not isinstance(value, dict):

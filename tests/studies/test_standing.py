@@ -1,6 +1,8 @@
 """Where tasks stand, in the words that a person reads."""
 
+import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -61,9 +63,9 @@ def claimed(store: Store, monkeypatch: pytest.MonkeyPatch, job: str | None = Non
     return claim
 
 
-def fail(store: Store, failure: Failure) -> None:
-    store.create(TRAINING)
-    claim = store.claim(TRAINING.address)
+def fail(store: Store, failure: Failure, task: Task = TRAINING) -> None:
+    store.create(task)
+    claim = store.claim(task.address)
     assert claim is not None
     store.fail(claim, failure)
 
@@ -221,8 +223,12 @@ def test_the_scheduler_is_asked_once_for_everything_and_for_nothing_not_at_all(
 
 @pytest.mark.slow
 def test_the_status_of_ten_thousand_tasks_takes_three_seconds_of_computing_and_one_question(
-    store: Store, slurm: FakeSlurm, capsys: pytest.CaptureFixture[str]
+    store: Store,
+    slurm: FakeSlurm,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # it takes most of what comes first
     trainings = [tiny.training(seed=seed) for seed in range(1000)]
     tasks = [*trainings, *(tiny.likelihood(t, seed=s) for t in trainings for s in range(9))]
     for start in range(0, len(tasks), 1000):
@@ -234,11 +240,18 @@ def test_the_status_of_ten_thousand_tasks_takes_three_seconds_of_computing_and_o
         script.write_text(f"#SBATCH --array=0-999\n#SBATCH --job-name={array}\n")
         slurm.submit(script)
     store.record_study("mine", {"tasks": [task.address for task in tasks]})
-    began = time.process_time()
-    assert status.main(["mine", "--store", str(store.root)]) == 0
-    assert time.process_time() - began < 3
-    assert capsys.readouterr().out.count("  queued  as job ") == 10_000
+
+    def shown() -> str:
+        began = time.process_time()
+        assert status.main(["mine", "--store", str(store.root)]) == 0
+        assert time.process_time() - began < 3
+        return capsys.readouterr().out
+
+    assert shown().count("  queued  as job ") == 10_000
     assert len(slurm.calls("squeue")) == 1
+    fail(store, BROKEN, trainings[0])
+    lines = Counter(line.split()[1] for line in shown().splitlines() if line[0] != " ")
+    assert lines == {"queued": 9_990, "waiting": 9, "failed": 1}
 
 
 def test_without_an_answer_tasks_are_as_the_store_has_them_and_the_scheduler_is_quoted(
