@@ -23,7 +23,7 @@ from iddpm.draws import derived_seed, generator
 from iddpm.ema import MovingAverages
 from iddpm.flat import FlatWeights
 from iddpm.gan import Generator, discriminator_loss, generator_loss
-from iddpm.interruption import Progress, StopCheck
+from iddpm.interruption import Progress, StopCheck, TimeCheck
 from iddpm.ranks import ALONE, Ranks
 from iddpm.training import Diverged, LossCurve, driven
 
@@ -63,6 +63,7 @@ def train_gan(
     device: torch.device | str = "cpu",
     progress: Progress = lambda done, total: None,
     should_stop: StopCheck = lambda: False,
+    is_due: TimeCheck = lambda seconds: False,
     checkpoint_every_s: float = 60.0,
 ) -> GanResult:
     """Train to `config.steps`, and leave the full state in `folder/state.pt`.
@@ -82,6 +83,7 @@ def train_gan(
         start=start,
         progress=progress,
         should_stop=should_stop,
+        is_due=is_due,
         checkpoint_every_s=checkpoint_every_s,
     )
     if training.diverged:

@@ -8,6 +8,10 @@ Progress = Callable[[int, int], None]
 StopCheck = Callable[[], bool]
 """Asked between units of work; True means: save and raise `Interrupted`."""
 
+TimeCheck = Callable[[float], bool]
+"""Asked between units of work with the seconds that saving needs; True means the same: soon there
+will be no time for it."""
+
 
 class Interrupted(Exception):
     """The work was asked to stop and has saved all it had; the same call goes on from there.

@@ -28,7 +28,7 @@ from iddpm.draws import derived_seed, generator
 from iddpm.ema import MovingAverages
 from iddpm.files import StorageError, remove_unfinished
 from iddpm.flat import FlatWeights
-from iddpm.interruption import Interrupted, Progress, StopCheck
+from iddpm.interruption import Interrupted, Progress, StopCheck, TimeCheck
 from iddpm.objectives import Losses, objective_losses
 from iddpm.precision import arithmetic, tf32
 from iddpm.ranks import ALONE, Ranks, RanksError
@@ -75,6 +75,7 @@ def train(
     device: torch.device | str = "cpu",
     progress: Progress = lambda done, total: None,
     should_stop: StopCheck = lambda: False,
+    is_due: TimeCheck = lambda seconds: False,
     checkpoint_every_s: float = 60.0,
     ranks: Ranks = ALONE,
 ) -> TrainResult:
@@ -87,6 +88,7 @@ def train(
         device: Where to train; moves the numbers by rounding, and on a GPU the draws of noise.
         progress: Told of each step done.
         should_stop: Asked before each step.
+        is_due: Asked before each step after a save: is less time left than a step and a save need?
         checkpoint_every_s: Seconds between saves; moves no number.
         ranks: The processes that train together; all call this alike, and the first one saves.
 
@@ -105,6 +107,7 @@ def train(
         start=start,
         progress=progress,
         should_stop=should_stop,
+        is_due=is_due,
         checkpoint_every_s=checkpoint_every_s,
     )
     if training.diverged:
@@ -155,6 +158,7 @@ def driven(
     start: Path | None,
     progress: Progress,
     should_stop: StopCheck,
+    is_due: TimeCheck,
     checkpoint_every_s: float,
 ) -> T:
     """The training that `make` makes, moved to its end or until it diverged, and saved.
@@ -172,10 +176,10 @@ def driven(
         elif start is not None:
             training.restore(start)
         training.agree()
-        saved_at = time.monotonic()
+        clock = _SaveClock(checkpoint_every_s)
         while training.step < training.length and not training.diverged:
-            is_due = time.monotonic() - saved_at >= checkpoint_every_s
-            stop, save = ranks.any(should_stop(), is_due and ranks.number == 0)
+            ends = should_stop() or (ranks.number == 0 and clock.ends(is_due))
+            stop, save = ranks.any(ends, ranks.number == 0 and clock.is_late())
             if stop:
                 training.save(file)
                 raise Interrupted(
@@ -183,12 +187,47 @@ def driven(
                     saved=training.step,
                 )
             if save:
-                training.save(file)
-                saved_at = time.monotonic()
+                with clock.saving():
+                    training.save(file)
             training.advance()
             progress(training.step, training.length)
     training.save(file)
     return training
+
+
+class _SaveClock:
+    """When a training saves, and how long before its end it must.
+
+    Args:
+        every_s: Seconds between saves.
+    """
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._saved_at = self._asked_at = time.monotonic()
+        self._longest_s = 0.0
+
+    def is_late(self) -> bool:
+        """Whether the last save is so long ago that it is time for another."""
+        return time.monotonic() - self._saved_at >= self._every_s
+
+    def ends(self, is_due: TimeCheck) -> bool:
+        """Whether time runs out; asked once a step.
+
+        What is needed counts as twice the last step and the longest save: neither takes the same
+        time always.
+        """
+        now = time.monotonic()
+        step_s, self._asked_at = now - self._asked_at, now
+        return self._longest_s > 0 and is_due(2 * (step_s + self._longest_s))
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Measure a save."""
+        began = time.monotonic()
+        yield
+        self._saved_at = self._asked_at = time.monotonic()
+        self._longest_s = max(self._longest_s, self._saved_at - began)
 
 
 def load_network(

@@ -4,8 +4,10 @@ Whoever works looks at the flag where it is safe to stop, at the next step bound
 its partial work behind whole. Only a second Ctrl-C interrupts at once.
 """
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,7 +26,9 @@ class StopFlag:
     def __init__(self) -> None:
         self._asked = False  # a plain flag: a lock could be held when the signal comes
         self.reason: Reason = "cancelled"
-        """`timeout` if the first signal was a cluster's warning that the time is nearly up."""
+        """`timeout` if the time asked, by a cluster's warning or because it runs out."""
+        self.ends_at = math.inf
+        """When the process will be killed, in seconds since 1970, as far as is known."""
 
     def set(self) -> None:
         """Ask to stop."""
@@ -33,6 +37,13 @@ class StopFlag:
     def is_set(self) -> bool:
         """Whether anyone has asked to stop."""
         return self._asked
+
+    def is_due(self, seconds: float) -> bool:
+        """Whether fewer seconds than these are left; if so, a stop is asked for."""
+        if not self.is_set() and self.ends_at - time.time() < seconds:
+            self.reason = "timeout"
+            self.set()
+        return self.is_set()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler.

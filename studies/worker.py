@@ -157,6 +157,7 @@ def _work(
         parent_tasks={role: store.task(parent) for role, parent in task.needs},
         progress=progress,
         should_stop=stop.is_set,
+        is_due=stop.is_due,
         device=device,
         ranks=ranks or ALONE,
     )

@@ -24,6 +24,7 @@ def train(work: Work) -> dict[str, Any]:
         device=work.device,
         progress=work.progress,
         should_stop=work.should_stop,
+        is_due=work.is_due,
         ranks=work.ranks,
     ).as_json()
 
@@ -39,6 +40,7 @@ def gan(work: Work) -> dict[str, Any]:
         device=work.device,
         progress=work.progress,
         should_stop=work.should_stop,
+        is_due=work.is_due,
     ).as_json()
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from iddpm.checkpoints import CheckpointError
 from iddpm.files import write_whole
-from iddpm.interruption import Progress, StopCheck
+from iddpm.interruption import Progress, StopCheck, TimeCheck
 from iddpm.ranks import ALONE, Ranks
 from studies.arrays import damaged
 from studies.tasks import Task
@@ -35,6 +35,7 @@ class Work:
     """By role, what they are."""
     progress: Progress
     should_stop: StopCheck
+    is_due: TimeCheck
     device: str
     ranks: Ranks = ALONE
     """The processes that do it together; only a training knows how."""

@@ -112,6 +112,35 @@ def test_a_longer_training_continues_a_shorter_one(
     assert seen == [(6, 8), (7, 8), (8, 8)]
 
 
+def test_a_training_ends_before_the_time_left_is_too_short_for_another_save(
+    tmp_path: Path, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = [0.0], []
+    save, advance = Training.save, Training.advance
+
+    def slow_save(training: Training, file: Path) -> None:
+        save(training, file)
+        clock[0] += 7.0
+
+    def slow_step(training: Training) -> None:
+        advance(training)
+        clock[0] += 2.0
+
+    def is_due(seconds: float) -> bool:
+        asked.append((clock[0], seconds))
+        return 40.0 - clock[0] < seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(Training, "save", slow_save)
+    monkeypatch.setattr(Training, "advance", slow_step)
+    with pytest.raises(Interrupted, match="training saved at step 7 of 8"):
+        train(CONFIG, tmp_path, is_due=is_due, checkpoint_every_s=5)
+    # steps end at 2, 4 and 6, a save at 13, steps at 15, 17 and 19, a save at 26, a step at 28
+    assert asked == [(15.0, 18.0), (17.0, 18.0), (19.0, 18.0), (28.0, 18.0)]
+    monkeypatch.undo()
+    assert train(CONFIG, tmp_path).as_json() == undisturbed
+
+
 def test_how_often_the_state_is_saved_moves_nothing(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:

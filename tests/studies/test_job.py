@@ -3,11 +3,13 @@
 import os
 import signal
 import time
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from iddpm import training
 from studies import executors, worker
 from studies.executors.slurm import job
 from studies.store import Failure, Store
@@ -204,6 +206,21 @@ def ended_by(
 
     monkeypatch.setattr(job, "_see_to", warned)
     return ran(store)
+
+
+def test_a_job_that_sees_its_time_run_out_saves_and_queues_itself_again(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A)
+    monkeypatch.setenv("STUDIES_JOB_END", str(int(time.time()) + 600))
+    save_clock = training._SaveClock
+    monkeypatch.setattr(training, "_SaveClock", lambda every_s: save_clock(0))
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=count(step=400).__next__))
+    assert ran(store) == 0
+    assert slurm.calls("scontrol") == [["requeue", "7"]]
+    end = store.attempt_failure(A.address, 1)
+    assert end is not None
+    assert (end.error, end.saved, end.final) == ("timeout", 1, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])

@@ -221,6 +221,7 @@ def work_on(task: Task, parent: Task, store: Store, **changes: Any) -> Work:
         "parent_tasks": {"network": parent},
         "progress": lambda done, total: None,
         "should_stop": lambda: False,
+        "is_due": lambda seconds: False,
         "device": "cpu",
     }
     return Work(**{**usual, **changes})

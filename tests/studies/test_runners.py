@@ -66,6 +66,7 @@ def work(store: Store, task: Task, folder: Path, stop: Callable[[], bool]) -> Wo
         parent_tasks={role: store.task(need) for role, need in task.needs},
         progress=lambda done, total: None,
         should_stop=stop,
+        is_due=lambda seconds: False,
         device="cpu",
     )
 

@@ -228,6 +228,25 @@ def test_a_context_inside_another_shares_its_flag() -> None:
         assert signal.getsignal(signal.SIGTERM) == outer.handle
 
 
+@pytest.mark.parametrize(("left", "needed", "due"), [(100, 50, False), (40, 50, True)])
+def test_a_stop_is_asked_for_where_less_time_is_left_than_needed(
+    left: float, needed: float, due: bool
+) -> None:
+    with stop_requests() as stop:
+        assert not stop.is_due(1e9)  # nothing is known of an end
+        stop.ends_at = time.time() + left
+        assert stop.is_due(needed) is stop.is_set() is due
+        assert stop.reason == ("timeout" if due else "cancelled")
+
+
+def test_time_that_runs_out_after_a_stop_was_asked_for_is_not_its_reason() -> None:
+    with stop_requests() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        stop.ends_at = time.time()
+        assert stop.is_due(1)
+        assert stop.reason == "cancelled"
+
+
 def test_off_the_main_thread_no_handler_is_installed() -> None:
     before, during = signal.getsignal(signal.SIGTERM), []
 

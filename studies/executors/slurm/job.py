@@ -1,12 +1,14 @@
 """What runs inside a job: the tasks of one element of an array, one after the other.
 
 Started by the array's script as `python -m studies.executors.slurm.job STORE ARRAY`. Warned of the
-time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. So it does
-when told to end (SIGTERM) for a job of higher rank: the scheduler itself would count a job that
-leaves within its period of grace as failed. Told to end for any other reason, it saves and leaves.
+time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. A training
+whose saves take long does not wait for the warning. So does a job that is told to end (SIGTERM) for
+one of higher rank: the scheduler itself would count a job that leaves within its period of grace as
+failed. Told to end for any other reason, it saves and leaves.
 """
 
 import logging
+import math
 import os
 import sys
 import time
@@ -50,6 +52,7 @@ def main(store_root: str, array: str) -> int:
     element = Element(array=array, index=int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))
     addresses = store.submitted(array)[element.index]
     with stop_requests() as stop:
+        stop.ends_at = float(os.environ.get("STUDIES_JOB_END", math.inf))
         try:
             with _joined() as ranks:
                 if ranks is None or ranks.number == 0:

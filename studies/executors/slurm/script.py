@@ -20,7 +20,8 @@ from studies.resources import Resources
 from studies.worker import THREAD_LIMITS
 
 SHORTEST_WARNING_S, LONGEST_WARNING_S = 20, 300
-"""A job of one minute must not be warned before it has begun; five minutes do for any save."""
+"""A job of one minute must not be warned before it has begun. A training whose saves take so long
+that this will not do leaves by itself earlier."""
 
 
 def script(
@@ -53,7 +54,7 @@ def script(
         wckey=None,
         signal_delay_s=warning_seconds(array.resources.time_min),
         stderr_to_stdout=True,
-        setup=_setup(code),
+        setup=_setup(code, array.resources.time_min),
         srun_args=["--kill-on-bad-exit=1"],  # of several processes none waits for a dead one
         additional_parameters={
             "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
@@ -100,11 +101,12 @@ def _further(asked: Resources) -> dict[str, str | bool]:
     return {name: value if equals else True for name, equals, value in options}
 
 
-def _setup(code: Path) -> list[str]:
+def _setup(code: Path, time_min: int) -> list[str]:
     environment = {
         "PYTHONPATH": shlex.quote(str(code)),
         "STUDIES_EXECUTOR": "slurm",
         "STUDIES_JOB_START": "$(date +%s)",
+        "STUDIES_JOB_END": f"$(($(date +%s) + {time_min * 60}))",
         "STUDIES_FIRST_NODE": "$(hostname)",
         **THREAD_LIMITS,
     }

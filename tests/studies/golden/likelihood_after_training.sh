@@ -19,6 +19,7 @@
 export PYTHONPATH=STORE/code/DIGEST
 export STUDIES_EXECUTOR=slurm
 export STUDIES_JOB_START=$(date +%s)
+export STUDIES_JOB_END=$(($(date +%s) + 3600))
 export STUDIES_FIRST_NODE=$(hostname)
 export OMP_NUM_THREADS=1
 export MKL_NUM_THREADS=1
