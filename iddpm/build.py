@@ -14,19 +14,19 @@ from iddpm import samplers
 from iddpm.checks import check_gan, check_training
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
-    Ancestral,
-    Ddim,
     DiffusionConfig,
     GanConfig,
     LossSecondMoment,
     SampleConfig,
     Sampler,
     TrainConfig,
+    kinds,
 )
 from iddpm.data import Description
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
 from iddpm.gan import Discriminator, Generator
+from iddpm.registry import named
 from iddpm.schedules import betas
 from iddpm.strides import kept_steps, stride_timesteps
 from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
@@ -157,7 +157,7 @@ def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
     start = kept_steps(len(kept), config.skip)
 
     def sample(x_T: Tensor, generator: torch.Generator, given: Conditioning | None) -> Tensor:
-        return SAMPLERS[type(config.sampler)](
+        return SAMPLERS[config.sampler.kind](
             short,
             x_T,
             **_settings(config.sampler),
@@ -170,11 +170,8 @@ def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
     return sample
 
 
-SAMPLERS: dict[type, Callable[..., Tensor]] = {
-    Ancestral: samplers.ancestral,
-    Ddim: samplers.ddim,
-}
-"""By the type of a sampler's settings, which are handed on to it by name."""
+SAMPLERS: dict[str, Callable[..., Tensor]] = named(kinds(Sampler), vars(samplers))
+"""Sampler `x` is the function `x` of its room, to which its settings are handed on by name."""
 
 
 def _settings(sampler: Sampler) -> dict[str, Any]:

@@ -10,15 +10,15 @@ Choices with settings of their own are small types told apart by `kind`. In a sw
 
 import math
 import re
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 Schedule = Literal["linear", "cosine"]
 Prediction = Literal["eps", "x_0", "v"]
 FixedVariance = Literal["beta", "beta_tilde"]
 LearnedVariance = Literal["learned", "range"]
-Variance = Literal["beta", "beta_tilde", "learned", "range"]
+Variance = Literal[FixedVariance, LearnedVariance]
 Stride = Literal["even", "constant", "even_plus_first"] | tuple[int, ...]
 Precision = Literal["float32", "tf32", "bf16"]
 Split = Literal["train", "test"]
@@ -27,6 +27,18 @@ Metric = Literal["kid"]
 
 NOT_HASHED = {"hashed": False}
 """Field metadata: it says where something lies, not what it is, and stays out of the address."""
+
+
+@lru_cache
+def kinds(choice: Any) -> tuple[str, ...]:
+    """The names that a choice between types with a `kind` goes by.
+
+    Args:
+        choice: One such type, or a union of them; any other has none.
+    """
+    members = [item for item in get_args(choice) or (choice,) if is_dataclass(item)]
+    hints = (get_type_hints(member).get("kind") for member in members)
+    return tuple(name for hint in hints for name in get_args(hint))
 
 
 class ConfigError(ValueError):
@@ -252,7 +264,10 @@ class UNetConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simple:
-    """L_simple (Eq. 14): the mean squared error of the prediction. No variance is learned."""
+    """An objective without settings, by which no variance is learned.
+
+    `simple` is L_simple (Eq. 14): the mean squared error of the prediction.
+    """
 
     kind: Literal["simple"] = "simple"
 
@@ -388,8 +403,9 @@ class TrainConfig:
     @property
     def learned_variance(self) -> LearnedVariance | None:
         """How the network's second half of channels is read as a variance; None: it has none."""
-        variance: Variance | None = getattr(self.objective, "variance", None)
-        return variance if variance in ("learned", "range") else None
+        learned: tuple[LearnedVariance, ...] = get_args(LearnedVariance)
+        variance = getattr(self.objective, "variance", None)
+        return next((name for name in learned if name == variance), None)
 
     @property
     def variances(self) -> tuple[Variance, ...]:
@@ -494,7 +510,7 @@ class ExternalConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ancestral:
-    """Steps drawn from p(x_{t-1} | x_t) with the named variance."""
+    """A sampler that takes a variance: `ancestral` draws each step from p(x_{t-1} | x_t)."""
 
     kind: Literal["ancestral"] = "ancestral"
     variance: Variance = "beta"

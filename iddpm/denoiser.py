@@ -8,7 +8,7 @@ fixed ones (Nichol & Dhariwal, 2021, arXiv:2102.09672, Eq. 15).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from iddpm.conditioning import Conditioning
 from iddpm.config import LearnedVariance, Prediction, Variance
 from iddpm.diffusion import Diffusion, Step, at
 from iddpm.gaussians import Gaussian
+from iddpm.registry import named
 
 Network = Callable[[Tensor, Tensor, Conditioning | None], Tensor]
 """(x_t, number of each image's step in the trained chain as int64 (B,), conditioning) -> output."""
@@ -149,12 +150,32 @@ class Denoiser:
                 f"denoiser.variance: expected one that this network has, found {variance!r} "
                 f"(it learned {learned}); take 'beta' or 'beta_tilde'"
             )
-        if variance == "learned":
-            return output.variance
-        share = (output.variance + 1) / 2
-        low = at(self.diffusion.log_beta_tildes, t, output.variance)
-        high = at(self.diffusion.log_betas, t, output.variance)
-        return share * high + (1 - share) * low
+        return LEARNED_VARIANCES[variance](output.variance, self.diffusion, t)
+
+
+def learned_log_variance(output: Tensor, diffusion: Diffusion, t: Step) -> Tensor:
+    """The network's second half as it is."""
+    return output
+
+
+def range_log_variance(output: Tensor, diffusion: Diffusion, t: Step) -> Tensor:
+    """Between log beta_tilde_t, where the network says -1, and log beta_t, where it says 1. Eq. 15.
+
+    Args:
+        output: The network's second half, shape (B, C, H, W).
+        diffusion: The chain.
+        t: Step index, int64 (B,), or one int for all images.
+    """
+    share = (output + 1) / 2
+    low = at(diffusion.log_beta_tildes, t, output)
+    high = at(diffusion.log_betas, t, output)
+    return share * high + (1 - share) * low
+
+
+LEARNED_VARIANCES: dict[LearnedVariance, Callable[[Tensor, Diffusion, Step], Tensor]] = named(
+    get_args(LearnedVariance), globals(), "{}_log_variance"
+)
+"""From the network's second half to the log-variance of p under learned variance `x`."""
 
 
 def _numbers(diffusion: Diffusion, t: Step, x_t: Tensor) -> Tensor:

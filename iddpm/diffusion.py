@@ -8,15 +8,17 @@ A step is given as one index for each image, an int64 tensor of shape (B,), or a
 The int costs a sampler nothing: it reads a scalar off a table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from iddpm.config import Variance
+from iddpm.config import FixedVariance
 from iddpm.gaussians import Gaussian
+from iddpm.registry import named
 from iddpm.schedules import FloatArray
 
 Step = Tensor | int
@@ -150,13 +152,9 @@ class Diffusion:
         return torch.cat([log_variance[:1], log_variance])
 
     @cached_property
-    def fixed_log_variances(self) -> dict[Variance, Tensor]:
-        """Log-variances of p for each fixed choice; index 0 of both is log beta_tilde_1.
-
-        So in the official code: its "fixed large" is beta_t from index 1 on only.
-        """
-        beta = torch.cat([self.log_beta_tildes[:1], self.log_betas[1:]])
-        return {"beta": beta, "beta_tilde": self.log_beta_tildes}
+    def fixed_log_variances(self) -> dict[str, Tensor]:
+        """Log-variances of p for each fixed choice."""
+        return {name: log_variances(self) for name, log_variances in FIXED_VARIANCES.items()}
 
     # ---------------------------------------------------------------------------------- the process
 
@@ -253,6 +251,25 @@ class Diffusion:
                 f"diffusion: expected t from 0 to {self.steps - 1}, "
                 f"found {low if low < 0 else high}"
             )
+
+
+def beta_log_variances(diffusion: Diffusion) -> Tensor:
+    """log beta_t, shape (K,); index 0 holds log beta_tilde_1.
+
+    So in the official code: its "fixed large" is beta_t from index 1 on only.
+    """
+    return torch.cat([diffusion.log_beta_tildes[:1], diffusion.log_betas[1:]])
+
+
+def beta_tilde_log_variances(diffusion: Diffusion) -> Tensor:
+    """log beta_tilde_t, shape (K,); index 0 holds index 1's."""
+    return diffusion.log_beta_tildes
+
+
+FIXED_VARIANCES: dict[FixedVariance, Callable[[Diffusion], Tensor]] = named(
+    get_args(FixedVariance), globals(), "{}_log_variances"
+)
+"""From a chain to the log-variances of p under fixed variance `x`: `x_log_variances`."""
 
 
 def at(table: Tensor, t: Step, like: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from iddpm.conditioning import Conditioning
-from iddpm.config import Hybrid, Objective, Simple, Variance, Vlb
+from iddpm.config import Hybrid, Objective, Simple, Variance, Vlb, kinds
 from iddpm.denoiser import Denoiser, Output
 from iddpm.gaussians import discretised_log_likelihood, kl
+from iddpm.registry import named
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +63,7 @@ def objective_losses(
     """
     x_t = denoiser.diffusion.noised(x_0, t, eps)
     output = denoiser.output(x_t, t, conditioning)
-    return LOSSES[type(objective)](objective, Noised(denoiser, x_0, x_t, t, eps, output, levels))
+    return LOSSES[objective.kind](objective, Noised(denoiser, x_0, x_t, t, eps, output, levels))
 
 
 class Noised(NamedTuple):
@@ -113,12 +114,8 @@ def hybrid_losses(objective: Hybrid, noised: Noised) -> Losses:
     return Losses(total=mse + weighted, simple_mse=mse, vlb=vlb)
 
 
-LOSSES: dict[type, Callable[[Any, Noised], Losses]] = {
-    Simple: simple_losses,
-    Vlb: vlb_losses,
-    Hybrid: hybrid_losses,
-}
-"""By the type of an objective's settings."""
+LOSSES: dict[str, Callable[[Any, Noised], Losses]] = named(kinds(Objective), globals(), "{}_losses")
+"""From the settings of objective `x` and noised images to losses: the function `x_losses`."""
 
 
 def squared_error(

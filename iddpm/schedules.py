@@ -5,11 +5,13 @@ Indices start at 0: `betas[t]` is beta_{t+1} on paper. Equations are those of Ni
 """
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from iddpm.config import ConfigError, Schedule
+from iddpm.registry import named
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -55,10 +57,10 @@ def cosine_betas(steps: int, *, s: float = 0.008, max_beta: float = 0.999) -> Fl
     return clipped
 
 
-SCHEDULES: dict[Schedule, Callable[[int], FloatArray]] = {
-    "linear": linear_betas,
-    "cosine": cosine_betas,
-}
+SCHEDULES: dict[Schedule, Callable[[int], FloatArray]] = named(
+    get_args(Schedule), globals(), "{}_betas"
+)
+"""From T to the betas of schedule `x`: the function `x_betas`."""
 
 
 def alpha_bar(betas: FloatArray) -> FloatArray:

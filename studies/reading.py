@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from iddpm.config import ConfigError
+from iddpm.config import ConfigError, kinds
 from studies.documents import Node, Scalar, fault, nearest
 
 Keys = tuple[str, ...]
@@ -55,13 +55,13 @@ def spelled_out(hint: Any, node: Node, path: str) -> Node:
     members = _members(hint)
     if not members:
         return node
-    kinds = _kinds(members)
+    by_kind = _by_kind(members)
     value = node.value
-    if isinstance(value, str) and value in kinds:
+    if isinstance(value, str) and value in by_kind:
         return Node({"kind": node}, node.place)
     if not isinstance(value, dict):
         return node
-    if len(value) == 1 and (name := next(iter(value))) in kinds:
+    if len(value) == 1 and (name := next(iter(value))) in by_kind:
         value = {"kind": Node(name, node.place), **_settings(value[name], f"{path}.{name}")}
     known = _fields_of(members)
     return Node(
@@ -113,7 +113,7 @@ def refuse_nameless(hint: Any, node: Node, path: str) -> None:
     members = _members(hint)
     if not members or not isinstance(node.value, dict):
         return
-    if _kinds(members) and "kind" not in node.value:
+    if _by_kind(members) and "kind" not in node.value:
         raise _no_such_choice(members, node, path)
     known = _fields_of(members)
     for key, child in node.value.items():
@@ -183,18 +183,17 @@ def _fields_of(members: tuple[type, ...]) -> dict[str, _Field]:
 
 
 @lru_cache
-def _kinds(members: tuple[type, ...]) -> dict[str, type]:
-    known = {member: _fields_of((member,)) for member in members}
-    return {known[member]["kind"].default: member for member in members if "kind" in known[member]}
+def _by_kind(members: tuple[type, ...]) -> dict[str, type]:
+    return {name: member for member in members for name in kinds(member)}
 
 
 def _matching(members: tuple[type, ...], node: Node) -> tuple[type, ...]:
-    kinds = _kinds(members)
-    if not kinds:
+    by_kind = _by_kind(members)
+    if not by_kind:
         return members
     kind = node.value.get("kind") if isinstance(node.value, dict) else None
     name = kind.value if kind else None
-    return (kinds[name],) if isinstance(name, str) and name in kinds else ()
+    return (by_kind[name],) if isinstance(name, str) and name in by_kind else ()
 
 
 def _member(members: tuple[type, ...], node: Node, path: str) -> type:
@@ -216,10 +215,10 @@ def _settings(node: Node, path: str) -> dict[str, Node]:
 
 
 def _no_such_choice(members: tuple[type, ...], node: Node, path: str) -> ConfigError:
-    kinds = _kinds(members)
-    if not kinds:
+    by_kind = _by_kind(members)
+    if not by_kind:
         return fault(node, path, "a mapping of settings")
-    names = list(kinds)
+    names = list(by_kind)
     value = node.value
     if isinstance(value, dict):
         child = value.get("kind")
@@ -228,7 +227,7 @@ def _no_such_choice(members: tuple[type, ...], node: Node, path: str) -> ConfigE
         written = value
     found = repr(written) if isinstance(written, str) else ""
     hint = nearest(written, names) if isinstance(written, str) else f"write {names[0]}: {{...}}"
-    for name, member in kinds.items():
+    for name, member in by_kind.items():
         if isinstance(written, str) and written in _fields_of((member,)):
             hint = f"name the choice as well, as in {name}: {{{written}: ...}}"
     return fault(node, path, _one_of(names), found=found, hint=hint)

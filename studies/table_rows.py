@@ -6,15 +6,16 @@ learned (Eq. 15), one of any other objective with the Σ that it learned if ther
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
+from iddpm.config import LearnedVariance
 from iddpm.schedules import SCHEDULES
 from studies.labels import OBJECTIVES, TIMESTEPS, is_resampled, objective_name, place, setting
 from studies.tables import Tables, network_columns
 
-LEARNED = ("range", "learned")
+LEARNED = get_args(LearnedVariance)
 LEARNERS = ("hybrid", "vlb")
 """Objectives whose networks are read with the Σ that they learned, or not at all."""
 IN_THE_TABLES = ("objective", "schedule", "T", TIMESTEPS)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,6 +18,7 @@ from iddpm.config import (
     ExternalConfig,
     ExtractorConfig,
     FeaturesConfig,
+    FixedVariance,
     GanConfig,
     GanSampleConfig,
     GradientNoiseConfig,
@@ -56,8 +57,14 @@ class Kind:
     """A sort of work. Its version rises with every change of code that moves a result."""
 
     name: str
-    version: int
+    version: int | str
     config_type: Any
+
+
+def _of_variances(version: int) -> int | str:
+    """The version of a kind that scores every fixed variance; those of one's own stand in it."""
+    own = [name for name in get_args(FixedVariance) if name not in ("beta", "beta_tilde")]
+    return "+".join([str(version), *own]) if own else version
 
 
 KINDS = {
@@ -68,9 +75,9 @@ KINDS = {
         Kind("sample", 1, SampleConfig),
         Kind("features", 1, FeaturesConfig),
         Kind("score", 1, ScoreConfig),
-        Kind("likelihood", 2, LikelihoodConfig),
-        Kind("likelihood_shard", 1, LikelihoodShardConfig),
-        Kind("likelihood_merge", 1, LikelihoodMergeConfig),
+        Kind("likelihood", _of_variances(2), LikelihoodConfig),
+        Kind("likelihood_shard", _of_variances(1), LikelihoodShardConfig),
+        Kind("likelihood_merge", _of_variances(1), LikelihoodMergeConfig),
         Kind("gradient_noise", 1, GradientNoiseConfig),
         Kind("latents", 1, LatentsConfig),
         Kind("gan", 1, GanConfig),

@@ -112,7 +112,7 @@ def test_the_worked_example_gives_one_of_each_that_other_figures_draw_too(tmp_pa
     assert list(drawn["n"]) == [3, 3, 3, 3]
     assert (page / "mean_gap.svg").exists()
     arms = set(pd.read_csv(page / "quality_vs_steps.csv")["arm"])
-    assert {arm.split(", ")[1] for arm in arms} == {"midway", "means"}
+    assert {arm.split(", ")[1] for arm in arms} == {"midway", "cooled"}
     everywhere, forwards = (page.with_name(f"{name}-digits") for name in ("everywhere", "forwards"))
     for table in (everywhere / "alpha_bar", everywhere / "skip_prefix", forwards / "latents"):
         found = pd.read_csv(table.with_suffix(".csv"))

@@ -5,13 +5,14 @@ Each metric is a function of two sets of features, under the name by which a swe
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.config import Metric
 from iddpm.evaluation.feature_sets import check_comparable
+from iddpm.registry import named
 
 FloatArray = NDArray[np.float64]
 
@@ -60,7 +61,7 @@ def _kernel(x: FloatArray, y: FloatArray | None = None) -> FloatArray:
     return products
 
 
-METRICS: dict[Metric, Callable[[NDArray[Any], NDArray[Any]], float]] = {
-    "kid": kid,
-}
-"""From real and generated features to a number."""
+METRICS: dict[Metric, Callable[[NDArray[Any], NDArray[Any]], float]] = named(
+    get_args(Metric), globals()
+)
+"""From real and generated features to metric `x`: the function `x`."""

@@ -3,15 +3,14 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import get_args
 
 import pandas as pd
 
-from iddpm.config import LearnedVariance
 from studies.claims.rows import asked, named, with_own_variance
 from studies.claims.verdicts import Claim, Measured, Measurement, listed
 from studies.intervals import t_interval
 from studies.labels import OBJECTIVES, VARIANCES
+from studies.table_rows import LEARNED
 from studies.tables import Tables, arm_columns
 
 PLUS = "even_plus_first"
@@ -132,7 +131,7 @@ def _learned_is_best(tables: Tables) -> Measured:
     met = set()
     without = ("objective", "variance", "steps", "stride")
     for context, arms in named(rows, arm_columns(rows, without=without)):
-        learned = arms[arms["variance"].isin(get_args(LearnedVariance))]
+        learned = arms[arms["variance"].isin(LEARNED)]
         learned = learned[learned["objective"] == "hybrid"]
         for variance in ("beta", "beta_tilde"):
             fixed = arms[(arms["objective"] == "simple") & (arms["variance"] == variance)]

@@ -21,7 +21,7 @@ from tests.witness.tiny_sweep import PRESET, SWEEP
 TOLERANCE = 1e-2
 """Relative. Rounding differs between processors; at 17 grey levels it may move a single pixel."""
 
-GOLDEN: dict[tuple[str, int], tuple[float, ...]] = {
+GOLDEN: dict[tuple[str, int | str], tuple[float, ...]] = {
     ("extractor", 1): (4, 27 / 297),
     ("train", 1): (3178, 1.24804950, 2.50644469, 1.01185834),
     ("sample", 1): (7.578125,),
