@@ -24,12 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if study != options.study
             for address in store.study(study)["tasks"]
         }
-        jobs, shared = slurm.cancel(store, set(mine) - others)
+        jobs, shared, owners = slurm.cancel(store, set(mine) - others)
     except (StoreError, StorageError, SlurmError) as error:
         return fail(error)
     print(f"{options.study}: {jobs} jobs cancelled; what runs is saved where time allows.")
     if shared:
         print(f"{shared} jobs go on: other studies need some of their tasks.")
+    if owners:
+        print(f"What {', '.join(owners)} submitted goes on: they can cancel it in the same way.")
     print("The same run command asks for its tasks again.")
     return 0
 

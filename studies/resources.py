@@ -27,6 +27,22 @@ OURS = (
 """Options of sbatch by which jobs are found, ordered, saved and read: nobody else may set them."""
 
 
+FIELDS = {
+    "partition": ("--partition",),
+    "account": ("--account",),
+    "qos": ("--qos",),
+    "time_min": ("--time",),
+    "memory_gb": ("--mem", "--mem-per-cpu", "--mem-per-gpu"),
+    "cpus": ("--cpus-per-task", "--cpus-per-gpu"),
+    "gpus": ("--gres", "--gpus", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket"),
+    "nodes": ("--nodes", "--ntasks", "--ntasks-per-node", "--ntasks-per-gpu"),
+    "constraint": ("--constraint",),
+    "exclude": ("--exclude",),
+    "comment": ("--comment",),
+}
+"""Options of sbatch that have a setting of their own, by which budgets and warnings go."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """What one job of a kind of task asks the scheduler for; None: whatever the cluster gives."""
@@ -71,6 +87,11 @@ class Resources:
                 raise ConfigError(
                     "resources.sbatch: expected options such as --reservation=x, and none of "
                     f"{', '.join(OURS)}, found {option!r}"
+                )
+            if field := next((field for field in FIELDS if name in FIELDS[field]), None):
+                raise ConfigError(
+                    f"resources.sbatch: expected none that has a setting of its own, found "
+                    f"{option!r}; say {field}: instead"
                 )
 
     @property

@@ -4,7 +4,7 @@ import argparse
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +15,7 @@ from iddpm.config import ConfigError
 from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies import executors
-from studies.console import counted, fail, watching
+from studies.console import counted, fail, unread, watching
 from studies.costs import compute_left, costs
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
@@ -26,6 +26,16 @@ from studies.store import ErrorClass, Store, StoreError
 from studies.tasks import Task
 
 INCOMPLETE, INTERRUPTED = 1, 130
+PACK_MIN = 10.0
+LOCAL_ONLY = {"workers": "--workers"}
+SLURM_ONLY = {
+    "partition": "--partition",
+    "resources": "--resource",
+    "pack": "--pack",
+    "max_parallel": "--max-parallel",
+    "max_gpu_hours": "--max-gpu-hours",
+}
+"""Options of one executor, as they stand in the namespace and on the command line."""
 TABLE_WIDTH = 120
 
 
@@ -37,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        _refuse_idle_options(options)
         plans = [_planned(path, options) for path in options.sweeps]
         store = Store(options.store)
         if options.dry_run:
@@ -46,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(plans, store, options)
     except (ConfigError, StoreError, StorageError, SlurmError) as error:
         return fail(error)
+    except BrokenPipeError:
+        return unread()
     except (Interrupted, KeyboardInterrupt):
         print("stopped; all that was done is saved. The same command goes on from there.")
         return INTERRUPTED
@@ -93,9 +106,9 @@ def _add_cluster_options(add: Callable[..., object]) -> None:
     add(
         "--pack",
         type=_amount,
-        default=10.0,
         metavar="MINUTES",
-        help="small tasks share a job up to so much work; default: 10, 0: a job for each task",
+        help=f"small tasks share a job up to so much work; default: {PACK_MIN:g}, 0: a job for "
+        "each task",
     )
     add("--max-parallel", type=_count, help="jobs of one array at once")
     add("--max-gpu-hours", type=_amount, help="submit nothing that would take more")
@@ -142,30 +155,39 @@ def _tasks(plans: Sequence[Plan]) -> dict[str, Task]:
     return chained(task for plan in plans for task in plan.tasks.values())
 
 
+def _refuse_idle_options(options: argparse.Namespace) -> None:
+    """Refuse options of the executors that were not chosen: they would do nothing.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    idle, other = (LOCAL_ONLY, "local") if options.executor == "slurm" else (SLURM_ONLY, "slurm")
+    for name, option in idle.items():
+        if getattr(options, name):
+            found = options.executor or "none"
+            raise ConfigError(f"{option}: expected --executor {other} with it, found {found}")
+
+
 # ---------------------------------------------------------------------------------------- running
 
 
-def _begin(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> dict[str, Task]:
-    """The tasks of all plans, once the store knows of the studies and of what to try again."""
+def _begin(plans: Sequence[Plan], store: Store) -> dict[str, Task]:
+    """The tasks of all plans, once the store knows of the studies."""
     tasks = _tasks(plans)
     for plan in plans:
         store.record_study(plan.study, record(plan))
-    for address in _to_retry(store, tasks, options):
-        store.clear_failure(address)
-        store.withdraw(address)  # a job that did it with others has it behind
     return tasks
 
 
-def _to_retry(store: Store, addresses: Iterable[str], options: argparse.Namespace) -> Iterator[str]:
-    """The failed tasks that are to be run again."""
-    for address in addresses if options.retry else ():
-        failure = store.failure(address)
-        if failure is not None and options.retry in ("failed", failure.error):
-            yield address
+def _retried(options: argparse.Namespace) -> Sequence[ErrorClass]:
+    """The ways to fail after which a task is to be run again."""
+    every: tuple[ErrorClass, ...] = get_args(ErrorClass)
+    return [error for error in every if options.retry in ("failed", error)]
 
 
 def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
-    tasks = _begin(plans, store, options)
+    tasks = _begin(plans, store)
+    store.retry(tasks, _retried(options))
     console = _console()
     with watching(len(tasks), console) as watch:
         executors.execute(
@@ -203,8 +225,8 @@ def _print_results(store: Store, study: str, console: Console) -> None:
 
 def _submit(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
     settings = _settings(plans, options)
-    tasks = _begin(plans, store, options)
-    _print_submission(slurm.submit(store, list(tasks.values()), settings))
+    tasks = list(_begin(plans, store).values())
+    _print_submission(slurm.submit(store, tasks, settings, retry=_retried(options)))
     print(f"python -m studies.status {plans[0].study} shows how far they are")
     return 0
 
@@ -221,7 +243,7 @@ def _settings(plans: Sequence[Plan], options: argparse.Namespace) -> slurm.Setti
     return slurm.Settings(
         name=plans[0].study,
         resources=_resources(plans, options),
-        pack_min=options.pack,
+        pack_min=PACK_MIN if options.pack is None else options.pack,
         max_parallel=options.max_parallel,
         max_gpu_hours=options.max_gpu_hours,
     )
@@ -294,7 +316,7 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
     print(f"The training steps take {compute:.2e} multiply-adds, as the paper counts compute.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
     if options.retry:
-        again = sum(1 for _ in _to_retry(store, tasks, options))
+        again = len(store.failed(tasks, _retried(options)))
         print(
             f"--retry {options.retry} runs {again} failed tasks again; above they count as failed"
         )

@@ -3,14 +3,23 @@
 The scheduler is asked once, and only if tasks are in its queue as far as the store knows.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from studies.executors.slurm.queue import Job, SlurmError, queued
+from studies.executors.slurm.settle import (
+    CAUSES,
+    is_hidden,
+    killed_for_memory,
+    last_words,
+    was_at,
+)
 from studies.store import Element, Failure, State, Store
 
-AGAIN = "the same run command submits it again"
+AGAIN = "the same run command submits it again, a few times"
+STUCK = "cannot start as asked: python -m studies.cancel STUDY, then run with another --resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ def _standing(
     if state == "running":
         return _running(store, address, element, queue)
     if state == "submitted" and element is not None:
-        return _submitted(element, queue)
+        return _submitted(store, address, element, queue)
     return Standing(state, _stopped(_last_failure(store, address)))
 
 
@@ -108,8 +117,9 @@ def _running(store: Store, address: str, element: Element | None, queue: _Queue)
     if claim is None:  # it has just ended
         return Standing("running")
     job = queue.jobs.get(element) if element else None
-    if claim.executor == "slurm" and queue.answered and claim.job not in queue.numbers and not job:
-        return Standing("lost", f"job {claim.job} left the queue without a word; {AGAIN}")
+    is_gone = queue.answered and claim.executor == "slurm" and claim.job not in queue.numbers
+    if is_gone and element and not job and not store.beats(address, time.time()):
+        return _gone(store, address, element)
     where = f"on {claim.place.host}, process {claim.pid}"
     if job is not None and job.number == claim.job:
         where = f"on {job.node}, job {job.id}"
@@ -122,15 +132,36 @@ def _running(store: Store, address: str, element: Element | None, queue: _Queue)
     return Standing("running", f"{where}, {beat.done} of {beat.total} {beat.unit}, {pace}")
 
 
-def _submitted(element: Element, queue: _Queue) -> Standing:
+def _submitted(store: Store, address: str, element: Element, queue: _Queue) -> Standing:
     job = queue.jobs.get(element)
     if not queue.answered:
         return Standing("submitted", f"in array {element.array}")
     if job is None or job.is_hopeless:
-        return Standing("lost", f"its job left the queue without a result; {AGAIN}")
+        return _gone(store, address, element)
     if job.state == "PENDING":
-        return Standing("queued", f"as job {job.id} ({job.reason})")
+        stuck = f"; {STUCK}" if job.asks_too_much else ""
+        return Standing("queued", f"as job {job.id} ({job.reason}){stuck}")
     return Standing("queued", f"its job {job.id} is {job.state.lower()} on {job.node}")
+
+
+def _gone(store: Store, address: str, element: Element) -> Standing:
+    """What became of a task whose job left the queue, before the next run writes it down."""
+    unfinished = store.unfinished(element)
+    if is_hidden(store, unfinished):
+        return Standing("queued", "its job is another user's, and at a task before it")
+    last = _last_failure(store, address)
+    if last is not None and store.was_begun(address) and store.claim_of(address) is None:
+        return Standing("stopped", f"{last.error}: {last.message}; {AGAIN}")
+    missing = [need for need in store.needs(address) if store.result(need) is None]
+    if missing:
+        return Standing("lost", f"its job cannot run: {missing[0]} has no result; {AGAIN}")
+    if address != was_at(store, unfinished):
+        return Standing("lost", f"its job ended before it came to it; {AGAIN}")
+    log = last_words(store, element)
+    if killed_for_memory(log):
+        killed = CAUSES["OUT_OF_MEMORY"]
+        return Standing("failed", f"{killed.error}: {killed.message}", log)
+    return Standing("lost", f"its job left the queue without a word; {AGAIN}", log)
 
 
 def _last_failure(store: Store, address: str) -> Failure | None:

@@ -6,14 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from iddpm.files import StorageError
-from studies.console import counted, fail
+from studies.console import counted, fail, unread
 from studies.standing import Standing, standings
 from studies.store import Store, StoreError
 
 WATCH_SECONDS = 30
-"""The scheduler of a cluster is shared: it is not asked more often."""
+LONGEST_WAIT_SECONDS = 600
+"""The scheduler of a cluster is shared: it is not asked more often, and less and less often while
+it does not answer."""
 
 LOG_LINES = 3
 
@@ -23,10 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         store = Store(options.store)  # one for all looks: it tells a heart that stands still
-        while _show(store, options.study) and options.watch:
-            time.sleep(WATCH_SECONDS)
+        wait = WATCH_SECONDS
+        while (look := _show(store, options.study)).moves and options.watch:
+            wait = WATCH_SECONDS if look.answered else min(2 * wait, LONGEST_WAIT_SECONDS)
+            time.sleep(wait)
     except (StoreError, StorageError) as error:
         return fail(error)
+    except BrokenPipeError:
+        return unread()
     except KeyboardInterrupt:
         print("no longer watching; what runs goes on")
     return 0
@@ -42,8 +49,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _show(store: Store, study: str | None) -> bool:
-    """Print the lines; whether a task is still running or queued."""
+class _Look(NamedTuple):
+    moves: bool
+    """Whether a task is still running or queued."""
+    answered: bool
+    """Whether the scheduler answered, if it was asked."""
+
+
+def _show(store: Store, study: str | None) -> _Look:
+    """Print the lines."""
     names = [study] if study else store.studies()
     if not names:
         print(f"{store.root}: holds no study yet; python -m studies.run SWEEP begins one")
@@ -52,7 +66,8 @@ def _show(store: Store, study: str | None) -> bool:
     found, note = standings(store, addresses)
     lines = _task_lines(found) if study else _study_lines(store, studies, found)
     print("\n".join([*lines, *([note] if note else [])]), flush=True)
-    return any(standing.state in ("running", "queued", "submitted") for standing in found.values())
+    moves = any(s.state in ("running", "queued", "submitted") for s in found.values())
+    return _Look(moves, answered=not note)
 
 
 def _study_lines(

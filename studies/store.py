@@ -21,7 +21,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -39,6 +39,10 @@ FORMAT = 1
 State = Literal["planned", "submitted", "running", "done", "failed"]
 
 ErrorClass = Literal["exception", "oom", "timeout", "diverged", "cancelled", "lost"]
+
+RECENT_SECONDS = 60.0
+"""Clocks of two machines may differ by so much, and a shared file system may show a file so late.
+"""
 
 ANEW = "delete it and run the sweep again"
 """What to try with a file that another run writes anew."""
@@ -113,6 +117,7 @@ class Store:
     def __init__(self, root: Path, *, observer: Observer | None = None) -> None:
         self.root = root
         self._observer = observer or Observer()
+        self._elements: dict[str, dict[int, list[str]]] = {}  # of arrays: what was submitted stays
         self._check_format()
 
     def _check_format(self) -> None:
@@ -295,6 +300,7 @@ class Store:
     def record_submission(self, array: str, elements: Mapping[int, Sequence[str]]) -> None:
         """Write down which tasks the elements of a job array are to do, before it is submitted."""
         folder = self._made(self.submission_folder(array))
+        self._elements.pop(array, None)
         write_json(
             folder / "submission.json", {"elements": {str(i): elements[i] for i in elements}}
         )
@@ -323,11 +329,13 @@ class Store:
         Raises:
             StoreError: If there is no such submission, or its file was cut short.
         """
-        path = self.submission_folder(array) / "submission.json"
-        record = _read(path, "run its sweep again")
-        if record is None:
-            raise StoreError(f"{self.root}: no submission {array}; run its sweep again")
-        return {int(index): addresses for index, addresses in record["elements"].items()}
+        if array not in self._elements:
+            path = self.submission_folder(array) / "submission.json"
+            record = _read(path, "run its sweep again")
+            if record is None:
+                raise StoreError(f"{self.root}: no submission {array}; run its sweep again")
+            self._elements[array] = {int(i): tasks for i, tasks in record["elements"].items()}
+        return self._elements[array]
 
     def submission(self, address: str) -> Element | None:
         """Which element of which job array is to do the task; None: it is in no queue."""
@@ -351,6 +359,17 @@ class Store:
 
     def _submission_record(self, address: str) -> dict[str, Any] | None:
         return _read(self.folder(address) / "submission.json", ANEW)
+
+    def failed(self, addresses: Iterable[str], errors: Collection[str]) -> list[str]:
+        """Those of the tasks that failed for good in one of these ways."""
+        failures = ((address, self.failure(address)) for address in addresses)
+        return [a for a, failure in failures if failure is not None and failure.error in errors]
+
+    def retry(self, addresses: Iterable[str], errors: Collection[str]) -> None:
+        """Forget that those of the tasks failed that did so in one of these ways."""
+        for address in self.failed(addresses, errors):
+            self.clear_failure(address)
+            self.withdraw(address)  # a job that did it with others has it behind
 
     def withdraw(self, address: str) -> None:
         """Forget the submission of a task: no job is to do it any more."""
@@ -521,6 +540,21 @@ class Store:
         """
         path = self.folder(claim.address) / "heartbeat.json"
         write_json(path, {"time": time, **asdict(beat)})
+
+    def beats(self, address: str, now: float) -> bool:
+        """Whether a worker is at the task by all that is seen from here.
+
+        Its process lives, or is another machine's and its last heartbeat is recent by the clocks
+        of both. This tells of a job that the scheduler shows to its own user alone.
+
+        Args:
+            address: The task.
+            now: Seconds since 1970 on the observer's clock.
+        """
+        claim, heartbeat = self.claim_of(address), _bytes(self.folder(address) / "heartbeat.json")
+        if claim is None or heartbeat is None or self._is_dead(claim):
+            return False
+        return abs(now - float(json.loads(heartbeat)["time"])) < RECENT_SECONDS
 
     def progress(self, address: str) -> Beat | None:
         """How far the task is by its last heartbeat; None: it has none."""

@@ -179,6 +179,9 @@ class Heartbeat:
 
     def progress(self, done: int, total: int) -> None:
         """Note how far the work is; the next beat tells it."""
+        if not self._beat.done and (job_began := os.environ.get("STUDIES_JOB_START")):
+            after = f"{time.time() - float(job_began):.0f} s after its job began"
+            logger.info("%s: the first of its %s, %s", self._claim.address, self._beat.unit, after)
         begun = self._beat.begun if self._beat.done else max(done - 1, 0)
         self._beat = Beat(done=done, total=total, unit=self._beat.unit, begun=begun)
 

@@ -36,6 +36,7 @@ from iddpm.evaluation.frechet import (
 from iddpm.evaluation.metrics import METRICS
 from iddpm.evaluation.precision_recall import precision_recall
 from iddpm.files import read_json, write_whole
+from iddpm.interruption import Interrupted
 from studies.arrays import read_array
 from studies.runners.networks import weights_role
 from studies.runners.work import UInt8Array, Work, of_a_finished_task, sha256
@@ -88,6 +89,8 @@ def _read(
     found: list[NDArray[np.float32]] = []
     summary: Moments | None = None
     for start in range(0, len(images), MOMENTS_BLOCK):
+        if work.should_stop():
+            raise Interrupted(f"{work.task.address}: begins anew, for features are kept whole")
         part = extract(
             network,
             images[start : start + MOMENTS_BLOCK],

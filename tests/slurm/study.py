@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from studies import run
+import pytest
+
+from studies import run, status
 from studies.executors.slurm.queue import Job, queued
 from studies.store import Store
 from tests.witness.sweep_files import write_sweep
@@ -45,6 +47,13 @@ class Study:
     def run(self, *more: str, executor: str = "slurm") -> int:
         """The exit code of a run."""
         return run.main(self.arguments(*more, executor=executor))
+
+    def status(self, capsys: pytest.CaptureFixture[str]) -> str:
+        """What `python -m studies.status` prints, a line per task."""
+        (study,) = self.store.studies()
+        capsys.readouterr()
+        assert status.main([study, "--store", str(self.store.root)]) == 0
+        return capsys.readouterr().out
 
     def results(self) -> dict[str, bytes]:
         """The bytes of every result, by address."""

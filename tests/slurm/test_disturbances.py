@@ -13,7 +13,7 @@ from tests.slurm.study import TRAINING, Study
 
 pytestmark = pytest.mark.slurm
 
-STEPS = 3000
+STEPS = 2000
 LONG = ("--set", f"train.steps={STEPS}")
 
 Disturbance = Callable[[Cluster, Study, str], None]
@@ -99,9 +99,12 @@ def test_a_training_is_gone_on_with_by_the_next_run_after_it_was(
     undisturbed: dict[str, bytes],
     disturb: Disturbance,
     error: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     training = disturbed(cluster, study, disturb)
     study.wait_for(lambda: study.job(training) is None)
+    told = "lost  its job" if error == "lost" else f"stopped  {error}: training saved at step"
+    assert f"{training}  {told}" in study.status(capsys)
     assert study.run() == 0
     ended = study.store.attempt_failure(training, 1)
     assert ended is not None
@@ -109,6 +112,31 @@ def test_a_training_is_gone_on_with_by_the_next_run_after_it_was(
     study.finish()
     assert study.results() == undisturbed
     assert len(study.store.attempts(training)) == 2
+
+
+def test_samples_and_likelihoods_that_were_warned_of_their_time_go_on(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    settings = (
+        *("train.objective=[simple]", "train.diffusion.steps=200", "likelihood.images=40"),
+        *("samples.images=1200", "samples.shard_blocks=1000"),
+    )
+    longer = ("--seeds", "0", *(word for text in settings for word in ("--set", text)))
+    study = Study(tmp_path, *longer)
+    assert study.run() == 0
+    tasks = [*study.tasks("sample"), *study.tasks("likelihood")]
+    assert [task.partition("-")[0] for task in tasks] == ["sample", "likelihood"]
+    for task in tasks:
+        study.wait_for_progress(task, 400)
+        warned_of_its_time(cluster, study, task)
+    study.finish()
+    for task in tasks:
+        stopped = study.store.attempt_failure(task, 1)
+        assert stopped is not None
+        assert (stopped.error, stopped.saved > 0) == ("timeout", True)
+    whole = Study(tmp_path / "inline", *longer)
+    assert whole.run(executor="inline") == 0
+    assert study.results() == whole.results()
 
 
 def test_a_training_preempted_by_a_better_partition_goes_on_by_itself(

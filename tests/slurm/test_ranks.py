@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from studies.store import Store
 from tests.cluster.cluster import Cluster
@@ -54,6 +55,28 @@ def test_two_nodes_train_as_one_process_does(undisturbed: dict[str, Any], tmp_pa
     curves = zip(undisturbed["loss_curve"]["loss"], one["loss_curve"]["loss"], strict=True)
     for found, expected in list(curves)[:20]:  # float32 rounding, before training amplifies it
         assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_two_nodes_come_to_the_weights_of_one_process_and_draw_the_same_steps(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    few = [
+        *("--set", "train.steps=30", "--set", "train.block_size=2"),
+        *("--set", "train.objective=vlb"),
+        *("--set", "train.timesteps={loss_second_moment: {history: 1}}"),
+    ]
+    alone, two = (Study(tmp_path / name, *few, sweep=TRAINING) for name in ("alone", "two"))
+    assert alone.run(executor="inline") == 0
+    assert two.run(*TWO) == 0
+    two.finish()
+    (training,) = two.tasks()
+    found, expected = (
+        torch.load(study.store.folder(training) / "state.pt") for study in (two, alone)
+    )
+    assert found["timesteps"]["counts"].tolist() == expected["timesteps"]["counts"].tolist()
+    assert min(found["timesteps"]["counts"]) > 0, "t was drawn by importance in the end"
+    # one sums the gradients of two images twice, the other of four images once, in float32
+    torch.testing.assert_close(found["weights"], expected["weights"], rtol=1e-4, atol=1e-6)
 
 
 def test_a_training_on_two_nodes_that_lost_a_process_is_gone_on_with_bit_for_bit(

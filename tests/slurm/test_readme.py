@@ -14,8 +14,10 @@ pytestmark = pytest.mark.slurm
 def test_the_commands_for_a_cluster_do_what_they_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    preview, run, cancel = CLUSTER
+    preview, run, retry, budget, cancel = CLUSTER
     assert preview == f"{run} --dry-run"
+    assert retry.startswith(f"{run} --retry oom --resource ")
+    assert budget.startswith(f"{run} --max-gpu-hours ")
     assert cancel == "python -m studies.cancel sigma_ablation-digits"
     folder = tiny_checkout(tmp_path)
     home = tmp_path / "home" / "iddpm-studies"
@@ -29,7 +31,8 @@ def test_the_commands_for_a_cluster_do_what_they_say(
     assert not (folder / "store").exists()
     shown = printed(run, folder)
     assert re.search(r"(\d+) tasks: \1 new", shown)
-    assert " new" not in printed(run, folder).splitlines()[-2]
+    for again in (run, retry, budget):
+        assert " new" not in printed(again, folder).splitlines()[-2]
     assert re.search(r"\d+ jobs cancelled", printed(cancel, folder))
 
 

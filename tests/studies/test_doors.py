@@ -1,5 +1,7 @@
 """The doors as a person uses them: a real sweep of tiny networks from its file to its page."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,18 @@ def test_a_study_that_is_not_there_is_refused(
     assert status.main(["nothing", "--store", str(tmp_path)]) == 2
     assert "no study 'nothing'; it holds no study yet" in capsys.readouterr().err
     assert read_json(tmp_path / "store.json") == {"format": 1}
+
+
+@pytest.mark.parametrize(
+    "door", [("studies.run", "SWEEP", "--dry-run"), ("studies.status", "tiny-tiny")]
+)
+def test_a_door_whose_reader_left_ends_without_a_word(sweep: Path, door: tuple[str, ...]) -> None:
+    Store(sweep.parent / "store").record_study("tiny-tiny", {"tasks": ["train-0"] * 20_000})
+    words = [str(sweep) if word == "SWEEP" else word for word in door]
+    command = [sys.executable, "-m", *words, "--store", str(sweep.parent / "store")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait(timeout=60)
+        assert process.stderr is not None
+        assert process.stderr.read() == b""

@@ -1,6 +1,8 @@
 """What a job decides: which of its tasks it does, which it leaves alone, and how it ends."""
 
+import logging
 import os
+import re
 import signal
 import time
 from itertools import count
@@ -217,7 +219,7 @@ def test_a_job_that_sees_its_time_run_out_saves_and_queues_itself_again(
     monkeypatch.setattr(training, "_SaveClock", lambda every_s: save_clock(0))
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=count(step=400).__next__))
     assert ran(store) == 0
-    assert slurm.calls("scontrol") == [["requeue", "7"]]
+    assert slurm.calls("scontrol") == [["show", "job", "7"], ["requeue", "7"]]
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.saved, end.final) == ("timeout", 1, False)
@@ -228,7 +230,7 @@ def test_warned_of_its_time_a_job_saves_and_queues_itself_again(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     assert ended_by(store, monkeypatch, number) == 0
-    assert slurm.calls("scontrol") == [["requeue", "7"]]
+    assert slurm.calls("scontrol") == [["show", "job", "7"], ["requeue", "7"]]
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.final) == ("timeout", False)
@@ -255,6 +257,51 @@ def test_told_to_end_for_another_a_job_queues_itself_again(
     slurm.replace("scontrol", f"OBEY; echo 'JobId=7 PreemptEligibleTime=1 PreemptTime={time} X=1'")
     assert ended_by(store, monkeypatch, signal.SIGTERM) == (0 if again else os.EX_TEMPFAIL)
     assert (["requeue", "7"] in slurm.calls("scontrol")) == again
+
+
+def test_a_job_cancelled_while_it_saves_is_not_queued_again(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm.replace("scontrol", "OBEY >/dev/null; echo 'JobId=7 JobState=COMPLETING Reason=None'")
+    assert ended_by(store, monkeypatch, signal.SIGUSR2) == os.EX_TEMPFAIL
+    assert slurm.calls("scontrol") == [["show", "job", "7"]]
+
+
+def test_a_job_that_saves_when_its_time_is_over_is_queued_again(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm.replace("scontrol", "OBEY >/dev/null; echo 'JobState=COMPLETING Reason=TimeLimit'")
+    assert ended_by(store, monkeypatch, signal.SIGUSR2) == 0
+    assert ["requeue", "7"] in slurm.calls("scontrol")
+
+
+def test_a_stop_between_two_tasks_leaves_the_second_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A, B)
+    see_to = job._see_to
+
+    def told(*arguments: object) -> None:
+        see_to(*arguments)  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(job, "_see_to", told)
+    assert ran(store) == os.EX_TEMPFAIL
+    assert states(store, A, B) == ["done", "submitted"]
+    assert store.attempts(B.address) == []
+
+
+def test_a_job_says_how_long_after_its_start_each_task_got_to_work(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    submitted(store, A)
+    monkeypatch.setenv("STUDIES_JOB_START", str(int(time.time()) - 100))
+    caplog.set_level(logging.INFO)
+    assert ran(store) == 0
+    (line,) = (r.getMessage() for r in caplog.records if "after its job began" in r.getMessage())
+    found = re.fullmatch(rf"{A.address}: the first of its steps, (\d+) s after its job began", line)
+    assert found is not None
+    assert 100 <= int(found[1]) <= 120
 
 
 def test_a_job_that_cannot_be_queued_again_fails_and_its_work_stays_saved(

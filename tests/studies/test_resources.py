@@ -116,6 +116,22 @@ def test_an_option_of_ours_is_refused_however_it_is_written(option: str) -> None
         Resources(sbatch=(option,))
 
 
+@pytest.mark.parametrize(
+    ("option", "field"),
+    [
+        ("--time=4", "time_min"),
+        ("--gpus-per-node=2", "gpus"),
+        ("--gres gpu:2", "gpus"),
+        ("--mem=1G", "memory_gb"),
+        ("--ntasks=2", "nodes"),
+        ("--partition=x", "partition"),
+    ],
+)
+def test_an_option_that_has_a_setting_is_refused_by_its_name(option: str, field: str) -> None:
+    with pytest.raises(ConfigError, match=f"found '{option}'; say {field}: instead"):
+        Resources(sbatch=(option,))
+
+
 def test_an_option_may_begin_like_one_of_ours() -> None:
     options = ("--signals=x", "--error-mode")
     assert Resources(sbatch=options).sbatch == options

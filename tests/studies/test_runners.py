@@ -77,6 +77,15 @@ def stopping_after(calls: int) -> Callable[[], bool]:
     return lambda: next(asked, None) is None
 
 
+def test_features_that_are_told_to_stop_leave_nothing(store: Store) -> None:
+    made = tiny.real_features(tiny.extractor())
+    done(store, tiny.extractor())
+    store.create(made)
+    with pytest.raises(Interrupted):
+        RUNNERS["features"](work(store, made, store.folder(made.address), stopping_after(0)))
+    assert not (store.folder(made.address) / "features.npz").exists()
+
+
 def test_every_kind_of_task_has_a_runner_and_a_unit() -> None:
     assert set(RUNNERS) == set(UNITS) == set(KINDS)
 

@@ -1,5 +1,6 @@
 """What becomes of tasks whose job left the queue: who is blamed, for what, and how often."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from studies.executors.slurm.queue import Job
 from studies.executors.slurm.settle import settle
 from studies.ownership import Claim
-from studies.store import Element, Failure, Store
+from studies.store import Beat, Element, Failure, Store
 from studies.tasks import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
@@ -94,6 +95,30 @@ def test_a_job_that_died_at_its_task_is_recorded_with_what_accounting_knows(
     assert words in end.message
     assert store.claim_of(A.address) is None
     assert store.state(A.address) == ("failed" if final else "planned")
+
+
+@pytest.mark.parametrize("state", [None, "RUNNING"])
+def test_a_job_that_the_queue_hides_is_left_alone_while_its_heart_beats(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, state: str | None
+) -> None:
+    submitted(store, A, B)
+    claim = claimed(store, A, monkeypatch)
+    slurm.end("array", 0, state)
+    store.beat(claim, Beat(done=1, total=9, unit="steps"), time.time())
+    settled(store, A, B)
+    assert store.claim_of(A.address) == claim
+    assert [store.state(task.address) for task in (A, B)] == ["running", "submitted"]
+
+
+def test_a_heart_that_beat_last_is_no_sign_of_life_where_accounting_knows_the_end(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A)
+    claim = claimed(store, A, monkeypatch)
+    slurm.end("array", 0, "NODE_FAIL")
+    store.beat(claim, Beat(done=1, total=9, unit="steps"), time.time())
+    settled(store, A)
+    assert last(store, A).message == "its node failed"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.witness.fake_slurm import FakeSlurm
 
 TRAINING = tiny.training()
 BOUND = tiny.likelihood(TRAINING)
-AGAIN = "the same run command submits it again"
+AGAIN = "the same run command submits it again, a few times"
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_a_queued_task_that_another_run_is_at_tells_that_ones_place(
 def test_a_task_whose_job_is_gone_is_lost(store: Store, slurm: FakeSlurm) -> None:
     queued(store, slurm, TRAINING)
     slurm.end("array", 0)
-    assert stands(store) == Standing("lost", f"its job left the queue without a result; {AGAIN}")
+    assert stands(store) == Standing("lost", f"its job left the queue without a word; {AGAIN}")
 
 
 def test_a_task_whose_job_can_never_run_is_lost(store: Store, slurm: FakeSlurm) -> None:
@@ -200,7 +200,84 @@ def test_a_task_whose_job_went_while_at_it_is_lost(
     queued(store, slurm, TRAINING)
     claimed(store, monkeypatch, "100")
     slurm.end("array", 0)
-    assert stands(store) == Standing("lost", f"job 100 left the queue without a word; {AGAIN}")
+    assert stands(store) == Standing("lost", f"its job left the queue without a word; {AGAIN}")
+
+
+def test_a_task_whose_job_the_queue_hides_runs_as_long_as_its_heart_beats(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(store, slurm, TRAINING)
+    claim = claimed(store, monkeypatch, "100")
+    store.beat(claim, Beat(done=0, total=10, unit="steps"), time.time())
+    slurm.end("array", 0)
+    assert stands(store).state == "running"
+    store.beat(claim, Beat(done=0, total=10, unit="steps"), time.time() - 100)
+    assert stands(store).state == "lost"
+
+
+def test_a_task_whose_cancelled_job_saved_says_so(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(store, slurm, TRAINING)
+    claim = claimed(store, monkeypatch, "100")
+    saved = Failure(error="cancelled", message="training saved at step 5", saved=5, final=False)
+    store.fail(claim, saved)
+    slurm.end("array", 0)
+    assert stands(store) == Standing("stopped", f"cancelled: training saved at step 5; {AGAIN}")
+
+
+def test_what_waited_for_a_task_whose_job_is_gone_says_which(
+    store: Store, slurm: FakeSlurm
+) -> None:
+    queued(store, slurm, TRAINING, BOUND)
+    slurm.end("array", 0)
+    slurm.set("array", 1, reason=NEVER)
+    waits = f"its job cannot run: {TRAINING.address} has no result; {AGAIN}"
+    assert stands(store, BOUND) == Standing("lost", waits)
+
+
+def test_a_task_that_its_job_had_not_come_to_says_so(store: Store, slurm: FakeSlurm) -> None:
+    other = tiny.training(seed=1)
+    queued(store, slurm, TRAINING)
+    store.create(other)
+    store.record_submission("array", {0: [other.address, TRAINING.address]})
+    slurm.end("array", 0)
+    assert stands(store) == Standing("lost", f"its job ended before it came to it; {AGAIN}")
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_task_whose_job_was_killed_for_memory_has_failed_by_what_the_scheduler_wrote(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    queued(store, slurm, TRAINING)
+    if begun:
+        claimed(store, monkeypatch, "100")
+    slurm.end("array", 0)
+    words = "slurmstepd: error: Detected 1 oom-kill event(s) in step 100.0"
+    (store.submission_folder("array") / "7_0_0_log.out").write_text(f"begins\n{words}\n")
+    told = stands(store)
+    assert (told.state, told.log) == ("failed", ("begins", words))
+    assert told.detail.startswith("oom: its job was killed for want of memory; give it more")
+
+
+def test_the_last_words_of_a_job_that_failed_before_its_task_are_shown(
+    store: Store, slurm: FakeSlurm
+) -> None:
+    queued(store, slurm, TRAINING)
+    slurm.end("array", 0)
+    (store.submission_folder("array") / "7_0_0_log.out").write_text("python: Permission denied\n")
+    assert stands(store).log == ("python: Permission denied",)
+
+
+def test_a_job_that_asks_for_more_than_there_is_says_what_to_do(
+    store: Store, slurm: FakeSlurm
+) -> None:
+    queued(store, slurm, TRAINING, reason="PartitionConfig")
+    detail = stands(store).detail
+    assert detail.endswith(
+        "(PartitionConfig); cannot start as asked: python -m studies.cancel STUDY, then run with "
+        "another --resource"
+    )
 
 
 def test_a_queued_task_that_needs_a_failed_one_waits(store: Store, slurm: FakeSlurm) -> None:
@@ -329,6 +406,23 @@ def test_watch_ends_when_nothing_moves(
         *["mine: 2 tasks: 1 queued, 1 planned"] * 2,
         "mine: 2 tasks: 1 lost, 1 planned",
     ]
+
+
+def test_watch_asks_less_and_less_often_while_the_queue_does_not_answer(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(store, slurm, TRAINING)
+    slurm.refuse("squeue", "no controller")
+
+    def look(number: int) -> None:
+        if number == 7:
+            slurm.obey("squeue")
+        if number == 8:
+            slurm.end("array", 0)
+
+    slept = between_looks(monkeypatch, look)
+    assert shown(store, "--watch") == 0
+    assert slept == [60, 120, 240, 480, 600, 600, 600, 30]
 
 
 def test_watch_sees_a_worker_of_another_machine_die(

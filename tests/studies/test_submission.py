@@ -1,5 +1,6 @@
 """What goes to the scheduler, what is written of it, and what is told where it refuses."""
 
+import getpass
 import hashlib
 import os
 import re
@@ -162,8 +163,8 @@ def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
     assert told.stdout.strip() == str(snapshot(store.root, write=False))
     log = store.submission_folder(name) / "%A_%a_%t_log.out"
     job = [sys.executable, "-P", "-m", "studies.executors.slurm.job", str(store.root), name]
-    together = "--kill-on-bad-exit=1"
-    assert slurm.calls("srun") == [["--unbuffered", "--output", str(log), together, *job]]
+    together = ("--kill-on-bad-exit=1", "--export=ALL")
+    assert slurm.calls("srun") == [["--unbuffered", "--output", str(log), *together, *job]]
 
 
 def test_memory_is_rounded_up_since_none_would_mean_all_of_the_node(
@@ -458,6 +459,16 @@ def test_more_gpu_hours_than_allowed_are_refused_and_nothing_is_submitted(
     ).arrays
 
 
+def test_a_budget_counts_what_is_queued_already(slurm: FakeSlurm, store: Store) -> None:
+    asked = settings({"train": Resources(gpus=1)}, max_gpu_hours=2.5)
+    trainings = [training(seed=seed) for seed in range(3)]
+    for count in (1, 2):
+        assert executor.submit(store, trainings[:count], asked).arrays
+    with pytest.raises(ConfigError, match=r"found 3\.0 with 2\.0 that are queued or running;"):
+        executor.submit(store, trainings, asked)
+    assert len(slurm.rows()) == 2
+
+
 def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: Store) -> None:
     publish(store, training(seed=7), seconds=36.0)
     tasks = [*(training(seed=seed) for seed in range(10)), BOUND]
@@ -502,6 +513,8 @@ def call(sweep: Path, *options: str) -> int:
         ("Invalid account or account/partition combination specified", "--resource account=NAME"),
         ("Invalid qos specification", "--resource qos=NAME"),
         ("Invalid generic resource (gres) specification", "gpu_type=NAME and gpus=N"),
+        ("Invalid feature specification", "--resource constraint=NAME"),
+        ("Invalid node name specified", "--resource exclude=NAMES"),
         ("Requested node configuration is not available", "ask for less memory, fewer CPUs"),
         ("Requested time limit is invalid (missing or exceeds some limit)", "time_min=N"),
         (
@@ -587,6 +600,42 @@ def test_only_failures_of_the_class_that_is_named_are_tried_again(
     assert store.state(second) == "failed"
     assert call(sweep, "--seeds", "0", "--retry", "failed") == 0
     assert {first, second} <= set(queued(store, slurm))
+
+
+def test_a_failure_that_nobody_has_written_down_yet_is_tried_again_at_once(
+    slurm: FakeSlurm, sweep: Path
+) -> None:
+    assert call(sweep, "--seeds", "0") == 0
+    store = Store(sweep.parent / "store")
+    training, *_ = (a for a in store.addresses() if a.startswith("train-"))
+    place = store.submission(training)
+    assert place is not None
+    store.claim(training)
+    slurm.end(place.array, place.index, "OUT_OF_MEMORY")
+    (store.folder(training) / "claim.json").unlink()  # its worker is gone
+    assert call(sweep, "--seeds", "0", "--retry", "oom") == 0
+    assert training in queued(store, slurm)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--workers", "3"), "--workers: expected --executor local with it, found slurm"),
+        (
+            ("--executor", "local", "--partition", "x"),
+            "--partition: expected --executor slurm with it, found local",
+        ),
+        (
+            ("--executor", "inline", "--resource", "gpus=1"),
+            "--resource: expected --executor slurm with it, found inline",
+        ),
+    ],
+)
+def test_options_of_another_executor_are_refused(
+    sweep: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+) -> None:
+    assert call(sweep, *options) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_what_failed_in_a_job_that_goes_on_is_tried_again_and_so_is_what_needs_it(
@@ -722,6 +771,28 @@ def test_cancel_takes_a_job_that_only_a_lost_job_of_the_same_study_waited_for(
     slurm.end(bound, 0, "CANCELLED")
     assert cancelled(store, "mine") == 0
     assert slurm.rows() == []
+
+
+def test_cancel_takes_no_job_of_another_user_and_says_whose_goes_on(
+    slurm: FakeSlurm,
+    store: Store,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = training(seed=1)
+    recorded(store, mine=[TRAINING, others])
+    submit(store, TRAINING, others)
+    (row,) = {row["name"] for row in slurm.rows()}
+    slurm.set(row, 0, user="ada")
+    slurm.set(row, 1, user="me")
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(getpass, "getuser", lambda: "me")
+    assert cancelled(store, "mine") == 0
+    assert queued(store, slurm) == [TRAINING.address]
+    assert [store.state(t.address) for t in (TRAINING, others)] == ["submitted", "planned"]
+    told = capsys.readouterr().out
+    assert "mine: 1 jobs cancelled" in told
+    assert "What ada submitted goes on: they can cancel it in the same way." in told
 
 
 def test_cancel_of_nothing_asks_the_scheduler_nothing(slurm: FakeSlurm, store: Store) -> None:

@@ -178,6 +178,8 @@ def _scontrol(folder: Path, arguments: list[str]) -> None:
     if arguments == ["show", "config"]:
         size = _text(folder / "max_array_size") or "1001"
         print(f"MaxArrayTasks           = 7\nMaxArraySize            = {size}")
+    elif arguments[:2] == ["show", "job"]:
+        print("JobId=7\n   JobState=RUNNING Reason=None\n   PreemptTime=None")
 
 
 def path_with(fake: FakeSlurm) -> str:

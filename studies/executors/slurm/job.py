@@ -101,6 +101,7 @@ def _lead(
         Interrupted: If a signal asked to stop.
     """
     for place, address in enumerate(addresses):
+        _heed(stop)
         _see_to(store, address, element, stop, partial(_run, store, address, ranks, place))
     if ranks is not None:
         ranks.of_first(NO_MORE)
@@ -139,7 +140,7 @@ def _see_to(
         return
     from studies import runners  # torch: what is imported here belongs to the job's overhead
 
-    logger.info("%s: begins on %s %s s after the job", address, runners.device(), _job_seconds())
+    logger.info("%s: begins on %s", address, runners.device())
     while store.state(address) in ("submitted", "running"):
         run()
         if store.state(address) == "running":  # somebody else is at it
@@ -166,25 +167,31 @@ def _wait(stop: StopFlag) -> None:
     Raises:
         Interrupted: If a signal asked to stop.
     """
-    if stop.is_set():
-        raise Interrupted("while waiting; nothing was under way")
+    _heed(stop)
     time.sleep(POLL_SECONDS)
 
 
-def _job_seconds() -> str:
-    """Seconds since the job's script began, imports included."""
-    began = os.environ.get("STUDIES_JOB_START")
-    return f"{time.time() - float(began):.0f}" if began else "?"
+def _heed(stop: StopFlag) -> None:
+    """Between two pieces of work.
+
+    Raises:
+        Interrupted: If a signal asked to stop.
+    """
+    if stop.is_set():
+        raise Interrupted("nothing was under way")
 
 
 def _leave(stop: StopFlag) -> int:
     """Queue the job again if it is meant to go on; the exit status."""
-    job = os.environ["SLURM_JOB_ID"]
+    number = os.environ["SLURM_JOB_ID"]
     if os.environ.get("SLURM_PROCID", "0") != "0":
         return 0  # the first of several processes decides for all
     try:
-        if stop.reason == "timeout" or queue.is_preempted(job):
-            queue.requeue(job)
+        job = queue.described(number)
+        cancelled = job.get("JobState") != "RUNNING" and job.get("Reason") != "TimeLimit"
+        warned = stop.reason == "timeout" and not cancelled
+        if warned or job.get("PreemptTime", "None") not in ("None", "Unknown", ""):
+            queue.requeue(number)
             return 0
     except SlurmError as error:
         logger.warning("not queued again: %s", error)

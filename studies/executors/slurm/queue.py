@@ -4,6 +4,8 @@
 may be absent or down: then nothing is known of how they ended.
 """
 
+import getpass
+import os
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,13 @@ LONGEST_NAMES = 100_000
 
 NEVER = "DependencyNeverSatisfied"
 """SLURM's reason of a job that waits for one that failed."""
+
+
+TOO_MUCH = (
+    *("PartitionConfig", "PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints"),
+    *("AccountNotAllowed", "QOSNotAllowed", "InvalidAccount", "InvalidQOS"),
+)
+"""SLURM's reasons of jobs that wait for what their cluster does not have or give."""
 
 
 class SlurmError(Exception):
@@ -41,6 +50,16 @@ class Job:
     reason: str
     node: str
     user: str
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process may cancel it."""
+        return os.getuid() == 0 or self.user == getpass.getuser()
+
+    @property
+    def asks_too_much(self) -> bool:
+        """Whether it can never start with the resources that it asks for."""
+        return self.state == "PENDING" and self.reason in TOO_MUCH
 
     @property
     def is_hopeless(self) -> bool:
@@ -128,15 +147,17 @@ def cancel(jobs: Sequence[Job]) -> None:
         client(["scancel", "--quiet", *(job.id for job in jobs[start : start + 500])])
 
 
-def is_preempted(job: str) -> bool:
-    """Whether the job of this number is being stopped in favour of another.
+def described(job: str) -> dict[str, str]:
+    """What the scheduler knows of the job of this number, as far as it says NAME=VALUE.
+
+    `PreemptTime` is a time where the job is being stopped in favour of another.
 
     Raises:
         SlurmError: If the scheduler does not answer.
     """
     words = client(["scontrol", "show", "job", job]).split()
-    times = [word.partition("=")[2] for word in words if word.startswith("PreemptTime=")]
-    return any(time not in ("", "None", "Unknown") for time in times)
+    pairs = (word.partition("=") for word in words)
+    return {name: value for name, equals, value in pairs if equals}
 
 
 def requeue(job: str) -> None:

@@ -23,6 +23,10 @@ SHORTEST_WARNING_S, LONGEST_WARNING_S = 20, 300
 """A job of one minute must not be warned before it has begun. A training whose saves take so long
 that this will not do leaves by itself earlier."""
 
+SRUN_ARGS = ["--kill-on-bad-exit=1", "--export=ALL"]
+"""Of several processes none waits for a dead one. All get what the script exports, above all where
+their code is, even where the cluster or the user has sbatch pass on nothing."""
+
 
 def script(
     array: Array,
@@ -55,7 +59,7 @@ def script(
         signal_delay_s=warning_seconds(array.resources.time_min),
         stderr_to_stdout=True,
         setup=_setup(code, array.resources.time_min),
-        srun_args=["--kill-on-bad-exit=1"],  # of several processes none waits for a dead one
+        srun_args=SRUN_ARGS,
         additional_parameters={
             "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
             "requeue": True,
@@ -144,6 +148,8 @@ ADVICE = {
     "account": "choose one that `sacctmgr show user $USER withassoc` lists with --resource "
     "account=NAME",
     "qos": "choose one of your account's with --resource qos=NAME",
+    "invalid feature": "choose one that `sinfo -o %f` lists with --resource constraint=NAME",
+    "invalid node name": "choose nodes that `sinfo -N` lists with --resource exclude=NAMES",
     "gres": "choose what `sinfo -o %G` lists with --resource gpu_type=NAME and gpus=N",
     "node configuration is not available": "ask for less memory, fewer CPUs or GPUs, or another "
     "GPU type (`sinfo -o '%P %c %m %G'` shows what there is)",

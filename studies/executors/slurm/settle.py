@@ -4,7 +4,8 @@ A job that saved and left on request has said so itself. Of one that died, accou
 cause; without it the attempt counts as lost. A task is tried again by the next `run`, a few times.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,14 +57,43 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
     numbers = {job.number for job in jobs.values()}
     states = ended({element.array for element in gone})
     for element, unfinished in gone.items():
-        state, log = states.get(element), _log(store, element)
-        if any(words in line for line in log for words in MEMORY_WORDS):
+        state, log = states.get(element), last_words(store, element)
+        if state in (None, "RUNNING") and is_hidden(store, unfinished):
+            continue
+        if killed_for_memory(log):
             state = "OUT_OF_MEMORY"  # accounting says so only where cgroups do the killing
         if state is None and not store.was_queued(element.array):
             state = NEVER_QUEUED
         _blame_first(store, unfinished, state, log, numbers)
         for address in unfinished:
             store.withdraw(address)
+
+
+def is_hidden(store: Store, unfinished: Iterable[str]) -> bool:
+    """Whether a job that the queue does not show is at one of its tasks all the same.
+
+    Some clusters show jobs to their own user alone.
+    """
+    return any(store.beats(address, time.time()) for address in unfinished)
+
+
+def killed_for_memory(log: Iterable[str]) -> bool:
+    """Whether the scheduler wrote so into a job's log."""
+    return any(words in line for line in log for words in MEMORY_WORDS)
+
+
+def was_at(store: Store, unfinished: Sequence[str]) -> str | None:
+    """The task that a job had come to: it does them in order, and had none before it behind it."""
+    return next(
+        (a for a in unfinished if store.claim_of(a) is not None or not _is_behind(store, a)), None
+    )
+
+
+def last_words(store: Store, element: Element) -> tuple[str, ...]:
+    """The last lines that the element's job printed, of all its restarts the latest."""
+    logs = store.submission_folder(element.array).glob(f"*_{element.index}_0_log.out")
+    latest: Path | None = max(logs, key=lambda path: path.stat().st_mtime, default=None)
+    return () if latest is None else last_lines(latest)
 
 
 def _blame_first(
@@ -73,18 +103,15 @@ def _blame_first(
     log: tuple[str, ...],
     alive: set[str],
 ) -> None:
-    """A job does its tasks in order: the first that it had not behind it is the one it was at."""
-    for address in unfinished:
-        claim = store.claim_of(address)
-        if claim is None and _is_behind(store, address):
-            continue
-        cause = CAUSES.get(state or "", LOST)
-        if claim is not None:
-            if claim.executor == "slurm" and claim.job not in alive:
-                store.bury(address, dead=claim, failure=limited(store, address, cause), log=log)
-        elif state not in HARMLESS and not store.was_begun(address):
-            _record(store, address, limited(store, address, cause), log)
+    address = was_at(store, unfinished)
+    if address is None:
         return
+    claim, cause = store.claim_of(address), CAUSES.get(state or "", LOST)
+    if claim is not None:
+        if claim.executor == "slurm" and claim.job not in alive:
+            store.bury(address, dead=claim, failure=limited(store, address, cause), log=log)
+    elif state not in HARMLESS and not store.was_begun(address):
+        _record(store, address, limited(store, address, cause), log)
 
 
 def _is_behind(store: Store, address: str) -> bool:
@@ -105,10 +132,3 @@ def _record(store: Store, address: str, failure: Failure, log: tuple[str, ...]) 
     claim = store.claim(address)
     if claim is not None:
         store.fail(claim, replace(failure, log=log))
-
-
-def _log(store: Store, element: Element) -> tuple[str, ...]:
-    """The last lines that the element's job printed, of all its restarts the latest."""
-    logs = store.submission_folder(element.array).glob(f"*_{element.index}_0_log.out")
-    latest: Path | None = max(logs, key=lambda path: path.stat().st_mtime, default=None)
-    return () if latest is None else last_lines(latest)

@@ -19,12 +19,12 @@ from studies.executors.slurm import queue
 from studies.executors.slurm.layout import Array, Dependency, arrays
 from studies.executors.slurm.queue import Job, SlurmError
 from studies.executors.slurm.script import sbatch, script
-from studies.executors.slurm.settle import settle
+from studies.executors.slurm.settle import is_hidden, settle
 from studies.executors.slurm.snapshot import snapshot
 from studies.forecast import Forecast
 from studies.plan import chained
 from studies.resources import Resources
-from studies.store import Element, Store, StoreError
+from studies.store import Element, ErrorClass, Store, StoreError
 from studies.tasks import Task
 
 
@@ -74,13 +74,17 @@ class Hours:
 # -------------------------------------------------------------------------------- public things
 
 
-def submit(store: Store, tasks: Sequence[Task], settings: Settings) -> Submission:
+def submit(
+    store: Store, tasks: Sequence[Task], settings: Settings, *, retry: Collection[ErrorClass] = ()
+) -> Submission:
     """Queue all that is neither done, failed nor in the queue; return without waiting for it.
 
     Args:
         store: Where the tasks stand and their results will.
         tasks: Each after all that it needs.
         settings: Resources, packing and limits.
+        retry: Tasks that failed in these ways are queued again, those included whose end is only
+            noticed now.
 
     Raises:
         SlurmError: If the scheduler refuses. What it had taken before stays in the queue.
@@ -94,7 +98,9 @@ def submit(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissio
         jobs = _in_queue(store, tasks)
         hopeless = [element for element, job in jobs.items() if job.is_hopeless]
         _take_out(store, {element: jobs.pop(element) for element in hopeless})
-        settle(store, [task.address for task in tasks], jobs)
+        addresses = [task.address for task in tasks]
+        settle(store, addresses, jobs)
+        store.retry(addresses, retry)
         draft = _Draft(store, tasks, jobs, settings)
         draft.refuse_uneven_shares()
         draft.refuse_too_much()
@@ -123,13 +129,14 @@ def preview(store: Store, tasks: Sequence[Task], settings: Settings) -> Submissi
     return draft.submission([draft.script(array, code, numbers) for array in draft.arrays])
 
 
-def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
+def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int, list[str]]:
     """Cancel the jobs that have nothing left to do but these tasks, and that nobody waits for.
 
     A job that waits for a cancelled one would never run, even if its own parent is done.
 
     Returns:
-        How many jobs were cancelled, and how many go on for the sake of other tasks.
+        How many jobs were cancelled, how many go on for the sake of other tasks, and whose jobs
+        go on because a user can only cancel their own.
 
     Raises:
         SlurmError: If the scheduler refuses.
@@ -141,8 +148,10 @@ def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int]:
         left = {element: _left(store, element) for element in wanted & jobs.keys()}
         chosen = {element for element, tasks in left.items() if tasks <= set(addresses)}
         chosen -= _awaited(store, addresses)
-        _take_out(store, {element: jobs[element] for element in chosen})
-    return len(chosen), len(left) - len(chosen)
+        mine = {element for element in chosen if jobs[element].is_ours}
+        _take_out(store, {element: jobs[element] for element in mine})
+    owners = sorted({jobs[element].user for element in chosen - mine})
+    return len(mine), len(left) - len(chosen), owners
 
 
 def _left(store: Store, element: Element) -> set[str]:
@@ -169,8 +178,8 @@ def _trainings(store: Store, addresses: Iterable[str]) -> Iterator[Task]:
 
 
 def _take_out(store: Store, jobs: Mapping[Element, Job]) -> None:
-    """Cancel jobs, and forget that they were to do anything."""
-    queue.cancel(list(jobs.values()))
+    """Cancel jobs as far as we may, and forget that they were to do anything."""
+    queue.cancel([job for job in jobs.values() if job.is_ours])
     for element in jobs:
         for address in store.unfinished(element):
             store.withdraw(address)
@@ -236,7 +245,8 @@ class _Draft:
         self._pending = [task for task in tasks if self._states[task.address] == "new"]
         forecast = Forecast(store)
         self._seconds = {
-            task.address: forecast.seconds(task, self._tasks.__getitem__) for task in self._pending
+            task.address: forecast.seconds(task, self._tasks.__getitem__)
+            for task in (*self._pending, *self._under_way())
         }
         token = secrets.token_hex(4)
         self.arrays = arrays(
@@ -255,6 +265,8 @@ class _Draft:
         if state in ("done", "failed"):
             return state
         job = self.jobs.get(element) if element else None
+        if element is not None and job is None and self._is_hidden(element):
+            return "elsewhere"
         above = {self._states[need] for _, need in task.needs}
         if state == "submitted" and "new" in above:
             return "new"  # its job waits for one that does not do what it needs
@@ -267,6 +279,9 @@ class _Draft:
                 return "elsewhere"
         blocked = above & {"failed", "waiting", "elsewhere"}
         return "waiting" if blocked else "new"
+
+    def _is_hidden(self, element: Element) -> bool:
+        return is_hidden(self._store, self._store.unfinished(element))
 
     def refuse_uneven_shares(self) -> None:
         """Hold the trainings against the number of their processes.
@@ -286,11 +301,19 @@ class _Draft:
         """
         allowed = self._settings.max_gpu_hours
         asked = sum(hours.gpu_hours for hours in self._hours().values())
-        if allowed is not None and asked > allowed:
+        before = sum(map(self._gpu_hours, self._under_way()))
+        if allowed is not None and asked + before > allowed:
+            found = f"{asked + before:.1f}"
+            if before:
+                found += f" with {before:.1f} that are queued or running"
             raise ConfigError(
-                f"--max-gpu-hours: expected at most {allowed:g} GPU-hours, found {asked:.1f}; "
-                "nothing was submitted. --dry-run shows where they go"
+                f"--max-gpu-hours: expected at most {allowed:g} GPU-hours, found {found}; nothing "
+                "was submitted. --dry-run shows where they go"
             )
+
+    def _under_way(self) -> Iterator[Task]:
+        """The tasks that an earlier submission asked for and that are not done."""
+        return (t for a, t in self._tasks.items() if self._states[a] in ("queued", "running"))
 
     def script(self, array: Array, code: Path, numbers: Mapping[str, str]) -> str:
         """The sbatch script of one of the arrays."""
@@ -319,14 +342,16 @@ class _Draft:
 
     def _hours_of(self, kind: str) -> Hours:
         tasks = [task for task in self._pending if task.kind == kind]
-        hours = sum(self._bound(task) for task in tasks) / 3600
-        asked = self._settings.resources[kind]
         return Hours(
             tasks=len(tasks),
-            hours=hours,
-            gpu_hours=hours * asked.nodes * asked.gpus,
+            hours=sum(self._bound(task) for task in tasks) / 3600,
+            gpu_hours=sum(map(self._gpu_hours, tasks)),
             measured=sum(self._seconds[task.address] is not None for task in tasks),
         )
+
+    def _gpu_hours(self, task: Task) -> float:
+        asked = self._settings.resources[task.kind]
+        return self._bound(task) / 3600 * asked.nodes * asked.gpus
 
     def _bound(self, task: Task) -> float:
         """Seconds that a task takes, or its time limit where nothing like it was measured."""

@@ -35,4 +35,4 @@ export OPENBLAS_NUM_THREADS=1
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output STORE/submissions/study.train.TOKEN-0/%A_%a_%t_log.out --kill-on-bad-exit=1 PYTHON -P -m studies.executors.slurm.job STORE study.train.TOKEN-0
+srun --unbuffered --output STORE/submissions/study.train.TOKEN-0/%A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE study.train.TOKEN-0
