@@ -44,7 +44,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set_yscale("log")
         style.plain_log_ticks(axes.yaxis)
         axes.set_title(f"by {name}", fontsize=9)
-        axes.legend(loc="upper right", fontsize=7)
+    style.legends(panels)
     return figure
 
 

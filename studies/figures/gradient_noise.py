@@ -84,7 +84,7 @@ def draw(table: pd.DataFrame) -> Figure:
             label=style.mathematical(arm),
         )
         style.band(axes, curve, "training_steps", colour)
-    axes.legend(loc="best")
+    style.legend(axes)
     return figure
 
 

@@ -4,6 +4,7 @@ Both axes are logarithmic; the dashed line is the power law through the points t
 undercuts. The paper's points and lines are drawn only where every setting behind them is ours.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -78,6 +79,12 @@ def _written(law: PowerLaw) -> str:
     return f"{law.constant:.2f} + ({law.scale:.3e} C)^−{law.exponent:.2f}"
 
 
+def _in_symbols(arm: str) -> str:
+    """A law as the paper sets it; any other name as it is."""
+    law = r"\((\S+)e\+?(-?)0*(\d+) C\)\^−(\S+)"
+    return re.sub(law, r"$(\1 \\times 10^{\2\3}\\,C)^{-\4}$", arm)
+
+
 def _overlay(rows: pd.DataFrame) -> pd.DataFrame:
     """The paper's values for networks like ours, and its trend lines along them."""
     found = [
@@ -121,21 +128,21 @@ def draw(table: pd.DataFrame) -> Figure:
         _draw_line(axes, whole[whole["source"] == "trend"])
         _draw_theirs(axes, whole[whole["source"] == "Fig. 10"])
         style.plain_log_ticks(axes.yaxis)
-        axes.legend(loc="best", fontsize=7)
+    style.legends(panels)
     return figure
 
 
 def _draw_line(axes: Axes, line: pd.DataFrame) -> None:
     for arm, curve in line.groupby("arm"):
         look = {"color": style.GREY, "linestyle": style.DASHED, "linewidth": 1.0}
-        axes.plot(curve["compute"], curve["mean"], label=str(arm), **look)
+        axes.plot(curve["compute"], curve["mean"], label=_in_symbols(str(arm)), **look)
 
 
 def _draw_theirs(axes: Axes, theirs: pd.DataFrame) -> None:
     for arm, curve in theirs.groupby("arm", sort=False):
         is_line = "(" in str(arm)
         look = {"linestyle": style.DASHED} if is_line else {"marker": "x", "linestyle": "none"}
-        label = f"paper, Fig. 10: {arm}"
+        label = f"paper, Fig. 10: {_in_symbols(str(arm))}"
         axes.plot(
             curve["compute"], curve["mean"], color="black", linewidth=0.8, label=label, **look
         )

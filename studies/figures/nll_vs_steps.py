@@ -62,7 +62,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set_xticks(counts, [f"{count:g}" for count in counts])
     axes.set_xticks([], minor=True)
     style.plain_log_ticks(axes.yaxis)
-    axes.legend(loc="upper right")
+    style.legend(axes)
     return figure
 
 

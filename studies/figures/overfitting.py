@@ -30,7 +30,7 @@ def draw(table: pd.DataFrame) -> Figure:
     looks = along.looks(table)
     for axes, quantity in zip(panels, quantities, strict=True):
         along.draw_along_steps(axes, table[table["quantity"] == quantity], looks)
-        axes.legend(loc="best")
+    style.legend(*panels)
     return figure
 
 

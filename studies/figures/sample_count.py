@@ -56,7 +56,7 @@ def draw(table: pd.DataFrame) -> Figure:
     counts = sorted(table["images"].unique())
     axes.set_xticks(counts, [f"{int(count):,}" for count in counts])
     axes.set_xticks([], minor=True)
-    axes.legend(loc="upper right")
+    style.legend(axes)
     return figure
 
 

@@ -75,7 +75,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 label=f"paper, {source}: {name}",
             )
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left")
+    style.legend(axes)
     return figure
 
 

@@ -9,19 +9,24 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.legend import Legend
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
+from iddpm.schedules import FloatArray
 from studies.labels import BETA_TILDE
 
 WIDTH_IN = 6.4
@@ -69,8 +74,10 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 BAND_ALPHA = 0.18
 BAND_POINTS = 1000
 """More of them along a band are not seen, and fill a file."""
-FEW_CURVES = 6
-"""So many names find room beside the curves."""
+PAD_IN = 0.15
+"""Between a legend and what stands above it."""
+LABELS_IN = 0.5
+"""What the labels of an axis and of its ticks take."""
 
 
 def styled(draw: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.DataFrame], Figure]:
@@ -142,22 +149,108 @@ def below(curve: pd.DataFrame) -> float:
     return float(curve["mean"].min()) / 10
 
 
-def legend(axes: Axes) -> None:
-    """The names of the curves: inside while they are few, else below all axes of the figure."""
-    handles, names = axes.get_legend_handles_labels()
-    if len(names) <= FEW_CURVES:
-        axes.legend(loc="upper right")
-        return
+def legend(*panels: Axes) -> None:
+    """The names of all curves, each once, below the panels, where they hide nothing.
+
+    They stand in as many columns as fit, and the figure grows by their height.
+    """
+    figure = _figure_of(panels[0])
+    named = {name: handle for axes in panels for name, handle in _named(axes).items()}
+    below = partial(figure.legend, named.values(), named, loc="outside lower center", borderpad=0)
+    _grow(figure, _in_columns(below, len(named), most_in=figure.get_figwidth()))
+
+
+def legends(panels: list[Axes]) -> None:
+    """The names of each panel's curves below that panel."""
+    figure = _figure_of(panels[0])
+    below = ScaledTranslation(0, -LABELS_IN, figure.dpi_scale_trans)
+    found = [
+        _in_columns(
+            partial(
+                axes.legend,
+                loc="upper left",
+                bbox_to_anchor=(0, 0),
+                bbox_transform=axes.transAxes + below,
+                borderpad=0,
+                borderaxespad=0,
+            ),
+            len(_named(axes)),
+            most_in=figure.get_figwidth() / len(panels) - LABELS_IN,
+        )
+        for axes in panels
+    ]
+    _grow(figure, *found)
+
+
+def _in_columns(make: Callable[..., Legend], names: int, *, most_in: float) -> Legend:
+    """A legend in as many columns as this width holds, or in one."""
+    for columns in range(names, 1, -1):
+        found = make(ncols=columns)
+        if found.get_window_extent().width <= most_in * found.figure.dpi:
+            return found
+        found.remove()
+    return make(ncols=1)
+
+
+def _grow(figure: Figure, *below: Legend) -> None:
+    """Make room for the highest of these."""
+    pixels = max(found.get_window_extent().height for found in below)
+    figure.set_figheight(figure.get_figheight() + pixels / figure.dpi + PAD_IN)
+
+
+def _figure_of(axes: Axes) -> Figure:
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.legend(handles, names, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _named(axes: Axes) -> dict[str, Artist]:
+    handles, names = axes.get_legend_handles_labels()
+    return dict(zip(names, handles, strict=True))
 
 
 def plain_log_ticks(axis: Axis) -> None:
-    """Ticks at 1, 2, 3, 5 and 7 of each decade, written out."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    """Ticks of a log axis at 1, 2, 3, 5 and 7 of each decade, or fewer where there is no room."""
+    axis.set_major_locator(_RoomyLogLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _written(value)))
     axis.set_minor_locator(NullLocator())
+
+
+class _RoomyLogLocator(LogLocator):
+    """As many ticks as leave room between their labels, by the first of `TICKS` that does."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        for choice in TICKS:
+            ticks = np.asarray(choice.tick_values(vmin, vmax))
+            ticks = ticks[(ticks > 0) & (vmin <= ticks) & (ticks <= vmax)]
+            if len(ticks) > 1 and self._leave_room(ticks, vmin, vmax):
+                return ticks
+        return [vmin]
+
+    def _leave_room(self, ticks: FloatArray, vmin: float, vmax: float) -> bool:
+        axis: Any = self.axis
+        box, size = axis.axes.get_window_extent(), RC[f"{axis.axis_name}tick.labelsize"]
+        along_x = axis.axis_name == "x"
+        points = (box.width if along_x else box.height) * 72 / axis.get_figure(root=True).dpi
+        places = points * np.log(ticks) / math.log(vmax / vmin)
+        lengths = [size * (0.4 + 0.65 * len(_written(t)) if along_x else 1.3) for t in ticks]
+        return all(
+            after - before > (one + other) / 2
+            for (before, after), (one, other) in zip(
+                pairwise(places), pairwise(lengths), strict=True
+            )
+        )
+
+
+TICKS: tuple[Locator, ...] = (
+    *(LogLocator(subs=subs) for subs in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))),
+    *(MaxNLocator(count) for count in (5, 4, 3, 2, 1)),
+)
+"""Ways to place the ticks of a log axis, the finest first."""
+
+
+def _written(value: float) -> str:
+    return f"{value:g}"
 
 
 def colour(mode: str) -> str:

@@ -54,7 +54,7 @@ def draw(table: pd.DataFrame) -> Figure:
         )
         style.band(axes, curve, "step", colour)
     style.plain_log_ticks(axes.yaxis)
-    axes.legend(loc="best")
+    style.legend(axes)
     return figure
 
 

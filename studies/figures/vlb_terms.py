@@ -44,6 +44,7 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.set_title(f"{schedule} schedule, T = {T:,}", fontsize=9)
             axes.sharey(panels[0])
     panels[0].set_ylabel("term of the bound (bits/dim)")
+    style.legend(*panels)
     return figure
 
 
@@ -56,7 +57,6 @@ def _draw_process(axes: Axes, table: pd.DataFrame, *, longest: int) -> None:
         look = style.arm_style(first["objective"], mode(first.reindex([*curve, "sampler"])))
         axes.plot(curve["step"], curve["mean"], label=style.mathematical(arm), **look)
         style.band(axes, curve, "step", look["color"], floor=style.below(curve))
-    style.legend(axes)
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:

@@ -77,10 +77,16 @@ def test_networks_before_their_end_are_dashed_and_the_caption_says_so(both: Tabl
     assert "Dashed: the same trainings after 400 steps." in said
 
 
-def test_many_names_stand_below_the_axes() -> None:
+@pytest.mark.parametrize(("length", "columns"), [(1, 7), (20, 2), (200, 1)])
+def test_names_stand_below_the_axes_in_as_many_columns_as_fit(length: int, columns: int) -> None:
     figure, axes = style.new(3.0)
-    for i in range(style.FEW_CURVES + 1):
-        axes.plot([0, 1], [i, i], label=str(i))
+    names = [length * str(i) for i in range(7)]
+    for i, name in enumerate(names):
+        axes.plot([0, 1], [i, i], label=name)
     style.legend(axes)
     assert axes.get_legend() is None
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == list("0123456")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+    figure.draw_without_rendering()
+    places = {round(text.get_window_extent().x0) for text in figure.legends[0].get_texts()}
+    assert len(places) == columns
+    assert figure.legends[0].get_window_extent().y1 < axes.get_window_extent().y0

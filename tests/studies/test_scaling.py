@@ -82,8 +82,8 @@ def test_the_dashed_line_is_the_law_that_its_label_and_the_caption_tell(plan: Pl
     line = figure.axes[0].lines[-1]
     x, y = (np.asarray(v, dtype=float) for v in line.get_data())
     np.testing.assert_allclose(y, 1.01 * (1e-10 * x) ** -0.3, rtol=1e-6)
-    assert str(line.get_label()).startswith("0.00 + (")
-    assert str(line.get_label()).endswith(" C)^−0.30")
+    assert str(line.get_label()).startswith("0.00 + $(")
+    assert str(line.get_label()).endswith(r"\,C)^{-0.30}$")
     told = FIGURES["model_size"].caption(table, tables)
     assert "its exponent 0.3 (95% t interval over the exponents of 3 seeds 0.3 to 0.3)" in told
     assert "its constant is 0, fixed beforehand" in told
@@ -131,7 +131,7 @@ def test_the_papers_points_and_line_stand_beside_comparable_results_only(plan: P
     assert list(shown["mean"]) == [53.3, 34.6, 28.2]
     labels = [str(line.get_label()) for line in FIGURES["model_size"].draw(table).axes[0].lines]
     assert "paper, Fig. 10: 192 channels" in labels
-    assert "paper, Fig. 10: 4.00 + (2.500e-25 C)^−0.22" in labels
+    assert r"paper, Fig. 10: 4.00 + $(2.500 \times 10^{-25}\,C)^{-0.22}$" in labels
     assert "digitised from its Fig. 10" in FIGURES["model_size"].caption(table, tables)
     digits = FIGURES["model_size"].table(made_up(plan, falling))
     assert "Fig. 10" not in set(digits["source"])
