@@ -92,12 +92,13 @@ def _zeros(table: pd.DataFrame) -> str:
     if zero.empty:
         return "No term is zero."
     said = [
-        f"{len(steps)} of {arm} ({_span(steps['step'])})"
+        f"{len(steps)} of {arm} ({span(steps['step'])})"
         for arm, steps in zero.groupby("arm", sort=False)
     ]
     return f"Zero, and therefore not on a log axis, are the terms: {'; '.join(said)}."
 
 
-def _span(steps: pd.Series) -> str:
+def span(steps: pd.Series) -> str:
+    """From the first of some steps to the last, in words."""
     low, high = int(steps.min()), int(steps.max())
     return f"step {low}" if low == high else f"steps {low} to {high}"

@@ -309,6 +309,20 @@ def test_the_curve_is_the_geometric_mean_of_the_ratio_and_its_band_the_interval(
     assert "Lines are geometric means over seeds, bands their 95% t intervals (n = 3" in said
 
 
+def test_a_step_far_from_the_others_leaves_the_axis_and_is_told() -> None:
+    study = made_up(ratio=lambda step, seed: 1e-4 if step == 0 else ratio_of_the_paper(step, seed))
+    table = FIGURES["term_ratio"].table(study)
+    low, high = FIGURES["term_ratio"].draw(table).axes[0].get_ylim()
+    rest = table[table["step"] > 0]
+    assert low < rest["low"].min()
+    assert high > rest["high"].max()
+    assert high / low < 10
+    said = FIGURES["term_ratio"].caption(table, study)
+    assert "Outside the axis: 1 of 200 points (0.0001, step 0)." in said
+    whole = made_up()
+    assert "Outside" not in FIGURES["term_ratio"].caption(FIGURES["term_ratio"].table(whole), whole)
+
+
 def test_no_bounds_are_an_empty_figure() -> None:
     assert FIGURES["term_ratio"].table(made_up(rows="seed > 9")).empty
     assert FIGURES["term_ratio"].table(made_up(rows="objective == 'vlb'")).empty
