@@ -152,7 +152,7 @@ def below(curve: pd.DataFrame) -> float:
 def legend(*panels: Axes) -> None:
     """The names of all curves, each once, below the panels, where they hide nothing.
 
-    They stand in as many columns as fit, and the figure grows by their height.
+    They stand in as few rows as fit, and the figure grows by their height.
     """
     figure = _figure_of(panels[0])
     named = {name: handle for axes in panels for name, handle in _named(axes).items()}
@@ -183,9 +183,9 @@ def legends(panels: list[Axes]) -> None:
 
 
 def _in_columns(make: Callable[..., Legend], names: int, *, most_in: float) -> Legend:
-    """A legend in as many columns as this width holds, or in one."""
-    for columns in range(names, 1, -1):
-        found = make(ncols=columns)
+    """A legend in as few rows as this width allows, or in one column."""
+    for rows in range(1, names):
+        found = make(ncols=-(-names // rows))
         if found.get_window_extent().width <= most_in * found.figure.dpi:
             return found
         found.remove()
@@ -270,8 +270,10 @@ def schedule_style(schedule: str) -> dict[str, Any]:
 
 
 def arm_style(objective: str, mode: str) -> dict[str, Any]:
-    """Colour and pattern of one arm's curve."""
-    return {"color": colour(mode), "linestyle": PATTERNS.get(objective, "solid")}
+    """Colour, pattern and marker of one arm's curve; hollow where it is not solid."""
+    pattern = PATTERNS.get(objective, "solid")
+    hollow = {} if pattern == "solid" else {"markerfacecolor": "white"}
+    return {"color": colour(mode), "linestyle": pattern, "marker": marker(mode), **hollow}
 
 
 def looks(arms: pd.DataFrame) -> dict[str, dict[str, Any]]:

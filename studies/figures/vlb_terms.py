@@ -4,6 +4,9 @@ One curve per arm of the mean over seeds, with a 95% interval as a band; the str
 first 5% of the steps. Each forward process, a schedule and its T, has a panel of its own.
 """
 
+import math
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +20,11 @@ from studies.tables import Tables, arm_columns, over_seeds
 PROCESS = ["schedule", "T"]
 TITLE = "Terms of the bound by diffusion step"
 FIRST_SHARE = 0.05
+FLOOR = 1e-7
+"""Where the paper's axis ends (bits/dim); ours goes on down while more than `BELOW` lies under."""
+BELOW = 0.01
+MARKERS = 8
+"""On each curve, none at the place of another's: curves that coincide are told apart by them."""
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -40,9 +48,9 @@ def draw(table: pd.DataFrame) -> Figure:
     for axes, ((schedule, _), terms) in zip(panels, processes, strict=True):
         T = int(terms["T"].iloc[0])
         _draw_process(axes, terms, longest=T)
+        axes.set_ylim(floor_of(table), 2 * float(table["mean"].max()))
         if len(processes) > 1:
             axes.set_title(f"{schedule} schedule, T = {T:,}", fontsize=9)
-            axes.sharey(panels[0])
     panels[0].set_ylabel("term of the bound (bits/dim)")
     style.legend(*panels)
     return figure
@@ -52,11 +60,25 @@ def _draw_process(axes: Axes, table: pd.DataFrame, *, longest: int) -> None:
     axes.set(yscale="log", xlabel="diffusion step")
     axes.set_xlim(-0.01 * longest, longest)
     axes.axvspan(0, FIRST_SHARE * longest, color="#f1efe8", zorder=0, linewidth=0)
-    for (_, arm), curve in table[table["mean"] > 0].groupby(["rank", "arm"]):
-        first = curve.iloc[0]
+    curves = list(table[table["mean"] > 0].groupby(["rank", "arm"]))
+    for place, ((_, arm), curve) in enumerate(curves):
+        first, every = curve.iloc[0], -(-len(curve) // MARKERS)
         look = style.arm_style(first["objective"], mode(first.reindex([*curve, "sampler"])))
-        axes.plot(curve["step"], curve["mean"], label=style.mathematical(arm), **look)
+        axes.plot(
+            curve["step"],
+            curve["mean"],
+            label=style.mathematical(arm),
+            markevery=(place * every // len(curves), every),
+            linewidth=1.0,
+            **look,
+        )
         style.band(axes, curve, "step", look["color"], floor=style.below(curve))
+
+
+def floor_of(table: pd.DataFrame) -> float:
+    """Where the vertical axis begins: a power of ten."""
+    low = float(np.quantile(table["mean"][table["mean"] > 0], BELOW))
+    return min(FLOOR, 10.0 ** math.floor(math.log10(low)))
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
@@ -65,9 +87,10 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     return " ".join(
         [
             "The mean over the test images of each term of the bound, in bits/dim, on a log scale; "
-            "the shaded strip holds the first 5% of the steps.",
+            "the shaded strip holds the first 5% of the steps. Markers of no two curves share a "
+            "step, so that those that coincide are seen.",
             spread(table),
-            _zeros(table),
+            _unseen(table),
             f"The paper's Fig. 2 (T = {max(FIG_2)}) falls from about {first:g} at the first step "
             f"to about {last:.0e} at the last (digitised). It is not overlaid: the paper does not "
             "say which network and data it shows.",
@@ -87,15 +110,21 @@ def spread(table: pd.DataFrame) -> str:
     return bands + (" Curves of one seed have no band." if counts[0] == 1 else "")
 
 
-def _zeros(table: pd.DataFrame) -> str:
-    zero = table[table["mean"] <= 0]
-    if zero.empty:
-        return "No term is zero."
+def _unseen(table: pd.DataFrame) -> str:
+    floor = floor_of(table)
+    low = table[table["mean"] < floor]
+    if low.empty:
+        return f"No term is below the axis, which begins at {floor:.0e}."
     said = [
-        f"{len(steps)} of {arm} ({span(steps['step'])})"
-        for arm, steps in zero.groupby("arm", sort=False)
+        f"{len(steps)} of {arm} ({span(steps['step'])}; {_values(steps['mean'])})"
+        for arm, steps in low.groupby("arm", sort=False)
     ]
-    return f"Zero, and therefore not on a log axis, are the terms: {'; '.join(said)}."
+    return f"Below the axis, which begins at {floor:.0e}, are the terms: {'; '.join(said)}."
+
+
+def _values(terms: pd.Series) -> str:
+    ends = (f"{value:.0e}" if value else "zero" for value in (terms.min(), terms.max()))
+    return " to ".join(dict.fromkeys(ends))
 
 
 def span(steps: pd.Series) -> str:

@@ -124,14 +124,49 @@ def test_terms_that_are_zero_are_left_out_and_said_in_words(tmp_path: Path) -> N
     study = a_study(tmp_path, variant(terms=ending_in_zero))
     _, figure = drawn("vlb_terms", study)
     assert {len(np.asarray(line.get_xdata())) for line in figure.axes[0].lines} == {197}
-    assert "are the terms: 3 of L_simple, Σ = β (steps 197 to 199)" in caption("vlb_terms", study)
+    said = caption("vlb_terms", study)
+    assert "are the terms: 3 of L_simple, Σ = β (steps 197 to 199; zero)" in said
+
+
+def test_the_axis_of_the_terms_begins_as_the_papers_and_what_is_below_is_told(
+    tmp_path: Path,
+) -> None:
+    def beginning_low(total: float, T: int) -> list[float]:
+        return [2e-14, *terms(total, T)[1:]]
+
+    study = a_study(tmp_path, variant(terms=beginning_low))
+    _, figure = drawn("vlb_terms", study)
+    assert figure.axes[0].get_ylim()[0] == 1e-7
+    said = caption("vlb_terms", study)
+    assert "which begins at 1e-07, are the terms: 1 of L_simple, Σ = β (step 0; 2e-14); " in said
+
+
+def test_the_axis_goes_down_with_all_but_a_hundredth_of_the_terms(tmp_path: Path) -> None:
+    def tiny(total: float, T: int) -> list[float]:
+        return [term * 1e-6 for term in terms(total, T)]
+
+    table, figure = drawn("vlb_terms", a_study(tmp_path, variant(terms=tiny)))
+    low = figure.axes[0].get_ylim()[0]
+    assert low == pytest.approx(1e-11)  # 200 terms fall as k^-2.2 from about 1.7e-6
+    assert (table["mean"] < low).mean() <= 0.01
+
+
+def test_curves_that_coincide_are_marked_at_steps_of_their_own(study: Tables) -> None:
+    _, figure = drawn("vlb_terms", study)
+    marked = []
+    for line in figure.axes[0].lines:
+        start, every = line.get_markevery()  # type: ignore[misc]
+        marked += list(points(line)[0][start::every])
+    assert len(marked) == len(set(marked)) == 5 * 8
+    looks = {(line.get_color(), line.get_markerfacecolor()) for line in figure.axes[0].lines}
+    assert len(looks) == 5
 
 
 def test_the_papers_terms_are_described_and_not_overlaid(study: Tables) -> None:
     said = caption("vlb_terms", study)
     assert "falls from about 1.1 at the first step to about 5e-08 at the last (digitised)" in said
     assert "It is not overlaid: the paper does not say which network and data it shows." in said
-    assert "No term is zero." in said
+    assert "No term is below the axis, which begins at 1e-07." in said
 
 
 # ----------------------------------------------------------------------------- quality_vs_steps

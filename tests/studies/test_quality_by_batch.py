@@ -78,7 +78,7 @@ def test_networks_before_their_end_are_dashed_and_the_caption_says_so(both: Tabl
 
 
 @pytest.mark.parametrize(("length", "columns"), [(1, 7), (20, 2), (200, 1)])
-def test_names_stand_below_the_axes_in_as_many_columns_as_fit(length: int, columns: int) -> None:
+def test_names_stand_below_the_axes_in_as_few_rows_as_fit(length: int, columns: int) -> None:
     figure, axes = style.new(3.0)
     names = [length * str(i) for i in range(7)]
     for i, name in enumerate(names):
