@@ -32,7 +32,9 @@ ENLARGED_TO = 32
 MARGIN_IN = 0.1
 """On both sides of the names beside the strips."""
 MOST_FOR_NAMES = 0.45
-"""Share of the figure's width; longer names are cut off."""
+"""Share of the figure's width; longer names take more lines."""
+LINE_IN = 0.16
+"""Height of a line of a name."""
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -91,23 +93,28 @@ def draw(table: pd.DataFrame) -> Figure:
     """One strip of images per arm and step count, its name beside it in words."""
     groups = table.groupby(["steps", "arm"], sort=False)
     strips = [(steps, arm, strip(images)) for (steps, arm), images in groups]
-    height = len(strips) + HEADING * table["steps"].nunique()
+    most_in = MOST_FOR_NAMES * style.WIDTH_IN - 2 * MARGIN_IN
+    names = {arm: style.in_lines(arm, most_in=most_in) for arm in table["arm"].unique()}
     width = SCALE * max(picture.shape[1] / picture.shape[0] for _, _, picture in strips)
-    names_in = style.widest_in(table["arm"].unique()) + 2 * MARGIN_IN
-    names_in = min(names_in, MOST_FOR_NAMES * style.WIDTH_IN)
+    names_in = max(map(style.width_in, names.values())) + 2 * MARGIN_IN
     strip_in = (style.WIDTH_IN - names_in) / width
+    lines = {arm: 1 + name.count("\n") for arm, name in names.items()}
+    heights = [max(1.0, LINE_IN * lines[arm] / strip_in) for _, arm, _ in strips]
+    height = sum(heights) + HEADING * table["steps"].nunique()
     figure = Figure(figsize=(style.WIDTH_IN, strip_in * height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     place, previous = 0.0, None
-    for steps, arm, picture in strips:
+    for (steps, arm, picture), tall in zip(strips, heights, strict=True):
         if steps != previous:
             axes.text(0, place + HEADING - 0.1, f"{steps:,} steps", fontweight="bold")
             place, previous = place + HEADING, steps
-        axes.text(-MARGIN_IN / strip_in, place + 0.5, style.in_lines(arm), ha="right", va="center")
-        extent = (0, SCALE * picture.shape[1] / picture.shape[0], place + SCALE, place)
+        middle = place + tall / 2
+        axes.text(-MARGIN_IN / strip_in, middle, names[arm], ha="right", va="center")
+        top = middle - SCALE / 2
+        extent = (0, SCALE * picture.shape[1] / picture.shape[0], top + SCALE, top)
         axes.imshow(picture, extent=extent, interpolation="none", aspect="auto")
-        place += 1
+        place += tall
     axes.set(xlim=(-names_in / strip_in, width), ylim=(height, 0))
     return figure
 

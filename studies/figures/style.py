@@ -8,7 +8,7 @@ paths: it looks the same wherever the page is opened.
 import io
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial, wraps
 from itertools import pairwise
 from typing import Any
@@ -313,17 +313,36 @@ def lighter(colour: str, place: int) -> str:
     return str(to_hex((red, green, blue)))
 
 
-def in_lines(arm: object) -> str:
-    """The name of an arm, what follows its objective and Σ on a second line."""
+def in_lines(arm: object, *, most_in: float = math.inf) -> str:
+    """The name of an arm, what follows its objective and Σ on lines below.
+
+    Args:
+        arm: The name.
+        most_in: Width in inches of a line; a single word may be wider.
+    """
     first, rest = str(arm).split(", ")[:2], str(arm).split(", ")[2:]
-    return "\n".join(mathematical(", ".join(parts)) for parts in (first, rest) if parts)
+    lines = [line for parts in (first, rest) for line in _filled(parts, ", ", most_in)]
+    pieces = [piece for line in lines for piece in _filled(line.split(" "), " ", most_in)]
+    return "\n".join(mathematical(piece) for piece in pieces)
 
 
-def widest_in(names: Iterable[str]) -> float:
-    """Width in inches of the widest of some names, as `in_lines` sets them."""
+def _filled(parts: list[str], between: str, most_in: float) -> list[str]:
+    """The parts in lines of at most this width; one that is wider has a line of its own."""
+    lines: list[str] = []
+    for part in parts:
+        longer = f"{lines[-1]}{between}{part}" if lines else part
+        if lines and width_in(longer) <= most_in:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
+
+
+def width_in(name: str) -> float:
+    """Width in inches of the widest line of a name."""
     figure = Figure()
-    texts = [figure.text(0, 0, in_lines(name)) for name in names]
-    return max(text.get_window_extent().width for text in texts) / figure.dpi
+    text = figure.text(0, 0, "\n".join(mathematical(line) for line in name.split("\n")))
+    return float(text.get_window_extent().width) / figure.dpi
 
 
 def mathematical(label: object) -> str:

@@ -299,6 +299,20 @@ def test_names_without_end_leave_room_for_the_images(study: Tables) -> None:
     figure = FIGURES["sample_grid"].draw(table.assign(arm=table["arm"] + 50 * " and more"))
     box = figure.axes[0].images[0].get_window_extent()
     assert box.width > figure.bbox.width / 2
+    names = [text for text in figure.axes[0].texts if " and more" in text.get_text()]
+    assert {text.get_text().count("more") for text in names} == {50}
+    boxes = [text.get_window_extent() for text in names]
+    assert min(b.x0 for b in boxes) > 0
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_a_name_is_broken_at_commas_and_where_these_do_not_help_at_words() -> None:
+    name = "L_simple, DDIM, even stride, batch size = 64, learning rate = 0.002"
+    first, *rest = style.in_lines(name, most_in=2.0).split("\n")
+    assert first == "$L_{\\mathrm{simple}}$, DDIM"
+    assert rest == ["even stride, batch size = 64", "learning rate = 0.002"]
+    assert style.in_lines("a b c d", most_in=0.01).split("\n") == ["a", "b", "c", "d"]
+    assert style.in_lines(name).split("\n")[1:] == [name.partition("DDIM, ")[2]]
 
 
 def test_the_step_counts_shown_are_the_fewest_the_middle_and_the_most() -> None:
