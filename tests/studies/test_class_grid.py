@@ -1,5 +1,6 @@
 """Samples by class, and every step count of a small study, drawn from what tiny networks drew."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,25 @@ def test_the_caption_says_which_images_these_are(study: Tables) -> None:
     said = FIGURES["class_grid"].caption(drawn_by_class(study), study)
     assert "The first 8 samples of the first 8 of 10 classes, one class per row" in said
     assert "from the networks of seed 0, 4 sampling steps. None is picked" in said
+
+
+def test_of_as_many_classes_as_imagenet_has_the_papers_are_shown(
+    study: Tables, tmp_path: Path
+) -> None:
+    stream = np.arange(8000, dtype="<u2").view(np.uint8)  # each image tells its place
+    np.save(tmp_path / "samples.npy", stream.reshape(8000, 1, 2, 1).repeat(2, axis=1))
+    drawn = study.samples.query(f"{CONDITIONAL} and steps == 4")
+    shards = pd.Series([(tmp_path / "samples.npy",)] * len(drawn), drawn.index)
+    large = replace(study, samples=drawn.assign(classes=1000, shards=shards, levels=256))
+    table = drawn_by_class(large)
+    places = [int.from_bytes(bytes.fromhex(str(p))[:2], "little") for p in table["pixels"]]
+    papers = [9, 11, 28, 97, 130, 141, 154, 157]  # ostrich to papillon, Fig. 9
+    assert places == [1000 * column + label for column in range(8) for label in papers]
+    axes = FIGURES["class_grid"].draw(table).axes[0]
+    assert [text.get_text() for text in axes.texts][1:] == [str(label) for label in papers]
+    assert len({image.get_extent()[3] for image in axes.images}) == 8
+    said = FIGURES["class_grid"].caption(table, large)
+    assert "The first 8 samples of the paper's classes of 1,000: 9 (ostrich), 11 (gold" in said
 
 
 def test_shards_count_up_to_the_first_that_is_missing(study: Tables, tmp_path: Path) -> None:
