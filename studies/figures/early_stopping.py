@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import along, style
+from studies.figures import along, distance_axis, style
 from studies.figures.vlb_terms import spread
 from studies.tables import Tables, arm_columns
 
@@ -41,8 +41,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for axes, name in zip(panels, names, strict=True):
         shown = table[table["panel"] == name]
         along.draw_along_steps(axes, shown, along.looks(shown))
-        axes.set_yscale("log")
-        style.plain_log_ticks(axes.yaxis)
+        distance_axis.scale_y(axes, list(shown["quantity"].unique()), shown["mean"])
         axes.set_title(f"by {name}", fontsize=9)
     style.legends(panels)
     return figure
@@ -50,10 +49,16 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, and what the paper says of its figure."""
+    names = list(table["quantity"].unique())
+    scale = "linear" if distance_axis.is_linear(names) else "log"
+    above = [
+        distance_axis.above_note(names, panel["mean"]).replace("axis", f"axis by {name}")
+        for name, panel in table.groupby("panel", sort=False)
+    ]
     return (
-        "Fréchet distance of samples at milestones of the same trainings, on a log axis. "
-        f"{spread(table)} The paper's Fig. 17 sweeps dropout and the average of the weights on "
-        "class-conditional ImageNet 64; its values were not at hand, so none are overlaid. It says "
-        "that some dropout improves the best FID, which is reached later, and that decays of "
-        "0.9999 and 0.99995 were best."
+        f"Fréchet distance of samples at milestones of the same trainings, on a {scale} axis. "
+        f"{''.join(above)}{spread(table)} The paper's Fig. 17 sweeps dropout and the average of "
+        "the weights on class-conditional ImageNet 64; its values were not at hand, so none are "
+        "overlaid. It says that some dropout improves the best FID, which is reached later, and "
+        "that decays of 0.9999 and 0.99995 were best."
     )

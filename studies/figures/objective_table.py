@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import style
+from studies.figures import distance_axis, style
 from studies.figures.quality_vs_steps import closest_reasons
 from studies.intervals import CONFIDENCE
 from studies.labels import TIMESTEPS, distance_name, is_resampled, mode, objective_name
@@ -77,7 +77,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set_xlabel(" / ".join(rows["title"].unique()))
         axes.set_ylim(max(names.index) + 0.6, -0.6)
         axes.set_yticks(names.index, [""] * len(names))
-        if metric == "frechet_distance":
+        if metric == "frechet_distance" and not distance_axis.is_linear(rows["title"]):
             axes.set_xscale("log")
             style.plain_log_ticks(axes.xaxis)
     panels[0].set_yticks(names.index, [style.mathematical(name) for name in names])
@@ -119,9 +119,10 @@ def _counts(ours: pd.DataFrame) -> str:
             said.append(f"Bits/dim are over {images} images and {bound_steps(rows)}.")
         else:
             steps = " or ".join(f"{int(count):,}" for count in sorted(rows["steps"].unique()))
+            scale = "linear" if distance_axis.is_linear(rows["title"]) else "log"
             said.append(
                 f"Fréchet distances are over {images} samples at {steps} sampling steps, on a "
-                "log axis."
+                f"{scale} axis."
             )
     return " ".join(said)
 

@@ -6,7 +6,7 @@ or in larger ones at a higher. Only arms that were trained both ways are drawn.
 
 import pandas as pd
 
-from studies.figures import quality_vs_steps
+from studies.figures import distance_axis, quality_vs_steps
 from studies.figures.quality_vs_steps import BATCH, distances, quality
 from studies.figures.vlb_terms import spread
 from studies.tables import Tables, arm_columns
@@ -30,9 +30,11 @@ draw = quality_vs_steps.draw
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, and what the paper's figure shows."""
+    names = list(table["distance"].unique())
     return (
-        "Fréchet distance against sampling steps, both axes logarithmic, of networks that saw the "
-        f"same number of images in batches of different size. {spread(table)} The paper's Fig. 11 "
+        f"Fréchet distance against sampling steps, {distance_axis.scale_note(names)}, of networks "
+        "that saw the same number of images in batches of different size. "
+        f"{distance_axis.above_note(names, table['mean'])}{spread(table)} The paper's Fig. 11 "
         "shows L_hybrid and L_simple (DDIM) on LSUN bedroom at 256x256, each trained with batches "
         "of 64 at a learning rate of 2e-5 and with batches of 128 at 1e-4; its values were not at "
         "hand to be drawn."

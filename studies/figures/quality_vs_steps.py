@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import style
+from studies.figures import distance_axis, style
 from studies.figures.vlb_terms import spread
 from studies.labels import distance_name, labelled, mode
 from studies.paper import Published, fig_8_numbers, reasons_against, same_cell, settings_of
@@ -78,12 +78,9 @@ def _overlay(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
 def draw(table: pd.DataFrame) -> Figure:
     """Curves over log-spaced steps; the paper's in black, where there are any."""
     figure, axes = style.new(3.9)
-    distances = " / ".join(table["distance"].unique())
+    distances = list(table["distance"].unique())
     axes.set(
-        xscale="log",
-        yscale="log",
-        xlabel="sampling steps",
-        ylabel=f"{distances}\n(lower is better)",
+        xscale="log", xlabel="sampling steps", ylabel=f"{' / '.join(distances)}\n(lower is better)"
     )
     looks = style.looks(_arms(table))
     for (_, arm, source), curve in table.groupby(["rank", "arm", "source"], sort=False):
@@ -101,7 +98,7 @@ def draw(table: pd.DataFrame) -> Figure:
     counts = sorted(table["steps"].unique())
     axes.set_xticks(counts, [f"{count:g}" for count in counts])
     axes.set_xticks([], minor=True)
-    style.plain_log_ticks(axes.yaxis)
+    distance_axis.scale_y(axes, distances, table["mean"])
     style.legend(axes)
     return figure
 
@@ -120,9 +117,11 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, what the paper's figure shows and why it is overlaid or not."""
     ours = table[table["source"] == HERE]
     images = sorted({int(images) for images in distances(tables)["images"]})
+    names = list(table["distance"].unique())
     return (
         f"Fréchet distance of {' or '.join(f'{n:,}' for n in images)} samples per point to the "
-        f"reference images, both axes logarithmic. {spread(ours)} {training_note(ours)}"
+        f"reference images, {distance_axis.scale_note(names)}. "
+        f"{distance_axis.above_note(names, table['mean'])}{spread(ours)} {training_note(ours)}"
         f"{_overlay_note(table, tables)} "
         "The paper's Fig. 8 has linear FID axes: Σ = β is far off the axis below some hundred "
         "steps, and learned Σ stays nearly flat down to 50."

@@ -235,6 +235,25 @@ def test_the_panels_of_fig_17_are_of_dropout_and_of_the_average(early_stopping: 
     np.testing.assert_allclose(np.asarray(average.lines[2].get_ydata(), dtype=float), slow)
 
 
+@pytest.mark.parametrize(
+    ("extractor", "scale"), [("digits-classifier:ab", "log"), ("inception-2015-12-05:1", "linear")]
+)
+def test_the_axes_of_fig_17_are_linear_for_an_fid_and_the_caption_says_which(
+    early_stopping: Plan, extractor: str, scale: str
+) -> None:
+    def value(row: Mapping[str, Any]) -> float:
+        return 90.0 if (row["training_steps"], row[DROPOUT]) == (200, 0.0) else 5.0
+
+    tables = made_up(early_stopping, value, extractor=extractor)
+    figure = figure_of("early_stopping", tables)
+    assert {axes.get_yscale() for axes in figure.axes} == {scale}
+    table = FIGURES["early_stopping"].table(tables)
+    said = FIGURES["early_stopping"].caption(table, tables)
+    assert f"milestones of the same trainings, on a {scale} axis." in said
+    above = "2 of 18 points lie above the axis by dropout and schedule, up to 90."
+    assert (above in said) == (scale == "linear")
+
+
 def test_one_seed_has_no_bands_and_the_caption_says_so(early_stopping: Plan) -> None:
     tables = made_up(early_stopping, by_dropout(AS_THE_PAPER))
     one = replace(tables, results=tables.results[tables.results["seed"] == 0])

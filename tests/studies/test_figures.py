@@ -198,6 +198,30 @@ def test_both_axes_of_quality_are_logarithmic_and_the_distance_is_never_called_f
     assert axes.get_ylabel().startswith("FD[digits-classifier:ab12cd34]")
 
 
+def test_the_axis_of_an_fid_is_linear_ends_as_the_papers_and_its_caption_says_so(
+    tmp_path: Path,
+) -> None:
+    def far_at_few_steps(objective: str, mode: str, steps: int, seed: int) -> float:
+        return 150.0 if (mode, steps) == ("beta", 25) else 3.0 + 100 / steps + 0.1 * seed
+
+    study = a_study(tmp_path, replace(PAPERS, distance=far_at_few_steps))
+    table, figure = drawn("quality_vs_steps", study)
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
+    assert axes.get_ylim()[0] == 0
+    lowest = table["mean"].min()  # of the paper's own, which are overlaid: about 3
+    assert axes.get_ylim()[1] == pytest.approx(lowest + 20)
+    said = caption("quality_vs_steps", study)
+    assert "the axis of distances linear and the other logarithmic, as in the paper" in said
+    assert f"2 of {len(table)} points lie above the axis, up to 150. Lines are" in said
+
+
+def test_the_axis_of_another_distance_is_logarithmic_and_its_caption_says_so(study: Tables) -> None:
+    said = caption("quality_vs_steps", study)
+    assert "both axes logarithmic" in said
+    assert "above the axis" not in said
+
+
 def test_curves_are_told_apart_without_colour(study: Tables) -> None:
     _, figure = drawn("quality_vs_steps", study)
     looks = {(line.get_linestyle(), line.get_marker()) for line in figure.axes[0].lines}

@@ -241,6 +241,8 @@ def test_the_papers_numbers_are_drawn_where_everything_agrees() -> None:
     for row in rows:
         row["recipe"] = recipe.replace("}", ', "images": 10000}')
     table, figure = drawn(tables_of(rows))
+    assert figure.axes[0].get_xscale() == "linear"
+    assert "samples at 1,000 or 4,000 sampling steps, on a linear axis." in caption(tables_of(rows))
     theirs = table[table["source"] == "Table 1"]
     # Of the L_simple rows the paper states the Σ of the first alone.
     assert list(theirs["mean"]) == [32.5, 32.2, 28.0, 56.7]
@@ -262,7 +264,7 @@ def test_the_caption_says_over_what_the_numbers_are() -> None:
     assert "Bits/dim are over 16 images and all T steps." in said
     strided = [row | {"steps": 50} for row in results() if row["metric"] == "bits_per_dim"]
     assert "Bits/dim are over 16 images and 50 steps." in caption(tables_of(strided))
-    assert "Fréchet distances are over 192 samples at 100 sampling steps" in said
+    assert "Fréchet distances are over 192 samples at 100 sampling steps, on a log axis." in said
     assert "95% t intervals (n = 3)" in said
     assert "One seed only" in caption(tables_of(results(spread=(0.0,))))
 
