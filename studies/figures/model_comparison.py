@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.figures import style
@@ -23,8 +22,10 @@ from studies.tables import SAMPLE_METRICS, Tables, arm_columns, over_seeds
 TITLE = "Diffusion beside a GAN"
 HERE = "this study"
 MARKERS = {"diffusion": "o", "GAN": "s", "elsewhere": "D"}
-ROW_IN = 0.34
-"""Height of a model's row in the right panel."""
+NAMES_IN = 1.8
+"""Width of the names between the panels."""
+LINE_IN = 0.17
+"""Height of a line of a name."""
 
 
 def table(tables: Tables) -> pd.DataFrame:
@@ -76,10 +77,13 @@ def _published(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
 def draw(table: pd.DataFrame) -> Figure:
     """Two panels: precision over recall, and the distances one model per row."""
     models = list(dict.fromkeys(table["arm"]))
-    figure, (shares, distances) = style.panels(2, max(2.6, 1.1 + ROW_IN * len(models)))
+    names = [style.in_lines(arm, most_in=NAMES_IN) for arm in models]
+    row_in = LINE_IN * max(1 + name.count("\n") for name in names)
+    figure, (shares, distances) = style.panels(2, max(2.6, 1.1 + row_in * len(models)))
+    table = table.set_index("metric", drop=False)
     looks = {arm: _look(table[table["arm"] == arm].iloc[0], i) for i, arm in enumerate(models)}
     for arm in models:
-        metrics = table[table["arm"] == arm].set_index("metric")
+        metrics = table[table["arm"] == arm]
         if {"precision", "recall"} <= set(metrics.index):
             x, y = metrics.loc["recall"], metrics.loc["precision"]
             shares.errorbar(
@@ -91,7 +95,8 @@ def draw(table: pd.DataFrame) -> Figure:
                 fd["mean"], models.index(arm), xerr=_bars(fd), label=arm, **looks[arm]
             )
     shares.set(xlabel="recall", ylabel="precision")
-    _name_rows(distances, models)
+    distances.set_yticks(range(len(models)), names)
+    distances.set_ylim(len(models) - 0.5, -0.5)
     named = " / ".join(table["distance"].unique())
     distances.set(xlabel=f"{named}\n(lower is better)", xlim=(0, None))
     return figure
@@ -111,15 +116,16 @@ def _look(row: pd.Series, place: int) -> dict[str, Any]:
 
 
 def _bars(row: pd.Series) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:
-    """From the mean to the ends of the interval; None: there is no spread."""
+    """From the mean to the ends of what is drawn of its interval; None: there is no spread."""
     if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
         return None
-    return np.array([[row["mean"] - row["low"]], [row["high"] - row["mean"]]])
+    low, high = np.clip([row["low"], row["high"]], *_bounds(row))
+    return np.array([[row["mean"] - low], [high - row["mean"]]])
 
 
-def _name_rows(axes: Axes, models: list[str]) -> None:
-    axes.set_yticks(range(len(models)), [style.in_lines(arm) for arm in models])
-    axes.set_ylim(len(models) - 0.5, -0.5)
+def _bounds(row: pd.Series) -> tuple[float, float]:
+    """Between what a metric may lie: a distance above 0, a share between 0 and 1."""
+    return 0, math.inf if row["metric"] == "frechet_distance" else 1
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
@@ -144,6 +150,9 @@ def _spread(ours: pd.DataFrame) -> str:
     if counts == [1]:
         return "There is one draw of each model: no spread is known, and so there are no bars."
     said = f"Dots are means over seeds, bars their {CONFIDENCE:.0%} t intervals (n = {counts[-1]})."
+    ends = [(row["low"], row["high"], *_bounds(row)) for _, row in ours[ours["n"] > 1].iterrows()]
+    if any(low < least or high > most for low, high, least, most in ends):
+        said += " They end at 0 and, of shares, at 1, though an interval may reach beyond."
     return said + (" A model without bars has been drawn once." if counts[0] == 1 else "")
 
 

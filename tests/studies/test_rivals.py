@@ -540,6 +540,28 @@ def test_a_dot_is_the_mean_over_seeds_and_its_bar_the_interval(
     assert alone[2] == ()  # drawn once: no bar
 
 
+def test_bars_end_where_a_share_or_a_distance_does_and_the_caption_says_so(
+    made_up: Callable[..., Tables],
+) -> None:
+    study = made_up(spread=0.6)  # seeds at 0.4, 1 and 1.6 of the mean
+    table = FIGURES["model_comparison"].table(study)
+    gan = table[table["arm"] == "GAN"].set_index("metric")
+    assert gan["low"].max() < 0
+    assert gan.loc[["recall", "precision"], "high"].min() > 1
+    shares, distances = FIGURES["model_comparison"].draw(table).axes
+    across, along = next(c for c in shares.containers if c.get_label() == "GAN")[2]
+    assert np.asarray(across.get_segments()[0])[:, 0] == pytest.approx([0, 1])
+    assert np.asarray(along.get_segments()[0])[:, 1] == pytest.approx([0, 1])
+    (bar,) = next(c for c in distances.containers if c.get_label() == "GAN")[2]
+    ends = np.asarray(bar.get_segments()[0])[:, 0]
+    assert ends == pytest.approx([0, gan.loc["frechet_distance", "high"]])
+    said = FIGURES["model_comparison"].caption(table, study)
+    assert "They end at 0 and, of shares, at 1, though an interval may reach beyond." in said
+    narrow = made_up()
+    within = FIGURES["model_comparison"].caption(FIGURES["model_comparison"].table(narrow), narrow)
+    assert "reach beyond" not in within
+
+
 def test_models_of_the_papers_recipe_stand_beside_its_distances_alone(
     made_up: Callable[..., Tables],
 ) -> None:
