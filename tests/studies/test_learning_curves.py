@@ -14,7 +14,7 @@ from scipy import stats
 from studies.claims import judge
 from studies.claims.learning_curves import noise_of
 from studies.figures import FIGURES, style
-from studies.figures.learning_curves import POINTS, top_of
+from studies.figures.learning_curves import POINTS
 from studies.paper import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
 from studies.spec import read_sweep
 from studies.store import Store
@@ -110,29 +110,39 @@ def test_a_study_without_cells_has_no_curves(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------- the figure
 
 
-def test_each_curve_is_the_mean_over_seeds_and_windows() -> None:
+def test_bold_curves_are_means_over_seeds_and_windows_and_thin_ones_the_seeds() -> None:
     tables = study()
-    table = FIGURES["learning_curves"].table(tables)
-    (axes,) = FIGURES["learning_curves"].draw(table).axes
-    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
-    assert [line.get_label() for line in axes.lines] == [style.mathematical(n) for n in NAMES]
-    for line, (objective, timesteps) in zip(axes.lines, WAYS, strict=True):
+    panels = FIGURES["learning_curves"].draw(FIGURES["learning_curves"].table(tables)).axes
+    assert [axes.get_title() for axes in panels] == ["t drawn uniformly", "t drawn by importance"]
+    assert {(axes.get_xscale(), axes.get_yscale()) for axes in panels} == {("linear", "log")}
+    assert len({axes.get_ylim() for axes in panels}) == 1
+    own = {style.mathematical(n): way for n, way in zip(NAMES, WAYS, strict=True)}
+    lines = [line for axes in panels for line in axes.lines]
+    drawn = {str(line.get_label()): line for line in lines}
+    assert set(own) <= set(drawn)
+    for name, (objective, timesteps) in own.items():
         losses = tables.losses
-        own = losses[losses["objective"].eq(objective) & losses["train.timesteps"].eq(timesteps)]
-        expected = own.groupby((own["step"] - 1) // 20)["bits_per_dim"].mean()
+        of_arm = losses[losses["objective"].eq(objective) & losses["train.timesteps"].eq(timesteps)]
+        by_seed = of_arm.groupby([(of_arm["step"] - 1) // 20, "seed"])["bits_per_dim"].mean()
+        line = drawn[name]
+        expected = by_seed.groupby(level=0).mean()
         np.testing.assert_allclose(np.asarray(line.get_ydata()), expected, rtol=1e-12)
         assert list(np.asarray(line.get_xdata())) == list(range(20, 801, 20))
         assert len(expected) == POINTS
+        alike = [one for one in lines if one.get_color() == line.get_color()]
+        thin = [np.asarray(one.get_ydata()) for one in alike if one is not line]
+        np.testing.assert_allclose(np.array(thin).T, by_seed.unstack("seed"), rtol=1e-12)
+        assert all(one.get_linewidth() < line.get_linewidth() for one in alike if one is not line)
 
 
-def test_the_bands_are_95_percent_t_intervals() -> None:
+def test_the_table_holds_the_95_percent_t_intervals() -> None:
     tables = study()
-    (axes,) = FIGURES["learning_curves"].draw(FIGURES["learning_curves"].table(tables)).axes
+    table = FIGURES["learning_curves"].table(tables)
     own = tables.losses.query("objective == 'hybrid' and `train.timesteps` == 'uniform'")
     values = own.groupby(["seed", (own["step"] - 1) // 20])["bits_per_dim"].mean().unstack(0)
     high = values.mean(axis=1) + stats.t.ppf(0.975, 2) * stats.sem(values, axis=1)
-    heights = np.asarray(axes.collections[0].get_paths()[0].vertices)[:, 1]
-    assert all(np.isclose(heights, end, rtol=1e-9).any() for end in high)
+    found = table[table["seed"].isna() & (table["arm"] == "L_hybrid")]["high"]
+    np.testing.assert_allclose(found, high, rtol=1e-9)
 
 
 def test_a_window_counts_by_its_images_and_forgets_what_was_not_finite() -> None:
@@ -141,23 +151,25 @@ def test_a_window_counts_by_its_images_and_forgets_what_was_not_finite() -> None
     frame.loc[0, "bits_per_dim"] = np.nan
     frame.loc[82, ["step", "images_seen"]] = [329, 64 * 329]  # the last window has one step
     table = FIGURES["learning_curves"].table(tables_of([], frame))
+    table = table[table["seed"].isna()]
     assert list(table["step"].head(2)) == [12, 24]  # three to a point, to have at most forty
     assert table["mean"].iloc[0] == pytest.approx(1.5)
     assert table["mean"].iloc[-1] == pytest.approx((4 * 81 + 1 * 82) / 5)
     assert len(table) <= POINTS
 
 
-def test_the_axis_leaves_out_where_the_curves_begin_and_the_caption_says_so() -> None:
-    tables = study()
-    table = FIGURES["learning_curves"].table(tables)
-    (axes,) = FIGURES["learning_curves"].draw(table).axes
-    late = table[table["step"] > 400]["mean"]
-    assert axes.get_ylim()[0] == 0
-    assert axes.get_ylim()[1] == pytest.approx(2 * late.quantile(0.75))
-    assert top_of(table) == axes.get_ylim()[1]
-    steep = table.assign(mean=table["mean"].where(table["step"] > 20, 99.0))
-    said = FIGURES["learning_curves"].caption(steep, tables)
-    assert f"4 of {len(table)} points lie above the axis." in said
+def test_every_point_lies_on_the_axis_however_far_apart_the_objectives_are() -> None:
+    table = FIGURES["learning_curves"].table(study())
+    far = table.assign(mean=table["mean"].where(table["objective"] != "vlb", 900 * table["mean"]))
+    low, high = FIGURES["learning_curves"].draw(far).axes[0].get_ylim()
+    assert low < far["mean"].min()
+    assert high > far["mean"].max()
+
+
+def test_without_importance_sampling_there_is_one_panel() -> None:
+    tables = study({("vlb", "uniform"): 4.0, ("hybrid", "uniform"): 3.6})
+    (axes,) = FIGURES["learning_curves"].draw(FIGURES["learning_curves"].table(tables)).axes
+    assert axes.get_title() == ""
 
 
 def test_the_caption_says_how_it_is_estimated_and_when_importance_sampling_began() -> None:
@@ -166,6 +178,7 @@ def test_the_caption_says_how_it_is_estimated_and_when_importance_sampling_began
     assert "weighted by 1 / (T p_t) (Eq. 18; 1 for uniform draws)" in said
     assert "With T = 1,000, L_hybrid (resampled) and L_vlb (resampled) draws t uniformly" in said
     assert "about 363 training steps of 64 images, of 800." in said
+    assert "Bold lines are means over seeds (n = 3), thin lines the single seeds." in said
     assert "falls smoothly from about 3.93 at step 6,000 to 3.545 at 250,000" in said
 
 
