@@ -362,17 +362,6 @@ def test_the_same_table_gives_the_same_svg_bytes(name: str, study: Tables) -> No
     assert "<text" not in again  # drawn as paths, so no font is asked of the reader
 
 
-@pytest.mark.parametrize("name", STUDY.figures)
-def test_text_is_at_least_8_points_at_the_width_of_a_page(name: str, study: Tables) -> None:
-    _, figure = drawn(name, study)
-    assert 5.5 <= figure.get_figwidth() <= 6.5
-    (axes,) = figure.axes
-    legend = axes.get_legend()
-    labels = [*axes.texts, axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels()]
-    labels += [] if legend is None else legend.get_texts()
-    assert min(float(label.get_fontsize()) for label in labels) >= 8
-
-
 @pytest.mark.parametrize("name", [name for name in STUDY.figures if name != "beta_ratio"])
 def test_nothing_measured_is_an_empty_table(name: str, tmp_path: Path) -> None:
     study = a_study(tmp_path, variant(likelihood=False, arms=(), steps=()))
