@@ -65,7 +65,8 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def ends_of(table: pd.DataFrame) -> tuple[float, float]:
     """Where the vertical axis ends: a few steps may lie far outside it."""
-    low, high = np.nanquantile(table[["ratio", "low", "high"]].to_numpy(float), SHOWN)
+    values = table[["ratio", "low", "high"]].to_numpy(float)
+    low, high = np.quantile(values[np.isfinite(values) & (values > 0)], SHOWN)
     return float(min(low, 1)) / MARGIN, float(max(high, 1)) * MARGIN
 
 

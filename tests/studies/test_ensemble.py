@@ -323,6 +323,13 @@ def test_a_step_far_from_the_others_leaves_the_axis_and_is_told() -> None:
     assert "Outside" not in FIGURES["term_ratio"].caption(FIGURES["term_ratio"].table(whole), whole)
 
 
+def test_the_curve_of_one_seed_has_no_band_to_make_room_for() -> None:
+    table = FIGURES["term_ratio"].table(made_up(rows="seed == 0"))
+    low, high = FIGURES["term_ratio"].draw(table).axes[0].get_ylim()
+    assert 0.5 < low < 0.8
+    assert 1.5 < high < 2  # of ratios 0.8 and 1.5
+
+
 def test_no_bounds_are_an_empty_figure() -> None:
     assert FIGURES["term_ratio"].table(made_up(rows="seed > 9")).empty
     assert FIGURES["term_ratio"].table(made_up(rows="objective == 'vlb'")).empty
