@@ -375,6 +375,23 @@ def test_the_papers_own_row_of_table_3_is_trained_to_the_end(preset: str, length
     assert [(train.diffusion.schedule, train.steps) for train in own] == [("cosine", length)]
 
 
+def test_the_ddpm_of_table_3_on_imagenet_is_the_second_row_of_table_1() -> None:
+    second = (200 * K, 4000, "linear")
+    trained = {
+        (a.train.steps, a.train.diffusion.steps, a.train.diffusion.schedule)
+        for a in arms("likelihood_comparison", "imagenet64")
+        if a.train.objective.kind == "simple"
+    }
+    assert trained == {second, (200 * K, 1000, "linear")}
+    own = planned("objective_ablation", "imagenet64").tasks
+    addresses = {
+        cell.tasks["likelihood"]
+        for cell in planned("likelihood_comparison", "imagenet64").cells
+        if cell.arm["objective"] == "simple"
+    }
+    assert addresses <= own.keys()  # trained and bounded once for both tables
+
+
 @pytest.mark.parametrize("preset", ["cifar10", "imagenet64"])
 def test_one_choice_of_the_network_is_changed_at_a_time(preset: str) -> None:
     found = {
