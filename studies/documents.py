@@ -110,6 +110,19 @@ def overlaid(under: Node, over: Node) -> Node:
     return Node(value, over.place if over.value else under.place)
 
 
+def completed(tree: Node, usual: Node) -> Node:
+    """`tree` with what it leaves out, from `usual`, but nothing of another choice than its own."""
+    if not (isinstance(tree.value, dict) and isinstance(usual.value, dict)):
+        return tree
+    value, others = dict(tree.value), usual.value
+    ours, theirs = (kind and kind.value for kind in (value.get("kind"), others.get("kind")))
+    if ours != theirs:
+        return tree
+    for key, child in others.items():
+        value[key] = completed(value[key], child) if key in value else child
+    return Node(value, tree.place)
+
+
 # ----------------------------------------------------------------------------------- from files
 
 

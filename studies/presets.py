@@ -2,8 +2,9 @@
 
 Beside settings it may say which of them hold only where others do (`when`), which cells are
 beyond its budget (`exclude`), and what a sweep varies when it is run at the preset's scale
-(`sweeps`). Its settings are the weakest of all, those under `when` just above them; what it says
-of one sweep wins over that sweep, and yields to the command line.
+(`sweeps`). Its settings are the weakest of all, those under `when` just above them; what either
+says within a choice (λ of `hybrid`) holds wherever a sweep chooses the same and leaves it unsaid.
+What a preset says of one sweep wins over that sweep, and yields to the command line.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +21,7 @@ from studies.cells import (
     override,
     rules,
 )
-from studies.documents import Node, children, fault, nearest, only
+from studies.documents import Node, children, completed, fault, nearest, only
 from studies.evaluations import RIVALS, SCOPES
 from studies.reading import read, refuse_nameless
 
@@ -158,32 +159,37 @@ class Base:
         self._scope = scope
         self._layers = layers
         self._path = path
-        self._bases: dict[tuple[When, ...], Node] = {}
-        self.laid(())  # refuses what is wrong in it
+        self._bases: dict[tuple[When, ...], tuple[Node, Node]] = {}
+        self.laid((), [])  # refuses what is wrong in it
 
     def holding(self, tree: Node, others: Mapping[str, Node]) -> tuple[When, ...]:
         """The conditions that hold in a cell.
 
         Args:
-            tree: The cell laid on `laid(())`.
+            tree: The cell as `laid((), ...)` gives it.
             others: The trees of the cell's other scopes.
         """
         trees = {**others, self._scope: tree}
         return tuple(when for when in self._whens if when.rule.matches(trees))
 
-    def laid(self, whens: tuple[When, ...]) -> Node:
-        """The settings beneath all cells in which just these conditions hold.
+    def laid(self, whens: tuple[When, ...], layers: Sequence[Node]) -> Node:
+        """The settings of a cell in which just these conditions hold.
+
+        Args:
+            whens: The conditions.
+            layers: What the cell says, from weak to strong.
 
         Raises:
-            ConfigError: If they are settings of a choice that nothing names.
+            ConfigError: If there are settings of a choice that nothing names.
         """
         if whens not in self._bases:
-            held = [when.settings[self._scope] for when in whens]
-            lowest, *rest = [*self._under, *held, *self._layers]
-            tree = laid(lowest, rest)
-            refuse_nameless(SCOPES[self._scope], tree, self._path)
-            self._bases[whens] = tree
-        return self._bases[whens]
+            words = [*self._under, *(when.settings[self._scope] for when in whens)]
+            usual = laid(words[0], words[1:]) if words else Node({}, self._layers[0].place)
+            base = laid(usual, self._layers)
+            refuse_nameless(SCOPES[self._scope], base, self._path)
+            self._bases[whens] = usual, base
+        usual, base = self._bases[whens]
+        return completed(laid(base, layers), usual)
 
 
 def _whens(node: Node | None) -> Iterable[When]:

@@ -459,9 +459,9 @@ class _Arms:
 
     def _tree(self, base: Base, layers: list[Node]) -> Node:
         """The training config of a cell."""
-        plain = laid(base.laid(()), layers)
+        plain = base.laid((), layers)
         holding = base.holding(plain, {})
-        return laid(base.laid(holding), layers) if holding else plain
+        return base.laid(holding, layers) if holding else plain
 
     def _is_beyond(self, scope: str, trees: dict[str, Node]) -> bool:
         """Whether the preset leaves a cell out, be it an included one; notes its rules that do."""
@@ -511,8 +511,7 @@ class _Asked:
         """Cells met so far that no rule of the sweep leaves out; a preset's may."""
         self._layers = [[*cell.layers, *over] for cell in ask.cells]
         self._trees: dict[_Key, Node] = {
-            (index, ()): laid(ask.base.laid(()), layers)
-            for index, layers in enumerate(self._layers)
+            (index, ()): ask.base.laid((), layers) for index, layers in enumerate(self._layers)
         }
         self._read: dict[tuple[_Key, int], tuple[Node, Evaluation]] = {}
 
@@ -538,7 +537,7 @@ class _Asked:
         """Which cell it is under which of the preset's conditions; its tree is laid."""
         holding = self.ask.base.holding(self._trees[index, ()], {"train": train_tree})
         if (key := (index, holding)) not in self._trees:
-            self._trees[key] = laid(self.ask.base.laid(holding), self._layers[index])
+            self._trees[key] = self.ask.base.laid(holding, self._layers[index])
         return key
 
     def _evaluation(self, cell: _Key, data: Node) -> tuple[Node, Evaluation]:

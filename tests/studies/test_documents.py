@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.documents import Node, nearest, overlaid, parse
+from studies.documents import Node, completed, nearest, overlaid, parse
 
 scalars = st.one_of(
     st.none(),
@@ -92,6 +92,16 @@ def test_a_choice_laid_over_another_starts_anew() -> None:
     under = read("{objective: {kind: hybrid, vlb_weight: 1}, steps: 5}")
     over = read("{objective: {kind: vlb}}")
     assert overlaid(under, over).plain == {"objective": {"kind": "vlb"}, "steps": 5}
+
+
+def test_what_a_tree_leaves_out_is_taken_from_another_of_the_same_choices() -> None:
+    tree = read("{objective: {kind: hybrid}, data: {kind: photos}, steps: 5}")
+    usual = read("{objective: {kind: hybrid, vlb_weight: 1}, data: {kind: npz, path: x}, steps: 6}")
+    assert completed(tree, usual).plain == {
+        "objective": {"kind": "hybrid", "vlb_weight": 1},
+        "data": {"kind": "photos"},
+        "steps": 5,
+    }
 
 
 def test_the_nearest_name_is_named_or_else_all() -> None:

@@ -29,6 +29,7 @@ from studies.spec import ArmSpec, read_sweep
 
 ROOT = Path(__file__).parents[2]
 PRESETS = ("cifar10", "imagenet64", "imagenet64_cond", "lsun256")
+SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
 
 @cache
@@ -195,6 +196,26 @@ def test_scores_have_the_papers_recipe(preset: str) -> None:
     assert {arm.train.data.name for arm in arms("sampling_stride", preset)} == {  # type: ignore[union-attr]
         ABSENT[preset][0].removesuffix(".npz")
     }
+
+
+LAMBDA = {
+    "cifar10": {4000: 0.001, 1000: 0.001},
+    "imagenet64": {4000: 0.001, 1000: 0.001},
+    "imagenet64_cond": {4000: 1 / 4000},  # trained without rescaling: 1 / T
+    "lsun256": {4000: 1 / 4000, 1000: 1 / 1000},
+}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_lambda_is_that_of_the_official_flags_in_every_sweep(preset: str) -> None:
+    found = [
+        (arm.train.diffusion.steps, arm.train.objective.vlb_weight)
+        for sweep in SWEEPS
+        for arm in read_sweep(ROOT / f"sweeps/{sweep}.yaml", preset=preset).arms
+        if isinstance(arm.train.objective, Hybrid)
+    ]
+    assert len(found) > 100
+    assert [weight for _, weight in found] == [LAMBDA[preset][T] for T, _ in found]
 
 
 # ------------------------------------------------------------------------------ tables and figures

@@ -105,6 +105,43 @@ def test_a_rule_sees_what_a_condition_sets(tmp_path: Path) -> None:
     assert {arm.train.objective for arm in read(tmp_path, WHEN, sweep).arms} == {Simple()}
 
 
+LAMBDA = "{objective: {hybrid: {vlb_weight: 0.5}}}"
+WITHIN = {
+    "settings": ("", PRESET.replace("train:\n", f"train:\n  {LAMBDA[1:-1]}\n")),
+    "a condition": (f"when: [{{if: {{train.objective: hybrid}}, train: {LAMBDA}}}]\n", PRESET),
+}
+
+
+@pytest.mark.parametrize("said", WITHIN)
+def test_what_a_preset_says_within_a_choice_holds_wherever_a_sweep_chooses_it(
+    tmp_path: Path, said: str
+) -> None:
+    words, preset = WITHIN[said]
+
+    def objectives(sweep: str = SWEEP, **options: Any) -> list[object]:
+        spec = read_sweep(write_sweep(tmp_path, sweep, preset + words), **options)
+        return list(dict.fromkeys(arm.train.objective for arm in spec.arms))
+
+    assert objectives() == [Simple(), Hybrid(vlb_weight=0.5)]
+    grid = "grid:\n  train.objective: [simple, hybrid]"
+    fixed = SWEEP.replace(grid, "train: {objective: hybrid}")
+    assert objectives(fixed) == [Hybrid(vlb_weight=0.5)]
+    assert objectives(overrides=[("train.objective", "hybrid")]) == [Hybrid(vlb_weight=0.5)]
+    for own, whole in (
+        ("vlb_weight: 0.25", Hybrid(vlb_weight=0.25)),
+        ("variance: learned", Hybrid(vlb_weight=0.5, variance="learned")),
+    ):
+        assert objectives(SWEEP.replace("[simple, hybrid]", f"[{{hybrid: {{{own}}}}}]")) == [whole]
+
+
+def test_what_a_preset_says_within_a_choice_of_an_evaluation_holds_too(tmp_path: Path) -> None:
+    preset = PRESET.replace("extractor: c", "sampler: {ddim: {eta: 0.5}}, extractor: c")
+    sweep = f"{SWEEP}        sampler: [ancestral, ddim, {{ddim: {{eta: 0}}}}]\n"
+    spec = read_sweep(write_sweep(tmp_path, sweep, preset))
+    found = [arm.evaluation for arm in spec.arms if isinstance(arm.evaluation, SamplesConfig)]
+    assert {samples.sampler for samples in found} == {Ancestral(), Ddim(eta=0.5), Ddim(eta=0)}
+
+
 WRONG_WHENS = {
     "when: {}\n": (
         "presets/tiny.yaml:12: when: expected a list of at least one, found {}; "
