@@ -46,6 +46,7 @@ from iddpm.weights_file import check_weights
 from studies.counts import training_steps
 from studies.documents import Scalar
 from studies.evaluations import SCOPES, Evaluation, Latents, RivalSamples, SamplesConfig
+from studies.names import CLAIMS
 from studies.rivals import Rival
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
@@ -155,6 +156,29 @@ def absent(plan: Plan) -> list[str]:
         except ConfigError as error:
             sentences.add(str(error))
     return sorted(text for text in sentences if text)
+
+
+def cautions(plans: Sequence[Plan]) -> list[str]:
+    """What to know of the plans before they are run, a sentence for each thing."""
+    untuned = [
+        f"{plan.study}: the preset {plan.spec.preset}, of the paper's scale, was not tuned for "
+        "this sweep, so its grid is a laptop's."
+        for plan in plans
+        if not plan.spec.tuned
+    ]
+    alone = [plan.study for plan in plans if len(plan.spec.seeds) == 1 and _over_seeds(plan.spec)]
+    if not alone:
+        return untuned
+    return [
+        *untuned,
+        "One seed has no spread, so claims over seeds will be inconclusive (--seeds 0 1 2 asks for "
+        f"three): {', '.join(alone)}.",
+    ]
+
+
+def _over_seeds(spec: SweepSpec) -> bool:
+    """Whether a claim needs a spread: those of the schedules alone are exact."""
+    return any(CLAIMS[name] for name in spec.claims)
 
 
 def waves(plan: Plan) -> list[list[str]]:

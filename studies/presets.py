@@ -9,6 +9,7 @@ What a preset says of one sweep wins over that sweep, and yields to the command 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from studies.cells import (
     VARYING,
@@ -25,7 +26,12 @@ from studies.documents import Node, children, completed, fault, nearest, only
 from studies.evaluations import RIVALS, SCOPES
 from studies.reading import read, refuse_nameless
 
-PRESET_KEYS = ("description", "data", "train", "evaluate", "gan", "when", "sweeps", "resources")
+PRESET_KEYS = (
+    *("description", "scale", "seeds", "data", "train", "evaluate", "gan", "when", "sweeps"),
+    "resources",
+)
+Scale = Literal["laptop", "paper"]
+"""What a preset's budgets are sized for. A sweep's own grid is sized for a laptop."""
 EVALUATIONS = tuple(scope for scope in SCOPES if scope not in ("train", *RIVALS))
 OF_SWEEP = ("seeds", "include", "blocks", "exclude")
 """What may be said of a sweep beside the values of dotted keys."""
@@ -46,7 +52,7 @@ class ForSweep:
 
     overrides: tuple[Override, ...] = ()
     seeds: Node | None = None
-    """None: the sweep's own."""
+    """None: the preset's for all sweeps, else the sweep's own."""
     include: Node | None = None
     """Trainings that stand in for those that the sweep lists one by one."""
     blocks: Node | None = None
@@ -94,6 +100,9 @@ class Preset:
     whens: tuple[When, ...]
     sweeps: dict[str, ForSweep]
     """By name of a study."""
+    scale: Scale
+    seeds: Node | None
+    """None: a sweep's own."""
 
     def under(self, scope: str) -> list[Node]:
         """The fixed settings of a scope; none of an evaluation that the preset does not name."""
@@ -127,6 +136,8 @@ def read_preset(root: Node, studies: Iterable[str]) -> Preset:
         checked("gan", found.get("gan", Node({}, root.place)), "gan"),
         tuple(_whens(found.get("when"))),
         _sweeps(found.get("sweeps"), studies),
+        read(Scale, found["scale"], "scale") if "scale" in found else "laptop",
+        found.get("seeds"),
     )
 
 

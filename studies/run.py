@@ -19,7 +19,7 @@ from studies.console import counted, fail, unread, watching
 from studies.costs import compute_left, costs
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
-from studies.plan import Plan, absent, chained, expand, record
+from studies.plan import Plan, absent, cautions, chained, expand, record
 from studies.resources import Resources, override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError
@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store = Store(options.store)
         if options.dry_run:
             return _dry_run(plans, store, options)
+        _print_cautions(plans)
         if options.executor == "slurm":
             return _submit(plans, store, options)
         return _run(plans, store, options)
@@ -148,6 +149,11 @@ def _planned(path: Path, options: argparse.Namespace) -> Plan:
         path, preset=options.preset, overrides=options.overrides, seeds=options.seeds
     )
     return expand(sweep, outlined=options.dry_run)
+
+
+def _print_cautions(plans: Sequence[Plan]) -> None:
+    for sentence in cautions(plans):
+        print(sentence)
 
 
 def _tasks(plans: Sequence[Plan]) -> dict[str, Task]:
@@ -309,6 +315,7 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
             counts = (cost.tasks, cost.parameters, cost.training_steps, cost.network_calls)
             table.add_row(cost.arm, *("" if n is None else f"{n:,}" for n in counts))
         console.print(table)
+    _print_cautions(plans)
     for sentence in sorted({text for plan in plans for text in absent(plan)}):
         print(f"Planned as declared; a run is refused until this is there. {sentence}")
     print("A network call is of one image; a training step is of one batch, forwards and back.")

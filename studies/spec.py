@@ -99,6 +99,8 @@ class SweepSpec:
     preset: str
     description: str
     """The preset's."""
+    tuned: bool
+    """Whether what is varied is sized for the preset's scale: not if it says nothing of a sweep."""
     seeds: tuple[int, ...]
     arms: tuple[ArmSpec, ...]
     rivals: tuple[Rival, ...] = ()
@@ -150,7 +152,7 @@ def read_sweep(
     study = _name(sweep, "study")
     layers = read_preset(base, {study, *(file.stem for file in _sweeps_beside(preset_path))})
     wishes = layers.sweeps.get(study, ForSweep())
-    chosen = _seeds(sweep, seeds, wishes.seeds)
+    chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
     sets = [_override(key, text) for key, text in overrides]
     overlaid = [*wishes.overrides, *sets]
     rivals = _rivals(sweep, layers, overlaid)
@@ -162,6 +164,7 @@ def read_sweep(
         question=_text(sweep, "question"),
         preset=name,
         description=_text(base, "description"),
+        tuned=layers.scale == "laptop" or study in layers.sweeps,
         seeds=chosen,
         arms=_arms(sweep, blocks, layers, wishes, overlaid, len(chosen), rivals),
         rivals=rivals,

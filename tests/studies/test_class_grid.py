@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iddpm.config import ConfigError
 from studies import run
 from studies.figures import FIGURES
 from studies.figures.class_grid import CLASSES, COLUMNS
@@ -171,6 +170,8 @@ def test_the_gallery_shows_both_objectives_from_the_same_noise_and_one_condition
     assert spec.claims == ()
 
 
-def test_photographs_have_no_classes_to_show() -> None:
-    with pytest.raises(ConfigError, match="expected data with labels, found none in 'photos'"):
-        expand(read_sweep(SWEEPS / "sample_gallery.yaml", preset="photos"))
+def test_photographs_have_no_classes_to_show_but_both_objectives() -> None:
+    plan = expand(read_sweep(SWEEPS / "sample_gallery.yaml", preset="photos"))
+    arms = [arm.train for arm in plan.spec.arms]
+    assert {train.objective.kind for train in arms} == {"hybrid", "vlb"}
+    assert not any(train.network.class_conditional for train in arms)

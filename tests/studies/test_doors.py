@@ -134,6 +134,43 @@ def test_sweeps_that_ask_for_different_resources_are_not_submitted_together(
     )
 
 
+UNTUNED = (
+    "tiny-tiny: the preset tiny, of the paper's scale, was not tuned for this sweep, so its grid "
+    "is a laptop's."
+)
+ALONE = (
+    "One seed has no spread, so claims over seeds will be inconclusive (--seeds 0 1 2 asks for "
+    "three): tiny-tiny."
+)
+
+
+def test_a_grid_of_another_scale_and_a_lone_seed_are_told_beforehand(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more, options, told in (
+        ("", [], set()),
+        ("scale: paper\n", [], {UNTUNED}),
+        ("", ["--seeds", "5"], {ALONE}),
+        ("scale: paper\n", ["--seeds", "5"], {UNTUNED, ALONE}),
+    ):
+        write_sweep(tmp_path, SWEEP, PRESET + more)
+        assert call(sweep, "--dry-run", *options) == 0
+        assert {UNTUNED, ALONE} & set(capsys.readouterr().out.splitlines()) == told
+    assert call(sweep, *options) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert {said[0], said[1]} == {UNTUNED, ALONE}
+
+
+def test_a_lone_seed_is_enough_for_exact_claims_and_for_none(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for claims in ("[beta_tilde_close_to_beta]", "[]"):
+        text = SWEEP.replace("[learned_sigma_lowers_nll]", claims)
+        write_sweep(tmp_path, text, PRESET)
+        assert call(sweep, "--dry-run", "--seeds", "5") == 0
+        assert "One seed" not in capsys.readouterr().out
+
+
 def test_an_option_that_is_no_setting_is_refused(sweep: Path) -> None:
     with pytest.raises(SystemExit, match="2"):
         call(sweep, "--set", "nothing")

@@ -256,6 +256,26 @@ def test_seeds_stand_in_for_the_sweeps_and_yield_to_the_command_line(tmp_path: P
     assert read(tmp_path, words, seeds=[4, 5]).seeds == (4, 5)
 
 
+def test_a_presets_seeds_are_those_of_every_sweep_that_it_says_no_others_of(tmp_path: Path) -> None:
+    assert read(tmp_path, "seeds: [3]\n").seeds == (3,)
+    assert read(tmp_path, "seeds: [3]\nsweeps: {small: {seeds: [4]}}\n").seeds == (4,)
+    assert read(tmp_path, "seeds: [3]\n", seeds=[5]).seeds == (5,)
+    assert complaint(tmp_path, "seeds: [3, 3]\n") == (
+        "presets/tiny.yaml:12: seeds: expected whole numbers of at least 0, each once, found [3, 3]"
+    )
+
+
+def test_only_what_the_papers_scale_says_of_a_sweep_is_tuned_for_it(tmp_path: Path) -> None:
+    assert read(tmp_path, "").tuned
+    assert read(tmp_path, "scale: laptop\n").tuned
+    assert not read(tmp_path, "scale: paper\n").tuned
+    assert read(tmp_path, "scale: paper\nsweeps: {small: {}}\n").tuned
+    assert complaint(tmp_path, "scale: papr\n") == (
+        "presets/tiny.yaml:12: scale: expected 'laptop' or 'paper', found 'papr'; "
+        "did you mean 'paper'?"
+    )
+
+
 def test_the_command_line_wins_over_the_preset(tmp_path: Path) -> None:
     words = (
         "sweeps: {small: {samples.steps: [20, 30], train.steps: [60, 70], train.batch_size: 4,"
