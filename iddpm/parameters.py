@@ -1,10 +1,12 @@
 """How many numbers a network learns, counted from its config alone.
 
-Layer by layer what `iddpm.unet` builds, without building it: a plan tells the size of a network of
-hundreds of millions of parameters before there is a GPU library, or the data.
+Layer by layer what `iddpm.unet` and `iddpm.gan` build, without building it: a plan tells the size
+of a network of hundreds of millions of parameters before there is a GPU library, or the data.
 """
 
-from iddpm.config import TrainConfig, UNetConfig
+from itertools import pairwise
+
+from iddpm.config import GanConfig, TrainConfig, UNetConfig
 from iddpm.data import Description
 
 
@@ -65,6 +67,35 @@ def parameters(
     return total + _norm(width) + _convolution(width, out_channels)
 
 
+def gan_parameters(config: GanConfig, data: Description) -> int:
+    """Parameters of a GAN's two networks together, as Table 4 counts those of BigGAN-deep.
+
+    Args:
+        config: The GAN.
+        data: What it is trained on; it has labels.
+    """
+    assert data.classes is not None
+    widths = [multiplier * config.channels for multiplier in config.channel_mult]
+    return _generator(config, data, data.classes, widths) + _discriminator(
+        data.channels, data.classes, widths
+    )
+
+
+def _generator(config: GanConfig, data: Description, classes: int, widths: list[int]) -> int:
+    top, told = widths[-1], 2 * config.latent
+    side = data.size // 2 ** (len(widths) - 1)
+    total = classes * config.latent + _linear(told, top * side**2)
+    for width_in, width in pairwise([top, *reversed(widths)]):
+        total += _linear(told, 2 * width_in) + _linear(told, 2 * width)
+        total += _two_convolutions(width_in, width)
+    return total + _norm(widths[0]) + _convolution(widths[0], data.channels)
+
+
+def _discriminator(channels: int, classes: int, widths: list[int]) -> int:
+    blocks = sum(_two_convolutions(*pair) for pair in pairwise([channels, *widths]))
+    return blocks + classes * widths[-1] + _linear(widths[-1], 1)
+
+
 def _stage(network: UNetConfig, side: int, width_in: int, width: int) -> int:
     attends = side in network.attention_resolutions
     return _residual(network, width_in, width) + (_attention(width) if attends else 0)
@@ -72,9 +103,13 @@ def _stage(network: UNetConfig, side: int, width_in: int, width: int) -> int:
 
 def _residual(network: UNetConfig, width_in: int, width: int) -> int:
     told = _linear(4 * network.model_channels, width * (2 if network.scale_shift else 1))
-    skip = _convolution(width_in, width, kernel=1) if width_in != width else 0
-    first = _norm(width_in) + _convolution(width_in, width)
-    return first + told + _norm(width) + _convolution(width, width) + skip
+    return _norm(width_in) + told + _norm(width) + _two_convolutions(width_in, width)
+
+
+def _two_convolutions(width_in: int, width: int) -> int:
+    """Those of a residual block, and the one that brings what passes it by to its width."""
+    beside = _convolution(width_in, width, kernel=1) if width_in != width else 0
+    return _convolution(width_in, width) + _convolution(width, width) + beside
 
 
 def _attention(width: int) -> int:

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from iddpm.config import FeaturesConfig, TrainConfig
+from iddpm.config import FeaturesConfig, GanConfig, TrainConfig
 from iddpm.data import outline
-from iddpm.parameters import training_parameters
+from iddpm.parameters import gan_parameters, training_parameters
 from studies.counts import network_calls, steps_before, training_steps
 from studies.documents import Scalar
 from studies.plan import Cell, Plan
@@ -20,7 +20,7 @@ class Cost:
     tasks: int
     training_steps: int
     parameters: int | None
-    """Of the network that the row trains; None: it trains none."""
+    """Of the network that the row trains, of a GAN both; None: it trains none."""
     network_calls: int
     """One call is the network applied to one image once."""
 
@@ -146,16 +146,15 @@ def _claim(plan: Plan, address: str, label: str, owners: dict[str, str]) -> None
 
 
 def _sizes(plan: Plan, owners: dict[str, str]) -> dict[str, int]:
-    """Parameters of the network that each row trains."""
-    trained = {
-        label: config
-        for address, label in owners.items()
-        if isinstance(config := plan.tasks[address].config, TrainConfig)
-    }
-    return {
-        label: training_parameters(config, outline(config.data))
-        for label, config in trained.items()
-    }
+    """Parameters of the networks that each row trains."""
+    sizes = {}
+    for address, label in owners.items():
+        config = plan.tasks[address].config
+        if isinstance(config, TrainConfig):
+            sizes[label] = training_parameters(config, outline(config.data))
+        elif isinstance(config, GanConfig):
+            sizes[label] = gan_parameters(config, outline(config.data))
+    return sizes
 
 
 def _cost(plan: Plan, label: str, tasks: Sequence[Task], parameters: int | None = None) -> Cost:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from iddpm import build
-from iddpm.config import Digits, Hybrid, Simple, TrainConfig, UNetConfig
+from iddpm.config import Digits, GanConfig, Hybrid, Simple, TrainConfig, UNetConfig
 from iddpm.data import Description
-from iddpm.parameters import training_parameters
+from iddpm.parameters import gan_parameters, training_parameters
 
 SMALL = UNetConfig(
     model_channels=8, channel_mult=(1, 2, 3), res_blocks=2, attention_resolutions=(8,), groups=4
@@ -77,3 +77,25 @@ def test_the_count_is_that_of_the_official_network(
 ) -> None:
     config = TrainConfig(data=Digits(), network=network, objective=objective)
     assert training_parameters(config, described(size, classes=1000)) == expected
+
+
+GAN = GanConfig(data=Digits(), latent=5, channels=4)
+
+
+@pytest.mark.parametrize(
+    "gan",
+    [
+        GAN,
+        replace(GAN, channel_mult=(3,)),
+        replace(GAN, channel_mult=(1, 1, 2, 4), latent=1),
+        replace(GAN, channel_mult=(2, 1, 1), channels=6),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_count_of_a_gan_is_that_of_its_two_built_networks(
+    gan: GanConfig, channels: int
+) -> None:
+    data = described(16, channels=channels, classes=7)
+    with torch.device("meta"):
+        built = build.gan_generator(gan, data), build.gan_discriminator(gan, data)
+    assert gan_parameters(gan, data) == sum(p.numel() for net in built for p in net.parameters())

@@ -12,8 +12,9 @@ import pytest
 from matplotlib.axes import Axes
 from scipy import stats
 
+from iddpm import build
 from iddpm.config import ConfigError, Digits, GanConfig
-from iddpm.data import load
+from iddpm.data import describe, load
 from iddpm.interruption import Interrupted
 from studies import run
 from studies.claims import Finding, judge
@@ -137,6 +138,13 @@ def test_what_a_rival_costs_is_counted(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     found = {cost.arm: cost for cost in costs(plan)}
     assert (found["GAN, training"].training_steps, found["GAN, training"].tasks) == (2 * 3, 2)
+    gan, data = next(rival.config for rival in plan.spec.rivals), describe(Digits())
+    assert isinstance(gan, GanConfig)
+    networks = build.gan_generator(gan, data), build.gan_discriminator(gan, data)
+    assert found["GAN, training"].parameters == sum(
+        p.numel() for network in networks for p in network.parameters()
+    )
+    assert found["GAN, 6 images"].parameters is None
     assert found["GAN, 6 images"].network_calls == 2 * 8  # two blocks of four per seed
     assert found["real digits, 6 images"].network_calls == 0
     assert found["real digits, 6 images"].tasks == 3
