@@ -13,6 +13,7 @@ from iddpm.config import (
     Ancestral,
     ConfigError,
     Ddim,
+    Ends,
     GanConfig,
     Hybrid,
     Inception,
@@ -20,6 +21,7 @@ from iddpm.config import (
     LossSecondMoment,
     TrainConfig,
     Uniform,
+    Vlb,
 )
 from iddpm.data import outline
 from iddpm.parameters import training_parameters
@@ -381,8 +383,17 @@ def test_the_model_sizes_are_those_of_fig_10() -> None:
 
 @pytest.mark.parametrize("preset", ["cifar10", "imagenet64"])
 def test_the_bound_is_taken_over_the_steps_of_fig_15(preset: str) -> None:
-    bounds = [a.evaluation for a in arms("nll_stride", preset)]
-    assert {b.steps for b in bounds if isinstance(b, LikelihoodConfig)} == set(STEPS)
+    found = {
+        (a.train.objective.kind, a.evaluation.steps, a.evaluation.stride)
+        for a in arms("nll_stride", preset)
+        if isinstance(a.evaluation, LikelihoodConfig)
+    }
+    assert found == {
+        (objective, steps, stride)
+        for objective in ("simple", "hybrid")
+        for steps in STEPS
+        for stride in ("even", "even_plus_first")
+    }
 
 
 @pytest.mark.parametrize("preset", ["cifar10", "imagenet64"])
@@ -493,6 +504,42 @@ def test_dropout_on_cifar_is_swept_as_in_appendix_a() -> None:
     }
     assert found == {(s, d) for s in ("linear", "cosine") for d in (0.1, 0.2, 0.3)}
     assert {a.train.network.dropout for a in arms("overfitting", "cifar10")} == {0.1}
+
+
+def test_the_ensemble_is_that_of_appendix_d() -> None:
+    found = arms("hybrid_vlb_ensemble", "imagenet64")
+    together = {
+        arm.evaluation.ensemble
+        for arm in found
+        if isinstance(arm.evaluation, SamplesConfig | LikelihoodConfig)
+    }
+    (ends,) = together - {None}
+    assert isinstance(ends, Ends)
+    assert ends.inner_steps(4000) == range(100, 4000 - 100)
+    (hybrid,) = {arm.train for arm in found if arm.train.objective == Hybrid()}
+    (vlb,) = {arm.train for arm in found if arm.train.objective == Vlb()}
+    assert ends.partner(hybrid) == vlb
+    assert (hybrid.steps, hybrid.diffusion.schedule) == (1500 * K, "cosine")
+    assert isinstance(vlb.timesteps, LossSecondMoment)
+
+
+def test_the_overfitting_networks_are_those_of_fig_16() -> None:
+    found = {arm.train for arm in arms("overfitting", "cifar10")}
+    assert {(t.diffusion.schedule, t.diffusion.steps) for t in found} == {
+        ("linear", 4000),
+        ("cosine", 4000),
+    }
+    assert {(t.network.dropout, t.objective) for t in found} == {(0.1, Hybrid())}
+    assert max(train.steps for train in found) == 500 * K
+
+
+def test_dropout_and_averages_of_the_large_network_are_those_of_fig_17() -> None:
+    found = arms("early_stopping", "imagenet64_cond")
+    assert {(parameters(a.train), a.train.batch_size) for a in found} == {(273_049_350, 2048)}
+    assert {a.train.network.dropout for a in found} == {0.0, 0.1, 0.3}
+    decays = {samples.ema_decay for a in found if (samples := drawn(a))}
+    assert decays >= {0.9999, 0.99995}  # the best two; the others of the figure are not known
+    assert max(a.train.steps for a in found) == 250 * K
 
 
 def test_ddim_keeps_every_nth_step_at_every_count() -> None:
