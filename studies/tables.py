@@ -13,9 +13,18 @@ from typing import Any, cast
 
 import pandas as pd
 
-from iddpm.config import Data, ExternalConfig, GanConfig, ScoreConfig, TrainConfig
+from iddpm.config import (
+    Data,
+    ExternalConfig,
+    GanConfig,
+    LikelihoodMergeConfig,
+    ScoreConfig,
+    TrainConfig,
+    canonical,
+)
 from studies.intervals import half_width_per_deviation
 from studies.store import LATENTS, SAMPLES, Store
+from studies.tasks import Task
 
 ARM = (
     "objective",
@@ -39,12 +48,15 @@ MEASURED = (
     "value",
     "standard_error",
     "recipe",
+    "settings",
     "training_steps",
     "compute",
     "state",
     "reason",
     "address",
 )
+CONFIGS = ("train", "samples", "likelihood")
+"""Roles of the tasks whose configs are a row's `settings`."""
 DRAWN = ("path", "shards", "classes", "levels")
 UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
 """Why a gradient's noise scale has no value."""
@@ -90,7 +102,8 @@ def results(store: Store, study: str) -> pd.DataFrame:
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
     whole numbers everywhere: a bound or a training is over all T steps unless it says otherwise. A
     rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T. `compute`
-    is the multiply-adds of the whole training, forwards and back.
+    is the multiply-adds of the whole training, forwards and back; `settings` are those of
+    `settings_behind`.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
@@ -116,6 +129,9 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         "seed": cell["seed"],
         "training_steps": 0 if trained is None else _steps(store, trained),
         "compute": cell.get("compute"),  # a study recorded by an older version has none
+        "settings": settings_behind(
+            {name: store.task(cell["tasks"][name]) for name in CONFIGS if name in cell["tasks"]}
+        ),
         "state": state,
         "reason": reason,
         "address": address,
@@ -133,6 +149,20 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
         measured = iter([{"metric": "training_loss", "value": loss}])
     for row in measured:
         yield {**shared, **row}
+
+
+def settings_behind(tasks: Mapping[str, Task]) -> str:
+    """The configs of a cell's training, sampling and bound, by role, as canonical JSON.
+
+    Args:
+        tasks: Of the cell, by role; those of no role in `CONFIGS` are passed over.
+    """
+    configs = {name: task.config for name, task in tasks.items() if name in CONFIGS}
+    whole = {
+        name: config.whole if isinstance(config, LikelihoodMergeConfig) else config
+        for name, config in configs.items()
+    }
+    return json.dumps({name: canonical(config) for name, config in whole.items()}, sort_keys=True)
 
 
 def _training(store: Store, cell: Mapping[str, Any]) -> TrainConfig:

@@ -1,23 +1,31 @@
 """Table 4 as dots: precision against recall, and the Fréchet distance, of every model of a study.
 
-A dot is the mean over seeds, its bars the 95% intervals. The paper's distances stand beside ours
-only where features, reference set and number of images are the paper's.
+A dot is the mean over seeds, its bars the 95% intervals. The paper's diffusion models stand beside
+ours where one of ours is the same, and its GAN where one of them does.
 """
 
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import style
+from studies.figures import overlay, style
 from studies.intervals import CONFIDENCE
 from studies.labels import distance_name, labelled
-from studies.paper.gan_comparison import SOURCE, TABLE_4, reasons_against_table_4
-from studies.tables import SAMPLE_METRICS, Tables, arm_columns, over_seeds
+from studies.paper import closest_reasons, comparable
+from studies.paper.gan_comparison import (
+    METRICS,
+    SOURCE,
+    TABLE_4,
+    inferred_of,
+    table_4_numbers,
+)
+from studies.tables import SAMPLE_METRICS, Tables, arm_columns, over_seeds, records
 
 TITLE = "Diffusion beside a GAN"
 HERE = "this study"
@@ -42,9 +50,9 @@ def table(tables: Tables) -> pd.DataFrame:
     scores = scores[scores["steps"] == scores.groupby("arm")["steps"].transform("max")]
     scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
     ours = over_seeds(scores, ["rank", "arm", "kind", "metric", "distance"]).assign(source=HERE)
-    theirs = pd.DataFrame(_published(scores), columns=columns)
-    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
-    return whole.sort_values(["rank", "metric"], kind="stable", ignore_index=True)[columns]
+    theirs = pd.DataFrame(_published(scores), columns=[*columns[:5], *overlay.COLUMNS])
+    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours[columns]
+    return whole.sort_values(["rank", "metric"], kind="stable", ignore_index=True)
 
 
 def _scores(tables: Tables) -> pd.DataFrame:
@@ -56,20 +64,27 @@ def _scores(tables: Tables) -> pd.DataFrame:
 
 
 def _published(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The paper's numbers of each metric whose recipe is ours."""
-    for metric in SAMPLE_METRICS:
-        recipes = scores[scores["metric"] == metric]["recipe"].unique()
-        if any(not reasons_against_table_4(json.loads(recipe), metric) for recipe in recipes):
-            for place, model in enumerate(TABLE_4):
+    """The paper's numbers of each metric: of the models that are ours, and with them of its GAN."""
+    for metric in METRICS:
+        places = list(records(scores[scores["metric"] == metric].drop_duplicates("arm")))
+        ours = {
+            number.channels: number
+            for number in table_4_numbers()
+            if any(comparable(number, row) for row in places)
+        }
+        for place, model in enumerate(TABLE_4):
+            number = ours.get(model.channels or 0)
+            if model.channels is None and ours:
+                of_all = inferred_of(metric)
+                number = replace(next(iter(ours.values())), inferred=of_all)
+            if number is not None:
                 yield {
+                    **overlay.columns_of(replace(number, value=getattr(model, metric))),
                     "rank": int(scores["rank"].max()) + 1 + place,
-                    "arm": f"paper: {model.name}",
+                    "arm": f"paper, {SOURCE}, {model.name}",
                     "kind": "paper",
                     "metric": metric,
                     "distance": "FID",
-                    "mean": getattr(model, metric),
-                    "n": 1,
-                    "source": SOURCE,
                 }
 
 
@@ -80,20 +95,16 @@ def draw(table: pd.DataFrame) -> Figure:
     names = [style.in_lines(arm, most_in=NAMES_IN) for arm in models]
     row_in = LINE_IN * max(1 + name.count("\n") for name in names)
     figure, (shares, distances) = style.panels(2, max(2.6, 1.1 + row_in * len(models)))
-    table = table.set_index("metric", drop=False)
-    looks = {arm: _look(table[table["arm"] == arm].iloc[0], i) for i, arm in enumerate(models)}
-    for arm in models:
-        metrics = table[table["arm"] == arm]
+    for place, arm in enumerate(models):
+        metrics = table[table["arm"] == arm].set_index("metric", drop=False)
         if {"precision", "recall"} <= set(metrics.index):
             x, y = metrics.loc["recall"], metrics.loc["precision"]
-            shares.errorbar(
-                x["mean"], y["mean"], xerr=_bars(x), yerr=_bars(y), label=arm, **looks[arm]
-            )
+            look = _look(x, place)
+            shares.errorbar(x["mean"], y["mean"], xerr=_bars(x), yerr=_bars(y), label=arm, **look)
         if "frechet_distance" in metrics.index:
             fd = metrics.loc["frechet_distance"]
-            distances.errorbar(
-                fd["mean"], models.index(arm), xerr=_bars(fd), label=arm, **looks[arm]
-            )
+            look = _look(fd, place)
+            distances.errorbar(fd["mean"], place, xerr=_bars(fd), label=arm, **look)
     shares.set(xlabel="recall", ylabel="precision")
     distances.set_yticks(range(len(models)), names)
     distances.set_ylim(len(models) - 0.5, -0.5)
@@ -104,15 +115,11 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _look(row: pd.Series, place: int) -> dict[str, Any]:
     """Marker by kind of model, colour by model; the paper's in black."""
-    theirs = row["source"] != HERE
-    return {
-        "marker": "x" if theirs else MARKERS[row["kind"]],
-        "color": "black" if theirs else style.PALETTE[place % len(style.PALETTE)],
-        "linestyle": "none",
-        "markersize": 6,
-        "elinewidth": 1.2,
-        "capsize": 2.5,
-    }
+    shared = {"linestyle": "none", "markersize": 6, "elinewidth": 1.2, "capsize": 2.5}
+    if row["source"] != HERE:
+        return shared | overlay.look(row["inferred"])
+    colour = style.PALETTE[place % len(style.PALETTE)]
+    return shared | {"marker": MARKERS[row["kind"]], "color": colour}
 
 
 def _bars(row: pd.Series) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:
@@ -139,9 +146,9 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
         f"Left: precision (share of drawn images that look real) against recall (share of real "
         f"images that are covered), k = {neighbours} neighbours. Right: Fréchet distance; its rows "
         f"name the colours of both panels. {images} drawn images per model and seed. "
-        f"{_spread(ours)} {_overlay(recipes)} In the paper's Table 4 BigGAN-deep has FID 4.06, "
-        "precision 0.86 and recall 0.59; diffusion has 6.92, 0.77 and 0.72 (small) and 2.92, 0.82 "
-        "and 0.71 (large)."
+        f"{_spread(ours)} {_overlay(table, scores)} In the paper's Table 4 BigGAN-deep has FID "
+        "4.06, precision 0.86 and recall 0.59; diffusion has 6.92, 0.77 and 0.72 (small) and 2.92, "
+        "0.82 and 0.71 (large)."
     )
 
 
@@ -156,14 +163,19 @@ def _spread(ours: pd.DataFrame) -> str:
     return said + (" A model without bars has been drawn once." if counts[0] == 1 else "")
 
 
-def _overlay(recipes: list[dict[str, object]]) -> str:
-    reasons = {
-        metric: min((reasons_against_table_4(r, metric) for r in recipes), key=len)
-        for metric in SAMPLE_METRICS
-    }
-    if not reasons["frechet_distance"]:
-        return (
-            "Crosses: the paper's distances; its precision and recall are not drawn, as it does "
-            "not say over how many real images they are."
-        )
-    return f"The paper's numbers are not drawn; what differs: {', '.join(reasons['precision'])}."
+def _overlay(table: pd.DataFrame, scores: pd.DataFrame) -> str:
+    theirs = table[table["source"] != HERE]
+    lacking = [metric for metric in METRICS if metric not in set(theirs["metric"])]
+    drawn = (
+        f"{overlay.note(theirs)} The paper's BigGAN-deep stands beside its other models, whatever "
+        "the GAN here."
+        if len(theirs)
+        else ""
+    )
+    if not lacking:
+        return drawn
+    rows = scores[scores["metric"].eq(lacking[-1]) & scores["kind"].eq("diffusion")]
+    reasons = ", ".join(closest_reasons(records(rows), table_4_numbers()))
+    which = f"The paper's {' and '.join(m.replace('_', ' ') for m in lacking)}"
+    names = which if len(theirs) else "The paper's numbers"
+    return f"{drawn} {names} are not drawn; what differs: {reasons}.".strip()

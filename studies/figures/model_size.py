@@ -13,31 +13,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.claims.scaling import FOLLOWS, WIDTH, sizes, trend_of
-from studies.figures import along, style
-from studies.figures.quality_vs_steps import HERE, closest_reasons
+from studies.figures import along, overlay, style
+from studies.figures.quality_vs_steps import HERE
 from studies.figures.vlb_terms import spread
 from studies.intervals import t_interval
 from studies.labels import setting
-from studies.paper import (
-    FIG_10_LAWS,
-    Published,
-    fig_10_numbers,
-    reasons_against,
-    same_cell,
-    settings_of,
-)
+from studies.paper import FIG_10_LAWS, closest_reasons, fig_10_numbers
 from studies.power_law import LEAST_POINTS, FloatArray, PowerLaw
 from studies.tables import Tables, records
 
 TITLE = "Quality and bits/dim against training compute"
 METRICS = ("frechet_distance", "bits_per_dim")
 POINTS_OF_LINE = 50
+LAW = "Fig. 10, its trend line"
 
 
 def table(tables: Tables) -> pd.DataFrame:
     """By quantity, arm and compute: mean, interval and n; trend lines and the paper's by source.
 
-    Rows of the source `trend` are the dashed line; those of `Fig. 10` are the paper's.
+    Rows of the source `trend` are the dashed line; those of `Fig. 10` and `LAW` are the paper's.
     """
     return along.joined(
         _of_metric(rows) for metric in METRICS if len(rows := _rows(tables, metric))
@@ -72,7 +66,7 @@ def _trend(ours: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _along(compute: Sequence[float]) -> FloatArray:
-    return np.geomspace(min(compute), max(compute), POINTS_OF_LINE)
+    return np.geomspace(float(min(compute)), float(max(compute)), POINTS_OF_LINE)
 
 
 def _written(law: PowerLaw) -> str:
@@ -87,32 +81,23 @@ def _in_symbols(arm: str) -> str:
 
 def _overlay(rows: pd.DataFrame) -> pd.DataFrame:
     """The paper's values for networks like ours, and its trend lines along them."""
-    found = [
-        {"arm": f"{channels} channels", "compute": row["compute"], "mean": published.value}
-        for row in records(rows.drop_duplicates([WIDTH, "training_steps"]))
-        for channels, published in fig_10_numbers()
-        if channels == row[WIDTH] and _is_comparable(published, row)
-    ]
-    if not found:
-        return pd.DataFrame()
+    places = rows.drop_duplicates([WIDTH, "training_steps"])
+    beside = overlay.beside(places, fig_10_numbers())
+    found = pd.DataFrame(beside, columns=[WIDTH, "compute", *overlay.COLUMNS])
+    if found.empty:
+        return found
     law = FIG_10_LAWS[rows["metric"].iloc[0]]
-    places = _along([float(one["compute"]) for one in found])
-    line = pd.DataFrame({"arm": _written(law), "compute": places, "mean": law(places)})
-    whole = pd.concat([pd.DataFrame(found), line], ignore_index=True)
-    return whole.assign(source="Fig. 10", rank=-1, hue="", dash="", n=1)
-
-
-def _is_comparable(published: Published, row: dict[str, object]) -> bool:
-    return (
-        published.metric == row["metric"]
-        and (published.metric == "bits_per_dim" or same_cell(published, row))
-        and not reasons_against(published, settings_of(row))
-    )
+    along_it = _along(list(found["compute"]))
+    line = {"arm": _written(law), "compute": along_it, "mean": law(along_it), "source": LAW}
+    found = found.assign(arm=[setting(WIDTH, width) for width in found.pop(WIDTH)])
+    whole = pd.concat([found, pd.DataFrame(line)], ignore_index=True)
+    return whole.assign(rank=-1, hue="", dash="", n=1)
 
 
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """One panel per quantity, curves by width."""
+    table = table.astype({"compute": float})  # at the paper's scale beyond the largest int64
     quantities = list(dict.fromkeys(table["quantity"]))
     figure, panels = style.panels(len(quantities), 3.4)
     looks = along.looks(table[table["source"] == HERE])
@@ -126,26 +111,19 @@ def draw(table: pd.DataFrame) -> Figure:
         whole = table[table["quantity"] == quantity]
         along.draw_curves(axes, whole[whole["source"] == HERE], looks, x="compute")
         _draw_line(axes, whole[whole["source"] == "trend"])
-        _draw_theirs(axes, whole[whole["source"] == "Fig. 10"])
+        if len(theirs := whole[whole["source"] == "Fig. 10"]):
+            overlay.draw(axes, theirs, "compute")
+        _draw_line(axes, whole[whole["source"] == LAW], "black", "paper, Fig. 10: ")
         style.plain_log_ticks(axes.yaxis)
     style.legends(panels)
     return figure
 
 
-def _draw_line(axes: Axes, line: pd.DataFrame) -> None:
+def _draw_line(axes: Axes, line: pd.DataFrame, colour: str = style.GREY, whose: str = "") -> None:
     for arm, curve in line.groupby("arm"):
-        look = {"color": style.GREY, "linestyle": style.DASHED, "linewidth": 1.0}
-        axes.plot(curve["compute"], curve["mean"], label=_in_symbols(str(arm)), **look)
-
-
-def _draw_theirs(axes: Axes, theirs: pd.DataFrame) -> None:
-    for arm, curve in theirs.groupby("arm", sort=False):
-        is_line = "(" in str(arm)
-        look = {"linestyle": style.DASHED} if is_line else {"marker": "x", "linestyle": "none"}
-        label = f"paper, Fig. 10: {_in_symbols(str(arm))}"
-        axes.plot(
-            curve["compute"], curve["mean"], color="black", linewidth=0.8, label=label, **look
-        )
+        look = {"color": colour, "linestyle": style.DASHED, "linewidth": 1.0}
+        label = f"{whose}{_in_symbols(str(arm))}"
+        axes.plot(curve["compute"], curve["mean"], label=label, **look)
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
@@ -187,17 +165,8 @@ def _trend_note(rows: pd.DataFrame) -> str:
 
 def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
     if "Fig. 10" in set(table["source"]):
-        return (
-            "Black: the paper's values, digitised from its Fig. 10, and its trend line, where "
-            "every setting agrees."
-        )
-    published = tuple(number for _, number in fig_10_numbers())
+        theirs = table[table["source"] == "Fig. 10"]
+        return f"{overlay.note(theirs)} The black line is the trend that it prints."
     metric = next(m for m in METRICS if len(_rows(tables, m)))
-    reasons = closest_reasons(
-        _rows(tables, metric), tuple(p for p in published if p.metric == metric)
-    )
-    widths = ", ".join(setting(WIDTH, int(w)) for w in sorted(set(_rows(tables, metric)[WIDTH])))
-    return (
-        f"The paper's values are not overlaid; what differs: {', '.join(reasons)}, network "
-        f"({widths} here)."
-    )
+    reasons = closest_reasons(records(_rows(tables, metric)), fig_10_numbers())
+    return f"The paper's values are not overlaid; what differs: {', '.join(reasons)}."

@@ -5,17 +5,15 @@ paper's number beside it where every setting behind the two is the same.
 """
 
 import json
-from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import distance_axis, style
-from studies.figures.quality_vs_steps import closest_reasons
+from studies.figures import distance_axis, overlay, style
 from studies.intervals import CONFIDENCE
 from studies.labels import TIMESTEPS, distance_name, is_resampled, mode, objective_name
-from studies.paper import reasons_against, same_cell, settings_of, table_numbers
+from studies.paper import closest_reasons, table_numbers
 from studies.resampling import share_resampled, warm_up_draws
 from studies.table_rows import bounds, distances
 from studies.tables import Tables, over_seeds, records
@@ -32,7 +30,8 @@ def table(tables: Tables) -> pd.DataFrame:
         return pd.DataFrame(columns=[*COLUMNS, "mean", "low", "high", "n", "source"])
     places = {row: place for place, row in enumerate(_in_order(rows))}
     ours = over_seeds(rows, COLUMNS).assign(source=HERE)
-    theirs = pd.DataFrame(_published(rows), columns=[*COLUMNS, "mean", "source"])
+    beside = overlay.beside(rows.drop_duplicates(["row", "metric"]), table_numbers())
+    theirs = pd.DataFrame(beside, columns=[*COLUMNS, *overlay.COLUMNS])
     whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
     return whole.assign(rank=whole["row"].map(places)).sort_values(
         ["metric", "rank", "source"], ascending=[True, True, False], ignore_index=True
@@ -57,15 +56,6 @@ def _in_order(rows: pd.DataFrame) -> list[str]:
     return sorted(places, key=lambda row: places[row])
 
 
-def _published(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The paper's numbers that share every setting with one of ours, each once."""
-    for row in records(rows.drop_duplicates(["row", "metric"])):
-        for number in table_numbers():
-            same = number.metric == row["metric"] and same_cell(number, row)
-            if same and not reasons_against(number, settings_of(row)):
-                yield {**row, "mean": number.value, "source": number.source}
-
-
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """A panel for each metric, side by side; the rows from top to bottom."""
@@ -81,6 +71,7 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.set_xscale("log")
             style.plain_log_ticks(axes.xaxis)
     panels[0].set_yticks(names.index, [style.mathematical(name) for name in names])
+    overlay.legend(figure)
     return figure
 
 
@@ -88,7 +79,8 @@ def _draw_rows(axes: Axes, rows: pd.DataFrame) -> None:
     ours, theirs = rows[rows["source"] == HERE], rows[rows["source"] != HERE]
     for _, row in ours.iterrows():
         style.dot(axes, row, mode(row))
-    axes.plot(theirs["mean"], theirs["rank"], "x", color="black", label="paper")
+    if len(theirs):
+        overlay.draw(axes, theirs, "mean", "rank")
     axes.grid(visible=False, axis="y")
 
 
@@ -174,6 +166,6 @@ def _when_resampled(objectives: list[str], T: int, steps: int, images: int) -> s
 
 def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
     if (table["source"] != HERE).any():
-        return "Crosses: the paper's numbers where every setting agrees."
-    reasons = closest_reasons(_measured(tables), tuple(table_numbers()))
+        return overlay.note(table[table["source"] != HERE])
+    reasons = closest_reasons(records(_measured(tables)), table_numbers())
     return f"The paper's numbers are not drawn; what differs: {', '.join(reasons)}."

@@ -7,17 +7,16 @@ batch size or learning rate than the rest are the business of `quality_by_batch`
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import distance_axis, style
+from studies.figures import distance_axis, overlay, style
 from studies.figures.vlb_terms import spread
 from studies.labels import distance_name, labelled, mode
-from studies.paper import Published, fig_8_numbers, reasons_against, same_cell, settings_of
+from studies.paper import closest_reasons, fig_8_numbers
 from studies.tables import Tables, arm_columns, is_longest, over_seeds, records
 
 TITLE = "Sample quality against sampling steps"
@@ -45,7 +44,8 @@ def quality(tables: Tables, scores: pd.DataFrame) -> pd.DataFrame:
     scores["finished"] = is_longest(scores)
     scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
     ours = over_seeds(scores, [*ARMS, "steps"]).assign(source=HERE)
-    theirs = pd.DataFrame(_overlay(scores), columns=[*ARMS, "steps", "mean", "n", "source"])
+    beside = overlay.beside(scores.drop_duplicates(["arm", "steps"]), fig_8_numbers())
+    theirs = pd.DataFrame(beside, columns=[*ARMS, "steps", *overlay.COLUMNS])
     whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
     return whole.sort_values(
         ["rank", "source", "steps"], ascending=[True, False, True], ignore_index=True
@@ -66,14 +66,6 @@ def distances(tables: Tables) -> pd.DataFrame:
     return results[(results["metric"] == "frechet_distance") & results["value"].notna()]
 
 
-def _overlay(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The paper's numbers that share every setting with one of ours, each once."""
-    for row in records(scores.drop_duplicates(["arm", "steps"])):
-        for published in fig_8_numbers():
-            if same_cell(published, row) and not reasons_against(published, settings_of(row)):
-                yield {**row, "mean": published.value, "n": 1, "source": published.source}
-
-
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """Curves over log-spaced steps; the paper's in black, where there are any."""
@@ -87,14 +79,8 @@ def draw(table: pd.DataFrame) -> Figure:
         if source == HERE:
             _draw_ours(axes, arm, curve, looks[str(arm)])
         else:
-            axes.plot(
-                curve["steps"],
-                curve["mean"],
-                color="black",
-                linewidth=0.8,
-                marker="x",
-                label=style.mathematical(f"paper, {source}: {arm}"),
-            )
+            look = looks[str(arm)]
+            overlay.draw(axes, curve, "steps", marker=look["marker"], linestyle=look["linestyle"])
     counts = sorted(table["steps"].unique())
     axes.set_xticks(counts, [f"{count:g}" for count in counts])
     axes.set_xticks([], minor=True)
@@ -138,15 +124,7 @@ def training_note(table: pd.DataFrame) -> str:
 
 def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
     if (table["source"] != HERE).any():
-        return (
-            "Crosses: the paper's numbers, digitised from its Fig. 8, where every setting agrees."
-        )
-    reasons = closest_reasons(distances(tables), tuple(fig_8_numbers()))
+        note = overlay.note(table[table["source"] != HERE])
+        return f"{note} Markers and dashes are those of our curves."
+    reasons = closest_reasons(records(distances(tables)), fig_8_numbers())
     return f"The paper's curves are not overlaid; what differs: {', '.join(reasons)}."
-
-
-def closest_reasons(rows: pd.DataFrame, published: tuple[Published, ...]) -> list[str]:
-    """What differs from the published number that differs least from any of these results."""
-    arms = rows.drop_duplicates(["objective", "schedule", "T", "training_steps", "recipe"])
-    found = [reasons_against(p, settings_of(row)) for row in records(arms) for p in published]
-    return min(found, key=lambda reasons: len(reasons))

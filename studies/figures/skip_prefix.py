@@ -5,17 +5,16 @@ schedule, of the mean over seeds with a 95% interval as a band, both axes linear
 """
 
 import json
-from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import style
-from studies.figures.quality_vs_steps import HERE, closest_reasons, distances
+from studies.figures import overlay, style
+from studies.figures.quality_vs_steps import HERE, distances
 from studies.figures.vlb_terms import spread
 from studies.labels import distance_name, labelled
-from studies.paper import fig_4_numbers, reasons_against, same_cell, settings_of
+from studies.paper import closest_reasons, fig_4_numbers
 from studies.tables import Tables, arm_columns, over_seeds, records
 
 TITLE = "Sample quality against the part of the reverse process skipped"
@@ -31,21 +30,15 @@ def table(tables: Tables) -> pd.DataFrame:
     scores = labelled(scores, arm_columns(scores, without=("skip", "schedule")))
     scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
     ours = over_seeds(scores, [*ARMS, "skip"]).assign(source=HERE)
-    theirs = pd.DataFrame(_overlay(scores), columns=[*ARMS, "skip", "mean", "n", "source"])
+    places = scores.drop_duplicates(["arm", "schedule", "skip"])
+    beside = overlay.beside(places, fig_4_numbers())
+    theirs = pd.DataFrame(beside, columns=[*ARMS, "skip", *overlay.COLUMNS])
     whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
     return whole.sort_values(
         ["rank", "schedule", "source", "skip"],
         ascending=[True, False, False, True],
         ignore_index=True,
     )
-
-
-def _overlay(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The paper's numbers that share every setting with one of ours, each once."""
-    for row in records(scores.drop_duplicates(["arm", "schedule", "skip"])):
-        for published in fig_4_numbers():
-            if same_cell(published, row) and not reasons_against(published, settings_of(row)):
-                yield {**row, "mean": published.value, "n": 1, "source": published.source}
 
 
 @style.styled
@@ -65,15 +58,8 @@ def draw(table: pd.DataFrame) -> Figure:
         if source == HERE:
             _draw_ours(axes, name, curve, arms.index(arm))
         else:
-            axes.plot(
-                curve["skip"],
-                curve["mean"],
-                color="black",
-                linewidth=0.8,
-                linestyle=style.schedule_style(str(schedule))["linestyle"],
-                marker="x",
-                label=f"paper, {source}: {name}",
-            )
+            pattern = style.schedule_style(str(schedule))["linestyle"]
+            overlay.draw(axes, curve, "skip", linestyle=pattern)
     axes.set_ylim(bottom=0)
     style.legend(axes)
     return figure
@@ -103,9 +89,7 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
 
 def _overlay_note(table: pd.DataFrame, scores: pd.DataFrame) -> str:
     if (table["source"] != HERE).any():
-        return (
-            "Crosses: the paper's numbers, digitised from its Fig. 4, where every setting agrees; "
-            "its objective and training steps are inferred from Table 1."
-        )
-    reasons = closest_reasons(scores, tuple(fig_4_numbers()))
+        note = overlay.note(table[table["source"] != HERE])
+        return f"{note} Dashes are those of our curves."
+    reasons = closest_reasons(records(scores), fig_4_numbers())
     return f"The paper's curves are not overlaid; what differs: {', '.join(reasons)}."

@@ -1,11 +1,14 @@
 """Tables 1 and 2: what schedule, T and objective do to bits/dim and FID."""
 
 from collections.abc import Iterator
+from functools import partial
 
-from iddpm.config import Variance
-from studies.paper.published import Metric, Published
+from iddpm.config import Schedule
+from studies.paper.networks import IMAGES
+from studies.paper.published import OVER_ALL_STEPS, WHOLE_TEST_SET, Inferred, Published
 
-TABLES: tuple[tuple[str, str, int, tuple[tuple[int, int, str, str, float, float], ...]], ...] = (
+Row = tuple[int, int, Schedule, str, float, float]
+TABLES: tuple[tuple[str, str, int, tuple[Row, ...]], ...] = (
     (
         "Table 1",
         "imagenet64",
@@ -38,35 +41,42 @@ TABLES: tuple[tuple[str, str, int, tuple[tuple[int, int, str, str, float, float]
 """(table, data, images of its FID, rows of (training steps, T, schedule, objective, NLL, FID))."""
 
 
+OFFICIAL_SIGMA = Inferred(("Σ",), "Σ = β for L_simple, the default of the official code")
+
+
 def table_numbers() -> Iterator[Published]:
     """Tables 1 and 2: bits/dim and FID over all T steps.
 
-    Only row 1's Σ is stated, as β; that of the other L_simple rows is not, so it stays None.
-    L_hybrid and L_vlb learn theirs (Eq. 15). How many images the bits/dim are over is not stated.
+    L_hybrid and L_vlb learn their Σ (Eq. 15); of the L_simple rows the paper states that of the
+    first alone, as β.
     """
     for source, data, images, rows in TABLES:
         for row, (training_steps, T, schedule, objective, nll, fid) in enumerate(rows):
-            learned: Variance | None = "range" if objective != "simple" else None
-            variance: Variance | None = "beta" if row == 0 else learned
-            values: tuple[tuple[Metric, float], ...] = (
-                ("bits_per_dim", nll),
-                ("frechet_distance", fid),
+            sigma = (OFFICIAL_SIGMA,) if objective == "simple" and row > 0 else ()
+            shared = partial(
+                Published,
+                source=source,
+                tag="exact",
+                error=None,
+                data=data,
+                T=T,
+                schedule=schedule,
+                objective=objective,
+                training_steps=training_steps,
+                variance="beta" if objective == "simple" else "range",
+                steps=T,
             )
-            for metric, value in values:
-                scored = metric == "bits_per_dim"
-                yield Published(
-                    value=value,
-                    metric=metric,
-                    source=source,
-                    tag="exact",
-                    error=None,
-                    data=data,
-                    T=T,
-                    schedule=schedule,
-                    objective=objective,
-                    training_steps=training_steps,
-                    variance=variance,
-                    sampler=None if scored else "ancestral",
-                    steps=T,
-                    images=None if scored else images,
-                )
+            yield shared(
+                value=nll,
+                metric="bits_per_dim",
+                sampler=None,
+                images=IMAGES[data][1],
+                inferred=(*sigma, WHOLE_TEST_SET),
+            )
+            yield shared(
+                value=fid,
+                metric="frechet_distance",
+                sampler="ancestral",
+                images=images,
+                inferred=(*sigma, OVER_ALL_STEPS),
+            )

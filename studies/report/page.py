@@ -22,7 +22,7 @@ from studies.figures import FIGURES
 from studies.figures.style import svg
 from studies.intervals import t_interval
 from studies.labels import BETA_TILDE, distance_name, labelled
-from studies.paper import numbers, reasons_against, same_cell, settings_of
+from studies.paper import closest_reasons, comparable, numbers
 from studies.report.provenance import work_done
 from studies.store import Store
 from studies.tables import Tables, arm_columns, by_seed, is_done, records
@@ -79,7 +79,8 @@ def study_page(store: Store, tables: Tables) -> dict[str, str]:
         if figure.svg
         for kind, text in (("svg", figure.svg), ("csv", figure.csv))
     }
-    return {"index.html": html, "results.csv": tables.results.to_csv(index=False), **drawn}
+    results = tables.results.drop(columns="settings").to_csv(index=False)
+    return {"index.html": html, "results.csv": results, **drawn}
 
 
 def index_page(studies: list[Tables]) -> str:
@@ -343,14 +344,15 @@ def _decimals(values: pd.Series) -> int:
 
 
 def _published(rows: pd.DataFrame) -> str:
-    """The paper's number for this cell and its source, where every setting agrees; else empty."""
+    """The paper's number for this cell and its source, where it may stand here; else empty."""
     row = next(records(rows.head(1)))
     if pd.isna(row["recipe"]):
         return ""
     for number in numbers():
-        same = number.metric == row["metric"] and same_cell(number, row)
-        if same and not reasons_against(number, settings_of(row)):
-            return f"{number.value:g} ({number.source}, {number.tag})"
+        if comparable(number, row):
+            names = ", ".join(name for one in number.inferred for name in one.settings)
+            inferred = f"; inferred: {names}" if names else ""
+            return f"{number.value:g} ({number.source}, {number.tag}{inferred})"
     return ""
 
 
@@ -358,15 +360,7 @@ def _comparison(tables: Tables) -> str:
     """Why no published number stands beside the results; empty where one does."""
     rows = tables.results[tables.results["recipe"].notna()]
     rows = rows[rows["metric"].isin(["frechet_distance", "bits_per_dim"]) & rows["T"].notna()]
-    settings = ["metric", "objective", "schedule", "T", "training_steps", "recipe"]
-    reasons = [
-        reasons_against(number, settings_of(row))
-        for row in records(rows.drop_duplicates(settings))
-        for number in numbers()
-        if number.metric == row["metric"]
-    ]
-    fewest = min(reasons, key=lambda found: len(found), default=[])
-    return ", ".join(fewest)
+    return ", ".join(closest_reasons(records(rows), numbers()))
 
 
 # ---------------------------------------------------------------------------- gaps and recipes

@@ -1,7 +1,7 @@
 """What the artists draw, against one-line expressions over the tables and results behind them."""
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
@@ -20,9 +21,11 @@ from iddpm.data import describe
 from studies import names
 from studies.figures import FIGURES, style
 from studies.figures.sample_grid import COLUMNS, step_counts
+from studies.paper import fig_8_numbers
 from studies.store import Store
 from studies.tables import Tables, tables
 from tests.witness.made_up_store import MadeUp, terms, variant, write_store
+from tests.witness.made_up_tables import made_up, planned
 
 STUDY = MadeUp()
 
@@ -198,22 +201,22 @@ def test_both_axes_of_quality_are_logarithmic_and_the_distance_is_never_called_f
     assert axes.get_ylabel().startswith("FD[digits-classifier:ab12cd34]")
 
 
-def test_the_axis_of_an_fid_is_linear_ends_as_the_papers_and_its_caption_says_so(
-    tmp_path: Path,
-) -> None:
-    def far_at_few_steps(objective: str, mode: str, steps: int, seed: int) -> float:
-        return 150.0 if (mode, steps) == ("beta", 25) else 3.0 + 100 / steps + 0.1 * seed
+def test_the_axis_of_an_fid_is_linear_ends_as_the_papers_and_its_caption_says_so() -> None:
+    def far_at_few_steps(row: Mapping[str, Any]) -> float:
+        return 150.0 if (row["variance"], row["steps"]) == ("beta", 25) else 3 + 100 / row["steps"]
 
-    study = a_study(tmp_path, replace(PAPERS, distance=far_at_few_steps))
+    study = made_up(planned("sigma_ablation", preset="cifar10"), far_at_few_steps)
     table, figure = drawn("quality_vs_steps", study)
-    (axes,) = figure.axes
+    axes = figure.axes[0]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     assert axes.get_ylim()[0] == 0
     lowest = table["mean"].min()  # of the paper's own, which are overlaid: about 3
     assert axes.get_ylim()[1] == pytest.approx(lowest + 20)
     said = caption("quality_vs_steps", study)
     assert "the axis of distances linear and the other logarithmic, as in the paper" in said
-    assert f"2 of {len(table)} points lie above the axis, up to 150. Lines are" in said
+    above = (table["mean"] > lowest + 20).sum()
+    assert above > 0
+    assert f"{above} of {len(table)} points lie above the axis, up to " in said
 
 
 def test_the_axis_of_another_distance_is_logarithmic_and_its_caption_says_so(study: Tables) -> None:
@@ -242,33 +245,51 @@ def test_one_seed_draws_no_band_and_says_so(tmp_path: Path) -> None:
         assert "One seed only: there is no spread to show" in caption(name, study)
 
 
-PAPERS = variant(
-    study="sigma_ablation-cifar10",
-    T=4000,
-    steps=(25, 50, 4000),
-    seeds=(0, 1),
-    training_steps=500_000,
-    extractor="inception-2015-12-05:6726825d",
-    reference="cifar10/train",
-    images=50_000,
-    likelihood=False,
-)
+def at_scale(*overrides: tuple[str, str]) -> Tables:
+    """The Σ-ablation under the paper's settings, every distance 10."""
+    plan = planned("sigma_ablation", preset="cifar10", overrides=overrides)
+    return made_up(plan, lambda row: 10.0)
 
 
-def test_the_papers_curves_are_overlaid_where_every_setting_is_the_papers(tmp_path: Path) -> None:
-    study = a_study(tmp_path, PAPERS)
+def test_the_papers_curves_are_overlaid_where_every_setting_is_the_papers() -> None:
+    study = at_scale()
     table, figure = drawn("quality_vs_steps", study)
-    overlaid = table[table["source"] == "Fig. 8"].set_index(["objective", "steps"])["mean"]
-    assert overlaid["hybrid"].to_dict() == {25: 10.6, 50: 5.6, 4000: 3.2}
-    line = curves(figure.axes[0])[r"paper, Fig. 8: $L_{\mathrm{hybrid}}$, Σ learned"]
-    assert list(np.asarray(line.get_ydata())) == [10.6, 5.6, 3.2]
+    overlaid = table[(table["source"] == "Fig. 8") & (table["objective"] == "hybrid")]
+    full = overlaid[overlaid["training_steps"] == 500_000].set_index("steps")["mean"]
+    assert full.to_dict() == dict(
+        zip((25, 50, 100, 200, 400, 1000, 4000), (10.6, 5.6, 4.0, 3.4, 3.3, 3.2, 3.2), strict=True)
+    )
+    black = [line for line in figure.axes[0].lines if line.get_color() == "black"]
+    assert len(black) == 8
+    (line,) = (one for one in black if list(np.asarray(one.get_ydata())) == list(full))
+    assert (line.get_markerfacecolor(), line.get_marker()) == ("black", style.marker("range"))
+    hollow = {line.get_marker() for line in black if line.get_markerfacecolor() == "white"}
+    assert hollow == {style.marker(mode) for mode in ("beta", "beta_tilde", "ddim")}
+    (legend,) = figure.legends
+    named = [text.get_text() for text in legend.get_texts()]
+    assert [name for name in named if name.startswith("paper")] == [
+        "paper, Fig. 8 (digitised);\ninferred: schedule",
+        "paper, Fig. 8 (digitised)",
+    ]
     assert figure.axes[0].get_ylabel().startswith("FID\n")
-    assert "digitised from its Fig. 8" in caption("quality_vs_steps", study)
+    said = caption("quality_vs_steps", study)
+    assert "digitised from its Fig. 8, where every setting agrees that the paper or its" in said
+    assert "Their bars are the error of the digitisation." in said
+    assert "the cosine schedule for L_simple" in said
 
 
-def test_10000_images_of_the_same_features_are_fid_at_10k_and_not_overlaid(tmp_path: Path) -> None:
-    study = a_study(tmp_path, replace(PAPERS, images=10_000))
-    table, figure = drawn("quality_vs_steps", study)
+def test_the_bar_of_a_digitised_value_is_its_error() -> None:
+    _, figure = drawn("quality_vs_steps", at_scale())
+    bars = [c for c in figure.axes[0].containers if isinstance(c, ErrorbarContainer)]
+    ends = [segment for one in bars for segment in one.lines[2][0].get_segments()]
+    assert len(ends) == len([p for p in fig_8_numbers() if p.data == "cifar10"])
+    halves = {(float(s[0, 0]), round(float(s[1, 1] - s[0, 1]) / 2, 9)) for s in ends}
+    assert (4000.0, 0.3) in halves  # DDIM's last marker is partly hidden
+    assert {half for _, half in halves} == {0.1, 0.3}
+
+
+def test_10000_images_of_the_same_features_are_fid_at_10k_and_not_overlaid() -> None:
+    table, figure = drawn("quality_vs_steps", at_scale(("samples.images", "10000")))
     assert set(table["source"]) == {"this study"}
     assert figure.axes[0].get_ylabel().startswith("FID@10k\n")
 

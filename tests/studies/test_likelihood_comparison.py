@@ -15,6 +15,7 @@ from studies.plan import expand
 from studies.spec import read_sweep
 from studies.tables import Tables, records
 from tests.witness.made_up_rows import bound_rows, network, tables_of
+from tests.witness.made_up_tables import made_up, planned
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
@@ -126,23 +127,54 @@ def test_on_digits_only_this_studys_networks_are_drawn() -> None:
         style.mathematical("T = 1,000, linear, L_simple"),
         style.mathematical("T = 4,000, cosine, L_vlb (resampled)"),
     ]
-    assert np.asarray(axes.lines[-1].get_xdata()).size == 0
+    assert not any(str(line.get_label()).startswith("paper") for line in axes.lines)
     assert "The 13 models of the paper's Table 3 are not drawn" in caption(study("digits"))
     assert "these of digits" in caption(study("digits"))
 
 
+def at_scale(data: str, *overrides: tuple[str, str]) -> Tables:
+    whole = ("likelihood.images", "null")
+    plan = planned("likelihood_comparison", preset=data, overrides=[whole, *overrides])
+    return made_up(plan, lambda row: 3.0)
+
+
 @pytest.mark.parametrize("data", ["cifar10", "imagenet64"])
 def test_on_its_own_data_every_published_model_stands_at_its_place(data: str) -> None:
-    (axes,) = figure_of(study(data)).axes
-    crosses = axes.lines[-1]
+    study = at_scale(data)
+    figure = figure_of(study)
+    (axes,) = figure.axes
+    crosses = next(line for line in axes.lines if str(line.get_label()).startswith("paper"))
     bits = list(np.asarray(crosses.get_xdata()))
     assert bits == sorted(table_3(data).values(), reverse=True)
     labels = [label.get_text() for label in axes.get_yticklabels()]
     places = np.asarray(crosses.get_ydata(), dtype=int)
     found = {labels[place]: value for place, value in zip(places, bits, strict=True)}
     assert found == table_3(data)
-    assert len(labels) == 13
-    assert "Crosses: the models of the paper's Table 3 on the same data." in caption(study(data))
+    assert len(labels) == 11 + 4
+    assert crosses.get_label() == "paper, Table 3;\ninferred: images"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [crosses.get_label()]
+    said = caption(study)
+    assert "Black: the models of the paper's Table 3, each with settings of its own" in said
+    assert "inferred: bits/dim over the whole test set" in said
+    assert "L_vlb with a fixed" not in said  # from memory alone
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        (("train.network.model_channels", "64"), "model channels (64 here, 128 in the paper)"),
+        (("likelihood.images", "1000"), "images (1,000 here, 10,000 inferred for the paper)"),
+        (("likelihood.split", "train"), "split (train here, test in the paper)"),
+    ],
+)
+def test_without_the_papers_own_network_its_table_is_not_drawn(
+    override: tuple[str, str], named: str
+) -> None:
+    study = at_scale("cifar10", override)
+    assert set(FIGURES["likelihood_comparison"].table(study)["source"]) == {"this study"}
+    assert "are not drawn; what differs from its own: " in caption(study)
+    assert named in caption(study)
 
 
 def test_without_a_bound_there_is_nothing_to_draw() -> None:

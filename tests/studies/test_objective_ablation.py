@@ -22,6 +22,7 @@ from studies.spec import SweepSpec, read_sweep
 from studies.table_rows import bounds, distances
 from studies.tables import Tables
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
+from tests.witness.made_up_tables import made_up, planned
 
 SWEEP = Path(__file__).parents[2] / "sweeps" / "objective_ablation.yaml"
 RESAMPLED = "loss_second_moment"
@@ -231,24 +232,34 @@ def test_the_papers_numbers_are_not_drawn_where_anything_differs() -> None:
 
 
 def test_the_papers_numbers_are_drawn_where_everything_agrees() -> None:
-    recipe = '{"extractor": "inception-2015-12-05:1", "reference": "imagenet64/train"}'
-    rows = []
-    for _, trained, variance in ROWS:
-        own = trained | {"training_steps": 200_000}
-        rows += distance_rows(
-            own, variance, [30.0, 31.0], images=10_000, steps=own["T"], recipe=recipe
-        )
-    for row in rows:
-        row["recipe"] = recipe.replace("}", ', "images": 10000}')
-    table, figure = drawn(tables_of(rows))
-    assert figure.axes[0].get_xscale() == "linear"
-    assert "samples at 1,000 or 4,000 sampling steps, on a linear axis." in caption(tables_of(rows))
-    theirs = table[table["source"] == "Table 1"]
-    # Of the L_simple rows the paper states the Σ of the first alone.
-    assert list(theirs["mean"]) == [32.5, 32.2, 28.0, 56.7]
-    crosses = figure.axes[0].lines[-1]
-    assert list(np.asarray(crosses.get_xdata())) == [32.5, 32.2, 28.0, 56.7]
-    assert list(np.asarray(crosses.get_ydata())) == [0, 2, 4, 5]
+    ours = planned("objective_ablation", preset="cifar10")
+    study = made_up(ours, lambda row: 3.0 if row["metric"] == "bits_per_dim" else 20.0)
+    table, figure = drawn(study)
+    theirs = table[table["source"] == "Table 2"]
+    assert list(theirs["mean"]) == [
+        *(3.73, 3.37, 3.26, 3.26, 3.17, 2.94),
+        *(3.29, 2.90, 3.07, 3.05, 3.19, 11.47),
+    ]
+    bits, fid = figure.axes
+    for axes, values in zip((bits, fid), ((3.37, 3.26), (2.90, 3.05)), strict=True):
+        # Of the L_simple rows the paper states the Σ of the first alone.
+        crosses = {str(line.get_label()): line for line in axes.lines}
+        other = "images" if axes is bits else "sampling steps"
+        by_default = crosses[f"paper, Table 2;\ninferred: Σ, {other}"]
+        assert list(np.asarray(by_default.get_xdata())) == list(values)
+        assert list(np.asarray(by_default.get_ydata())) == [1, 3]
+        rest = crosses[f"paper, Table 2;\ninferred: {other}"]
+        assert list(np.asarray(rest.get_ydata())) == [0, 2, 4, 5]
+        assert {line.get_markerfacecolor() for line in (by_default, rest)} == {"white"}
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {
+        f"paper, Table 2;\ninferred: {names}"
+        for names in ("images", "Σ, images", "sampling steps", "Σ, sampling steps")
+    }
+    said = caption(study)
+    assert "of its Table 2, where every setting agrees that the paper or its released code" in said
+    assert "Σ = β for L_simple, the default of the official code" in said
+    assert "all T sampling steps" in said
 
 
 def test_the_caption_says_whether_importance_sampling_ever_began() -> None:

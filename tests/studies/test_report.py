@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from iddpm.config import Npz, TrainConfig, UNetConfig
 from studies.claims import judge
 from studies.figures import FIGURES
 from studies.report.__main__ import main
@@ -242,6 +243,10 @@ def test_a_number_of_the_paper_stands_beside_a_result_made_the_papers_way(tmp_pa
         training_steps=500_000,
         extractor="inception-2015-12-05:6726825d",
         reference="cifar10/train",
+        reference_images=50_000,
+        training=TrainConfig(
+            data=Npz(path="nowhere.npz", name="cifar10"), network=UNetConfig(dropout=0.3)
+        ),
         images=50_000,
         likelihood=False,
         figures=(),
@@ -249,7 +254,7 @@ def test_a_number_of_the_paper_stands_beside_a_result_made_the_papers_way(tmp_pa
     build(Store(write_store(tmp_path / "store", same)), tmp_path / "out")
     text = Page((tmp_path / "out" / same.study / "index.html").read_text()).text
     assert "paper: 5.6 (Fig. 8, digitised)" in text
-    assert "paper: 3.19 (Table 2, exact)" in text
+    assert "paper: 3.19 (Table 2, exact; inferred: sampling steps)" in text
     assert "No number of the paper" not in text
 
 

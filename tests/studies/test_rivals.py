@@ -21,16 +21,16 @@ from studies.claims import Finding, judge
 from studies.costs import arm_label, costs
 from studies.figures import FIGURES
 from studies.forecast import Forecast
-from studies.paper.gan_comparison import TABLE_4, reasons_against_table_4
+from studies.paper.gan_comparison import TABLE_4, table_4_numbers
 from studies.plan import Plan, expand
 from studies.runners import RUNNERS, Work
 from studies.runners.rivals import gan_block
 from studies.spec import read_sweep
 from studies.store import Store
-from studies.tables import Tables, tables
+from studies.tables import SAMPLE_METRICS, Tables, tables
 from studies.tasks import Task
 from studies.worker import run_task
-from tests.witness import tiny
+from tests.witness import made_up_tables, tiny
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
@@ -570,29 +570,75 @@ def test_bars_end_where_a_share_or_a_distance_does_and_the_caption_says_so(
     assert "reach beyond" not in within
 
 
-def test_models_of_the_papers_recipe_stand_beside_its_distances_alone(
-    made_up: Callable[..., Tables],
-) -> None:
-    recipe = {
-        **RECIPE,
-        "extractor": "inception-2015-12-05:6726825d",
-        "reference": "imagenet64_labelled/train",
-        "images": 50_000,
-        "neighbours": 5,
+def at_scale(*overrides: tuple[str, str]) -> tuple[Tables, pd.DataFrame]:
+    """Table 4's networks and a GAN under the paper's settings, and the figure's table."""
+    plan = made_up_tables.planned("gan_comparison", preset="imagenet64_cond", overrides=overrides)
+    study = made_up_tables.made_up(plan, lambda row: 0.5, SAMPLE_METRICS)
+    return study, FIGURES["model_comparison"].table(study)
+
+
+def test_networks_of_the_papers_stand_beside_all_of_table_4() -> None:
+    study, table = at_scale()
+    theirs = table[table["source"] == "Table 4"].set_index(["arm", "metric"])
+    assert theirs["mean"].unstack().to_dict("index") == {
+        "paper, Table 4, BigGAN-deep": {
+            "frechet_distance": 4.06,
+            "precision": 0.86,
+            "recall": 0.59,
+        },
+        "paper, Table 4, Improved Diffusion (small)": {
+            "frechet_distance": 6.92,
+            "precision": 0.77,
+            "recall": 0.72,
+        },
+        "paper, Table 4, Improved Diffusion (large)": {
+            "frechet_distance": 2.92,
+            "precision": 0.82,
+            "recall": 0.71,
+        },
     }
-    study = made_up(recipe=recipe)
-    table = FIGURES["model_comparison"].table(study)
-    theirs = table[table["source"] == "Table 4"]
-    assert theirs[["metric", "mean"]].to_numpy().tolist() == [
-        ["frechet_distance", 4.06],
-        ["frechet_distance", 6.92],
-        ["frechet_distance", 2.92],
-    ]
-    said = FIGURES["model_comparison"].caption(table, study)
-    assert "Crosses: the paper's distances; its precision and recall are not drawn" in said
+    small = "batch size, learning rate, vlb weight, rescale timesteps"
+    near = "neighbours among"
+    assert theirs["inferred"].groupby("metric", sort=False).agg(list).to_dict() == {
+        "frechet_distance": ["", small, ""],
+        "precision": [near, f"{small}, {near}", near],
+        "recall": [near, f"{small}, {near}", near],
+    }
     figure = FIGURES["model_comparison"].draw(table)
-    assert len(figure.axes[1].containers) == 7
-    assert figure.axes[1].get_xlabel().startswith("FID")
+    shares, distances = figure.axes
+    assert len(distances.containers) == len(shares.containers) == 6
+    filled = [bars[0].get_markerfacecolor() for bars in distances.containers[3:]]
+    assert filled == ["black", "white", "black"]
+    assert {bars[0].get_markerfacecolor() for bars in shares.containers[3:]} == {"white"}
+    assert dots(shares)["paper, Table 4, BigGAN-deep"] == (0.59, 0.86)
+    assert distances.get_xlabel().startswith("FID")
+    said = FIGURES["model_comparison"].caption(table, study)
+    assert "of its Table 4, where every setting agrees that the paper or its" in said
+    assert "as many real images as drawn ones" in said
+    assert "not drawn" not in said
+
+
+def test_a_network_that_is_not_the_papers_has_no_row_of_table_4_beside_it() -> None:
+    """The large one alone is the paper's where the smaller has another width."""
+    _, table = at_scale(("train.network.model_channels", "[64, 192]"))
+    theirs = table[table["source"] == "Table 4"]
+    assert set(theirs["arm"]) == {
+        "paper, Table 4, BigGAN-deep",
+        "paper, Table 4, Improved Diffusion (large)",
+    }
+    for other in (("samples.steps", "100"), ("train.steps", "1000"), ("samples.ema_decay", "null")):
+        _, table = at_scale(other)
+        assert set(table["source"]) == {"this study"}
+
+
+def test_with_other_neighbours_only_the_distances_of_table_4_are_drawn() -> None:
+    study, table = at_scale(("samples.neighbours", "3"))
+    assert set(table[table["source"] == "Table 4"]["metric"]) == {"frechet_distance"}
+    said = FIGURES["model_comparison"].caption(table, study)
+    assert (
+        "The paper's precision and recall are not drawn; what differs: "
+        "neighbours (3 here, 5 in the paper)."
+    ) in said
 
 
 def test_digits_stand_alone_and_the_caption_says_why(made_up: Callable[..., Tables]) -> None:
@@ -602,7 +648,7 @@ def test_digits_stand_alone_and_the_caption_says_why(made_up: Callable[..., Tabl
     said = FIGURES["model_comparison"].caption(table, study)
     assert "features (digits-classifier here, inception-2015-12-05 in the paper)" in said
     assert "neighbours (3 here, 5 in the paper)" in said
-    assert "reference images (1,500 here, not stated)" in said
+    assert "neighbours among (1,500 here, 50,000 inferred for the paper)" in said
     assert "bars their 95% t intervals (n = 3). A model without bars has been drawn once." in said
     alone = made_up(seeds=(0,))
     once = FIGURES["model_comparison"].caption(FIGURES["model_comparison"].table(alone), alone)
@@ -622,21 +668,9 @@ def test_table_4_against_a_second_transcription() -> None:
         ("(small)", 6.92, 0.77, 0.72),
         ("(large)", 2.92, 0.82, 0.71),
     ]
-    papers = {
-        "extractor": "inception-2015-12-05:x",
-        "reference": "imagenet64_labelled/train",
-        "reference_images": 1_281_167,
-        "images": 50_000,
-        "neighbours": 3,
-    }
-    assert reasons_against_table_4(papers, "frechet_distance") == []
-    assert reasons_against_table_4(papers, "recall") == [
-        "neighbours (3 here, 5 in the paper)",
-        "reference images (1,281,167 here, not stated)",
-    ]
-    assert reasons_against_table_4({**papers, "images": 10_000}, "frechet_distance") == [
-        "images (10,000 here, 50,000 in the paper)"
-    ]
+    lengths = [(m.channels, m.training_steps) for m in TABLE_4]
+    assert lengths == [(None, 125_000), (128, 1_700_000), (192, 250_000)]
+    assert {(n.steps, n.images, n.T) for n in table_4_numbers()} == {(250, 50_000, 4000)}
 
 
 # ------------------------------------------------------------------------- gan_comparison.yaml

@@ -11,6 +11,7 @@ import pytest
 
 from studies.claims import Finding, judge
 from studies.tables import ARM, MEASURED, OUTSIDE_RANGE, Tables
+from tests.witness.made_up_rows import SETTINGS
 
 STEPS = (10, 25, 100, 250)
 RECIPE = '{"extractor": "digits-classifier:ab12cd34", "reference": "digits/train", "images": 192}'
@@ -50,6 +51,7 @@ def study(distance: Distance, *, seeds: int = 3, noise: float = 0.0) -> Tables:
 def row(arm: Mapping[str, Any], metric: str, value: float, seed: int) -> dict[str, Any]:
     shared = {"schedule": "cosine", "T": 1000, "prediction": "eps", "ema_decay": 0.99}
     measured = {"metric": metric, "value": value, "seed": seed, "recipe": RECIPE, "state": "done"}
+    measured["settings"] = SETTINGS
     return {**shared, **arm, **measured, "images": 192, "training_steps": 800}
 
 

@@ -1,6 +1,5 @@
 """Leaving out the noisy end: the figure and its claims on known curves, and to skip nothing."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
+from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
 from studies import run
@@ -19,6 +19,8 @@ from studies.spec import read_sweep
 from studies.store import Store
 from studies.tables import Tables
 from tests.witness.made_up_results import SCORE, planned, study
+from tests.witness.made_up_tables import made_up
+from tests.witness.made_up_tables import planned as plan_of
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
@@ -173,25 +175,29 @@ def test_on_digits_the_papers_curves_are_not_drawn_and_the_caption_says_why() ->
 
 
 def test_the_papers_curves_are_laid_over_where_every_setting_is_the_papers() -> None:
-    recipe = {"extractor": "inception-2015-12-05:66", "reference": "imagenet64/train"}
-    papers = {
-        "T": 4000,
-        "steps": 4000,
-        "images": 10_000,
-        "training_steps": 1_500_000,
-        "recipe": json.dumps(recipe | {"images": 10_000}),
-    }
-    tables = study(row | papers for row in rows())
+    tables = made_up(plan_of("skip_prefix", preset="imagenet64"), lambda row: 20.0)
     table, axes = drawn(tables)
-    lines = {line.get_label(): line for line in axes.lines}
-    cosine = lines["paper, Fig. 4: cosine"]
+    linear, cosine = (line for line in axes.lines if line.get_color() == "black")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "linear",
+        "paper, Fig. 4 (digitised);\ninferred: objective, training steps, T, sampling steps",
+        "cosine",
+    ]
+    ours = {line.get_label(): line.get_linestyle() for line in axes.lines}
+    assert [linear.get_linestyle(), cosine.get_linestyle()] == [ours["linear"], ours["cosine"]]
     assert (list(cosine.get_xdata()), list(cosine.get_ydata())) == (
         [0.0, 0.05, 0.1, 0.2],
         [19.2, 22.3, 27.5, 63.8],
     )
-    assert list(lines["paper, Fig. 4: linear"].get_xdata()) == [0.0, 0.1, 0.2, 0.5]
+    assert list(linear.get_xdata()) == [0.0, 0.1, 0.15, 0.2, 0.3, 0.5]
+    assert cosine.get_markerfacecolor() == "white"
+    errors = [bars for bars in axes.containers if isinstance(bars, ErrorbarContainer)]
+    ends = [segment[:, 1] for bars in errors for segment in bars.lines[2][0].get_segments()]
+    assert {round(float(high - low), 9) for low, high in ends} == {2 * 0.15}
     assert axes.get_ylabel().startswith("FID@10k\n")
-    assert "digitised from its Fig. 4" in FIGURES["skip_prefix"].caption(table, tables)
+    said = FIGURES["skip_prefix"].caption(table, tables)
+    assert "digitised from its Fig. 4, where every setting agrees that the paper or its" in said
+    assert "inferred: L_hybrid after 1,500,000 steps with T = 4,000: at no skip the cosine" in said
 
 
 def test_without_scores_there_is_nothing_to_draw() -> None:

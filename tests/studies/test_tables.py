@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from iddpm.config import canonical
 from studies.store import Store
 from studies.tables import (
     ARM,
@@ -53,6 +54,21 @@ def test_every_value_is_the_one_in_the_result_file(store: Store, table: pd.DataF
             )
             assert (row["value"], row["standard_error"]) == (part["mean"], part["standard_error"])
         assert json.loads(row["recipe"]) == result["recipe"]
+
+
+def test_the_settings_of_a_row_are_those_of_its_training_and_of_what_was_asked(
+    store: Store, table: pd.DataFrame
+) -> None:
+    cells = {
+        cell["tasks"].get("score") or cell["tasks"]["likelihood"]: cell["tasks"]
+        for cell in store.study(STUDY.study)["cells"]
+    }
+    for _, row in table.iterrows():
+        settings, tasks = json.loads(row["settings"]), cells[row["address"]]
+        asked = "samples" if row["evaluation"] == "samples" else "likelihood"
+        assert set(settings) == {"train", asked}
+        for role, config in settings.items():
+            assert config == canonical(store.task(tasks[role]).config)
 
 
 def test_one_row_per_cell_and_metric(table: pd.DataFrame) -> None:

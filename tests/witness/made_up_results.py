@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from studies.tables import ARM, MEASURED, Tables
+from tests.witness.made_up_rows import SETTINGS
 
 COLUMNS = ["study", "evaluation", *ARM, *MEASURED]
 
@@ -30,6 +31,7 @@ BOUND: dict[str, Any] = {
     "value": None,
     "standard_error": 0.01,
     "recipe": json.dumps({"split": "digits/test", "images": 64}),
+    "settings": SETTINGS,
     "training_steps": 800,
     "state": "done",
     "reason": "",

@@ -6,8 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from iddpm.config import Digits, TrainConfig, canonical
 from studies.tables import ARM, MEASURED, Tables
 
+SETTINGS = json.dumps({"train": canonical(TrainConfig(data=Digits()))})
+"""Of a training on digits, whatever the other columns say."""
 COLUMNS = ["study", "evaluation", *ARM, "train.timesteps", *MEASURED]
 
 
@@ -23,6 +26,7 @@ def network(
         "train.timesteps": timesteps,
         "ema_decay": 0.99,
         "training_steps": 800,
+        "settings": SETTINGS,
     }
 
 

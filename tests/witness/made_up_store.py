@@ -47,6 +47,11 @@ ARMS: tuple[tuple[Objective, Sampler], ...] = (
     (HYBRID, Ancestral(variance="range")),
 )
 
+SMALL = TrainConfig(
+    data=Digits(),
+    network=UNetConfig(model_channels=32, channel_mult=(1, 2), groups=8),
+    ema_decays=(0.99,),
+)
 LOSS = {"beta": 3.0, "beta_tilde": 1.5, "range": 0.4, "ddim": 0.6}
 """How much of the distance few steps add, by Σ."""
 LEVEL = {"beta": 2.51, "beta_tilde": 2.48, "range": 2.46, "learned": 2.46}
@@ -101,6 +106,9 @@ class MadeUp:
     planned_bounds: tuple[tuple[str, int], ...] = ()
     """(objective, seed) of likelihood cells that have not run."""
     likelihood: bool = True
+    training: TrainConfig = SMALL
+    """What all networks share beside T, schedule and number of steps."""
+    reference_images: int = 1438
 
 
 def write_store(root: Path, *studies: MadeUp) -> Path:
@@ -143,12 +151,10 @@ def _objectives(study: MadeUp) -> Sequence[Objective]:
 
 
 def _train(root: Path, study: MadeUp, objective: Objective, seed: int) -> Task:
-    config = TrainConfig(
-        data=Digits(),
+    config = replace(
+        study.training,
         diffusion=DiffusionConfig(schedule=study.schedule, steps=study.T),
-        network=UNetConfig(model_channels=32, channel_mult=(1, 2), groups=8),
         objective=objective,
-        ema_decays=(0.99,),
         steps=study.training_steps,
         seed=seed,
     )
@@ -235,7 +241,12 @@ def _samples_cell(
     mode = sampler.kind if isinstance(sampler, Ddim) else sampler.variance
     network = _train(root, study, objective, seed)
     config = SampleConfig(
-        sampler=sampler, steps=steps, ema_decay=0.99, last_block=1, block_size=IMAGES, seed=seed
+        sampler=sampler,
+        steps=steps,
+        ema_decay=study.training.ema_decays[0],
+        last_block=1,
+        block_size=IMAGES,
+        seed=seed,
     )
     samples = Task(kind="sample", config=config, needs=(("network", network.address),))
     extractor = Task(kind="extractor", config=Classifier(data=Digits()), digests=(("data", "d1"),))
@@ -309,6 +320,7 @@ def _score_result(study: MadeUp, fd: float) -> dict[str, Any]:
             "resize": "none",
             "weights": "ema 0.99",
             "images": study.images,
+            "reference_images": study.reference_images,
             "neighbours": 3,
         },
     }
