@@ -392,6 +392,7 @@ def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 # ------------------------------------------------------------------------- losses while training
 
+OF_LOSSES = ("images_seen", "bits_per_dim")
 NETWORK = ("objective", "schedule", "T", "prediction")
 
 
@@ -409,7 +410,7 @@ def losses_table(store: Store, study: str) -> pd.DataFrame:
     names = [*NETWORK, *(name for name in _swept(cells) if name.startswith("train."))]
     networks = {cell["tasks"]["train"]: cell for cell in cells if "train" in cell["tasks"]}
     frames = [_loss_frame(store, cell, names) for cell in networks.values()]
-    columns = [*names, "seed", "training_steps", "step", "images_seen", "bits_per_dim"]
+    columns = [*names, *("seed", "training_steps", "settings", "step"), *OF_LOSSES]
     whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return whole.reindex(columns=columns)
 
@@ -423,6 +424,7 @@ def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.D
         **{name: cell["arm"].get(name) for name in names},
         seed=cell["seed"],
         training_steps=training.steps,
+        settings=settings_behind({"train": store.task(cell["tasks"]["train"])}),
         images_seen=frame["step"] * training.batch_size,
         bits_per_dim=training.diffusion.steps * terms,
     )
@@ -434,8 +436,7 @@ def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.D
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named."""
     own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
-    of_losses = ("images_seen", "bits_per_dim")
-    others = {*own, *of_losses, *DRAWN, *MEASURED, *without}
+    others = {*own, *OF_LOSSES, *DRAWN, *MEASURED, *without}
     return [column for column in table.columns if column not in others]
 
 

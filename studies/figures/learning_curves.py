@@ -6,6 +6,7 @@ itself (`tables.losses_table`).
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from studies.figures import style
+from studies.figures import overlay, style
 from studies.figures.objective_table import resampling_note
 from studies.labels import TIMESTEPS, labelled
-from studies.paper import FIG_6_NOISY, FIG_6_RESAMPLED
-from studies.tables import Tables, is_longest, network_columns, over_seeds
+from studies.paper import (
+    FIG_6_NOISY,
+    FIG_6_RESAMPLED,
+    closest_reasons,
+    differences,
+    fig_6_numbers,
+    settings_of,
+)
+from studies.tables import Tables, is_longest, network_columns, over_seeds, records
 
 TITLE = "The bound while training"
 POINTS = 40
@@ -39,6 +47,7 @@ def table(tables: Tables) -> pd.DataFrame:
     """Bits/dim for each network and window of its training: over seeds, and of each seed.
 
     `seed` is empty where the row is over seeds: then `mean` is over n of them, with its interval.
+    Rows with a source are the paper's, beside a network that was trained as theirs.
     """
     losses = tables.losses
     if losses.empty or losses["bits_per_dim"].isna().all():
@@ -56,7 +65,22 @@ def table(tables: Tables) -> pd.DataFrame:
     single = windows[[*arms, "seed", "step"]].assign(mean=windows["bits_per_dim"], n=1)
     both = pd.concat([whole, single.dropna(subset="mean")], ignore_index=True)
     columns = [*arms, "seed", "step", "mean", "low", "high", "n"]
-    return both[columns].sort_values(["rank", "seed", "step"], ignore_index=True)
+    ours = both[columns].sort_values(["rank", "seed", "step"], ignore_index=True)
+    theirs = pd.DataFrame(_published(named), columns=[*arms, "step", *overlay.COLUMNS])
+    return pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
+
+
+def _published(named: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The paper's curve at the steps that a network trained as its own has reached."""
+    lasts = named.sort_values("step").drop_duplicates("arm", keep="last")
+    for row in records(lasts):
+        for number in fig_6_numbers():
+            if number.training_steps <= row["step"] and not differences(number, settings_of(row)):
+                yield {**row, **overlay.columns_of(number), "step": number.training_steps}
+
+
+def _theirs(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["source"].notna()] if "source" in table else table.head(0)
 
 
 def _in_windows(curve: pd.DataFrame) -> pd.DataFrame:
@@ -73,12 +97,16 @@ def _in_windows(curve: pd.DataFrame) -> pd.DataFrame:
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """A panel for each way to draw t, on one log scale: L_vlb begins far above L_hybrid."""
-    ways = sorted(set(table["resampled"]))
+    theirs = _theirs(table)
+    ours = table.drop(theirs.index)
+    ways = sorted(set(ours["resampled"]))
     figure, panels = style.panels(len(ways), 3.6)
     ends = _ends(table)
     for axes, resampled in zip(panels, ways, strict=True):
-        _draw_curves(axes, table[table["resampled"] == resampled])
-        axes.set(yscale="log", xlabel="training step", xlim=(0, table["step"].max()), ylim=ends)
+        _draw_curves(axes, ours[ours["resampled"] == resampled])
+        if len(beside := theirs[theirs["resampled"] == resampled]):
+            overlay.draw(axes, beside, "step")
+        axes.set(yscale="log", xlabel="training step", xlim=(0, ours["step"].max()), ylim=ends)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
         style.plain_log_ticks(axes.yaxis)
@@ -109,6 +137,7 @@ def _ends(table: pd.DataFrame) -> tuple[float, float]:
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn and how it was estimated, its spread, and what the paper's figure shows."""
+    theirs = _theirs(table)
     begins, ends = (FIG_6_RESAMPLED[f(FIG_6_RESAMPLED)] for f in (min, max))
     low, high = FIG_6_NOISY["vlb"]
     return " ".join(
@@ -120,17 +149,22 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
                 "of T times the term at the drawn step over the images of a window of training "
                 "steps, weighted by 1 / (T p_t) (Eq. 18; 1 for uniform draws), which estimates "
                 "the bound without bias either way.",
-                _spread(table),
+                _spread(table.drop(theirs.index)),
                 resampling_note(tables),
                 "In the paper's Fig. 6 (ImageNet 64; linear axes that end at 5 bits/dim) "
                 f"L_vlb (resampled) falls smoothly from about {begins:g} at step "
                 f"{min(FIG_6_RESAMPLED):,} to {ends:g} at {max(FIG_6_RESAMPLED):,}, and L_vlb "
-                f"jumps between about {low:g} and {high:g} in "
-                "the end (digitised). It is not overlaid: the paper does not say which schedule "
-                "it shows.",
+                f"jumps between about {low:g} and {high:g} in the end (digitised).",
+                overlay.note(theirs) if len(theirs) else _reasons(tables),
             ],
         )
     )
+
+
+def _reasons(tables: Tables) -> str:
+    networks = tables.losses.drop_duplicates("settings").assign(metric="bound_in_training")
+    reasons = closest_reasons(records(networks), fig_6_numbers())
+    return f"It is not overlaid; what differs: {', '.join(reasons) or 'length of the training'}."
 
 
 def _spread(table: pd.DataFrame) -> str:

@@ -13,7 +13,12 @@ from studies.paper.bound_terms import FIG_2
 from studies.paper.ensemble import APPENDIX_D, appendix_d_numbers
 from studies.paper.gan_comparison import table_4_numbers
 from studies.paper.gradient_noise import FIG_7, FIG_7_ERROR
-from studies.paper.learning_curves import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
+from studies.paper.learning_curves import (
+    FIG_6_ERROR,
+    FIG_6_NOISY,
+    FIG_6_RESAMPLED,
+    fig_6_numbers,
+)
 from studies.paper.likelihoods import TABLE_3, TABLE_3_DATA, own_number, table_3
 from studies.paper.published import (
     ENSEMBLE,
@@ -21,6 +26,7 @@ from studies.paper.published import (
     Published,
     closest_reasons,
     comparable,
+    differences,
     reasons_against,
     same_cell,
     settings_of,
@@ -49,7 +55,9 @@ __all__ = [
     "appendix_d_numbers",
     "closest_reasons",
     "comparable",
+    "differences",
     "fig_4_numbers",
+    "fig_6_numbers",
     "fig_8_numbers",
     "fig_10_numbers",
     "numbers",
@@ -65,7 +73,7 @@ __all__ = [
 
 @cache
 def numbers() -> tuple[Published, ...]:
-    """Every number that a result could stand beside."""
+    """Every number that a result could stand beside; those of Fig. 6 stand along a training."""
     return (
         *table_numbers(),
         *fig_8_numbers(),

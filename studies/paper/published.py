@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 from iddpm.config import Ends, Schedule, TrainConfig, Variance, canonical
 from studies.paper.networks import EMA_DECAY, IMAGES, training
 
-Metric = Literal["frechet_distance", "bits_per_dim", "precision", "recall"]
+Metric = Literal["frechet_distance", "bits_per_dim", "precision", "recall", "bound_in_training"]
 INCEPTION = "inception-2015-12-05"
 ENSEMBLE = ("samples.ensemble", "likelihood.ensemble")
 """Columns of a study that has ensembles: what kind of one, where an arm is one."""
@@ -69,7 +69,7 @@ class Published:
     steps: int
     """Reverse steps sampled or scored."""
     images: int
-    """Images generated or scored."""
+    """Images generated or scored; 0: those of the training itself."""
     networks: Literal["one", "an ensemble"] = "one"
     """What takes the steps of the chain."""
     skip: float = 0.0
@@ -96,8 +96,10 @@ def _settings(published: Published) -> "Settings":
     ensemble = Ends() if published.networks == "an ensemble" else None
     read = {"clip": True, "ema_decay": EMA_DECAY, "ensemble": canonical(ensemble)}
     real_images, _ = IMAGES[published.data]
-    shared = {**_of_training(canonical(published.training)), **_leaves(read)}
-    shared["images"] = published.images
+    trained = _of_training(canonical(published.training))
+    if published.metric == "bound_in_training":  # the same however long the training goes on
+        return {path: value for path, value in trained.items() if path != "train.steps"}
+    shared = {**trained, **_leaves(read), "images": published.images}
     if published.metric == "bits_per_dim":
         return shared | {"split": "test"}
     shared |= {"features": INCEPTION, "reference set": f"{published.data}/train"}

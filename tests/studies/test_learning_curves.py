@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
 from studies.claims import judge
@@ -18,9 +19,10 @@ from studies.figures.learning_curves import POINTS
 from studies.paper import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
 from studies.spec import read_sweep
 from studies.store import Store
-from studies.tables import Tables, losses_table, records, tables
+from studies.tables import Tables, losses_table, records, settings_behind, tables
 from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_store import variant, write_store
+from tests.witness.made_up_tables import planned
 
 SWEEP = Path(__file__).parents[2] / "sweeps" / "learning_curves.yaml"
 RESAMPLED = "loss_second_moment"
@@ -180,6 +182,63 @@ def test_the_caption_says_how_it_is_estimated_and_when_importance_sampling_began
     assert "about 363 training steps of 64 images, of 800." in said
     assert "Bold lines are means over seeds (n = 3), thin lines the single seeds." in said
     assert "falls smoothly from about 3.93 at step 6,000 to 3.545 at 250,000" in said
+    assert "It is not overlaid; what differs: training set (digits here, imagenet64" in said
+
+
+def at_scale(*overrides: tuple[str, str]) -> Tables:
+    """Every network of the sweep under the paper's settings, at 3.5 bits/dim throughout."""
+    plan = planned("learning_curves", preset="imagenet64", overrides=overrides)
+    cells = {cell.tasks["train"]: cell for cell in plan.cells}
+    curves = []
+    for address, cell in cells.items():
+        trained: Any = plan.tasks[address].config
+        length = trained.steps
+        steps = np.linspace(length / 100, length, 100).astype(int)
+        frame = pd.DataFrame({"step": steps, "images_seen": 128 * steps, "bits_per_dim": 3.5})
+        names = ("objective", "schedule", "T", "prediction", "train.timesteps")
+        settings = settings_behind({"train": plan.tasks[address]})
+        own = {name: cell.arm[name] for name in names}
+        curves.append(frame.assign(**own, seed=0, training_steps=length, settings=settings))
+    return tables_of([], pd.concat(curves, ignore_index=True))
+
+
+def test_the_papers_curve_is_laid_over_that_of_its_own_network() -> None:
+    tables = at_scale()
+    table = FIGURES["learning_curves"].table(tables)
+    theirs = table[table["source"].eq("Fig. 6")]
+    assert dict(zip(theirs["step"], theirs["mean"], strict=True)) == FIG_6_RESAMPLED
+    assert set(theirs["arm"]) == {"L_vlb (resampled)"}
+    axes = FIGURES["learning_curves"].draw(table).axes[1]  # of t drawn by importance
+    line = next(one for one in axes.lines if one.get_color() == "black")
+    assert line.get_label() == "paper, Fig. 6 (digitised);\ninferred: schedule, T"
+    assert list(np.asarray(line.get_ydata())) == list(FIG_6_RESAMPLED.values())
+    assert line.get_markerfacecolor() == "white"
+    (bars,) = (one for one in axes.containers if isinstance(one, ErrorbarContainer))
+    ends = np.array([segment[:, 1] for segment in bars.lines[2][0].get_segments()])
+    np.testing.assert_allclose(ends[:, 1] - ends[:, 0], 2 * FIG_6_ERROR)
+    said = FIGURES["learning_curves"].caption(table, tables)
+    assert "digitised from its Fig. 6, where every setting agrees that the paper or its" in said
+    assert "beside the 3.57 of the L_vlb row of Table 1 that was trained as long" in said
+    assert "not overlaid" not in said
+
+
+def test_a_training_that_is_not_the_papers_has_no_curve_of_its_beside_it() -> None:
+    for override, named in (
+        (("train.batch_size", "64"), "batch size (64 here, 128 in the paper)"),
+        (("train.diffusion.steps", "1000"), "T (1,000 here, 4,000 inferred for the paper)"),
+        (("train.network.heads", "1"), "heads (1 here, 4 in the paper)"),
+        (("train.steps", "5000"), "length of the training"),
+    ):
+        tables = at_scale(override)
+        table = FIGURES["learning_curves"].table(tables)
+        assert "source" not in table
+        said = FIGURES["learning_curves"].caption(table, tables)
+        assert f"It is not overlaid; what differs: {named}." in said
+
+
+def test_a_shorter_training_meets_the_part_of_the_curve_that_it_reached() -> None:
+    table = FIGURES["learning_curves"].table(at_scale(("train.steps", "100000")))
+    assert list(table[table["source"].eq("Fig. 6")]["step"]) == [6_000, 50_000, 100_000]
 
 
 def test_l_simple_has_no_curve_and_milestones_are_drawn_once() -> None:
