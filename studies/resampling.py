@@ -23,6 +23,8 @@ def warm_up_draws(T: int, *, history: int = LossSecondMoment().history) -> int:
     return round(T * float(brentq(above_half, 1e-9, 100 * (history + T))))
 
 
-def share_resampled(T: int, images_seen: int) -> float:
+def share_resampled(
+    T: int, images_seen: int, *, history: int = LossSecondMoment().history
+) -> float:
     """Share of a training's images whose step was drawn by importance, as a rule."""
-    return max(0.0, 1 - warm_up_draws(T) / images_seen)
+    return max(0.0, 1 - warm_up_draws(T, history=history) / images_seen)

@@ -18,11 +18,13 @@ from iddpm.config import (
     ExternalConfig,
     GanConfig,
     LikelihoodMergeConfig,
+    LossSecondMoment,
     ScoreConfig,
     TrainConfig,
     canonical,
 )
 from studies.intervals import half_width_per_deviation
+from studies.resampling import share_resampled
 from studies.store import LATENTS, SAMPLES, Store
 from studies.tasks import Task
 
@@ -50,6 +52,8 @@ MEASURED = (
     "recipe",
     "settings",
     "training_steps",
+    "images_seen",
+    "share_resampled",
     "compute",
     "state",
     "reason",
@@ -102,8 +106,9 @@ def results(store: Store, study: str) -> pd.DataFrame:
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
     whole numbers everywhere: a bound or a training is over all T steps unless it says otherwise. A
     rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T. `compute`
-    is the multiply-adds of the whole training, forwards and back; `settings` are those of
-    `settings_behind`.
+    is the multiply-adds of the whole training, forwards and back; `share_resampled` the share of
+    the `images_seen` in it whose t was drawn by importance (Eq. 18), as a rule; `settings` are those
+    of `settings_behind`.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
@@ -127,7 +132,7 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     shared = {
         **_arm(cell),
         "seed": cell["seed"],
-        "training_steps": 0 if trained is None else _steps(store, trained),
+        **_training_facts(None if trained is None else _trained(store, trained)),
         "compute": cell.get("compute"),  # a study recorded by an older version has none
         "settings": settings_behind(
             {name: store.task(cell["tasks"][name]) for name in CONFIGS if name in cell["tasks"]}
@@ -169,9 +174,22 @@ def _training(store: Store, cell: Mapping[str, Any]) -> TrainConfig:
     return cast(TrainConfig, store.task(cell["tasks"]["train"]).config)
 
 
-def _steps(store: Store, address: str) -> int:
-    """Steps of a training, of a diffusion model or of a GAN."""
-    return cast(TrainConfig | GanConfig, store.task(address).config).steps
+def _trained(store: Store, address: str) -> TrainConfig | GanConfig:
+    return cast(TrainConfig | GanConfig, store.task(address).config)
+
+
+def _training_facts(config: TrainConfig | GanConfig | None) -> dict[str, Any]:
+    """What a training, of a diffusion model or of a GAN, comes to; None: there is none."""
+    if config is None:
+        return {"training_steps": 0, "images_seen": 0}
+    images_seen = config.steps * config.batch_size
+    facts = {"training_steps": config.steps, "images_seen": images_seen}
+    if isinstance(config, GanConfig):
+        return facts
+    if isinstance(config.timesteps, LossSecondMoment):
+        T, history = config.diffusion.steps, config.timesteps.history
+        return {**facts, "share_resampled": share_resampled(T, images_seen, history=history)}
+    return {**facts, "share_resampled": 0.0}
 
 
 def _data(store: Store, cell: Mapping[str, Any]) -> Data:

@@ -60,6 +60,8 @@ def judge(name: str, tables: Tables) -> Finding:
     measured = claim.measure(tables)
     done = is_done(tables)
     verdict, reason = decide(measured, done=done)
+    if measured.measurements:
+        reason = " ".join([reason, *measured.remarks])
     if verdict in ("contradicted", "inconclusive"):
         reason = " ".join(filter(None, (reason, setting_differences(tables))))
     if verdict == "not run" and done:

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from iddpm.config import Ends
+from studies.claims.importance import lack_of_importance, remarks
 from studies.claims.rows import asked, mean, named, term_log_ratios
 from studies.claims.sigma import MARGIN
-from studies.claims.verdicts import Claim, Measured, Measurement
+from studies.claims.verdicts import Claim, Measured, Measurement, Untold
 from studies.intervals import paired_differences, t_interval
 from studies.labels import is_ensemble
 from studies.paper import APPENDIX_D, ENSEMBLE
@@ -29,12 +30,17 @@ TERMS = "log of L_hybrid's terms over L_vlb's, mean over"
 
 def _hybrid_in_the_middle(tables: Tables) -> Measured:
     ratios = term_log_ratios(tables)
-    measurements = [
-        _over_region(region, str(name), pair)
-        for name, pair in ratios.groupby("compared", sort=False)
-        for region in range(len(REGIONS))
-    ]
-    missing = [] if measurements else [f"{TERMS} {where}" for where in REGIONS]
+    bounds = asked(tables, "bits_per_dim")
+    vlb = bounds[bounds["objective"] == "vlb"]
+    measurements: list[Measurement] = []
+    missing: list[str] = []
+    for name, pair in ratios.groupby("compared", sort=False):
+        found = [_over_region(region, str(name), pair) for region in range(len(REGIONS))]
+        lack = lack_of_importance(vlb[vlb["T"].isin(pair["T"])], f"L_vlb{name}")
+        measurements += [replace(m, decides=False) for m in found] if lack else found
+        missing += [Untold(lack)] if lack else []
+    if not measurements:
+        missing = [f"{TERMS} {where}" for where in REGIONS]
     return Measured(measurements, missing)
 
 
@@ -67,6 +73,11 @@ class _Trio:
     alone: dict[str, pd.DataFrame]
     """By objective."""
 
+    @property
+    def vlb(self) -> tuple[pd.DataFrame, str]:
+        """The L_vlb network, and its name."""
+        return self.alone["vlb"], f"{NAMES['vlb']}{self.context}"
+
 
 def _trios(rows: pd.DataFrame) -> Iterator[_Trio]:
     """Every ensemble whose networks the study also asks alone."""
@@ -89,6 +100,8 @@ def _lower_nll(tables: Tables) -> Measured:
     measurements: list[Measurement] = []
     missing: list[str] = []
     for trio in _trios(asked(tables, "bits_per_dim")):
+        lack = lack_of_importance(*trio.vlb)
+        missing += [Untold(lack)] if lack else []
         for objective, alone in trio.alone.items():
             what = f"bits/dim of the ensemble minus that of {NAMES[objective]}{trio.context}"
             together, single = by_seed(trio.ensemble), by_seed(alone)
@@ -102,6 +115,7 @@ def _lower_nll(tables: Tables) -> Measured:
                     interval=t_interval(list(differences.values())),
                     unit="bits/dim",
                     high=0.0,
+                    decides=not lack,
                     detail=f"{mean(together):.4g} against {mean(single):.4g} bits/dim",
                 )
             )
@@ -113,7 +127,9 @@ def _lower_nll(tables: Tables) -> Measured:
 def _quality_of_hybrid(tables: Tables) -> Measured:
     measurements: list[Measurement] = []
     missing: list[str] = []
+    said: list[str] = []
     for trio in _trios(asked(tables, "frechet_distance")):
+        said += remarks(*trio.vlb)
         for objective, alone in trio.alone.items():
             found = _relative_difference(trio, objective, alone)
             measurements += [found] if found else []
@@ -121,7 +137,7 @@ def _quality_of_hybrid(tables: Tables) -> Measured:
                 missing.append(f"FD of the ensemble and of L_hybrid{trio.context}")
     if not measurements and not missing:
         missing = ["FD of an ensemble and of its two networks"]
-    return Measured(measurements, missing)
+    return Measured(measurements, missing, said)
 
 
 def _relative_difference(trio: _Trio, objective: str, alone: pd.DataFrame) -> Measurement | None:
@@ -144,6 +160,11 @@ def _relative_difference(trio: _Trio, objective: str, alone: pd.DataFrame) -> Me
     )
 
 
+_BEGUN = (
+    " Where the training of L_vlb ended before importance sampling began, the values are given and "
+    "decide nothing."
+)
+
 CLAIMS: dict[str, Claim] = {
     "hybrid_is_better_between_the_ends": Claim(
         says="At the start and the end of the diffusion process the L_vlb network has the better "
@@ -152,7 +173,7 @@ CLAIMS: dict[str, Claim] = {
         method="The natural log of the L_hybrid network's term over that of the L_vlb network at "
         f"the same step, averaged over the first {SHARE:.1%} of the steps, over the last, and over "
         "those between, per seed. Supported if the intervals of the first two lie above zero and "
-        "that of the third below.",
+        f"that of the third below.{_BEGUN}",
         measure=_hybrid_in_the_middle,
     ),
     "ensemble_lowers_nll": Claim(
@@ -161,7 +182,7 @@ CLAIMS: dict[str, Claim] = {
         source="Appendix D",
         method="Bits/dim of the ensemble minus that of each of its networks, per seed, on the same "
         "images and noise. Supported if both intervals lie below zero. In the paper, on ImageNet "
-        f"64: {APPENDIX_D['bits_per_dim']} against 3.57 (L_hybrid) and 3.53 (L_vlb).",
+        f"64: {APPENDIX_D['bits_per_dim']} against 3.57 (L_hybrid) and 3.53 (L_vlb)." + _BEGUN,
         measure=_lower_nll,
     ),
     "ensemble_keeps_hybrid_quality": Claim(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from studies.claims.importance import lack_of_importance
 from studies.claims.pairs import Pair, compared, fewer_bits, pairs
 from studies.claims.rows import mean
 from studies.claims.verdicts import Claim, Measured, Measurement
@@ -23,28 +24,28 @@ paper's tables show as an improvement (3.57 against 3.53 in Table 1)."""
 
 def _steadier(tables: Tables) -> Measured:
     found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
-    measurements, missing = [], []
-    for pair in found:
-        resampled, uniform = (_noises(tables, network) for network in (pair.first, pair.second))
-        logs = [math.log(resampled[s] / uniform[s]) for s in sorted(resampled.keys() & uniform)]
-        if not logs:
-            missing.append(_noise_of(pair))
-            continue
-        measurements.append(
-            Measurement(
-                what=_noise_of(pair),
-                interval=t_interval(logs),
-                unit="log ratio",
-                high=0.0,
-                detail=f"standard deviation {mean(resampled):.3g} against {mean(uniform):.3g} "
-                "bits/dim on average",
-            )
-        )
-    return Measured(measurements, missing if found else ["L_vlb with both ways of drawing t"])
+    nothing = "L_vlb with both ways of drawing t"
+    return compared(found, lambda p: _noise_ratio(tables, p), nothing, untold=_never_resampled)
 
 
-def _noise_of(pair: Pair) -> str:
-    return f"log of the curve's noise, {pair.name}"
+def _noise_ratio(tables: Tables, pair: Pair) -> Measurement | None:
+    resampled, uniform = (_noises(tables, network) for network in (pair.first, pair.second))
+    logs = [math.log(resampled[s] / uniform[s]) for s in sorted(resampled.keys() & uniform)]
+    if not logs:
+        return None
+    return Measurement(
+        what=f"log of the curve's noise, {pair.name}",
+        interval=t_interval(logs),
+        unit="log ratio",
+        high=0.0,
+        detail=f"standard deviation {mean(resampled):.3g} against {mean(uniform):.3g} bits/dim on "
+        "average",
+    )
+
+
+def _never_resampled(pair: Pair) -> str:
+    """Why the first network, which was to draw t by importance, tells nothing of that."""
+    return lack_of_importance(pair.first, pair.names[0])
 
 
 def _noises(tables: Tables, network: pd.DataFrame) -> dict[int, float]:
@@ -98,7 +99,8 @@ def _objective(pair: Pair) -> str:
 
 def _lower(tables: Tables) -> Measured:
     found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
-    decided = compared(found, fewer_bits, "L_vlb with both ways of drawing t")
+    nothing = "L_vlb with both ways of drawing t"
+    decided = compared(found, fewer_bits, nothing, untold=_never_resampled)
     aside = [_curve_difference(tables, pair) for pair in found]
     return decided + Measured([m for m in aside if m], [])
 
@@ -126,7 +128,8 @@ def _end_of(curve: pd.DataFrame) -> float:
 
 def _no_help(tables: Tables) -> Measured:
     found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "hybrid"]
-    return compared(found, _share_saved, "L_hybrid with both ways of drawing t")
+    nothing = "L_hybrid with both ways of drawing t"
+    return compared(found, _share_saved, nothing, untold=_never_resampled)
 
 
 def _share_saved(pair: Pair) -> Measurement | None:
@@ -154,6 +157,10 @@ _EXACT = (
     "The bound of the trained network over every step t, on the images that the study scores (in "
     "learning_curves those of the training set): what the curves estimate, without their noise."
 )
+_BEGUN = (
+    " Where a training ended before importance sampling began, its values are given and decide "
+    "nothing."
+)
 
 CLAIMS: dict[str, Claim] = {
     "hybrid_beats_vlb_in_training": Claim(
@@ -170,7 +177,7 @@ CLAIMS: dict[str, Claim] = {
         method="Noise is the standard deviation of the differences of consecutive windows of the "
         "training's curve over the second half of it, over √2: a slow trend cancels. Natural log "
         "of the noise with importance sampling over that with uniform draws, per seed. Supported "
-        "if the interval lies below zero.",
+        f"if the interval lies below zero.{_BEGUN}",
         measure=_steadier,
     ),
     "importance_sampling_lowers_vlb": Claim(
@@ -178,7 +185,7 @@ CLAIMS: dict[str, Claim] = {
         source="Section 3.3 and Fig. 6",
         method="Bits/dim of L_vlb with importance sampling minus that with uniform draws, per "
         f"seed. Supported if the interval lies below zero. {_EXACT} The difference of the curves' "
-        "own means over the second half of the training is given and decides nothing.",
+        "own means over the second half of the training is given and decides nothing." + _BEGUN,
         measure=_lower,
     ),
     "importance_sampling_does_not_help_hybrid": Claim(
@@ -186,7 +193,7 @@ CLAIMS: dict[str, Claim] = {
         source="Section 3.3",
         method="Bits/dim saved by importance sampling as a share of those with uniform draws, per "
         f"seed. Help means at least {MARGIN:.0%}, fixed beforehand: supported if the interval lies "
-        f"below that, contradicted if it lies above. {_EXACT}",
+        f"below that, contradicted if it lies above. {_EXACT}{_BEGUN}",
         measure=_no_help,
     ),
 }

@@ -4,14 +4,14 @@ Networks are read as rows of the paper's tables (`studies.table_rows`), each wit
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
 from studies.claims.rows import mean, named
-from studies.claims.verdicts import Measured, Measurement
+from studies.claims.verdicts import Measured, Measurement, Untold
 from studies.intervals import paired_differences, t_interval
 from studies.tables import by_seed, network_columns
 
@@ -28,10 +28,14 @@ class Pair:
     second: pd.DataFrame
 
     @property
+    def names(self) -> tuple[str, str]:
+        """`T = 4,000, cosine, L_vlb`, and that of the second."""
+        return str(self.first["row"].iloc[0]), str(self.second["row"].iloc[0])
+
+    @property
     def name(self) -> str:
         """`T = 4,000, cosine, L_vlb minus T = 4,000, cosine, L_hybrid`."""
-        first, second = (network["row"].iloc[0] for network in (self.first, self.second))
-        return f"{first} minus {second}"
+        return " minus ".join(self.names)
 
     @property
     def values(self) -> tuple[dict[int, float], dict[int, float]]:
@@ -61,10 +65,28 @@ def pairs(
 
 
 def compared(
-    found: list[Pair], measure: Callable[[Pair], Measurement | None], nothing: str
+    found: list[Pair],
+    measure: Callable[[Pair], Measurement | None],
+    nothing: str,
+    *,
+    untold: Callable[[Pair], str] = lambda pair: "",
 ) -> Measured:
-    """The measurements, and the pairs that lack one; `nothing` if the study holds no pair."""
-    return Measured.of([measure(pair) or pair.name for pair in found], nothing)
+    """The measurements, and the pairs that lack one.
+
+    Args:
+        found: The pairs of the study.
+        measure: What is measured of one; None: it has no values yet.
+        nothing: What is missing if there is no pair.
+        untold: Why the values of a pair do not tell; empty: they do. Such a pair decides nothing.
+    """
+    results: list[Measurement | str] = []
+    for pair in found:
+        measured, why = measure(pair), untold(pair)
+        if measured and why:
+            results += [replace(measured, decides=False), Untold(why)]
+        else:
+            results.append(measured or pair.name)
+    return Measured.of(list(dict.fromkeys(results)), nothing)
 
 
 def fewer_bits(pair: Pair) -> Measurement | None:

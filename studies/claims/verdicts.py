@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from studies.intervals import Interval
@@ -45,6 +45,8 @@ class Measured:
 
     measurements: list[Measurement]
     missing: list[str]
+    remarks: list[str] = field(default_factory=list)
+    """Sentences on what a reader must know of the measurements, whatever the verdict."""
 
     @classmethod
     def of(cls, found: Sequence[Measurement | str], otherwise: str) -> "Measured":
@@ -61,7 +63,11 @@ class Measured:
 
     def __add__(self, other: "Measured") -> "Measured":
         """Both together."""
-        return Measured([*self.measurements, *other.measurements], [*self.missing, *other.missing])
+        return Measured(
+            [*self.measurements, *other.measurements],
+            [*self.missing, *other.missing],
+            [*self.remarks, *other.remarks],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

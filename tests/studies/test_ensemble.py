@@ -239,6 +239,7 @@ def made_up(
     bits: Value = lambda arm, seed: {"hybrid": 3.57, "vlb": 3.53, "ensemble": 3.52}[arm] + seed,
     distance: Value = lambda arm, seed: {"hybrid": 19.2, "vlb": 40.1, "ensemble": 19.9}[arm] + seed,
     ratio: Callable[[int, int], float] = ratio_of_the_paper,
+    resampled: float = 0.5,
     rows: str = "seed >= 0",
 ) -> Tables:
     """A study of both networks and their ensemble with known values."""
@@ -268,6 +269,8 @@ def made_up(
                         "metric": metric,
                         "value": value(arm, seed),
                         "training_steps": 800,
+                        "images_seen": 3200,
+                        "share_resampled": resampled if objective == "vlb" else 0.0,
                         "state": "done",
                     }
                 )
@@ -426,6 +429,29 @@ def test_the_ensemble_s_quality_must_be_that_of_hybrid_within_a_tenth(
     found = finding("ensemble_keeps_hybrid_quality", distance=distance)
     assert found.verdict == verdict
     assert [m.decides for m in found.measurements][1:] in ([False], [])
+
+
+UNIFORM = (
+    "L_vlb drew every t of its training uniformly: importance sampling begins after about 1,031 "
+    "training steps, and it had 800"
+)
+
+
+@pytest.mark.parametrize("claim", SUPPORTED[:2])
+def test_an_l_vlb_network_that_never_drew_by_importance_tells_nothing(claim: str) -> None:
+    found = finding(claim, resampled=0.0)
+    assert found.verdict == "inconclusive"
+    assert found.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}. ")
+    assert found.measurements
+    assert not any(m.decides for m in found.measurements)
+
+
+def test_the_ensemble_s_quality_is_judged_all_the_same_and_the_verdict_says_how_t_was_drawn() -> (
+    None
+):
+    found = finding("ensemble_keeps_hybrid_quality", resampled=0.0)
+    assert found.verdict == "supported"
+    assert found.reason.endswith(f" {UNIFORM}; the paper's L_vlb drew t by importance.")
 
 
 # ----------------------------------------------------------------------------- the paper's numbers

@@ -319,6 +319,21 @@ def test_seeds_that_disagree_leave_it_open(claim: str) -> None:
     assert judge(claim, made_up).verdict == "inconclusive"
 
 
+@pytest.mark.parametrize("claim", CLAIMS[1:])
+def test_a_training_that_ended_before_importance_sampling_began_tells_nothing(claim: str) -> None:
+    made_up = study()
+    resampled = made_up.results["train.timesteps"] == RESAMPLED
+    for share, verdict in ((0.0, "inconclusive"), (0.2, "supported")):
+        made_up.results["share_resampled"] = resampled * share
+        made_up.results["images_seen"] = 800 * 16
+        finding = judge(claim, made_up)
+        assert finding.verdict == verdict
+        told = any(m.decides for m in finding.measurements)
+        assert told == (verdict == "supported")
+        begins = "begins after about 1,452 training steps, and it had 800"  # 23,239 images of 16
+        assert (begins in finding.reason) != told
+
+
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_one_seed_leaves_it_open(claim: str) -> None:
     assert judge(claim, study(spread=(0.0,))).verdict == "inconclusive"

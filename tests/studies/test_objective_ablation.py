@@ -21,6 +21,7 @@ from studies.resampling import share_resampled, warm_up_draws
 from studies.spec import SweepSpec, read_sweep
 from studies.table_rows import bounds, distances
 from studies.tables import Tables
+from tests.witness.made_up_results import planned
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned
 
@@ -409,6 +410,70 @@ def test_of_two_l_vlb_networks_the_resampled_one_has_to_be_the_lowest() -> None:
     assert judge("vlb_gives_lowest_nll", tables_of([*plain, *results()])).verdict == "supported"
     others = [row for row in results() if row["objective"] != "vlb"]
     assert judge("vlb_gives_lowest_nll", tables_of([*plain, *others])).verdict == "contradicted"
+
+
+def told(steps: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with how t was drawn in so many training steps of 64 images."""
+    for row in rows:
+        asked = row["train.timesteps"] == RESAMPLED
+        share = share_resampled(row["T"], 64 * steps) if asked else 0.0
+        row |= {"training_steps": steps, "images_seen": 64 * steps, "share_resampled": share}
+    return rows
+
+
+UNIFORM = (
+    "T = 4,000, cosine, L_vlb (resampled) drew every t of its training uniformly: importance "
+    "sampling begins after about 1,586 training steps, and it had 800"
+)
+
+
+def test_l_vlb_that_never_drew_by_importance_does_not_tell_whether_it_is_the_lowest() -> None:
+    finding = judge("vlb_gives_lowest_nll", tables_of(told(800, results())))
+    assert finding.verdict == "inconclusive"
+    assert finding.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}. ")
+    assert [m.decides for m in finding.measurements] == [False] * 5
+    assert judge("vlb_gives_lowest_nll", tables_of(told(1600, results()))).verdict == "supported"
+
+
+def test_l_vlb_with_uniform_draws_alone_does_not_tell_either() -> None:
+    plain = bound_rows(network("vlb"), "range", [9.0, 9.1, 9.2])
+    others = [row for row in results() if row["objective"] != "vlb"]
+    finding = judge("vlb_gives_lowest_nll", tables_of(told(800, [*plain, *others])))
+    said = "T = 4,000, cosine, L_vlb drew every t of its training uniformly. "
+    assert finding.verdict == "inconclusive"
+    assert finding.reason.startswith(f"The numbers of the study do not tell: {said}")
+
+
+def test_the_verdict_on_the_samples_of_l_vlb_says_that_it_never_drew_by_importance() -> None:
+    for fd, verdict in ((FID, "supported"), ((*FID[:5], 20.0), "contradicted")):
+        finding = judge("vlb_worsens_samples", tables_of(told(800, results(fd=fd))))
+        assert finding.verdict == verdict
+        assert f" {UNIFORM}; the paper's L_vlb drew t by importance." in finding.reason
+    long = judge("vlb_worsens_samples", tables_of(told(1600, results())))
+    assert long.reason == "Every deciding quantity lies wholly where the claim puts it."
+
+
+def test_a_longer_chain_without_importance_sampling_is_not_held_against_a_shorter_with_it() -> None:
+    rows = []
+    for T, bits in ((1000, 4.0), (4000, 4.5)):
+        trained = network("vlb", T=T, timesteps=RESAMPLED)
+        rows += bound_rows(trained, "range", [bits, bits + 0.01, bits - 0.01])
+    simple = [row for row in results() if row["objective"] == "simple"]
+    finding = judge("longer_chain_lowers_nll", tables_of(told(800, [*rows, *simple])))
+    assert finding.verdict == "inconclusive"
+    said = f"{UNIFORM}, while T = 1,000, cosine, L_vlb (resampled) drew some t by importance. "
+    assert finding.reason.startswith(f"The numbers of the study do not tell: {said}")
+    assert sorted(m.decides for m in finding.measurements) == [False, True]
+    begun = tables_of(told(1600, [*rows, *simple]))
+    assert judge("longer_chain_lowers_nll", begun).verdict == "contradicted"
+
+
+def test_while_l_vlb_is_not_measured_it_is_waited_for() -> None:
+    rows = told(800, results())
+    waiting = [planned(row) if row["objective"] == "vlb" else row for row in rows]
+    finding = judge("vlb_gives_lowest_nll", tables_of(waiting))
+    assert finding.verdict == "not run"
+    assert "drew every t" not in finding.reason
 
 
 def test_networks_trained_for_longer_have_no_say_in_which_is_the_lowest() -> None:

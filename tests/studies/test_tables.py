@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from iddpm.config import canonical
+from studies.plan import record
 from studies.store import Store
 from studies.tables import (
     ARM,
@@ -21,6 +22,7 @@ from studies.tables import (
     steps_table,
 )
 from tests.witness.made_up_store import ARMS, MadeUp, bound, distance, variant, write_store
+from tests.witness.made_up_tables import planned
 
 STUDY = MadeUp(
     failed={("simple", "ddim", 50, 1): "the loss is not finite"},
@@ -76,6 +78,21 @@ def test_one_row_per_cell_and_metric(table: pd.DataFrame) -> None:
     bounds = len(STUDY.seeds) * (2 * 3 + 1 + 3 * 3 + 1 + 1)
     assert len(table) == samples + bounds
     assert list(table.columns) == ["study", "evaluation", *ARM, *MEASURED]
+
+
+def test_a_row_says_how_much_of_its_training_drew_t_by_importance(tmp_path: Path) -> None:
+    plan = planned("likelihood_comparison", seeds=[0])
+    store = Store(tmp_path / "store")
+    store.record_study(plan.study, record(plan))
+    for task in plan.tasks.values():
+        store.create(task)
+    rows = results(store, plan.study)
+    found = rows.groupby(["objective", "T"])[["images_seen", "share_resampled"]].first()
+    assert set(found["images_seen"]) == {800 * 64}
+    assert found["share_resampled"]["simple"].tolist() == [0, 0]
+    waited = [1000 * 23.239 / 51_200, 1]  # draws of each step until all have ten, as simulated
+    shares = (found["share_resampled"]["vlb"] + waited).tolist()
+    assert shares == pytest.approx([1, 1], abs=1e-3)
 
 
 def test_a_bound_is_the_sum_of_its_parts(table: pd.DataFrame) -> None:
