@@ -22,7 +22,7 @@ ARRAY = "arr_0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalDescription:
-    """What lies at the path, known without decoding it."""
+    """What lies at the path. Data of all 256 levels take any image, so none is decoded for them."""
 
     images: int
     digest: str
@@ -35,7 +35,7 @@ def describe_external(config: ExternalConfig) -> ExternalDescription:
 
     Raises:
         ConfigError: If there is nothing at the path, or it holds images of another size or type
-            than the data's.
+            than the data's, or a level that they do not have.
     """
     return _described(config)
 
@@ -46,6 +46,7 @@ def _described(config: ExternalConfig) -> ExternalDescription:
         files = _image_files(path)
         for file in files:
             _check_file(file, expected)
+        _check_levels(path, expected)
         return ExternalDescription(images=len(files), digest=_digest(files, root=path))
     if not path.is_file():
         raise ConfigError(
@@ -55,9 +56,10 @@ def _described(config: ExternalConfig) -> ExternalDescription:
     if dtype != np.uint8:
         raise ConfigError(
             f"external.path: expected {ARRAY!r} to be uint8, found {dtype} in {path}; "
-            "write pixels from 0 to 255"
+            f"write pixels from 0 to {expected.levels - 1}"
         )
     _check_shape(shape[1:], expected, path)
+    _check_levels(path, expected)
     return ExternalDescription(images=shape[0], digest=_digest([path], root=path.parent))
 
 
@@ -69,8 +71,7 @@ def load_external(config: ExternalConfig, digest: str) -> UInt8Array:
         digest: What they were when they were described.
 
     Raises:
-        ConfigError: If they cannot be read, are others than described, or hold a level that the
-            data do not have.
+        ConfigError: If they cannot be read, or are others than described.
     """
     path, expected = Path(config.path), describe(config.data)
     if _described(config).digest != digest:
@@ -78,14 +79,23 @@ def load_external(config: ExternalConfig, digest: str) -> UInt8Array:
             f"external.path: expected the images that lay at {path} when the sweep was planned, "
             "found others; run the sweep again"
         )
-    images = _of_folder(path, expected) if path.is_dir() else _of_npz(path)
-    highest = int(images.max())
+    return _images(path, expected)
+
+
+def _images(path: Path, expected: Description) -> UInt8Array:
+    return _of_folder(path, expected) if path.is_dir() else _of_npz(path)
+
+
+def _check_levels(path: Path, expected: Description) -> None:
+    if expected.levels > np.iinfo(np.uint8).max:
+        return
+    highest = int(_images(path, expected).max(initial=0))
     if highest >= expected.levels:
         raise ConfigError(
             f"external.path: expected pixels of {expected.levels} levels, 0 to "
-            f"{expected.levels - 1} as the data have them, found {highest} in {path}"
+            f"{expected.levels - 1} as the data have them, found {highest} in {path}; write the "
+            "levels themselves, which are not stretched to 255"
         )
-    return images
 
 
 def _check_shape(shape: tuple[int, ...], expected: Description, path: Path) -> None:

@@ -103,11 +103,22 @@ def test_an_npz_of_the_wrong_size_or_type_is_refused(
         describe_external(at(tmp_path / "samples.npz"))
 
 
-def test_levels_that_the_data_do_not_have_are_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "samples.npz", np.full((2, 8, 8, 1), 255, dtype=np.uint8))
-    expected = "expected pixels of 17 levels, 0 to 16 as the data have them, found 255 in"
-    with pytest.raises(ConfigError, match=rf"^external.path: {expected}"):
-        load(at(tmp_path / "samples.npz", data=Digits()))
+def test_levels_that_the_data_do_not_have_are_refused_when_they_are_described(
+    tmp_path: Path,
+) -> None:
+    images = drawn(2, 8, 8, 1, below=17)
+    images[1, 3, 4] = 254
+    np.savez(tmp_path / "samples.npz", images)
+    expected = r"expected pixels of 17 levels, 0 to 16 as the data have them, found 254 in .*; w"
+    for path in (tmp_path / "samples.npz", a_folder(tmp_path / "samples", images)):
+        with pytest.raises(ConfigError, match=rf"^external.path: {expected}"):
+            describe_external(at(path, data=Digits()))
+
+
+def test_numbers_that_are_no_levels_are_asked_for_in_the_levels_of_the_data(tmp_path: Path) -> None:
+    np.savez(tmp_path / "samples.npz", drawn(2, 8, 8, 1) / 255)
+    with pytest.raises(ConfigError, match=r"found float64 in .*; write pixels from 0 to 16$"):
+        describe_external(at(tmp_path / "samples.npz", data=Digits()))
 
 
 def test_what_is_not_there_or_no_npz_or_cut_short_is_refused(tmp_path: Path) -> None:

@@ -184,6 +184,20 @@ def test_what_is_wrong_with_a_rival_is_said_with_its_line(
     assert str(caught.value).startswith(str(tmp_path / "sweep.yaml") + ":")
 
 
+@pytest.mark.parametrize("outlined", [False, True])
+def test_images_of_levels_that_the_data_lack_are_refused_before_anything_is_trained(
+    tmp_path: Path, outlined: bool
+) -> None:
+    images = load(Digits(), "test").images[:20].copy()
+    images[3, 0, 0] = 254
+    np.savez(tmp_path / "elsewhere.npz", images)
+    spec = read_sweep(written(tmp_path))
+    with pytest.raises(
+        ConfigError, match=r"rivals\[1\].external.path: expected pixels of 17 levels"
+    ):
+        expand(spec, outlined=outlined)
+
+
 def test_an_empty_list_two_alike_or_two_in_one_entry_are_refused(tmp_path: Path) -> None:
     entries = SWEEP[SWEEP.index("rivals:\n") : SWEEP.index("figures")]
     for rivals, message in (
