@@ -28,7 +28,9 @@ from studies.claims import (
     signal_left,
     skipping,
 )
-from studies.claims.verdicts import Claim, Finding, Measurement, decide, setting_differences
+from studies.claims.differences import differences
+from studies.claims.verdicts import Claim, Finding, Measurement, decide
+from studies.names import CLAIMS as PARTS
 from studies.tables import Tables, is_done
 
 __all__ = ["CLAIMS", "Claim", "Finding", "Measurement", "judge"]
@@ -63,7 +65,8 @@ def judge(name: str, tables: Tables) -> Finding:
     if measured.measurements:
         reason = " ".join([reason, *measured.remarks])
     if verdict in ("contradicted", "inconclusive"):
-        reason = " ".join(filter(None, (reason, setting_differences(tables))))
+        differs = differences(tables, PARTS[name])
+        reason = " ".join(filter(None, (reason, *measured.reasons, differs)))
     if verdict == "not run" and done:
         reason += " Every cell of the study is done: it does not ask for this."
     return Finding(

@@ -9,6 +9,9 @@ import pandas as pd
 from studies.labels import is_resampled
 from studies.resampling import warm_up_draws
 
+MOST = 0.95
+"""The paper's networks drew more than this share of their t by importance."""
+
 
 def drew_uniformly(network: pd.DataFrame) -> bool:
     """Whether all t of a network's training were drawn uniformly, as it was asked to or not.
@@ -38,3 +41,11 @@ def remarks(network: pd.DataFrame, name: str) -> list[str]:
     """What must be said beside a verdict that takes this network for the paper's L_vlb."""
     lack = lack_of_importance(network, name)
     return [f"{lack}; the paper's L_vlb drew t by importance."] if lack else []
+
+
+def how_much(network: pd.DataFrame, name: str) -> str:
+    """That a network drew only some of its t by importance; empty if most, as in the paper."""
+    share = float(network["share_resampled"].iloc[0])
+    if not 0 < share < MOST:
+        return ""
+    return f"{name} drew only the last {share:.0%} of its t by importance."

@@ -1,11 +1,12 @@
 """What the paper says of learning curves and of importance sampling: Section 3.3, Fig. 6."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pandas as pd
 
-from studies.claims.importance import lack_of_importance
+from studies.claims.importance import how_much, lack_of_importance
 from studies.claims.pairs import Pair, compared, fewer_bits, pairs
 from studies.claims.rows import mean
 from studies.claims.verdicts import Claim, Measured, Measurement
@@ -24,8 +25,18 @@ paper's tables show as an improvement (3.57 against 3.53 in Table 1)."""
 
 def _steadier(tables: Tables) -> Measured:
     found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
-    nothing = "L_vlb with both ways of drawing t"
-    return compared(found, lambda p: _noise_ratio(tables, p), nothing, untold=_never_resampled)
+    return _of_resampling(found, lambda p: _noise_ratio(tables, p), BOTH_WAYS.format("L_vlb"))
+
+
+BOTH_WAYS = "{} with both ways of drawing t"
+
+
+def _of_resampling(
+    found: list[Pair], measure: Callable[[Pair], Measurement | None], nothing: str
+) -> Measured:
+    """What importance sampling changed, where it began; and how much of a training it was."""
+    measured = compared(found, measure, nothing, untold=_never_resampled)
+    return replace(measured, reasons=[text for p in found if (text := how_much(*_resampled(p)))])
 
 
 def _noise_ratio(tables: Tables, pair: Pair) -> Measurement | None:
@@ -45,7 +56,12 @@ def _noise_ratio(tables: Tables, pair: Pair) -> Measurement | None:
 
 def _never_resampled(pair: Pair) -> str:
     """Why the first network, which was to draw t by importance, tells nothing of that."""
-    return lack_of_importance(pair.first, pair.names[0])
+    return lack_of_importance(*_resampled(pair))
+
+
+def _resampled(pair: Pair) -> tuple[pd.DataFrame, str]:
+    """The network that was to draw t by importance, and its name."""
+    return pair.first, pair.names[0]
 
 
 def _noises(tables: Tables, network: pd.DataFrame) -> dict[int, float]:
@@ -99,8 +115,7 @@ def _objective(pair: Pair) -> str:
 
 def _lower(tables: Tables) -> Measured:
     found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
-    nothing = "L_vlb with both ways of drawing t"
-    decided = compared(found, fewer_bits, nothing, untold=_never_resampled)
+    decided = _of_resampling(found, fewer_bits, BOTH_WAYS.format("L_vlb"))
     aside = [_curve_difference(tables, pair) for pair in found]
     return decided + Measured([m for m in aside if m], [])
 
@@ -128,8 +143,7 @@ def _end_of(curve: pd.DataFrame) -> float:
 
 def _no_help(tables: Tables) -> Measured:
     found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "hybrid"]
-    nothing = "L_hybrid with both ways of drawing t"
-    return compared(found, _share_saved, nothing, untold=_never_resampled)
+    return _of_resampling(found, _share_saved, BOTH_WAYS.format("L_hybrid"))
 
 
 def _share_saved(pair: Pair) -> Measurement | None:

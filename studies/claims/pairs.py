@@ -28,6 +28,11 @@ class Pair:
     second: pd.DataFrame
 
     @property
+    def networks(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Both."""
+        return self.first, self.second
+
+    @property
     def names(self) -> tuple[str, str]:
         """`T = 4,000, cosine, L_vlb`, and that of the second."""
         return str(self.first["row"].iloc[0]), str(self.second["row"].iloc[0])

@@ -47,6 +47,8 @@ class Measured:
     missing: list[str]
     remarks: list[str] = field(default_factory=list)
     """Sentences on what a reader must know of the measurements, whatever the verdict."""
+    reasons: list[str] = field(default_factory=list)
+    """Sentences on what may keep the claim from holding here, for where it does not."""
 
     @classmethod
     def of(cls, found: Sequence[Measurement | str], otherwise: str) -> "Measured":
@@ -67,6 +69,7 @@ class Measured:
             [*self.measurements, *other.measurements],
             [*self.missing, *other.missing],
             [*self.remarks, *other.remarks],
+            [*self.reasons, *other.reasons],
         )
 
 
@@ -119,24 +122,6 @@ def decide(measured: Measured, *, done: bool) -> tuple[Verdict, str]:
             f"The interval crosses the border of the claim: {'; '.join(m.what for m in across)}.",
         )
     return "supported", "Every deciding quantity lies wholly where the claim puts it."
-
-
-def setting_differences(tables: Tables) -> str:
-    """How this study differs from the paper's experiments, for a reader who wonders why."""
-    results = tables.results
-    results = results[results["recipe"].notna() & (results["training_steps"] > 0)]
-    if results.empty:
-        return ""
-    results = results[results["T"].notna()]  # a GAN has no chain
-    trained = sorted({int(steps) for steps in results["training_steps"]})
-    lengths = sorted({int(T) for T in results["T"]})
-    return (
-        "The paper's networks were trained for 200,000 to 1,500,000 steps on ImageNet 64 or "
-        "CIFAR-10, mostly with T = 4000, and scored by FID over Inception features; this study "
-        f"ran the preset {tables.record['preset']} with {listed(trained)} training steps, T = "
-        f"{listed(lengths)}, and the features named in its recipes. The paper shows no spread "
-        "over seeds."
-    )
 
 
 def listed(numbers: list[int]) -> str:

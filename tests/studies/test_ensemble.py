@@ -269,6 +269,7 @@ def made_up(
                         "metric": metric,
                         "value": value(arm, seed),
                         "training_steps": 800,
+                        "images": 9,
                         "images_seen": 3200,
                         "share_resampled": resampled if objective == "vlb" else 0.0,
                         "state": "done",

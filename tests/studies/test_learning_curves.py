@@ -298,7 +298,7 @@ def test_curves_like_the_papers_support_every_claim(claim: str) -> None:
 def test_numbers_against_it_contradict(claim: str, bits: Any, noise: Any) -> None:
     finding = judge(claim, study(BITS | bits, NOISE | noise))
     assert finding.verdict == "contradicted"
-    assert "this study ran the preset digits" in finding.reason
+    assert "What differs from the paper under the preset digits: the images" in finding.reason
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -332,6 +332,17 @@ def test_a_training_that_ended_before_importance_sampling_began_tells_nothing(cl
         assert told == (verdict == "supported")
         begins = "begins after about 1,452 training steps, and it had 800"  # 23,239 images of 16
         assert (begins in finding.reason) != told
+
+
+def test_a_verdict_against_it_says_how_much_was_drawn_by_importance() -> None:
+    made_up = study(BITS | {("vlb", RESAMPLED): 4.3})
+    made_up.results["images_seen"] = 51_200
+    for share, said in ((0.55, True), (0.996, False)):
+        made_up.results["share_resampled"] = share
+        finding = judge("importance_sampling_lowers_vlb", made_up)
+        name = "T = 1,000, cosine, L_vlb (resampled)"
+        assert finding.verdict == "contradicted"
+        assert (f"{name} drew only the last 55% of its t by" in finding.reason) == said
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

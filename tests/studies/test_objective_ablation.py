@@ -344,7 +344,7 @@ def test_the_papers_own_numbers_support_every_claim(claim: str) -> None:
 def test_one_row_against_it_contradicts(claim: str, row: int, against: dict[str, float]) -> None:
     finding = judge(claim, changed(row, **against))
     assert finding.verdict == "contradicted"
-    assert "The paper's networks were trained" in finding.reason
+    assert "training steps (800 here, 200,000 to 1,500,000 there)" in finding.reason
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -466,6 +466,21 @@ def test_a_longer_chain_without_importance_sampling_is_not_held_against_a_shorte
     assert sorted(m.decides for m in finding.measurements) == [False, True]
     begun = tables_of(told(1600, [*rows, *simple]))
     assert judge("longer_chain_lowers_nll", begun).verdict == "contradicted"
+
+
+def test_a_longer_chain_that_does_not_help_had_fewer_draws_of_each_step() -> None:
+    rows = told(800, results((3.7, *NLL[1:])))
+    finding = judge("longer_chain_lowers_nll", tables_of(rows))
+    assert finding.verdict == "contradicted"
+    assert (
+        " Training met each t 13 times at T = 4,000 and 51 times at T = 1,000, in the paper 6,400 "
+        "times and more. What differs " in finding.reason
+    )
+    assert (
+        "met each t" not in judge("longer_chain_lowers_nll", tables_of(told(800, results()))).reason
+    )
+    long = tables_of(told(400_000, results((3.7, *NLL[1:]))))  # 6,400 images of 64 for each t
+    assert "met each t" not in judge("longer_chain_lowers_nll", long).reason
 
 
 def test_while_l_vlb_is_not_measured_it_is_waited_for() -> None:

@@ -476,7 +476,8 @@ def test_the_opposite_contradicts_it(
     swapped = {**PAPERS, "GAN": {**PAPERS["GAN"], metric: 0.9 if metric == "recall" else 0.3}}
     finding = judge(claim, made_up(swapped))
     assert finding.verdict == "contradicted"
-    assert "this study ran the preset tiny" in finding.reason
+    assert "What differs from the paper under the preset tiny: " in finding.reason
+    assert "the GAN (a compact one here, BigGAN-deep there)" in finding.reason
 
 
 @pytest.mark.parametrize(("claim", "metric"), list(zip(CLAIMS, METRICS, strict=True)))
