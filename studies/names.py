@@ -71,6 +71,7 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "schedules_reach_similar_quality": SAMPLES,
     "small_dropout_improves_the_best_quality": SAMPLES,
     "small_dropout_takes_longer": SAMPLES,
+    "slow_averages_are_best": SAMPLES,
     "best_dropout_depends_on_the_schedule": SAMPLES,
     "architecture_improves_quality": SAMPLES,
     "vlb_gradient_is_noisier": ("gradient_noise",),

@@ -1,13 +1,12 @@
 """What the paper says of diffusion beside a GAN: better coverage, and with size better quality."""
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
-from studies.claims.rows import asked, mean
+from studies.claims.rows import asked, mean, of_any_weights
 from studies.claims.verdicts import Claim, Measured, Measurement, Unit
 from studies.intervals import paired_differences, t_interval
 from studies.labels import labelled
@@ -49,9 +48,7 @@ class _Pair:
 
 def _recipes(rows: pd.DataFrame) -> Iterator[str]:
     """What each number was scored by. Which weights drew the images is the model's own affair."""
-    for recipe in rows["recipe"].dropna().unique():
-        settings = {name: v for name, v in json.loads(recipe).items() if name != "weights"}
-        yield json.dumps(settings, sort_keys=True)
+    yield from map(of_any_weights, rows["recipe"].dropna().unique())
 
 
 def _pairs(tables: Tables, metric: str) -> list[_Pair]:

@@ -1,5 +1,6 @@
 """Picking out of a study's tables the rows that a claim compares."""
 
+import json
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -19,6 +20,12 @@ def asked(tables: Tables, metric: str) -> pd.DataFrame:
 def with_own_variance(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows in which a network that learned its Σ is read with that."""
     return rows[rows["variance"].isin(LEARNED) | ~has_learned(rows)]
+
+
+def of_any_weights(recipe: str) -> str:
+    """A recipe without which of a model's weights drew the images."""
+    settings = {name: value for name, value in json.loads(recipe).items() if name != "weights"}
+    return json.dumps(settings, sort_keys=True)
 
 
 def mean(values: Mapping[int, float]) -> float:

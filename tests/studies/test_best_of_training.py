@@ -211,6 +211,49 @@ def test_one_schedule_alone_may_contradict_what_is_claimed_of_both(early_stoppin
     assert "linear" not in finding.reason
 
 
+def by_average(levels: Mapping[float, float]) -> Value:
+    """Distances whose log is shifted by the decay of the average."""
+
+    def value(row: Mapping[str, Any]) -> float:
+        x = math.log(row["training_steps"] / 400)
+        return float(math.exp(levels[row["ema_decay"]]) * (3 + x**2) * (1 + 0.01 * row["seed"]))
+
+    return value
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ((0.0, -0.2, -0.1), "supported"),
+        ((0.0, 0.2, -0.1), "contradicted"),
+        ((0.0, -0.2, 0.1), "contradicted"),
+        ((0.0, 0.0, 0.0), "inconclusive"),
+    ],
+)
+def test_each_verdict_on_slow_averages(
+    early_stopping: Plan, levels: tuple[float, ...], expected: str
+) -> None:
+    value = by_average(dict(zip((0.95, 0.99, 0.995), levels, strict=True)))
+    finding = judge("slow_averages_are_best", made_up(early_stopping, value))
+    assert finding.verdict == expected
+    assert [m.interval.mean for m in finding.measurements] == pytest.approx(levels[1:])
+    assert [m.what.split(", ")[1] for m in finding.measurements] == [
+        "decay 0.99 against 0.95",
+        "decay 0.995 against 0.95",
+    ]
+
+
+def test_slow_averages_wait_for_results_and_need_three_decays(
+    early_stopping: Plan, overfitting: Plan
+) -> None:
+    claim = "slow_averages_are_best"
+    waiting = judge(claim, made_up(early_stopping, lambda row: None))
+    assert waiting.verdict == "not run"
+    assert "decay 0.99 against 0.95" in waiting.reason
+    one = judge(claim, made_up(overfitting, turning(400, 800)))
+    assert one.reason.startswith("Not measured yet: one training with averages of three decays.")
+
+
 def test_the_panels_of_fig_17_are_of_dropout_and_of_the_average(early_stopping: Plan) -> None:
     def value(row: Mapping[str, Any]) -> float:
         off = abs(float(row["ema_decay"]) - 0.99)
