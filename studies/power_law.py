@@ -69,7 +69,7 @@ class Trend:
     law: PowerLaw
     """Through the means over seeds."""
     exponents: Mapping[int, float]
-    """By seed: of the law through its own points, with the same constant."""
+    """By seed: of the law through its own points, its constant its own where the means free it."""
     points: int
     """On the frontier of the means."""
 
@@ -89,13 +89,13 @@ def trend(
     """
     arms = [arm for arm in compute if all(arm in of_seed for of_seed in values.values())]
     means = {arm: math.fsum(v[arm] for v in values.values()) / len(values) for arm in arms}
-    law, points = _through_frontier(compute, means, constant, may_free=True)
+    law, points = _through_frontier(compute, means, constant)
     if law is None:
         return None
     exponents = {}
     for seed, of_seed in values.items():
         own, _ = _through_frontier(
-            compute, {arm: of_seed[arm] for arm in arms}, law.constant, may_free=False
+            compute, {arm: of_seed[arm] for arm in arms}, constant, free=law.constant_is_fitted
         )
         if own is not None:
             exponents[seed] = own.exponent
@@ -107,11 +107,11 @@ def _through_frontier(
     values: Mapping[str, float],
     constant: float,
     *,
-    may_free: bool,
+    free: bool | None = None,
 ) -> tuple[PowerLaw | None, int]:
     C, y = [compute[arm] for arm in values], list(values.values())
     places = frontier(C, y)
-    law = fit([C[i] for i in places], [y[i] for i in places], constant=constant, may_free=may_free)
+    law = fit([C[i] for i in places], [y[i] for i in places], constant=constant, free=free)
     return law, len(places)
 
 
@@ -120,17 +120,17 @@ def fit(
     values: Sequence[float],
     *,
     constant: float,
-    may_free: bool = True,
+    free: bool | None = None,
 ) -> PowerLaw | None:
     """The power law closest to points in log y, or None: there are too few to fit one.
 
     Args:
         compute: C of each point, above zero.
         values: y of each point, above zero.
-        constant: c, unless the points say otherwise with 95% confidence: freeing it must lower the
-            sum of squares by more than chance would (an F test, which takes four points), and put
-            it above zero.
-        may_free: Whether they may say otherwise.
+        constant: c, unless it is freed.
+        free: Whether it is, which takes a point more; None: where the points say so with 95%
+            confidence. Freeing it must then lower the sum of squares by more than chance would (an
+            F test), and put it above zero.
 
     Raises:
         ValueError: If a number is not finite and above zero.
@@ -138,10 +138,12 @@ def fit(
     C, y = np.asarray(compute, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if not all(np.isfinite(numbers).all() and (numbers > 0).all() for numbers in (C, y)):
         raise ValueError("power law: expected points that are finite and above zero")
-    if len(set(compute)) < LEAST_POINTS or not (y > constant).all():
+    if len(set(compute)) < LEAST_POINTS + bool(free) or not (y > constant).all():
         return None
+    if free:
+        return _least_squares(C, y, constant, free=True)[0]
     fixed, left = _least_squares(C, y, constant, free=False)
-    if len(y) <= LEAST_POINTS or not may_free:
+    if len(y) <= LEAST_POINTS or free is False:
         return fixed
     freed, left_freed = _least_squares(C, y, constant, free=True)
     ratio = (left - left_freed) * (len(y) - 3) / max(left_freed, _rounding(y))

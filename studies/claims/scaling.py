@@ -10,7 +10,7 @@ from studies.claims.verdicts import Claim, Measured, Measurement, Untold
 from studies.intervals import paired_differences, t_interval
 from studies.labels import setting
 from studies.paper import FIG_10_LAWS, INCEPTION, settings_of
-from studies.power_law import LEAST_POINTS, Trend, trend
+from studies.power_law import Trend, trend
 from studies.tables import Tables, arm_columns, by_seed, records
 
 WIDTH = "train.network.model_channels"
@@ -67,7 +67,7 @@ def _falls(tables: Tables) -> Measured:
             found = trend_of(arms)
             what = f"exponent of {quantity}, {name}"
             if found is None or set(arms.dropna(subset=["value"])["seed"]) > found.exponents.keys():
-                lack = f"{what} (a seed has fewer than {LEAST_POINTS} points to fit)"
+                lack = f"{what} (a seed has too few networks that no cheaper one undercuts)"
                 missing.append(Untold(lack) if arms["value"].notna().all() else lack)
             else:
                 measurements.append(_exponent(what, found))
@@ -146,7 +146,8 @@ CLAIMS: dict[str, Claim] = {
         "batch × steps. c is fixed at 0 (on ImageNet 64 at the paper's 4.00 and 3.40) unless the "
         "means over seeds identify it. Supported if the interval of the exponent b lies above "
         "zero for the Fréchet distance and for bits/dim. The interval is Student's t over the "
-        "exponents fitted to each seed's own points, with the constant of the means.",
+        "exponents fitted to each seed's own points; where the means identify the constant, that "
+        "of each seed is its own, since one held at another's value moves the exponent.",
         measure=_falls,
     ),
     "larger_networks_are_better": Claim(

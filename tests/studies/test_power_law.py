@@ -36,7 +36,7 @@ def test_the_constant_is_freed_where_the_points_identify_it() -> None:
     assert found.constant_is_fitted
     assert found.constant == pytest.approx(2.0, abs=0.03)
     assert found.exponent == pytest.approx(0.4, abs=0.02)
-    held = fit(COMPUTE, points(2.0, 1e-17, 0.4), constant=0.0, may_free=False)
+    held = fit(COMPUTE, points(2.0, 1e-17, 0.4), constant=0.0, free=False)
     assert held is not None
     assert held.constant == 0.0
 
@@ -92,7 +92,7 @@ def test_the_lines_of_the_paper_follow_the_frontier_of_its_points() -> None:
             [compute[i] for i in places],
             [values[i] for i in places],
             constant=law.constant,
-            may_free=False,
+            free=False,
         )
         assert found is not None
         exponents[metric] = found.exponent
@@ -116,11 +116,30 @@ def test_a_trend_has_an_exponent_of_every_seed_and_leaves_out_what_a_seed_lacks(
     assert trend({"one": 1.0}, {0: {"one": 1.0}}, constant=0.0) is None
 
 
+def test_where_the_means_free_the_constant_each_seed_has_its_own() -> None:
+    compute = {f"arm {i}": C for i, C in enumerate(np.geomspace(1.0, 1e4, 6))}
+    laws = {s: PowerLaw.of(c, 1.0, b) for s, c, b in ((0, 5.0, 0.6), (1, 4.0, 0.7), (2, 6.0, 0.8))}
+    values = {
+        seed: {arm: float(law(np.array(C))) for arm, C in compute.items()}
+        for seed, law in laws.items()
+    }
+    found = trend(compute, values, constant=0.0)
+    assert found is not None
+    assert found.law.constant > min(values[1].values())  # no law with it goes below that
+    assert found.exponents == {s: pytest.approx(law.exponent, rel=1e-4) for s, law in laws.items()}
+
+
+def test_a_seed_of_three_points_has_no_constant_of_its_own() -> None:
+    compute = [1.0, 10.0, 100.0]
+    assert fit(compute, [6.0, 5.5, 5.3], constant=0.0) is not None
+    assert fit(compute, [6.0, 5.5, 5.3], constant=0.0, free=True) is None
+
+
 @pytest.mark.parametrize("level", [0.01, 1.0, 100.0])
 def test_points_that_hardly_fall_have_a_law_that_goes_through_them(level: float) -> None:
     compute = [1e15, 1e16, 1e17, 1e18]
     values = [level * (1 - 1e-9 * place) for place in range(4)]
-    found = fit(compute, values, constant=0.0, may_free=False)
+    found = fit(compute, values, constant=0.0, free=False)
     assert found is not None
     assert 0 < found.exponent < 1e-8
     np.testing.assert_allclose(found(np.array(compute)), values, rtol=1e-9)

@@ -250,4 +250,4 @@ def test_a_seed_without_enough_points_leaves_the_power_law_open(plan: Plan) -> N
     finding = judge(LAW, made_up(plan, lambda row: value(row) / (1 + 2 * (row["seed"] != 2))))
     assert finding.verdict == "inconclusive"
     assert "do not tell" in finding.reason
-    assert "a seed has fewer than 3 points to fit" in finding.reason
+    assert "a seed has too few networks that no cheaper one undercuts" in finding.reason
