@@ -6,7 +6,8 @@ exactly the claims that are named here.
 
 What feeds them are parts of a sweep: an evaluation, `rivals`, or `train`, the trainings themselves.
 A figure draws what there is, so one of its parts is enough; a claim cannot be decided unless a
-sweep has all of its own. Figures and claims of the schedules alone need none.
+sweep has all of its own. Figures and claims of the schedules alone need none. What they need of the
+arms beyond that, such as two values of a setting, is told by `studies.needs`.
 """
 
 from collections.abc import Collection

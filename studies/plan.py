@@ -5,8 +5,8 @@ sweep is held against its data and its schedules, so that nothing starts that ca
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,10 @@ from iddpm.external import describe_external
 from iddpm.weights_file import check_weights
 from studies.counts import training_steps
 from studies.documents import Scalar
-from studies.evaluations import SCOPES, Evaluation, Latents, RivalSamples, SamplesConfig
+from studies.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.names import CLAIMS
 from studies.rivals import Rival
+from studies.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import Task, TaskConfig
 
@@ -277,7 +278,7 @@ def _check_evaluation(arm: ArmSpec) -> None:
             check_samples(_shard(config, config.sampler), arm.train)
             _check_score(arm.evaluation, description)
     except ConfigError as error:
-        raise arm.origin.placed(error, _scope(arm.evaluation)) from error
+        raise arm.origin.placed(error, scope(arm.evaluation)) from error
 
 
 def _check_rival(rival: Rival) -> None:
@@ -335,10 +336,6 @@ def _check_score(config: SamplesConfig | RivalSamples, description: Description)
             "samples.extractor.data: expected images of the trained data's channels, size and "
             f"levels {shapes[1]}, found {shapes[0]}"
         )
-
-
-def _scope(evaluation: Evaluation) -> str:
-    return next(scope for scope, config in SCOPES.items() if isinstance(evaluation, config))
 
 
 def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
@@ -551,82 +548,30 @@ def _latents(config: Latents, train: TrainConfig, *, seed: int = 0) -> LatentsCo
 
 # ----------------------------------------------------------------------------- settings of an arm
 
-SHOWN = {
-    "objective": ("train.objective",),
-    "schedule": ("train.diffusion.schedule",),
-    "T": ("train.diffusion.steps",),
-    "prediction": ("train.prediction",),
-    "variance": ("samples.sampler.variance",),
-    "sampler": ("samples.sampler",),
-    "eta": ("samples.sampler.eta",),
-    "stride": ("samples.sampler.stride", "likelihood.stride"),
-    "steps": ("samples.steps", "likelihood.steps"),
-    "skip": ("samples.skip",),
-    "ema_decay": ("samples.ema_decay", "likelihood.ema_decay", "gradient_noise.ema_decay"),
-    "images": ("samples.images", "likelihood.images"),
-}
-"""What every arm shows beside its evaluation, and the settings that it stands for."""
-
-CUT = "shard_blocks"
-"""How work is cut into tasks: no arm goes by that."""
-
 
 def _settings(arms: Sequence[ArmSpec]) -> list[dict[str, Scalar]]:
     """The settings that each arm goes by: those of `SHOWN`, and all others that differ."""
-    leaves: dict[int, dict[str, Scalar]] = {}
-    for arm in arms:
-        for scope, config in _configs(arm):
-            if id(config) not in leaves:
-                leaves[id(config)] = dict(_leaves(config, scope))
-    values: dict[str, set[Scalar]] = {}
-    for found in leaves.values():
-        for key, value in found.items():
-            values.setdefault(key, set()).add(value)
-    shown = {key for keys in SHOWN.values() for key in keys}
-    extra = [key for key, found in values.items() if len(found) > 1 and key not in shown]
-    return [
-        _arm(arm, {k: v for _, c in _configs(arm) for k, v in leaves[id(c)].items()}, extra)
-        for arm in arms
-    ]
+    leaves, extra = leaves_and_extra([(arm.train, arm.evaluation) for arm in arms])
+    return [_arm(arm, own, extra) for arm, own in zip(arms, leaves, strict=True)]
 
 
-def _configs(arm: ArmSpec) -> Iterator[tuple[str, TrainConfig | Evaluation]]:
-    yield "train", arm.train
-    if arm.evaluation is not None:
-        yield _scope(arm.evaluation), arm.evaluation
-
-
-def _leaves(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
-    """Dotted key and value of every setting; a choice's own key holds its kind, a list is text."""
-    if not is_dataclass(value):
-        yield key, ",".join(map(str, value)) if isinstance(value, tuple) else value
-        return
-    for item in fields(value):
-        if item.name == CUT:
-            continue
-        child = getattr(value, item.name)
-        yield from _leaves(child, key if item.name == "kind" else f"{key}.{item.name}")
-
-
-def _arm(arm: ArmSpec, leaves: dict[str, Scalar], extra: Sequence[str]) -> dict[str, Scalar]:
+def _arm(arm: ArmSpec, leaves: Leaves, extra: Sequence[str]) -> dict[str, Scalar]:
     evaluation = arm.evaluation
     if not _trains(arm):
         own = ("train.data", "train.diffusion", "latents")
         leaves = {key: value for key, value in leaves.items() if key.startswith(own)}
-    named: dict[str, Scalar] = {"evaluation": _scope(evaluation) if evaluation else "train"}
-    for name, keys in SHOWN.items():
-        named[name] = next((leaves[key] for key in keys if key in leaves), None)
+    named: dict[str, Scalar] = {"evaluation": scope(evaluation), **shown(leaves, extra)}
     if isinstance(evaluation, SamplesConfig | LikelihoodConfig):
         named["steps"] = _steps(evaluation, arm.train)
     if isinstance(evaluation, LikelihoodConfig):
         named["images"] = _bounded_images(evaluation, arm.train)
-    return {**named, **{key: leaves.get(key) for key in extra}}
+    return named
 
 
 def _rival_settings(rivals: Sequence[Rival]) -> list[dict[str, Scalar]]:
     """The settings that each rival goes by: its name, and those of a GAN that differ."""
     leaves = [
-        dict(_leaves(rival.config, rival.kind)) if isinstance(rival.config, GanConfig) else {}
+        dict(leaves_of(rival.config, rival.kind)) if isinstance(rival.config, GanConfig) else {}
         for rival in rivals
     ]
     keys = dict.fromkeys(key for found in leaves for key in found)

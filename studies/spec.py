@@ -7,11 +7,13 @@ or a schedule is checked by the plan.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from iddpm.config import ConfigError, Data, TrainConfig
+from studies import needs
 from studies.cells import (
     MAX_CELLS,
     VARYING,
@@ -154,11 +156,8 @@ def read_sweep(
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
     sets = [_override(key, text) for key, text in overrides]
-    overlaid = [*wishes.overrides, *sets]
-    rivals = _rivals(sweep, layers, overlaid)
-    sweep = wishes.spoken_on(sweep)
-    blocks = _blocks(sweep, layers, wishes, overlaid)
-    parts = _parts(blocks, rivals)
+    asked = _asked(sweep, layers, wishes, sets, len(chosen))
+    as_written = cache(lambda: _as_written(sweep, path, presets_dir))
     return SweepSpec(
         study=study,
         question=_text(sweep, "question"),
@@ -166,10 +165,10 @@ def read_sweep(
         description=_text(base, "description"),
         tuned=layers.scale == "laptop" or study in layers.sweeps,
         seeds=chosen,
-        arms=_arms(sweep, blocks, layers, wishes, overlaid, len(chosen), rivals),
-        rivals=rivals,
-        figures=_names(sweep, "figures", list(FIGURES), lacking_of_figure, parts),
-        claims=_names(sweep, "claims", list(CLAIMS), lacking_of_claim, parts),
+        arms=asked.arms,
+        rivals=asked.rivals,
+        figures=_names(sweep, "figures", list(FIGURES), asked, as_written),
+        claims=_names(sweep, "claims", list(CLAIMS), asked, as_written),
         resources=_resources([base, sweep]),
         overrides=tuple(overrides),
         sweep_path=str(path),
@@ -220,12 +219,47 @@ def _name(root: Node, key: str) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All that a sweep asks for."""
+
+    parts: frozenset[str]
+    """As `studies.names` has them, with those of cells that a preset leaves out."""
+    arms: tuple[ArmSpec, ...]
+    rivals: tuple[Rival, ...]
+
+
+def _asked(
+    sweep: Node, preset: Preset, wishes: ForSweep, sets: Sequence[Override], seeds: int
+) -> _Whole:
+    overlaid = [*wishes.overrides, *sets]
+    rivals = _rivals(sweep, preset, overlaid)
+    sweep = wishes.spoken_on(sweep)
+    blocks = _blocks(sweep, preset, wishes, overlaid)
+    arms = _arms(sweep, blocks, preset, wishes, overlaid, seeds, rivals)
+    return _Whole(frozenset(_parts(blocks, rivals)), arms, rivals)
+
+
+def _as_written(sweep: Node, path: Path, presets_dir: Path | str | None) -> _Whole | None:
+    """What the sweep asks for by itself: nothing left out by a preset, nothing set by hand.
+
+    None if it cannot stand by itself.
+    """
+    try:
+        preset_path = _preset_path(_text(sweep, "preset"), path, presets_dir)
+        _, base = _document(preset_path, "a preset", PRESET_KEYS)
+        preset = read_preset(base, {file.stem for file in _sweeps_beside(preset_path)})
+        return _asked(sweep, replace(preset, rules={}), ForSweep(), [], 1)
+    except ConfigError:
+        return None
+
+
 def _names(
     root: Node,
     key: str,
     known: Sequence[str],
-    lacking: Callable[[str, Collection[str]], str],
-    parts: Collection[str],
+    asked: _Whole,
+    as_written: Callable[[], _Whole | None],
 ) -> tuple[str, ...]:
     """The figures or claims that the sweep asks for.
 
@@ -233,8 +267,9 @@ def _names(
         root: The sweep.
         key: Under which they stand.
         known: Every name there is.
-        lacking: What a sweep lacks for one of them, in words; empty: nothing.
-        parts: What this sweep asks for.
+        asked: What the sweep asks for under its preset and overrides.
+        as_written: What it asks for by itself. What that feeds is not refused because a preset or
+            an override leaves out what it is made from: its page says so.
     """
     node = children(root, "").get(key)
     if node is None:
@@ -245,11 +280,33 @@ def _names(
             raise ConfigError(f"{node.place}: {key}: no such name {name!r}; {nearest(name, known)}")
         if name in names[:i]:
             raise fault(node, key, "each name once", found=f"{name!r} twice")
-        if lack := lacking(name, parts):
-            expected = f"a sweep that asks for {lack}, which {name!r} is made from"
-            found = f"one that asks for {', '.join(sorted(parts))}"
-            raise fault(node, key, expected, found=found, hint=f"add it, or leave {name!r} out")
+        if (lack := _lacking(key, name, asked)) and (
+            not (alone := as_written()) or _lacking(key, name, alone)
+        ):
+            expected, found = lack
+            expected = f"a sweep that asks for {expected}, which {name!r} is made from"
+            hint = f"add it, or leave {name!r} out"
+            raise fault(_place_of(node, i), key, expected, found=found, hint=hint)
     return names
+
+
+def _place_of(listed: Node, index: int) -> Node:
+    """The entry of a list, at its own line."""
+    assert isinstance(listed.value, list)
+    return listed.value[index]
+
+
+def _lacking(key: str, name: str, asked: _Whole) -> tuple[str, str] | None:
+    """What a figure or claim lacks and what there is instead, in words; None: nothing."""
+    of_figures = key == "figures"
+    lack = (lacking_of_figure if of_figures else lacking_of_claim)(name, asked.parts)
+    if lack:
+        return lack, f"one that asks for {', '.join(sorted(asked.parts))}"
+    need = (needs.FIGURES if of_figures else needs.CLAIMS).get(name)
+    if need is None:
+        return None
+    arms = needs.arms_of([(arm.train, arm.evaluation) for arm in asked.arms])
+    return None if need.is_met(arms) else (need.what, need.found(arms))
 
 
 def _resources(files: Sequence[Node]) -> tuple[Node, ...]:

@@ -107,8 +107,8 @@ def results(store: Store, study: str) -> pd.DataFrame:
     whole numbers everywhere: a bound or a training is over all T steps unless it says otherwise. A
     rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T. `compute`
     is the multiply-adds of the whole training, forwards and back; `share_resampled` the share of
-    the `images_seen` in it whose t was drawn by importance (Eq. 18), as a rule; `settings` are those
-    of `settings_behind`.
+    the `images_seen` in it whose t was drawn by importance (Eq. 18), as a rule; `settings` are
+    those of `settings_behind`.
     """
     cells = store.study(study)["cells"]
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]

@@ -143,8 +143,8 @@ def test_what_nothing_in_the_sweep_feeds_is_refused(
 @pytest.mark.parametrize(
     "sweep",
     [
-        f"{SWEEP}figures: [vlb_terms, sample_grid]\nclaims: [larger_networks_are_better]\n",
-        f"{SAMPLES}figures: [overfitting]\n",
+        f"{SWEEP}figures: [vlb_terms, sample_grid]\nclaims: [learned_sigma_lowers_nll]\n",
+        f"{SAMPLES}figures: [objective_table]\n",
         f"{LATENTS}figures: [latents, beta_ratio]\nclaims: [beta_tilde_close_to_beta]\n",
         f"{TRAINED}figures: [beta_ratio]\n",
         f"{BLOCKS}figures: [latents, vlb_terms]\nclaims: [first_steps_carry_the_bound]\n",

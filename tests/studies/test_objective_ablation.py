@@ -21,7 +21,7 @@ from studies.resampling import share_resampled, warm_up_draws
 from studies.spec import SweepSpec, read_sweep
 from studies.table_rows import bounds, distances
 from studies.tables import Tables
-from tests.witness.made_up_results import planned
+from tests.witness import made_up_results
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned
 
@@ -485,7 +485,7 @@ def test_a_longer_chain_that_does_not_help_had_fewer_draws_of_each_step() -> Non
 
 def test_while_l_vlb_is_not_measured_it_is_waited_for() -> None:
     rows = told(800, results())
-    waiting = [planned(row) if row["objective"] == "vlb" else row for row in rows]
+    waiting = [made_up_results.planned(row) if row["objective"] == "vlb" else row for row in rows]
     finding = judge("vlb_gives_lowest_nll", tables_of(waiting))
     assert finding.verdict == "not run"
     assert "drew every t" not in finding.reason

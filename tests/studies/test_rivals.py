@@ -219,7 +219,7 @@ def test_a_gan_setting_without_a_gan_is_refused() -> None:
 def test_photographs_have_no_labels_for_a_gan(tmp_path: Path) -> None:
     preset = PRESET.replace("data: digits", "data: {photos: {train_images: 20, test_images: 4}}")
     preset = preset.replace("classifier: {channels: 4, features: 4, steps: 3}", "random: {}")
-    changes = [(", network: {class_conditional: true}", "")]
+    changes = [(", network: {class_conditional: true}", ""), (", class_grid", "")]
     elsewhere = f"  - external: {{name: real digits, path: {tmp_path / 'elsewhere.npz'}}}\n"
     sweep = written(tmp_path, *changes, (elsewhere, ""), preset=preset)
     expected = r"rivals\[0\].gan.data: expected data with labels, .* found none in 'photos'"
