@@ -164,7 +164,7 @@ def test_on_its_own_data_every_published_model_stands_at_its_place(data: str) ->
     ("override", "named"),
     [
         (("train.network.model_channels", "64"), "model channels (64 here, 128 in the paper)"),
-        (("likelihood.images", "1000"), "images (1,000 here, 10,000 inferred for the paper)"),
+        (("likelihood.images", "999"), "images (999 here, 10,000 inferred for the paper)"),
         (("likelihood.split", "train"), "split (train here, test in the paper)"),
     ],
 )
