@@ -49,15 +49,26 @@ evaluate:
 figures:
   - alpha_bar
   - gradient_noise
-  - learning_curves
   - likelihood_comparison
   - nll_vs_steps
   - objective_table
-  - overfitting
   - quality_vs_steps
   - sample_grid
   - skip_prefix
   - vlb_terms
+"""
+
+ALONG = """
+study: along
+question: Is an objective of one's own drawn along its training?
+preset: digits
+train: {objective: absolute}
+grid:
+  train.steps: [2, 3]
+seeds: [0]
+evaluate:
+  - likelihood: {grid: {split: [train, test]}}
+figures: [overfitting]
 """
 
 FORWARDS = """
@@ -86,8 +97,9 @@ def test_the_worked_example_gives_one_of_each_that_other_figures_draw_too(tmp_pa
     (tmp_path / "presets" / "digits.yaml").write_text(PRESET)
     (tmp_path / "own_choices.yaml").write_text(written("yaml"))
     (tmp_path / "everywhere.yaml").write_text(EVERYWHERE)
+    (tmp_path / "along.yaml").write_text(ALONG)
     (tmp_path / "forwards.yaml").write_text(FORWARDS)
-    run = "studies.run own_choices.yaml everywhere.yaml forwards.yaml --executor inline"
+    run = "studies.run own_choices.yaml everywhere.yaml along.yaml forwards.yaml --executor inline"
     apply = subprocess.run(
         ["git", "apply", "--verbose", "-"],
         input=written("diff"),
@@ -113,11 +125,12 @@ def test_the_worked_example_gives_one_of_each_that_other_figures_draw_too(tmp_pa
     assert (page / "mean_gap.svg").exists()
     arms = set(pd.read_csv(page / "quality_vs_steps.csv")["arm"])
     assert {arm.split(", ")[1] for arm in arms} == {"midway", "cooled"}
-    everywhere, forwards = (page.with_name(f"{name}-digits") for name in ("everywhere", "forwards"))
+    names = ("everywhere", "along", "forwards")
+    everywhere, along, forwards = (page.with_name(f"{name}-digits") for name in names)
     for table in (everywhere / "alpha_bar", everywhere / "skip_prefix", forwards / "latents"):
         found = pd.read_csv(table.with_suffix(".csv"))
         assert {"linear", "quadratic"} <= set(found["schedule"])
-    for path in everywhere.glob("*.csv"):
+    for path in (*everywhere.glob("*.csv"), along / "overfitting.csv"):
         assert path.stem == "alpha_bar" or "absolute" in path.read_text(), path.stem
     rows = pd.read_csv(everywhere / "objective_table.csv")["row"]
     assert list(rows.unique()) == [

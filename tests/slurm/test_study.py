@@ -58,9 +58,9 @@ def test_a_study_gives_the_bytes_of_inline_and_a_second_run_submits_nothing(
     made = study.store.provenance(study.tasks("train")[0])
     assert made is not None
     assert (made["executor"], made["threads"]) == ("slurm", 1)
-    logs = [path.read_text() for path in study.store.root.glob("submissions/*/*_log.out")]
+    logs = [p.read_text() for p in study.store.root.glob("submissions/*.train.*/*_log.out")]
     begun = [re.search(r"the first of its \w+.*, (\d+) s after its job began", log) for log in logs]
-    assert all(begun), "every job tells how long it took to get to work"
+    assert all(begun), "every training tells how long its job took to get to work"
 
 
 def test_a_job_runs_the_code_that_was_submitted_where_sbatch_passes_nothing_on(

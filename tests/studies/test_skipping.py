@@ -178,7 +178,8 @@ def test_the_papers_curves_are_laid_over_where_every_setting_is_the_papers() -> 
     tables = made_up(plan_of("skip_prefix", preset="imagenet64"), lambda row: 20.0)
     table, axes = drawn(tables)
     linear, cosine = (line for line in axes.lines if line.get_color() == "black")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+    (legend,) = axes.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
         "linear",
         "paper, Fig. 4 (digitised);\ninferred: objective, training steps, T, sampling steps",
         "cosine",
