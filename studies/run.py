@@ -238,7 +238,8 @@ def _submit(plans: Sequence[Plan], store: Store, options: argparse.Namespace) ->
 
 
 def _preview(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> None:
-    submission = slurm.preview(store, list(_tasks(plans).values()), _settings(plans, options))
+    tasks, settings = list(_tasks(plans).values()), _settings(plans, options)
+    submission = slurm.preview(store, tasks, settings, retry=_retried(options))
     for array, script in zip(submission.arrays, submission.scripts, strict=True):
         print(f"\n{array.name}:\n{script}")
     _print_submission(submission)

@@ -25,13 +25,17 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._asked = False  # a plain flag: a lock could be held when the signal comes
-        self.reason: Reason = "cancelled"
-        """`timeout` if the time asked, by a cluster's warning or because it runs out."""
+        self.reason: Reason = "timeout"
+        """`timeout` if the time asked, by a cluster's warning or because it runs out. Until anyone
+        asks it is that: where several processes work as one, the others may have been told first.
+        """
         self.ends_at = math.inf
         """When the process will be killed, in seconds since 1970, as far as is known."""
 
-    def set(self) -> None:
-        """Ask to stop."""
+    def set(self, reason: Reason = "cancelled") -> None:
+        """Ask to stop; of several who ask, the first gives the reason."""
+        if not self._asked:
+            self.reason = reason
         self._asked = True
 
     def is_set(self) -> bool:
@@ -40,9 +44,8 @@ class StopFlag:
 
     def is_due(self, seconds: float) -> bool:
         """Whether fewer seconds than these are left; if so, a stop is asked for."""
-        if not self.is_set() and self.ends_at - time.time() < seconds:
-            self.reason = "timeout"
-            self.set()
+        if self.ends_at - time.time() < seconds:
+            self.set("timeout")
         return self.is_set()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
@@ -53,9 +56,7 @@ class StopFlag:
         """
         if self.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if number in WARNINGS and not self.is_set():
-            self.reason = "timeout"
-        self.set()
+        self.set("timeout" if number in WARNINGS else "cancelled")
 
 
 @contextmanager

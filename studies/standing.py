@@ -19,7 +19,7 @@ from studies.executors.slurm.settle import (
 from studies.store import Element, Failure, State, Store
 
 AGAIN = "the same run command submits it again, a few times"
-STUCK = "cannot start as asked: python -m studies.cancel STUDY, then run with another --resource"
+STUCK = "cannot start as asked; the same run command with another --resource replaces it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,8 @@ def _submitted(store: Store, address: str, element: Element, queue: _Queue) -> S
 def _gone(store: Store, address: str, element: Element) -> Standing:
     """What became of a task whose job left the queue, before the next run writes it down."""
     unfinished = store.unfinished(element)
-    if is_hidden(store, unfinished):
-        return Standing("queued", "its job is another user's, and at a task before it")
+    if is_hidden(store, element, unfinished):
+        return Standing("queued", "its job is another user's, whom alone the cluster tells of it")
     last = _last_failure(store, address)
     if last is not None and store.was_begun(address) and store.claim_of(address) is None:
         return Standing("stopped", f"{last.error}: {last.message}; {AGAIN}")
@@ -158,7 +158,7 @@ def _gone(store: Store, address: str, element: Element) -> Standing:
     if address != was_at(store, unfinished):
         return Standing("lost", f"its job ended before it came to it; {AGAIN}")
     log = last_words(store, element)
-    if killed_for_memory(log):
+    if killed_for_memory(store, element):
         killed = CAUSES["OUT_OF_MEMORY"]
         return Standing("failed", f"{killed.error}: {killed.message}", log)
     return Standing("lost", f"its job left the queue without a word; {AGAIN}", log)

@@ -17,6 +17,7 @@ The state of a task is read off these files and kept nowhere else. Every file ap
 """
 
 import fcntl
+import getpass
 import json
 import os
 import secrets
@@ -301,9 +302,11 @@ class Store:
         """Write down which tasks the elements of a job array are to do, before it is submitted."""
         folder = self._made(self.submission_folder(array))
         self._elements.pop(array, None)
-        write_json(
-            folder / "submission.json", {"elements": {str(i): elements[i] for i in elements}}
-        )
+        record = {
+            "elements": {str(i): elements[i] for i in elements},
+            "user": getpass.getuser(),
+        }
+        write_json(folder / "submission.json", record)
         places = {address: index for index in elements for address in elements[index]}
 
         def write(address: str) -> None:
@@ -336,6 +339,11 @@ class Store:
                 raise StoreError(f"{self.root}: no submission {array}; run its sweep again")
             self._elements[array] = {int(i): tasks for i, tasks in record["elements"].items()}
         return self._elements[array]
+
+    def submitter(self, array: str) -> str | None:
+        """Who submitted a job array; None: an older version of this program did not say."""
+        record = _read(self.submission_folder(array) / "submission.json", "run its sweep again")
+        return record.get("user") if record else None
 
     def submission(self, address: str) -> Element | None:
         """Which element of which job array is to do the task; None: it is in no queue."""

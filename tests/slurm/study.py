@@ -30,11 +30,14 @@ class Study:
         folder: Where both stand.
         options: Of every run.
         sweep: The sweep's text.
+        preset: The text of its preset, which is called `tiny`.
     """
 
-    def __init__(self, folder: Path, *options: str, sweep: str = SWEEP) -> None:
+    def __init__(
+        self, folder: Path, *options: str, sweep: str = SWEEP, preset: str = PRESET
+    ) -> None:
         folder.mkdir(exist_ok=True)
-        self.path = write_sweep(folder, sweep, PRESET)
+        self.path = write_sweep(folder, sweep, preset)
         self.store = Store(folder / "store")
         self.options = options
 

@@ -89,6 +89,24 @@ def test_a_training_goes_on_by_itself_after_it_was(
     assert (stopped.final, stopped.saved > 0) == (False, True)
 
 
+@pytest.mark.parametrize("every", [True, False])
+def test_of_an_array_those_that_were_warned_go_on_by_themselves_and_the_others_undisturbed(
+    cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes], every: bool
+) -> None:
+    study = Study(tmp_path, *LONG, "--seeds", "0", "1", "2", sweep=TRAINING)
+    assert study.run() == 0
+    trainings = study.tasks()
+    for training in trainings:
+        study.wait_for_progress(training, 1)
+    jobs = [job for training in trainings if (job := study.job(training))]
+    (last,) = (job for job in jobs if job.number == job.array_id)
+    cluster.ask("scancel", "--signal=USR2", last.array_id if every else last.id)
+    study.finish()
+    attempts = sorted(study.store.attempts(training) for training in trainings)
+    assert attempts == [[1, 2] if every else [1]] * 2 + [[1, 2]]
+    assert undisturbed.items() <= study.results().items()
+
+
 @pytest.mark.parametrize(
     ("disturb", "error"),
     [(told_to_end, "cancelled"), (cancelled, "cancelled"), (killed, "lost")],

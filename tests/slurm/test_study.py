@@ -12,6 +12,7 @@ import pytest
 
 from studies import cancel
 from studies.executors.slurm.queue import queued
+from tests import test_readme
 from tests.cluster.cluster import Cluster
 from tests.slurm.study import TRAINING, Study
 
@@ -92,10 +93,15 @@ def test_a_likelihood_by_shards_is_that_of_one_task(cluster: Cluster, tmp_path: 
     assert next(bounds) == next(bounds)
 
 
-def test_small_tasks_share_jobs_once_their_times_are_known(
-    cluster: Cluster, tmp_path: Path, reference: dict[str, bytes]
+def test_the_sigma_ablation_shares_jobs_once_times_are_known_and_gives_the_bytes_of_inline(
+    cluster: Cluster, tmp_path: Path
 ) -> None:
-    study = Study(tmp_path, "--seeds", "0")
+    sweep = (test_readme.ROOT / test_readme.SWEEP).read_text()
+    preset = test_readme.PRESET.format(data="digits", extractor=test_readme.EXTRACTORS["digits"])
+    ablation = {"sweep": sweep.replace("preset: digits", "preset: tiny"), "preset": preset}
+    inline = Study(tmp_path / "inline", "--seeds", "0", "1", **ablation)
+    assert inline.run(executor="inline") == 0
+    study = Study(tmp_path / "slurm", "--seeds", "0", **ablation)
     assert study.run(executor="inline") == 0
     study.options = ("--seeds", "0", "1")
     assert study.run() == 0
@@ -106,7 +112,7 @@ def test_small_tasks_share_jobs_once_their_times_are_known(
     ]
     assert max(map(len, packs)) > 1
     study.finish()
-    assert study.results() == reference
+    assert study.results() == inline.results()
 
 
 def test_a_plan_larger_than_the_clusters_arrays_is_cut_into_several(

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,10 @@ from types import SimpleNamespace
 import pytest
 
 from iddpm import training
+from iddpm.interruption import Interrupted
 from studies import executors, worker
 from studies.executors.slurm import job
+from studies.signals import StopFlag
 from studies.store import Failure, Store
 from studies.tasks import Task
 from tests.witness import tiny
@@ -28,6 +31,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store; the test's process is element 0 of job 7."""
     monkeypatch.setenv("STUDIES_EXECUTOR", "slurm")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
     monkeypatch.setattr(job, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(job, "LATE_FILES_SECONDS", 0.1)
@@ -219,7 +223,7 @@ def test_a_job_that_sees_its_time_run_out_saves_and_queues_itself_again(
     monkeypatch.setattr(training, "_SaveClock", lambda every_s: save_clock(0))
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=count(step=400).__next__))
     assert ran(store) == 0
-    assert slurm.calls("scontrol") == [["show", "job", "7"], ["requeue", "7"]]
+    assert slurm.calls("scontrol") == [["show", "job", "7_0"], ["requeue", "7_0"]]
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.saved, end.final) == ("timeout", 1, False)
@@ -230,7 +234,7 @@ def test_warned_of_its_time_a_job_saves_and_queues_itself_again(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     assert ended_by(store, monkeypatch, number) == 0
-    assert slurm.calls("scontrol") == [["show", "job", "7"], ["requeue", "7"]]
+    assert slurm.calls("scontrol") == [["show", "job", "7_0"], ["requeue", "7_0"]]
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.final) == ("timeout", False)
@@ -241,7 +245,7 @@ def test_told_to_end_a_job_saves_and_leaves_with_a_status_that_lets_nobody_start
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ended_by(store, monkeypatch, signal.SIGTERM) == os.EX_TEMPFAIL
-    assert slurm.calls("scontrol") == [["show", "job", "7"]]
+    assert slurm.calls("scontrol") == [["show", "job", "7_0"]]
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.final) == ("cancelled", False)
@@ -256,7 +260,7 @@ def test_told_to_end_for_another_a_job_queues_itself_again(
 ) -> None:
     slurm.replace("scontrol", f"OBEY; echo 'JobId=7 PreemptEligibleTime=1 PreemptTime={time} X=1'")
     assert ended_by(store, monkeypatch, signal.SIGTERM) == (0 if again else os.EX_TEMPFAIL)
-    assert (["requeue", "7"] in slurm.calls("scontrol")) == again
+    assert (["requeue", "7_0"] in slurm.calls("scontrol")) == again
 
 
 def test_a_job_cancelled_while_it_saves_is_not_queued_again(
@@ -264,7 +268,7 @@ def test_a_job_cancelled_while_it_saves_is_not_queued_again(
 ) -> None:
     slurm.replace("scontrol", "OBEY >/dev/null; echo 'JobId=7 JobState=COMPLETING Reason=None'")
     assert ended_by(store, monkeypatch, signal.SIGUSR2) == os.EX_TEMPFAIL
-    assert slurm.calls("scontrol") == [["show", "job", "7"]]
+    assert slurm.calls("scontrol") == [["show", "job", "7_0"]]
 
 
 def test_a_job_that_saves_when_its_time_is_over_is_queued_again(
@@ -272,7 +276,7 @@ def test_a_job_that_saves_when_its_time_is_over_is_queued_again(
 ) -> None:
     slurm.replace("scontrol", "OBEY >/dev/null; echo 'JobState=COMPLETING Reason=TimeLimit'")
     assert ended_by(store, monkeypatch, signal.SIGUSR2) == 0
-    assert ["requeue", "7"] in slurm.calls("scontrol")
+    assert ["requeue", "7_0"] in slurm.calls("scontrol")
 
 
 def test_a_stop_between_two_tasks_leaves_the_second_alone(
@@ -313,11 +317,76 @@ def test_a_job_that_cannot_be_queued_again_fails_and_its_work_stays_saved(
     assert store.claim_of(A.address) is None
 
 
+def test_the_element_that_has_its_arrays_number_asks_for_itself_alone(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = "case $3 in 7) echo 'JobId=8 JobState=COMPLETED Reason=None';; esac"
+    slurm.replace("scontrol", f"OBEY; {others}")
+    assert ended_by(store, monkeypatch, signal.SIGUSR2) == 0
+    assert slurm.calls("scontrol")[-1] == ["requeue", "7_0"]
+
+
 def test_only_the_first_of_several_processes_queues_the_job_again(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ended_by(store, monkeypatch, signal.SIGUSR2, rank="1") == 0
     assert slurm.calls("scontrol") == []
+
+
+def test_only_the_first_of_several_processes_tells_how_the_job_ended(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A)
+    fail(store, A)
+    assert ran(store) == 1
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    assert ran(store) == 0
+
+
+class Peers:
+    """The other processes, as the first one sees them."""
+
+    number, count = 0, 2
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def of_first(self, value: int) -> int:
+        self.told.append(value)
+        return value
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_a_stop_while_no_task_is_under_way_lets_the_other_processes_go(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, between: bool
+) -> None:
+    submitted(store, A, B)
+    peers, heed = Peers(), job._heed
+    monkeypatch.setattr(job, "_joined", lambda: nullcontext(peers))
+    monkeypatch.setattr(job, "run_task", lambda root, address, ranks: publish(store, A))
+
+    def told(stop: StopFlag) -> None:
+        if bool(peers.told) == between:
+            os.kill(os.getpid(), signal.SIGUSR2)
+        heed(stop)
+
+    monkeypatch.setattr(job, "_heed", told)
+    assert ran(store) == 0
+    assert peers.told == [0, job.NO_MORE][not between :]
+    assert slurm.calls("scontrol")[-1] == ["requeue", "7_0"]
+
+
+def test_a_stop_that_another_process_heard_of_first_counts_as_a_warning(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A)
+
+    def stopped(root: str, address: str, ranks: object) -> None:
+        raise Interrupted("at step 3")
+
+    monkeypatch.setattr(job, "run_task", stopped)
+    assert ran(store) == 0
+    assert slurm.calls("scontrol")[-1] == ["requeue", "7_0"]
 
 
 def test_a_job_that_is_told_to_end_while_it_waits_leaves(

@@ -1,4 +1,4 @@
-"""Runs as processes of their own: stopped by Ctrl-C, and two at once on one store."""
+"""Runs as processes of their own: stopped by Ctrl-C, two at once on one store, and for a group."""
 
 import os
 import re
@@ -21,6 +21,7 @@ def started(folder: Path, store: Path, *options: str) -> "subprocess.Popen[str]"
     return subprocess.Popen(
         [*command, "--store", str(store), *options],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        umask=0o002,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -77,3 +78,10 @@ def test_two_runs_at_once_do_every_task_once_and_both_end_complete(
     for out, _ in outputs:
         assert re.search(r"(\d+) tasks: \1 done", out)
     assert {tuple(Store(tmp_path).attempts(address)) for address in found} == {(1,)}
+
+
+@pytest.mark.slow
+def test_a_store_may_be_written_by_the_group_where_the_umask_says_so(folder: Path) -> None:
+    found = list((folder / "store").rglob("*"))
+    assert [path for path in found if path.stat().st_mode & 0o060 != 0o060] == []
+    assert any(path.name == "result.json" for path in found)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from studies.executors.slurm import queue
 from studies.executors.slurm.queue import Job
 from studies.executors.slurm.settle import settle
 from studies.ownership import Claim
@@ -15,6 +16,7 @@ from studies.tasks import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 
+OOM = "step 1\nslurmstepd: error: Detected 1 oom_kill event in StepId=12.0.\n"
 A, B, C = (tiny.training(seed=seed) for seed in range(3))
 
 
@@ -170,10 +172,49 @@ def test_a_job_whose_log_says_that_it_was_killed_for_memory_ran_out_of_it(
 ) -> None:
     submitted(store, A)
     log = store.submission_folder("array") / "12_0_0_log.out"
-    log.write_text("step 1\nslurmstepd: error: Detected 1 oom_kill event in StepId=12.0.\n")
+    log.write_text(OOM)
     slurm.end("array", 0, state)
     settled(store, A)
     assert (last(store, A).error, last(store, A).final) == ("oom", True)
+
+
+@pytest.mark.parametrize(("state", "log"), [("OUT_OF_MEMORY", ""), (None, OOM)])
+def test_a_process_killed_for_memory_explains_what_the_first_took_for_a_loss(
+    slurm: FakeSlurm,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str | None,
+    log: str,
+) -> None:
+    submitted(store, A)
+    lost = Failure(error="lost", message="another rank ended", final=False)
+    store.fail(claimed(store, A, monkeypatch), lost)
+    (store.submission_folder("array") / "12_0_1_log.out").write_text(log)
+    slurm.end("array", 0, state)
+    settled(store, A)
+    assert (last(store, A).error, last(store, A).final) == ("oom", True)
+
+
+@pytest.mark.parametrize("state", [None, "PENDING"])
+@pytest.mark.parametrize("private", [True, False])
+def test_another_users_job_that_the_cluster_hides_is_left_alone(
+    slurm: FakeSlurm,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str | None,
+    private: bool,
+) -> None:
+    slurm.replace("scontrol", f"OBEY; echo 'PrivateData = {'users,jobs' if private else 'none'}'")
+    queue.hides_jobs_of_others.cache_clear()
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    submitted(store, A)
+    monkeypatch.delenv("LOGNAME")
+    if state:
+        slurm.end("array", 0, state)
+    settled(store, A)
+    queue.hides_jobs_of_others.cache_clear()
+    assert store.state(A.address) == ("submitted" if private else "planned")
+    assert len(store.attempts(A.address)) == (not private)
 
 
 def test_what_is_in_the_queue_is_left_alone(slurm: FakeSlurm, store: Store) -> None:

@@ -275,8 +275,8 @@ def test_a_job_that_asks_for_more_than_there_is_says_what_to_do(
     queued(store, slurm, TRAINING, reason="PartitionConfig")
     detail = stands(store).detail
     assert detail.endswith(
-        "(PartitionConfig); cannot start as asked: python -m studies.cancel STUDY, then run with "
-        "another --resource"
+        "(PartitionConfig); cannot start as asked; the same run command with another --resource "
+        "replaces it"
     )
 
 

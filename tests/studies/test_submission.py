@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -467,6 +468,47 @@ def test_a_budget_counts_what_is_queued_already(slurm: FakeSlurm, store: Store) 
     with pytest.raises(ConfigError, match=r"found 3\.0 with 2\.0 that are queued or running;"):
         executor.submit(store, trainings, asked)
     assert len(slurm.rows()) == 2
+
+
+def test_what_is_refused_leaves_the_failures_that_were_to_be_tried_again(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    fail(store, TRAINING, Failure(error="oom", message="no memory"))
+    asked = settings({"train": Resources(gpus=1)}, max_gpu_hours=0.5)
+    with pytest.raises(ConfigError, match="found 1"):
+        executor.submit(store, [TRAINING], asked, retry=["oom"])
+    assert store.state(TRAINING.address) == "failed"
+
+
+def test_what_would_be_tried_again_is_shown_before_it_is(slurm: FakeSlurm, store: Store) -> None:
+    fail(store, TRAINING, Failure(error="oom", message="no memory"))
+    tasks = [TRAINING, BOUND]
+    assert executor.preview(store, tasks, settings()).states == {"failed": 1, "waiting": 1}
+    assert executor.preview(store, tasks, settings(), retry=["oom"]).states == {"new": 2}
+    assert store.state(TRAINING.address) == "failed"
+
+
+@pytest.mark.parametrize("reason", [NEVER, "PartitionTimeLimit"])
+def test_what_can_never_start_is_replaced(slurm: FakeSlurm, store: Store, reason: str) -> None:
+    (array,) = submit(store, TRAINING).arrays
+    slurm.set(array.name, 0, reason=reason)
+    asked = settings({"train": Resources(partition="other")})
+    assert executor.preview(store, [TRAINING], asked).states == {"new": 1}
+    assert executor.submit(store, [TRAINING], asked).states == {"new": 1}
+    (job,) = slurm.rows()
+    assert job["name"] != array.name
+
+
+def test_no_variable_of_the_user_overrules_a_script_or_hides_a_job(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQUEUE_STATES", "RUNNING")
+    slurm.replace("squeue", "test -z $SQUEUE_STATES && OBEY")
+    submission = submit(store, TRAINING)
+    (words,) = slurm.calls("sbatch")
+    written = re.findall(r"^#SBATCH (.*)$", submission.scripts[0], re.MULTILINE)
+    assert words[1:-1] == [shlex.split(line)[0] for line in written]
+    assert submit(store, TRAINING).states == {"queued": 1}
 
 
 def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: Store) -> None:

@@ -236,6 +236,7 @@ def test_a_stop_is_asked_for_where_less_time_is_left_than_needed(
         assert not stop.is_due(1e9)  # nothing is known of an end
         stop.ends_at = time.time() + left
         assert stop.is_due(needed) is stop.is_set() is due
+        stop.set()
         assert stop.reason == ("timeout" if due else "cancelled")
 
 

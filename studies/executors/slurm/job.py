@@ -62,7 +62,14 @@ def main(store_root: str, array: str) -> int:
         except Interrupted as error:
             logger.info("stopped (%s): %s", stop.reason, error)
             return _leave(stop)
+    if not _decides():
+        return 0
     return 0 if any(store.state(address) == "done" for address in addresses) else 1
+
+
+def _decides() -> bool:
+    """Whether this process tells how the job ended: of several the first does, for all."""
+    return os.environ.get("SLURM_PROCID", "0") == "0"
 
 
 @contextmanager
@@ -100,9 +107,22 @@ def _lead(
     Raises:
         Interrupted: If a signal asked to stop.
     """
-    for place, address in enumerate(addresses):
-        _heed(stop)
-        _see_to(store, address, element, stop, partial(_run, store, address, ranks, place))
+    try:
+        for place, address in enumerate(addresses):
+            _heed(stop)
+            _see_to(store, address, element, stop, partial(_run, store, address, ranks, place))
+    except _Idle:
+        _dismiss(ranks)
+        raise
+    _dismiss(ranks)
+
+
+class _Idle(Interrupted):
+    """Asked to stop while no task was under way: the other processes have not heard of it."""
+
+
+def _dismiss(ranks: "Ranks | None") -> None:
+    """Tell the other processes that there is nothing more to do."""
     if ranks is not None:
         ranks.of_first(NO_MORE)
 
@@ -165,7 +185,7 @@ def _wait(stop: StopFlag) -> None:
     """A moment.
 
     Raises:
-        Interrupted: If a signal asked to stop.
+        _Idle: If a signal asked to stop.
     """
     _heed(stop)
     time.sleep(POLL_SECONDS)
@@ -175,23 +195,24 @@ def _heed(stop: StopFlag) -> None:
     """Between two pieces of work.
 
     Raises:
-        Interrupted: If a signal asked to stop.
+        _Idle: If a signal asked to stop.
     """
     if stop.is_set():
-        raise Interrupted("nothing was under way")
+        raise _Idle("nothing was under way")
 
 
 def _leave(stop: StopFlag) -> int:
     """Queue the job again if it is meant to go on; the exit status."""
-    number = os.environ["SLURM_JOB_ID"]
-    if os.environ.get("SLURM_PROCID", "0") != "0":
-        return 0  # the first of several processes decides for all
+    if not _decides():
+        return 0
+    # Of the element: one element of each array has the array's own number.
+    name = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     try:
-        job = queue.described(number)
+        job = queue.described(name)
         cancelled = job.get("JobState") != "RUNNING" and job.get("Reason") != "TimeLimit"
         warned = stop.reason == "timeout" and not cancelled
         if warned or job.get("PreemptTime", "None") not in ("None", "Unknown", ""):
-            queue.requeue(number)
+            queue.requeue(name)
             return 0
     except SlurmError as error:
         logger.warning("not queued again: %s", error)

@@ -21,6 +21,12 @@ ARRAY_SIZE_IF_UNKNOWN = 1001
 LONGEST_NAMES = 100_000
 """Characters; a system refuses a command with an argument of more than 128 KiB."""
 
+HABITS = ("SQUEUE_", "SACCT_", "SCANCEL_")
+"""How variables begin by which users narrow what they are shown: nothing may hide a job."""
+
+ALIVE = ("PENDING", "RUNNING", "REQUEUED", "SUSPENDED")
+"""States in which accounting has jobs that have not ended."""
+
 NEVER = "DependencyNeverSatisfied"
 """SLURM's reason of a job that waits for one that failed."""
 
@@ -54,7 +60,7 @@ class Job:
     @property
     def is_ours(self) -> bool:
         """Whether this process may cancel it."""
-        return os.getuid() == 0 or self.user == getpass.getuser()
+        return os.getuid() == 0 or self.user == user()
 
     @property
     def asks_too_much(self) -> bool:
@@ -65,6 +71,16 @@ class Job:
     def is_hopeless(self) -> bool:
         """Whether it waits for a job that failed and can never run."""
         return self.reason == NEVER
+
+    @property
+    def never_starts(self) -> bool:
+        """Whether it stays pending for good, for one of these two reasons."""
+        return self.is_hopeless or self.asks_too_much
+
+
+def user() -> str:
+    """Whose process this is."""
+    return getpass.getuser()
 
 
 def queued(arrays: Collection[str]) -> dict[Element, Job]:
@@ -130,11 +146,26 @@ def max_array_size() -> int:
     Raises:
         SlurmError: If the scheduler does not answer.
     """
+    return int(_configured("MaxArraySize") or ARRAY_SIZE_IF_UNKNOWN)
+
+
+@cache
+def hides_jobs_of_others() -> bool:
+    """Whether the cluster shows jobs to nobody but their own user (PrivateData).
+
+    Raises:
+        SlurmError: If the scheduler does not answer.
+    """
+    return "jobs" in _configured("PrivateData").split(",")
+
+
+def _configured(setting: str) -> str:
+    """A setting of the cluster; empty: it has no such setting."""
     for line in client(["scontrol", "show", "config"]).splitlines():
         name, _, value = line.partition("=")
-        if name.strip() == "MaxArraySize":
-            return int(value)
-    return ARRAY_SIZE_IF_UNKNOWN
+        if name.strip() == setting:
+            return value.strip()
+    return ""
 
 
 def cancel(jobs: Sequence[Job]) -> None:
@@ -148,7 +179,7 @@ def cancel(jobs: Sequence[Job]) -> None:
 
 
 def described(job: str) -> dict[str, str]:
-    """What the scheduler knows of the job of this number, as far as it says NAME=VALUE.
+    """What the scheduler knows of a job by its `Job.id`, as far as it says NAME=VALUE.
 
     `PreemptTime` is a time where the job is being stopped in favour of another.
 
@@ -161,7 +192,7 @@ def described(job: str) -> dict[str, str]:
 
 
 def requeue(job: str) -> None:
-    """Put the running job of this number back into the queue, under the same number.
+    """Put a running job, by its `Job.id`, back into the queue under the same number.
 
     Raises:
         SlurmError: If the scheduler refuses.
@@ -192,6 +223,7 @@ def client(command: Sequence[str]) -> str:
             text=True,
             check=False,
             timeout=CLIENT_SECONDS,
+            env={name: value for name, value in os.environ.items() if not name.startswith(HABITS)},
         )
     except FileNotFoundError:
         raise SlurmError(

@@ -23,6 +23,8 @@ SHORTEST_WARNING_S, LONGEST_WARNING_S = 20, 300
 """A job of one minute must not be warned before it has begun. A training whose saves take so long
 that this will not do leaves by itself earlier."""
 
+DIRECTIVE = "#SBATCH "
+
 SRUN_ARGS = ["--kill-on-bad-exit=1", "--export=ALL"]
 """Of several processes none waits for a dead one. All get what the script exports, above all where
 their code is, even where the cluster or the user has sbatch pass on nothing."""
@@ -131,11 +133,16 @@ def _indices(array: Array) -> str:
 def sbatch(path: Path) -> str:
     """Submit a script; the array's number.
 
+    The script's options are given on the command line too: a user's variables, such as
+    SBATCH_PARTITION or SBATCH_TIMELIMIT, overrule those of a script, and not these.
+
     Raises:
         SlurmError: If the scheduler refuses: its own words, and what to change.
     """
+    lines = path.read_text().splitlines()
+    options = [line.removeprefix(DIRECTIVE) for line in lines if line.startswith(DIRECTIVE)]
     try:
-        said = client(["sbatch", "--parsable", str(path)])
+        said = client(["sbatch", "--parsable", *shlex.split(" ".join(options)), str(path)])
     except SlurmError as error:
         raise SlurmError(f"{error}{_advice(str(error))}") from error
     return said.strip().partition(";")[0]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from studies.executors.slurm.queue import Job, ended
+from studies.executors.slurm.queue import ALIVE, Job, ended, hides_jobs_of_others, user
 from studies.store import Element, Failure, Store, last_lines
 from studies.worker import limited
 
@@ -58,9 +58,9 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
     states = ended({element.array for element in gone})
     for element, unfinished in gone.items():
         state, log = states.get(element), last_words(store, element)
-        if state in (None, "RUNNING") and is_hidden(store, unfinished):
+        if state in (None, *ALIVE) and is_hidden(store, element, unfinished):
             continue
-        if killed_for_memory(log):
+        if killed_for_memory(store, element):
             state = "OUT_OF_MEMORY"  # accounting says so only where cgroups do the killing
         if state is None and not store.was_queued(element.array):
             state = NEVER_QUEUED
@@ -69,17 +69,21 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
             store.withdraw(address)
 
 
-def is_hidden(store: Store, unfinished: Iterable[str]) -> bool:
-    """Whether a job that the queue does not show is at one of its tasks all the same.
+def is_hidden(store: Store, element: Element, unfinished: Iterable[str]) -> bool:
+    """Whether a job that the queue does not show may be there all the same.
 
-    Some clusters show jobs to their own user alone.
+    Some clusters show jobs to their own user alone. One that is at a task is known by its
+    heartbeat; whether another user's waits, nobody else can tell.
     """
-    return any(store.beats(address, time.time()) for address in unfinished)
+    if any(store.beats(address, time.time()) for address in unfinished):
+        return True
+    return store.submitter(element.array) not in (None, user()) and hides_jobs_of_others()
 
 
-def killed_for_memory(log: Iterable[str]) -> bool:
-    """Whether the scheduler wrote so into a job's log."""
-    return any(words in line for line in log for words in MEMORY_WORDS)
+def killed_for_memory(store: Store, element: Element) -> bool:
+    """Whether the scheduler wrote so into the log of any of its job's processes."""
+    lines = (line for log in _logs(store, element, "*") for line in last_lines(log))
+    return any(words in line for line in lines for words in MEMORY_WORDS)
 
 
 def was_at(store: Store, unfinished: Sequence[str]) -> str | None:
@@ -91,9 +95,14 @@ def was_at(store: Store, unfinished: Sequence[str]) -> str | None:
 
 def last_words(store: Store, element: Element) -> tuple[str, ...]:
     """The last lines that the element's job printed, of all its restarts the latest."""
-    logs = store.submission_folder(element.array).glob(f"*_{element.index}_0_log.out")
-    latest: Path | None = max(logs, key=lambda path: path.stat().st_mtime, default=None)
-    return () if latest is None else last_lines(latest)
+    logs = _logs(store, element)
+    return last_lines(max(logs, key=lambda path: path.stat().st_mtime)) if logs else ()
+
+
+def _logs(store: Store, element: Element, process: str = "0") -> list[Path]:
+    """What the first of its job's processes printed, or every one; a file for each restart."""
+    folder = store.submission_folder(element.array)
+    return list(folder.glob(f"*_{element.index}_{process}_log.out"))
 
 
 def _blame_first(
@@ -110,8 +119,16 @@ def _blame_first(
     if claim is not None:
         if claim.executor == "slurm" and claim.job not in alive:
             store.bury(address, dead=claim, failure=limited(store, address, cause), log=log)
-    elif state not in HARMLESS and not store.was_begun(address):
+    elif state not in HARMLESS and _is_news(store, address, cause):
         _record(store, address, limited(store, address, cause), log)
+
+
+def _is_news(store: Store, address: str, cause: Failure) -> bool:
+    """Whether the job itself has said nothing, or took its want of memory for a lost process."""
+    if not store.was_begun(address):
+        return True
+    said = store.attempt_failure(address, store.attempts(address)[-1])
+    return cause.error == "oom" and said is not None and said.error == "lost"
 
 
 def _is_behind(store: Store, address: str) -> bool:

@@ -96,14 +96,14 @@ def submit(
         store.create(task)
     with store.submitting():
         jobs = _in_queue(store, tasks)
-        hopeless = [element for element, job in jobs.items() if job.is_hopeless]
+        hopeless = [element for element, job in jobs.items() if job.never_starts]
         _take_out(store, {element: jobs.pop(element) for element in hopeless})
         addresses = [task.address for task in tasks]
         settle(store, addresses, jobs)
-        store.retry(addresses, retry)
-        draft = _Draft(store, tasks, jobs, settings)
+        draft = _Draft(store, tasks, jobs, settings, retry)
         draft.refuse_uneven_shares()
         draft.refuse_too_much()
+        store.retry(addresses, retry)
         code = snapshot(store.root)
         numbers = {element.array: job.array_id for element, job in jobs.items()}
         scripts = []
@@ -114,14 +114,16 @@ def submit(
     return draft.submission(scripts)
 
 
-def preview(store: Store, tasks: Sequence[Task], settings: Settings) -> Submission:
+def preview(
+    store: Store, tasks: Sequence[Task], settings: Settings, *, retry: Collection[ErrorClass] = ()
+) -> Submission:
     """What `submit` would do; writes and submits nothing.
 
     Raises:
         SlurmError: If the scheduler does not answer.
         ConfigError: If the blocks of a training cannot be shared out among its processes.
     """
-    draft = _Draft(store, tasks, _in_queue(store, tasks), settings)
+    draft = _Draft(store, tasks, _in_queue(store, tasks), settings, retry)
     draft.refuse_uneven_shares()
     code = snapshot(store.root, write=False)
     numbers = {array.name: f"<number of {array.name}>" for array in draft.arrays}
@@ -225,6 +227,7 @@ class _Draft:
         tasks: Each after all that it needs.
         jobs: What of them is in the queue.
         settings: Resources, packing and limits.
+        retry: Tasks that failed in these ways count as free.
     """
 
     def __init__(
@@ -233,8 +236,10 @@ class _Draft:
         tasks: Sequence[Task],
         jobs: Mapping[Element, Job],
         settings: Settings,
+        retry: Collection[ErrorClass],
     ) -> None:
         self.jobs = jobs
+        self._retried = set(store.failed([task.address for task in tasks], retry))
         self._store = store
         self._settings = settings
         self._tasks = {task.address: task for task in tasks}
@@ -262,6 +267,8 @@ class _Draft:
     def _state(self, task: Task) -> str:
         """Where a task stands; those that it needs have been asked before."""
         state, element = self._store.state(task.address), self._store.submission(task.address)
+        if task.address in self._retried:
+            state, element = "planned", None
         if state in ("done", "failed"):
             return state
         job = self.jobs.get(element) if element else None
@@ -270,7 +277,7 @@ class _Draft:
         above = {self._states[need] for _, need in task.needs}
         if state == "submitted" and "new" in above:
             return "new"  # its job waits for one that does not do what it needs
-        if element is not None and job is not None and not job.is_hopeless:
+        if element is not None and job is not None and not job.never_starts:
             self._queued[task.address] = element
             return "running" if state == "running" else "queued"
         if state == "running":
@@ -281,7 +288,7 @@ class _Draft:
         return "waiting" if blocked else "new"
 
     def _is_hidden(self, element: Element) -> bool:
-        return is_hidden(self._store, self._store.unfinished(element))
+        return is_hidden(self._store, element, self._store.unfinished(element))
 
     def refuse_uneven_shares(self) -> None:
         """Hold the trainings against the number of their processes.
