@@ -11,11 +11,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from studies import run
+from studies.claims import CLAIMS
 from studies.evaluations import SamplesConfig
 from studies.plan import expand
 from studies.spec import read_sweep
@@ -383,6 +385,21 @@ def test_the_scorecard_of_the_readme_is_that_of_the_committed_pages() -> None:
         page = (ROOT / path).read_text()
         shown = re.findall(r'<td><span class="tag [a-z-]+">([a-z ]+)</span>', page)
         assert [verdict for other, verdict in rows if other == path] == shown
+
+
+def test_the_scorecard_holds_every_claim_of_every_sweep_and_is_counted() -> None:
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(reports/\S+\) \| ([a-z ]+) \| (.*) \|$", README, re.MULTILINE
+    )
+    specs = [read_sweep(path) for path in (ROOT / "sweeps").glob("*.yaml")]
+    asked = {(spec.study, CLAIMS[claim].says) for spec in specs for claim in spec.claims}
+    assert len(rows) == len(asked)
+    assert {(sweep, says) for sweep, _, says in rows} == asked
+    counts = Counter(verdict for _, verdict, _ in rows)
+    told = re.search(r"of (\d+) verdicts (\d+)\s+are supported, (\d+) contradicted", README)
+    assert told is not None
+    numbers = [len(rows), counts["supported"], counts["contradicted"]]
+    assert [int(number) for number in told.groups()] == numbers
 
 
 def test_the_verdicts_of_the_readme_are_those_of_the_committed_page() -> None:

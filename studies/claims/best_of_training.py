@@ -11,7 +11,7 @@ from studies.claims.rows import asked, mean, named, of_any_weights, with_own_var
 from studies.claims.verdicts import Claim, Measured, Measurement, Untold
 from studies.intervals import paired_differences, t_interval
 from studies.labels import labelled
-from studies.tables import Tables, arm_columns, by_seed
+from studies.tables import Tables, arm_columns, by_seed, of_first_average
 
 MARGIN = 0.10
 """Largest relative difference in the best Fréchet distance that still counts as similar."""
@@ -101,7 +101,7 @@ def _pairs(
     tables: Tables, metric: str, column: str, first: object, second: object
 ) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """Trainings of which two settings of one column are looked at along the way."""
-    rows = along(tables, metric)
+    rows = of_first_average(along(tables, metric))
     if column not in rows:
         return
     for name, arms in _curves(rows, (column,)):

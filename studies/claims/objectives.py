@@ -8,7 +8,7 @@ import pandas as pd
 
 from studies.claims.importance import drew_uniformly, lack_of_importance, remarks
 from studies.claims.pairs import READ, SCORED, Pair, compared, fewer_bits, pairs
-from studies.claims.rows import mean, named
+from studies.claims.rows import mean, named, tied_to_schedule
 from studies.claims.verdicts import Claim, Measured, Measurement
 from studies.intervals import paired_differences, t_interval
 from studies.labels import TIMESTEPS, is_resampled
@@ -54,7 +54,8 @@ def _one_drew_uniformly(pair: Pair) -> str:
 
 
 def _cosine(tables: Tables) -> Measured:
-    found = list(pairs(bounds(tables), "schedule", ["linear", "cosine"]))
+    rows = bounds(tables)
+    found = list(pairs(rows, "schedule", ["linear", "cosine"], also=tied_to_schedule(rows)))
     return compared(found, fewer_bits, "one objective and T with both schedules")
 
 

@@ -61,7 +61,7 @@ def pairs(
     """
     if rows.empty or column not in rows:
         return
-    fixed = [name for name in network_columns(rows) if name not in (column, *also)]
+    fixed = network_columns(rows, without=(column, *also))
     fixed += SCORED if column == "T" else [*SCORED, "steps"]  # T steps of each chain
     for _, alike in named(rows, fixed):
         networks = [alike[alike[column] == value] for value in values]

@@ -22,6 +22,20 @@ def with_own_variance(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["variance"].isin(LEARNED) | ~has_learned(rows)]
 
 
+DROPOUT = "train.network.dropout"
+
+
+def tied_to_schedule(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Settings that belong to the schedule: dropout, where each has one of its own.
+
+    On CIFAR-10 the paper trains with 0.1 under the linear schedule and with 0.3 under cosine, and
+    compares the two.
+    """
+    if DROPOUT not in rows or rows.groupby("schedule")[DROPOUT].nunique().gt(1).any():
+        return ()
+    return (DROPOUT,)
+
+
 def of_any_weights(recipe: str) -> str:
     """A recipe without which of a model's weights drew the images."""
     settings = {name: value for name, value in json.loads(recipe).items() if name != "weights"}

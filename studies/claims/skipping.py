@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from studies.claims.rows import asked, named
+from studies.claims.rows import asked, named, tied_to_schedule
 from studies.claims.verdicts import Claim, Measured, Measurement
 from studies.intervals import t_interval
 from studies.tables import Tables, arm_columns
@@ -50,7 +50,8 @@ def _measured(
     """The growth in every context of the study, where it is asked for, and what is missing."""
     scores = asked(tables, "frechet_distance")
     measurements, missing = [], []
-    for name, arms in named(scores, arm_columns(scores, without=("schedule", "skip"))):
+    apart = ("schedule", "skip", *tied_to_schedule(scores))
+    for name, arms in named(scores, arm_columns(scores, without=apart)):
         by_seed = growth(arms)
         if by_seed.empty:
             continue

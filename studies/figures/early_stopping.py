@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from studies.figures import along, distance_axis, style
 from studies.figures.vlb_terms import spread
-from studies.tables import Tables, arm_columns
+from studies.tables import Tables, arm_columns, of_first_average
 
 TITLE = "Quality along training, by dropout and by average of the weights"
 DROPOUT, SCHEDULE, AVERAGE = "train.network.dropout", "schedule", "ema_decay"
@@ -17,13 +17,12 @@ def table(tables: Tables) -> pd.DataFrame:
     rows = along.measured(tables, "frechet_distance")
     parts = []
     if DROPOUT in rows and len(rows):
-        usual = rows[rows[AVERAGE] == rows[AVERAGE].mode()[0]]
-        found = along.curves(usual, hue=DROPOUT, dash=SCHEDULE)
+        found = along.curves(of_first_average(rows), hue=DROPOUT, dash=SCHEDULE)
         parts.append(found.assign(panel=BY_DROPOUT))
     several = _with_several(rows, AVERAGE)
     if len(several):
         several = several.sort_values(AVERAGE, kind="stable")
-        parts.append(along.curves(several, hue=AVERAGE).assign(panel=BY_AVERAGE))
+        parts.append(along.curves(several, hue=AVERAGE, dash=DROPOUT).assign(panel=BY_AVERAGE))
     return along.joined(parts)
 
 

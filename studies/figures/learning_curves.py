@@ -33,6 +33,8 @@ POINTS = 40
 """At most so many points make up a drawn curve, each the mean over several of the training's."""
 MARGIN = 1.05
 """By which factor the vertical axis reaches beyond all points."""
+PAPERS_AXIS = (3.0, 5.0)
+"""Bits/dim from end to end of the paper's figure."""
 LOOKS: dict[tuple[str, bool], dict[str, Any]] = {
     ("vlb", False): {"color": style.PALETTE[0], "linestyle": (0, (1, 1.2))},
     ("hybrid", False): {"color": style.PALETTE[1], "linestyle": style.DASHED},
@@ -96,27 +98,38 @@ def _in_windows(curve: pd.DataFrame) -> pd.DataFrame:
 
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
-    """A panel for each way to draw t, on one log scale: L_vlb begins far above L_hybrid."""
+    """One panel with the paper's axes where its curve stands beside ours.
+
+    Elsewhere a panel for each way to draw t, on one log scale: L_vlb begins far above L_hybrid.
+    """
     theirs = _theirs(table)
     ours = table.drop(theirs.index)
-    ways = sorted(set(ours["resampled"]))
-    figure, panels = style.panels(len(ways), 3.6)
-    ends = _ends(table)
-    for axes, resampled in zip(panels, ways, strict=True):
-        _draw_curves(axes, ours[ours["resampled"] == resampled])
-        if len(beside := theirs[theirs["resampled"] == resampled]):
-            overlay.draw(axes, beside, "step")
-        axes.set(yscale="log", xlabel="training step", xlim=(0, ours["step"].max()), ylim=ends)
+    parts = {"": ours} if len(theirs) else _by_way(ours)
+    figure, panels = style.panels(len(parts), 3.6)
+    for axes, (title, part) in zip(panels, parts.items(), strict=True):
+        _draw_curves(axes, part)
+        axes.set(xlabel="training step", xlim=(0, ours["step"].max()))
+        axes.set_title(title, fontsize=9)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        style.plain_log_ticks(axes.yaxis)
-        if len(ways) > 1:
-            axes.set_title(
-                "t drawn by importance" if resampled else "t drawn uniformly", fontsize=9
-            )
+        if len(theirs):
+            overlay.draw(axes, theirs, "step")
+            axes.set_ylim(*PAPERS_AXIS)
+        else:
+            axes.set(yscale="log", ylim=_ends(ours))
+            style.plain_log_ticks(axes.yaxis)
     panels[0].set_ylabel("bound while training (bits/dim)")
     style.legend(*panels)
     return figure
+
+
+def _by_way(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The curves by how t was drawn, under the names of their panels; of one way without a name."""
+    found = {
+        "t drawn by importance" if resampled else "t drawn uniformly": rows
+        for resampled, rows in table.groupby("resampled")
+    }
+    return found if len(found) > 1 else {"": table}
 
 
 def _draw_curves(axes: Axes, table: pd.DataFrame) -> None:
@@ -144,12 +157,13 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
         filter(
             None,
             [
-                "The bound less its constant prior term, in bits/dim on a log axis, as the "
+                f"The bound less its constant prior term, in bits/dim on {_axis(theirs)}, as the "
                 f"training itself meets it: each of at most {POINTS} points per curve is the mean "
                 "of T times the term at the drawn step over the images of a window of training "
                 "steps, weighted by 1 / (T p_t) (Eq. 18; 1 for uniform draws), which estimates "
                 "the bound without bias either way.",
                 _spread(table.drop(theirs.index)),
+                _outside(table) if len(theirs) else "",
                 resampling_note(tables),
                 "In the paper's Fig. 6 (ImageNet 64; linear axes that end at 5 bits/dim) "
                 f"L_vlb (resampled) falls smoothly from about {begins:g} at step "
@@ -159,6 +173,16 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
             ],
         )
     )
+
+
+def _axis(theirs: pd.DataFrame) -> str:
+    return "axes as in the paper's figure" if len(theirs) else "a log axis"
+
+
+def _outside(table: pd.DataFrame) -> str:
+    low, high = PAPERS_AXIS
+    count = int((~table["mean"].between(low, high)).sum())
+    return f"{count} of {len(table)} points lie outside the axis." if count else ""
 
 
 def _reasons(tables: Tables) -> str:

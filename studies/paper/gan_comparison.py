@@ -51,9 +51,9 @@ and take 250 sampling steps. A later evaluation of the same samples, with other 
 references, is another measurement."""
 
 AS_WITHOUT_LABELS = Inferred(
-    ("batch size", "learning rate", "vlb weight", "rescale timesteps"),
-    "of the small network batch and learning rate of the one without labels, λ and step numbers of "
-    "the large one",
+    ("batch size", "learning rate", "T", "schedule", "dropout", "vlb weight", "rescale timesteps"),
+    "of the small network batch and learning rate of the one without labels, all else of the large "
+    "one",
 )
 AS_MANY_REAL_IMAGES = Inferred(
     ("neighbours among",),

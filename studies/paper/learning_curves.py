@@ -19,8 +19,8 @@ FIG_6_NOISY: dict[str, tuple[float, float]] = {"vlb": (3.85, 4.2), "hybrid": (3.
 to 250,000, L_hybrid over the greater part of the figure."""
 
 FIG_6_ERROR = 0.02
-"""Of both, one side: the vertices of a drawn polyline, told to a hundredth of the axis, which spans
-2 bits/dim."""
+"""Of both, one side: an allowance of this project, a hundredth of the axis, which spans 2 bits/dim.
+How far off the vertices of the drawn polyline were read is not on record."""
 
 AS_IN_TABLE_1 = Inferred(
     ("schedule", "T"),

@@ -236,11 +236,13 @@ def test_each_verdict_on_slow_averages(
     value = by_average(dict(zip((0.95, 0.99, 0.995), levels, strict=True)))
     finding = judge("slow_averages_are_best", made_up(early_stopping, value))
     assert finding.verdict == expected
-    assert [m.interval.mean for m in finding.measurements] == pytest.approx(levels[1:])
-    assert [m.what.split(", ")[1] for m in finding.measurements] == [
-        "decay 0.99 against 0.95",
-        "decay 0.995 against 0.95",
-    ]
+    found = {tuple(m.what.split(", ")[1::4]): m.interval.mean for m in finding.measurements}
+    expected_means = {
+        (f"decay {slow:g} against 0.95", f"dropout = {dropout:g}"): level
+        for dropout in (0, 0.1, 0.3)
+        for slow, level in zip((0.99, 0.995), levels[1:], strict=True)
+    }
+    assert found == pytest.approx(expected_means)
 
 
 def test_slow_averages_wait_for_results_and_need_three_decays(
@@ -263,10 +265,11 @@ def test_the_panels_of_fig_17_are_of_dropout_and_of_the_average(early_stopping: 
     dropout, average = figure_of("early_stopping", tables).axes
     assert dropout.get_title() == "by dropout and schedule"
     assert [str(line.get_label()) for line in average.lines] == [
-        "EMA 0.95",
-        "EMA 0.99",
-        "EMA 0.995",
+        f"EMA {decay:g}, dropout = {rate:g}"
+        for decay in (0.95, 0.99, 0.995)
+        for rate in (0, 0.1, 0.3)
     ]
+    assert len({line.get_color() for line in average.lines}) == 3
     assert len(dropout.lines) == 6
     rows = tables.results[tables.results["metric"] == "frechet_distance"]
     chosen = rows[(rows["ema_decay"] == 0.99) & (rows[DROPOUT] == 0.3)]
@@ -274,8 +277,9 @@ def test_the_panels_of_fig_17_are_of_dropout_and_of_the_average(early_stopping: 
     (line,) = (one for one in dropout.lines if one.get_label() == "cosine schedule, dropout = 0.3")
     expected = chosen.groupby("training_steps")["value"].mean()
     np.testing.assert_allclose(np.asarray(line.get_ydata(), dtype=float), expected)
-    slow = rows[(rows["ema_decay"] == 0.995)].groupby("training_steps")["value"].mean()
-    np.testing.assert_allclose(np.asarray(average.lines[2].get_ydata(), dtype=float), slow)
+    slow = rows[(rows["ema_decay"] == 0.995) & (rows[DROPOUT] == 0.1)]
+    expected = slow.groupby("training_steps")["value"].mean()
+    np.testing.assert_allclose(np.asarray(average.lines[7].get_ydata(), dtype=float), expected)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,8 @@ def test_the_papers_curve_is_laid_over_that_of_its_own_network() -> None:
     theirs = table[table["source"].eq("Fig. 6")]
     assert dict(zip(theirs["step"], theirs["mean"], strict=True)) == FIG_6_RESAMPLED
     assert set(theirs["arm"]) == {"L_vlb (resampled)"}
-    axes = FIGURES["learning_curves"].draw(table).axes[1]  # of t drawn by importance
+    (axes,) = FIGURES["learning_curves"].draw(table).axes
+    assert (axes.get_xscale(), axes.get_yscale(), axes.get_ylim()) == ("linear", "linear", (3, 5))
     line = next(one for one in axes.lines if one.get_color() == "black")
     assert line.get_label() == "paper, Fig. 6 (digitised);\ninferred: schedule, T"
     assert list(np.asarray(line.get_ydata())) == list(FIG_6_RESAMPLED.values())

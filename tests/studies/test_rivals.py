@@ -612,7 +612,7 @@ def test_networks_of_the_papers_stand_beside_all_of_table_4() -> None:
             "recall": 0.71,
         },
     }
-    small = "batch size, learning rate, vlb weight, rescale timesteps"
+    small = "batch size, learning rate, T, schedule, dropout, vlb weight, rescale timesteps"
     near = "neighbours among"
     assert theirs["inferred"].groupby("metric", sort=False).agg(list).to_dict() == {
         "frechet_distance": ["", small, ""],

@@ -131,8 +131,13 @@ def test_the_papers_points_and_line_stand_beside_comparable_results_only(plan: P
 
 def test_each_verdict_on_the_power_law(plan: Plan) -> None:
     assert judged(plan, LAW, falling) == "supported"
-    one_point = judged(plan, LAW, lambda row: 1 / falling(row))  # the frontier
-    assert one_point == "inconclusive"
+    assert judged(plan, LAW, lambda row: 1 / falling(row)) == "contradicted"
+
+    def rising_past_the_frontier(row: Mapping[str, Any]) -> float:
+        is_small = row[WIDTH] == 8
+        return falling(row) if is_small else float(row["compute"])
+
+    assert judged(plan, LAW, rising_past_the_frontier) == "contradicted"
 
     def scattered(row: Mapping[str, Any]) -> float:
         flat = {0: 0.5, 1: 0.002, 2: 0.001}[row["seed"]]
