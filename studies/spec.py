@@ -152,7 +152,7 @@ def read_sweep(
     preset_path = _preset_path(name, path, presets_dir)
     preset_text, base = _document(preset_path, "a preset", PRESET_KEYS)
     study = _name(sweep, "study")
-    layers = read_preset(base, {study, *(file.stem for file in _sweeps_beside(preset_path))})
+    layers = _layers(base, preset_path, study)
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
     sets = [_override(key, text) for key, text in overrides]
@@ -196,9 +196,9 @@ def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
     return presets / f"{name}.yaml"
 
 
-def _sweeps_beside(preset: Path) -> Iterator[Path]:
-    """The sweeps that a preset is for: those beside its folder."""
-    return preset.parent.parent.glob("*.yaml")
+def _layers(base: Node, path: Path, study: str) -> Preset:
+    """The preset of a file, which may be for the study and for the sweeps beside its folder."""
+    return read_preset(base, {study, *(file.stem for file in path.parent.parent.glob("*.yaml"))})
 
 
 def _required(root: Node, key: str) -> Node:
@@ -248,7 +248,7 @@ def _as_written(sweep: Node, path: Path, presets_dir: Path | str | None) -> _Who
     try:
         preset_path = _preset_path(_text(sweep, "preset"), path, presets_dir)
         _, base = _document(preset_path, "a preset", PRESET_KEYS)
-        preset = read_preset(base, {file.stem for file in _sweeps_beside(preset_path)})
+        preset = _layers(base, preset_path, _name(sweep, "study"))
         return _asked(sweep, replace(preset, rules={}), ForSweep(), [], 1)
     except ConfigError:
         return None

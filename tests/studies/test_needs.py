@@ -157,7 +157,9 @@ def test_what_an_override_or_another_preset_leaves_out_is_not_refused(tmp_path: 
     other = (tmp_path / "presets" / "tiny.yaml").read_text()
     other = other.replace("images: 96,", "images: 96, exclude: [{skip: 0.2}],")
     (tmp_path / "presets" / "other.yaml").write_text(other)
-    for options in ({"overrides": [("samples.skip", "0.0")]}, {"preset": "other"}):
+    for_it = f"{other}sweeps: {{small: {{train.steps: 40}}}}\n"  # in a folder without a small.yaml
+    (tmp_path / "presets" / "tiny.yaml").write_text(for_it)
+    for options in ({"overrides": [("samples.skip", "0.0")]}, {"preset": "other"}, {}):
         spec = read_sweep(path, **options)
         assert {getattr(arm.evaluation, "skip", 0.0) for arm in spec.arms} == {0.0}
         assert spec.figures == ("skip_prefix",)
