@@ -87,6 +87,9 @@ def test_a_training_goes_on_by_itself_after_it_was(
     stopped = study.store.attempt_failure(training, 1)
     assert stopped is not None
     assert (stopped.final, stopped.saved > 0) == (False, True)
+    made = study.store.provenance(training)
+    assert made is not None
+    assert made["steps_before"] == stopped.saved  # no step that was saved is taken again
 
 
 @pytest.mark.parametrize("every", [True, False])

@@ -62,6 +62,7 @@ def test_a_study_gives_the_bytes_of_inline_and_a_second_run_submits_nothing(
     logs = [p.read_text() for p in study.store.root.glob("submissions/*.train.*/*_log.out")]
     begun = [re.search(r"the first of its \w+.*, (\d+) s after its job began", log) for log in logs]
     assert all(begun), "every training tells how long its job took to get to work"
+    assert min(int(found[1]) for found in begun if found) < 15
 
 
 def test_a_job_runs_the_code_that_was_submitted_where_sbatch_passes_nothing_on(
