@@ -147,9 +147,15 @@ def _submitted(store: Store, address: str, element: Element, queue: _Queue) -> S
 def _gone(store: Store, address: str, element: Element) -> Standing:
     """What became of a task whose job left the queue, before the next run writes it down."""
     unfinished = store.unfinished(element)
-    if is_hidden(store, element, unfinished):
+    try:
+        hidden = is_hidden(store, element, unfinished)
+    except SlurmError as error:
+        return Standing("submitted", f"in array {element.array}; {error}")
+    if hidden:
         return Standing("queued", "its job is another user's, whom alone the cluster tells of it")
     last = _last_failure(store, address)
+    if last is not None and last.error == "lost" and killed_for_memory(store, element):
+        return _for_memory(store, element)
     if last is not None and store.was_begun(address) and store.claim_of(address) is None:
         return Standing("stopped", f"{last.error}: {last.message}; {AGAIN}")
     missing = [need for need in store.needs(address) if store.result(need) is None]
@@ -157,11 +163,15 @@ def _gone(store: Store, address: str, element: Element) -> Standing:
         return Standing("lost", f"its job cannot run: {missing[0]} has no result; {AGAIN}")
     if address != was_at(store, unfinished):
         return Standing("lost", f"its job ended before it came to it; {AGAIN}")
-    log = last_words(store, element)
     if killed_for_memory(store, element):
-        killed = CAUSES["OUT_OF_MEMORY"]
-        return Standing("failed", f"{killed.error}: {killed.message}", log)
+        return _for_memory(store, element)
+    log = last_words(store, element)
     return Standing("lost", f"its job left the queue without a word; {AGAIN}", log)
+
+
+def _for_memory(store: Store, element: Element) -> Standing:
+    killed = CAUSES["OUT_OF_MEMORY"]
+    return Standing("failed", f"{killed.error}: {killed.message}", last_words(store, element))
 
 
 def _last_failure(store: Store, address: str) -> Failure | None:

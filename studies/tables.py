@@ -454,11 +454,12 @@ def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.D
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that make up an arm, in order, but for those named.
 
-    With an objective go its own settings, such as the weight of L_vlb in L_hybrid.
+    With an objective go its own settings, such as the weight of L_vlb in L_hybrid, where networks
+    that are alike in the rest have one value of them.
     """
     own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
     others = {*own, *OF_LOSSES, *DRAWN, *MEASURED}
-    return _but(without, [column for column in table.columns if column not in others])
+    return _but(table, without, [column for column in table.columns if column not in others])
 
 
 def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
@@ -468,24 +469,29 @@ def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
     return table["training_steps"] == lengths.transform("max")
 
 
-def of_first_average(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose samples are of the same average of the weights as the study's first ones."""
-    return rows[rows["ema_decay"] == rows["ema_decay"].iloc[0]] if len(rows) else rows
-
-
 def network_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
     """The columns of a table that tell one trained network from another, seeds apart.
 
     Those named are left out, as in `arm_columns`.
     """
     swept = [column for column in table.columns if str(column).startswith("train.")]
-    return _but(without, [column for column in NETWORK if column in table.columns] + swept)
+    columns = [column for column in NETWORK if column in table.columns] + swept
+    return _but(table, without, columns)
 
 
-def _but(without: tuple[str, ...], columns: list[str]) -> list[str]:
+def _but(table: pd.DataFrame, without: tuple[str, ...], columns: list[str]) -> list[str]:
     """The columns but those of some settings, and of what belongs to them."""
     of_them = tuple(f"train.{name}." for name in without)
-    return [c for c in columns if c not in without and not c.startswith(of_them)]
+    alike = [column for column in NETWORK if column in table.columns]
+    return [
+        column
+        for column in columns
+        if column not in without
+        and not (
+            column.startswith(of_them)
+            and table.groupby(alike, dropna=False)[column].nunique(dropna=False).le(1).all()
+        )
+    ]
 
 
 def is_done(tables: Tables) -> bool:

@@ -36,6 +36,12 @@ def tied_to_schedule(rows: pd.DataFrame) -> tuple[str, ...]:
     return (DROPOUT,)
 
 
+def of_first_average(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """Those of the rows whose average of the weights is that of the study's first samples."""
+    decays = asked(tables, "frechet_distance")["ema_decay"]
+    return rows[rows["ema_decay"] == decays.iloc[0]] if len(decays) else rows
+
+
 def of_any_weights(recipe: str) -> str:
     """A recipe without which of a model's weights drew the images."""
     settings = {name: value for name, value in json.loads(recipe).items() if name != "weights"}

@@ -65,7 +65,10 @@ def _falls(tables: Tables) -> Measured:
         if not groups:
             missing.append(f"exponent of {quantity} over networks of several sizes")
         for name, arms in groups:
-            measurements += _slopes(f"slope of log {quantity} over all networks, {name}", arms)
+            if arms["value"].notna().all():
+                measurements.append(
+                    _slope(f"slope of log {quantity} over all networks, {name}", arms)
+                )
             found = trend_of(arms)
             what = f"exponent of {quantity}, {name}"
             if found is None or set(arms.dropna(subset=["value"])["seed"]) > found.exponents.keys():
@@ -76,17 +79,13 @@ def _falls(tables: Tables) -> Measured:
     return Measured(measurements, missing)
 
 
-def _slopes(what: str, arms: pd.DataFrame) -> list[Measurement]:
+def _slope(what: str, arms: pd.DataFrame) -> Measurement:
     """By seed, of log y on log C: the frontier falls by construction, all networks need not."""
-    done = arms.dropna(subset=["value", "compute"])
     slopes = [
         float(np.polyfit(np.log(of_seed["compute"]), np.log(of_seed["value"]), 1)[0])
-        for _, of_seed in done.astype({"compute": float, "value": float}).groupby("seed")
-        if of_seed["compute"].nunique() > 1
+        for _, of_seed in arms.astype({"compute": float, "value": float}).groupby("seed")
     ]
-    if not slopes:
-        return []
-    return [Measurement(what=what, interval=t_interval(slopes), unit="exponent", high=0.0)]
+    return Measurement(what=what, interval=t_interval(slopes), unit="exponent", high=0.0)
 
 
 def _exponent(what: str, found: Trend) -> Measurement:

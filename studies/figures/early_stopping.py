@@ -3,9 +3,10 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from studies.claims.rows import of_first_average
 from studies.figures import along, distance_axis, style
 from studies.figures.vlb_terms import spread
-from studies.tables import Tables, arm_columns, of_first_average
+from studies.tables import Tables, arm_columns
 
 TITLE = "Quality along training, by dropout and by average of the weights"
 DROPOUT, SCHEDULE, AVERAGE = "train.network.dropout", "schedule", "ema_decay"
@@ -17,7 +18,7 @@ def table(tables: Tables) -> pd.DataFrame:
     rows = along.measured(tables, "frechet_distance")
     parts = []
     if DROPOUT in rows and len(rows):
-        found = along.curves(of_first_average(rows), hue=DROPOUT, dash=SCHEDULE)
+        found = along.curves(of_first_average(rows, tables), hue=DROPOUT, dash=SCHEDULE)
         parts.append(found.assign(panel=BY_DROPOUT))
     several = _with_several(rows, AVERAGE)
     if len(several):

@@ -223,7 +223,7 @@ def test_a_job_that_sees_its_time_run_out_saves_and_queues_itself_again(
     monkeypatch.setattr(training, "_SaveClock", lambda every_s: save_clock(0))
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=count(step=400).__next__))
     assert ran(store) == 0
-    assert slurm.calls("scontrol") == [["show", "job", "7_0"], ["requeue", "7_0"]]
+    assert slurm.calls("scontrol") == [["--all", "show", "job", "7_0"], ["requeue", "7_0"]]
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.saved, end.final) == ("timeout", 1, False)
@@ -234,7 +234,7 @@ def test_warned_of_its_time_a_job_saves_and_queues_itself_again(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     assert ended_by(store, monkeypatch, number) == 0
-    assert slurm.calls("scontrol") == [["show", "job", "7_0"], ["requeue", "7_0"]]
+    assert slurm.calls("scontrol") == [["--all", "show", "job", "7_0"], ["requeue", "7_0"]]
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.final) == ("timeout", False)
@@ -245,7 +245,7 @@ def test_told_to_end_a_job_saves_and_leaves_with_a_status_that_lets_nobody_start
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ended_by(store, monkeypatch, signal.SIGTERM) == os.EX_TEMPFAIL
-    assert slurm.calls("scontrol") == [["show", "job", "7_0"]]
+    assert slurm.calls("scontrol") == [["--all", "show", "job", "7_0"]]
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.final) == ("cancelled", False)
@@ -268,7 +268,7 @@ def test_a_job_cancelled_while_it_saves_is_not_queued_again(
 ) -> None:
     slurm.replace("scontrol", "OBEY >/dev/null; echo 'JobId=7 JobState=COMPLETING Reason=None'")
     assert ended_by(store, monkeypatch, signal.SIGUSR2) == os.EX_TEMPFAIL
-    assert slurm.calls("scontrol") == [["show", "job", "7_0"]]
+    assert slurm.calls("scontrol") == [["--all", "show", "job", "7_0"]]
 
 
 def test_a_job_that_saves_when_its_time_is_over_is_queued_again(
@@ -320,7 +320,7 @@ def test_a_job_that_cannot_be_queued_again_fails_and_its_work_stays_saved(
 def test_the_element_that_has_its_arrays_number_asks_for_itself_alone(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = "case $3 in 7) echo 'JobId=8 JobState=COMPLETED Reason=None';; esac"
+    others = "case $4 in 7) echo 'JobId=8 JobState=COMPLETED Reason=None';; esac"
     slurm.replace("scontrol", f"OBEY; {others}")
     assert ended_by(store, monkeypatch, signal.SIGUSR2) == 0
     assert slurm.calls("scontrol")[-1] == ["requeue", "7_0"]

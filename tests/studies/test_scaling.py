@@ -146,6 +146,11 @@ def test_each_verdict_on_the_power_law(plan: Plan) -> None:
     assert judged(plan, LAW, scattered) == "inconclusive"
     assert judged(plan, LAW, lambda row: None) == "not run"
 
+    def half_done(row: Mapping[str, Any]) -> float | None:
+        return 1 / falling(row) if row[WIDTH] == 8 else None
+
+    assert judged(plan, LAW, half_done) == "not run"
+
 
 def test_each_verdict_on_larger_networks(plan: Plan) -> None:
     assert judged(plan, LARGER, falling) == "supported"

@@ -12,6 +12,7 @@ import pytest
 
 from iddpm.files import write_json
 from studies import ownership, status
+from studies.executors.slurm import queue
 from studies.executors.slurm.queue import NEVER
 from studies.ownership import Claim, Place, here
 from studies.standing import Standing, standings
@@ -258,6 +259,30 @@ def test_a_task_whose_job_was_killed_for_memory_has_failed_by_what_the_scheduler
     told = stands(store)
     assert (told.state, told.log) == ("failed", ("begins", words))
     assert told.detail.startswith("oom: its job was killed for want of memory; give it more")
+
+
+def test_a_task_of_several_processes_tells_of_memory_before_it_tells_of_a_lost_process(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(store, slurm, TRAINING)
+    lost = Failure(error="lost", message="another rank ended", final=False)
+    store.fail(claimed(store, monkeypatch, "100"), lost)
+    slurm.end("array", 0)
+    words = "slurmstepd: error: Detected 1 oom-kill event(s) in step 100.0"
+    (store.submission_folder("array") / "7_0_1_log.out").write_text(words)
+    assert stands(store).detail.startswith("oom: its job was killed for want of memory")
+
+
+def test_a_scheduler_that_does_not_say_what_it_hides_is_no_end_of_the_table(
+    store: Store, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    queued(store, slurm, TRAINING)
+    monkeypatch.delenv("LOGNAME")
+    slurm.end("array", 0)
+    slurm.refuse("scontrol", "Socket timed out")
+    queue.hides_jobs_of_others.cache_clear()
+    assert stands(store).detail == "in array array; scontrol: Socket timed out"
 
 
 def test_the_last_words_of_a_job_that_failed_before_its_task_are_shown(

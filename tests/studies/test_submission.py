@@ -509,6 +509,23 @@ def test_no_variable_of_the_user_overrules_a_script_or_hides_a_job(
     written = re.findall(r"^#SBATCH (.*)$", submission.scripts[0], re.MULTILINE)
     assert words[1:-1] == [shlex.split(line)[0] for line in written]
     assert submit(store, TRAINING).states == {"queued": 1}
+    assert all("--all" in asked for asked in slurm.calls("squeue"))
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_continues_a_replaced_training_is_replaced_with_it_if_its_job_waits_for_it(
+    slurm: FakeSlurm, store: Store, waits: bool
+) -> None:
+    trainings = list(chained(training(steps=steps) for steps in (5, 9, 13)).values())
+    tasks = [*trainings, tiny.likelihood(trainings[-1])]
+    arrays = submit(store, *tasks).arrays
+    slurm.set(arrays[0].name, 0, reason="PartitionTimeLimit")
+    for array in arrays[1:]:
+        slurm.set(array.name, 0, reason="Dependency" if waits else "Priority")
+    assert executor.preview(store, tasks, settings()).states["new"] == (4 if waits else 1)
+    submission = submit(store, *tasks)
+    assert submission.states["new"] == (4 if waits else 1)
+    assert submission.states["queued"] == (0 if waits else 3)
 
 
 def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: Store) -> None:

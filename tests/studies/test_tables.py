@@ -16,6 +16,7 @@ from studies.tables import (
     MEASURED,
     arm_columns,
     by_seed,
+    network_columns,
     over_seeds,
     results,
     samples_table,
@@ -205,3 +206,20 @@ def test_numbers_of_different_recipes_are_different_arms_of_an_average() -> None
 def test_seeds_without_a_value_are_left_out() -> None:
     table = pd.DataFrame({"seed": [0, 1], "value": [np.nan, 4.0]})
     assert by_seed(table) == {1: 4.0}
+
+
+LAMBDA = "train.objective.vlb_weight"
+
+
+@pytest.mark.parametrize(
+    ("T", "weight", "is_varied"),  # of an L_hybrid network beside one of T = 1000 with 0.001
+    [(4000, 2.5e-4, False), (1000, 1e-1, True)],
+)
+def test_with_an_objective_go_its_settings_where_it_has_one_of_each(
+    T: int, weight: float, is_varied: bool
+) -> None:
+    table = pd.DataFrame({"objective": ["simple", "hybrid", "hybrid"], "T": [1000, 1000, T]})
+    table[LAMBDA] = [np.nan, 1e-3, weight]
+    for columns in (arm_columns, network_columns):
+        assert LAMBDA in columns(table)
+        assert (LAMBDA in columns(table, without=("objective",))) == is_varied

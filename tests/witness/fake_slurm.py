@@ -178,7 +178,7 @@ def _scontrol(folder: Path, arguments: list[str]) -> None:
     if arguments == ["show", "config"]:
         size = _text(folder / "max_array_size") or "1001"
         print(f"MaxArrayTasks           = 7\nMaxArraySize            = {size}")
-    elif arguments[:2] == ["show", "job"]:
+    elif arguments[:3] == ["--all", "show", "job"]:
         print("JobId=7\n   JobState=RUNNING Reason=None\n   PreemptTime=None")
 
 

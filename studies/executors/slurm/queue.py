@@ -22,10 +22,13 @@ LONGEST_NAMES = 100_000
 """Characters; a system refuses a command with an argument of more than 128 KiB."""
 
 HABITS = ("SQUEUE_", "SACCT_", "SCANCEL_")
-"""How variables begin by which users narrow what they are shown: nothing may hide a job."""
+"""How variables begin by which users choose what they are shown: none of them may hide a job."""
 
 ALIVE = ("PENDING", "RUNNING", "REQUEUED", "SUSPENDED")
 """States in which accounting has jobs that have not ended."""
+
+WAITS = "Dependency"
+"""SLURM's reason of a job that waits for another."""
 
 NEVER = "DependencyNeverSatisfied"
 """SLURM's reason of a job that waits for one that failed."""
@@ -97,7 +100,7 @@ def queued(arrays: Collection[str]) -> dict[Element, Job]:
     names = ",".join(sorted(arrays))
     chosen = [f"--name={names}"] if len(names) <= LONGEST_NAMES else []  # else the whole queue
     form = "%j|%A|%F|%K|%T|%r|%N|%u"
-    said = client(["squeue", "--noheader", "--array", *chosen, f"--format={form}"])
+    said = client(["squeue", "--all", "--noheader", "--array", *chosen, f"--format={form}"])
     jobs = {}
     for line in said.splitlines():
         if line.strip().partition("|")[0] not in arrays:
@@ -186,7 +189,7 @@ def described(job: str) -> dict[str, str]:
     Raises:
         SlurmError: If the scheduler does not answer.
     """
-    words = client(["scontrol", "show", "job", job]).split()
+    words = client(["scontrol", "--all", "show", "job", job]).split()
     pairs = (word.partition("=") for word in words)
     return {name: value for name, equals, value in pairs if equals}
 

@@ -96,11 +96,12 @@ def submit(
         store.create(task)
     with store.submitting():
         jobs = _in_queue(store, tasks)
+        replaced = _replaced(store, jobs)
         hopeless = [element for element, job in jobs.items() if job.never_starts]
         _take_out(store, {element: jobs.pop(element) for element in hopeless})
         addresses = [task.address for task in tasks]
         settle(store, addresses, jobs)
-        draft = _Draft(store, tasks, jobs, settings, retry)
+        draft = _Draft(store, tasks, jobs, settings, retry=retry, replaced=replaced)
         draft.refuse_uneven_shares()
         draft.refuse_too_much()
         store.retry(addresses, retry)
@@ -123,7 +124,9 @@ def preview(
         SlurmError: If the scheduler does not answer.
         ConfigError: If the blocks of a training cannot be shared out among its processes.
     """
-    draft = _Draft(store, tasks, _in_queue(store, tasks), settings, retry)
+    jobs = _in_queue(store, tasks)
+    replaced = _replaced(store, jobs)
+    draft = _Draft(store, tasks, jobs, settings, retry=retry, replaced=replaced)
     draft.refuse_uneven_shares()
     code = snapshot(store.root, write=False)
     numbers = {array.name: f"<number of {array.name}>" for array in draft.arrays}
@@ -187,6 +190,12 @@ def _take_out(store: Store, jobs: Mapping[Element, Job]) -> None:
             store.withdraw(address)
 
 
+def _replaced(store: Store, jobs: Mapping[Element, Job]) -> set[str]:
+    """The tasks of jobs that never start."""
+    stuck = [element for element, job in jobs.items() if job.never_starts]
+    return {address for element in stuck for address in store.unfinished(element)}
+
+
 def _in_queue(store: Store, tasks: Sequence[Task]) -> dict[Element, Job]:
     elements = (store.submission(task.address) for task in tasks)
     return queue.queued({element.array for element in elements if element is not None})
@@ -228,6 +237,7 @@ class _Draft:
         jobs: What of them is in the queue.
         settings: Resources, packing and limits.
         retry: Tasks that failed in these ways count as free.
+        replaced: Tasks whose jobs never start.
     """
 
     def __init__(
@@ -236,9 +246,12 @@ class _Draft:
         tasks: Sequence[Task],
         jobs: Mapping[Element, Job],
         settings: Settings,
+        *,
         retry: Collection[ErrorClass],
+        replaced: Collection[str],
     ) -> None:
         self.jobs = jobs
+        self._replaced = set(replaced)
         self._retried = set(store.failed([task.address for task in tasks], retry))
         self._store = store
         self._settings = settings
@@ -275,7 +288,8 @@ class _Draft:
         if element is not None and job is None and self._is_hidden(element):
             return "elsewhere"
         above = {self._states[need] for _, need in task.needs}
-        if state == "submitted" and "new" in above:
+        if state == "submitted" and ("new" in above or self._falls(task, job)):
+            self._replaced.add(task.address)
             return "new"  # its job waits for one that does not do what it needs
         if element is not None and job is not None and not job.never_starts:
             self._queued[task.address] = element
@@ -286,6 +300,11 @@ class _Draft:
                 return "elsewhere"
         blocked = above & {"failed", "waiting", "elsewhere"}
         return "waiting" if blocked else "new"
+
+    def _falls(self, task: Task, job: Job | None) -> bool:
+        """Whether its job goes with one that is replaced, of a training that it continues."""
+        waits = job is not None and job.reason == queue.WAITS
+        return waits and not self._replaced.isdisjoint(task.first)
 
     def _is_hidden(self, element: Element) -> bool:
         return is_hidden(self._store, element, self._store.unfinished(element))
