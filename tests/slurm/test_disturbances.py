@@ -135,6 +135,27 @@ def test_a_training_is_gone_on_with_by_the_next_run_after_it_was(
     assert len(study.store.attempts(training)) == 2
 
 
+def test_what_needs_a_killed_training_is_submitted_again_with_it(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ("--set", "train.objective=[simple]", "--set", "train.steps=800")
+    short = ("--seeds", "0", *settings)
+    study = Study(tmp_path / "slurm", *short)
+    assert study.run() == 0
+    (training,) = study.tasks("train")
+    study.wait_for_progress(training, 1)
+    killed(cluster, study, training)
+    study.wait_for(lambda: all(study.job(task) is None for task in study.tasks()))
+    told = study.status(capsys)
+    assert f"{training}  lost  its job left the queue without a word" in told
+    assert told.count(f"its job cannot run: {training} has no result") == 3  # 2 samples, the bound
+    assert study.run() == 0
+    study.finish()
+    whole = Study(tmp_path / "inline", *short)
+    assert whole.run(executor="inline") == 0
+    assert study.results() == whole.results()
+
+
 def test_samples_and_likelihoods_that_were_warned_of_their_time_go_on(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -202,8 +223,8 @@ def test_a_training_longer_than_its_time_limit_finishes_by_itself(
 ) -> None:
     made = inline.store.provenance(inline.tasks()[0])
     assert made is not None
-    # A job of one minute is warned after 40 s; the first run may have been thrice as slow as this.
-    steps = round(120 * STEPS / made["seconds"])
+    # A job of one minute is warned after 40 s; the first run may have been twice as slow as this.
+    steps = round(90 * STEPS / made["seconds"])
     study = Study(tmp_path, "--set", f"train.steps={steps}", sweep=TRAINING)
     assert study.run("--resource", "time_min=1") == 0
     (training,) = study.tasks()
