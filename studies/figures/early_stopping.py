@@ -3,13 +3,13 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.claims.rows import of_first_average
+from studies.claims.rows import DROPOUT, of_first_average
 from studies.figures import along, distance_axis, style
 from studies.figures.vlb_terms import spread
 from studies.tables import Tables, arm_columns
 
 TITLE = "Quality along training, by dropout and by average of the weights"
-DROPOUT, SCHEDULE, AVERAGE = "train.network.dropout", "schedule", "ema_decay"
+SCHEDULE, AVERAGE = "schedule", "ema_decay"
 BY_DROPOUT, BY_AVERAGE = "dropout and schedule", "average of the weights"
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from studies.executors.slurm import queue
 from tests.witness.fake_slurm import FakeSlurm, path_with
 
 
@@ -12,4 +13,5 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
     """A scheduler with an empty queue, first on PATH."""
     fake = FakeSlurm(tmp_path / "slurm")
     monkeypatch.setenv("PATH", path_with(fake))
+    queue.hides_jobs_of_others.cache_clear()  # it asks once, and each test has another cluster
     return fake

@@ -211,6 +211,16 @@ def test_one_schedule_alone_may_contradict_what_is_claimed_of_both(early_stoppin
     assert "linear" not in finding.reason
 
 
+def test_dropouts_are_compared_by_one_average_of_the_weights(early_stopping: Plan) -> None:
+    def value(row: Mapping[str, Any]) -> float:
+        distance = by_dropout(AS_THE_PAPER)(row) or 0
+        return distance if row["ema_decay"] == 0.99 else 1 / distance
+
+    for claim in (IMPROVES, LONGER, DEPENDS):
+        finding = judge(claim, made_up(early_stopping, value))
+        assert (finding.verdict, len(finding.measurements)) == ("supported", 2)
+
+
 def by_average(levels: Mapping[float, float]) -> Value:
     """Distances whose log is shifted by the decay of the average."""
 

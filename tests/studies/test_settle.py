@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from studies.executors.slurm import queue
 from studies.executors.slurm.queue import Job
 from studies.executors.slurm.settle import settle
 from studies.ownership import Claim
@@ -205,14 +204,12 @@ def test_another_users_job_that_the_cluster_hides_is_left_alone(
     private: bool,
 ) -> None:
     slurm.replace("scontrol", f"OBEY; echo 'PrivateData = {'users,jobs' if private else 'none'}'")
-    queue.hides_jobs_of_others.cache_clear()
     monkeypatch.setenv("LOGNAME", "somebody-else")
     submitted(store, A)
     monkeypatch.delenv("LOGNAME")
     if state:
         slurm.end("array", 0, state)
     settled(store, A)
-    queue.hides_jobs_of_others.cache_clear()
     assert store.state(A.address) == ("submitted" if private else "planned")
     assert len(store.attempts(A.address)) == (not private)
 

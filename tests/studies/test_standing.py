@@ -12,7 +12,6 @@ import pytest
 
 from iddpm.files import write_json
 from studies import ownership, status
-from studies.executors.slurm import queue
 from studies.executors.slurm.queue import NEVER
 from studies.ownership import Claim, Place, here
 from studies.standing import Standing, standings
@@ -281,7 +280,6 @@ def test_a_scheduler_that_does_not_say_what_it_hides_is_no_end_of_the_table(
     monkeypatch.delenv("LOGNAME")
     slurm.end("array", 0)
     slurm.refuse("scontrol", "Socket timed out")
-    queue.hides_jobs_of_others.cache_clear()
     assert stands(store).detail == "in array array; scontrol: Socket timed out"
 
 

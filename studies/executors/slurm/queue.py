@@ -63,7 +63,7 @@ class Job:
     @property
     def is_ours(self) -> bool:
         """Whether this process may cancel it."""
-        return os.getuid() == 0 or self.user == user()
+        return os.getuid() == 0 or self.user == getpass.getuser()
 
     @property
     def asks_too_much(self) -> bool:
@@ -79,11 +79,6 @@ class Job:
     def never_starts(self) -> bool:
         """Whether it stays pending for good, for one of these two reasons."""
         return self.is_hopeless or self.asks_too_much
-
-
-def user() -> str:
-    """Whose process this is."""
-    return getpass.getuser()
 
 
 def queued(arrays: Collection[str]) -> dict[Element, Job]:

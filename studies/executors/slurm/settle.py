@@ -4,12 +4,13 @@ A job that saved and left on request has said so itself. Of one that died, accou
 cause; without it the attempt counts as lost. A task is tried again by the next `run`, a few times.
 """
 
+import getpass
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from studies.executors.slurm.queue import ALIVE, Job, ended, hides_jobs_of_others, user
+from studies.executors.slurm.queue import ALIVE, Job, ended, hides_jobs_of_others
 from studies.store import Element, Failure, Store, last_lines
 from studies.worker import limited
 
@@ -77,7 +78,9 @@ def is_hidden(store: Store, element: Element, unfinished: Iterable[str]) -> bool
     """
     if any(store.beats(address, time.time()) for address in unfinished):
         return True
-    return store.submitter(element.array) not in (None, user()) and hides_jobs_of_others()
+    return (
+        store.submitter(element.array) not in (None, getpass.getuser()) and hides_jobs_of_others()
+    )
 
 
 def killed_for_memory(store: Store, element: Element) -> bool:
