@@ -59,7 +59,8 @@ def _squared_radii(vectors: FloatArray, k: int) -> FloatArray:
     for rows in _blocks(vectors, vectors):
         distances = _squared_distances(vectors[rows], vectors)
         distances[np.arange(len(distances)), np.arange(len(vectors))[rows]] = np.inf
-        radii.append(np.partition(distances, k - 1, axis=1)[:, k - 1])
+        distances.partition(k - 1, axis=1)
+        radii.append(distances[:, k - 1].copy())  # a view would keep the whole block
     return np.concatenate(radii)
 
 

@@ -1,6 +1,7 @@
 """Precision and recall against their definition written out in plain loops."""
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,21 @@ def test_shares_are_those_of_plain_loops(
     expected = inside_by_loops(generated, real, k), inside_by_loops(real, generated, k)
     assert precision_recall(real, generated, k=k) == expected
     assert 0 < min(expected) < max(expected) < 1
+
+
+def test_no_more_than_a_few_blocks_of_distances_are_held_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "BLOCK_NUMBERS", 2**17)
+    real, generated = RNG.standard_normal((2000, 2)), RNG.standard_normal((200, 2))
+    tracemalloc.start()
+    try:
+        precision_recall(real, generated, k=3)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    all_distances, block = 8 * 2000**2, 8 * 2**17
+    assert peak < 8 * block < all_distances / 3
 
 
 def test_a_narrow_generator_is_precise_and_recalls_little() -> None:
