@@ -6,7 +6,7 @@ The scheduler is asked once, and only if tasks are in its queue as far as the st
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from studies.executors.slurm.queue import Job, SlurmError, queued
 from studies.executors.slurm.settle import (
@@ -125,7 +125,7 @@ def _running(store: Store, address: str, element: Element | None, queue: _Queue)
         where = f"on {job.node}, job {job.id}"
     if beat is None or beat.done <= beat.begun:
         return Standing("running", where)
-    elapsed = (datetime.now(UTC) - datetime.fromisoformat(claim.claimed_at)).total_seconds()
+    elapsed = time.time() - datetime.fromisoformat(claim.claimed_at).timestamp()
     rate = (beat.done - beat.begun) / max(elapsed, 1e-3)
     left = (beat.total - beat.done) / rate
     pace = f"{rate:.3g} {beat.unit}/s, about {left:.0f} s left"

@@ -6,7 +6,7 @@ import random
 import signal
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +52,15 @@ from tests.witness.whole_training import CONFIG
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return train(CONFIG, tmp_path_factory.mktemp("undisturbed")).as_json()
+
+
+WHOLE = "from tests.witness.whole_training import run; run(Path({folder!r}))"
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    with Warm(tmp_path_factory.mktemp("workers")) as warm:
+        yield warm
 
 
 def after(calls: int) -> Callable[[], bool]:
@@ -156,39 +165,40 @@ def test_torchs_global_generator_moves_nothing_and_is_not_moved(
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_it_ends_in_the_same_state(
-    tmp_path: Path, undisturbed: dict[str, Any], kills: int
+EVERY_OPERATION = 27
+"""File operations of a whole undisturbed training."""
+
+ONE_AFTER_ANOTHER = (5, 1, 8, 4)
+ONCE_AT_EACH = [
+    pytest.param((operation,), marks=pytest.mark.slow) for operation in range(EVERY_OPERATION)
+]
+
+
+@pytest.mark.parametrize("operations", [ONE_AFTER_ANOTHER, *ONCE_AT_EACH])
+def test_killed_at_file_operations_it_ends_in_the_same_state(
+    warm: Warm, tmp_path: Path, undisturbed: dict[str, Any], operations: tuple[int, ...]
 ) -> None:
-    folder = tmp_path / "training"
-    folder.mkdir()
-    code = "from tests.witness.whole_training import run"
-    moments, statuses = random.Random(0), []
-    with Warm(tmp_path) as warm:
-        for _ in range(kills):
-            worker = warm.start(f"{code}; run(Path({str(folder)!r}))")
-            wait_for(folder / STATE_FILE)
-            time.sleep(moments.uniform(0, 0.2))
-            worker.kill()
-            statuses.append(worker.wait())
-    assert set(statuses) <= {0, -signal.SIGKILL}
-    assert -signal.SIGKILL in statuses
-    assert train(CONFIG, folder).as_json() == undisturbed
-    assert os.listdir(folder) == [STATE_FILE]  # no half-written file is left
+    for operation in operations:
+        worker = warm.start(f"kills.at({operation}); {WHOLE.format(folder=str(tmp_path))}")
+        assert worker.wait() == -signal.SIGKILL
+    assert train(CONFIG, tmp_path).as_json() == undisturbed
+    assert os.listdir(tmp_path) == [STATE_FILE]  # no half-written file is left
+
+
+def test_every_file_operation_of_a_training_is_one_to_be_killed_at(
+    warm: Warm, tmp_path: Path
+) -> None:
+    worker = warm.start(
+        f"count = kills.Count(); {WHOLE.format(folder=str(tmp_path))}; print(count.done)"
+    )
+    assert worker.wait() == 0
+    assert int(worker.output()) == EVERY_OPERATION
 
 
 def test_what_a_killed_write_left_behind_is_removed(tmp_path: Path) -> None:
     (tmp_path / f".{STATE_FILE}.0123456789abcdef{UNFINISHED}").touch()
     train(replace(CONFIG, steps=1), tmp_path)
     assert os.listdir(tmp_path) == [STATE_FILE]
-
-
-def wait_for(path: Path) -> None:
-    for _ in range(60_000):
-        if path.exists():
-            return
-        time.sleep(0.001)
-    raise TimeoutError(path)
 
 
 def test_another_seed_is_another_training(tmp_path: Path, undisturbed: dict[str, Any]) -> None:

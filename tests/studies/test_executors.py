@@ -5,7 +5,6 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,27 +188,24 @@ def test_without_gpus_there_is_a_slot_for_every_core(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_local_gives_the_bytes_of_inline_though_a_worker_is_killed(
-    store: Store, tmp_path: Path, workers: int
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     tasks = tiny.study(seeds=workers)
     victim = next(task.address for task in tasks if task.kind == "train")
-
-    def kill() -> None:
-        while (claim := store.claim_of(victim)) is None:
-            time.sleep(0.001)
-        os.kill(claim.pid, signal.SIGKILL)
-
-    def once(event: Event) -> None:
-        if event.address == victim and not store.attempts(victim):
-            threading.Thread(target=kill).start()
-
-    diary = Diary(started=once)
-    local.execute(store, tasks, workers=workers, watch=diary)
+    (tmp_path / "sitecustomize.py").write_text(
+        "from pathlib import Path; from tests.witness import kills\n"
+        f"kills.once_as_it_writes('state.pt', Path({str(tmp_path / 'killed')!r}))\n"
+    )
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        diary = Diary()
+        local.execute(store, tasks, workers=workers, watch=diary)
     other = Store(tmp_path / "inline")
     inline.execute(other, tasks)
     assert results(store) == results(other)
     assert len(results(store)) == len(tasks)
-    assert diary.of("lost", "failed") == [("lost", victim)]
+    (lost_task,) = diary.of("lost", "failed")
+    assert lost_task == ("lost", victim)
     assert {event.text for event in diary.events if event.kind == "lost"} == {"killed by SIGKILL"}
     lost = store.attempt_failure(victim, 1)
     assert lost is not None

@@ -1,12 +1,13 @@
 """What becomes of tasks whose job left the queue: who is blamed, for what, and how often."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from studies.executors.slurm import settle as settling
 from studies.executors.slurm.queue import Job
 from studies.executors.slurm.settle import settle
 from studies.ownership import Claim
@@ -15,6 +16,7 @@ from studies.tasks import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 
+NOW = 1_000_000.0
 OOM = "step 1\nslurmstepd: error: Detected 1 oom_kill event in StepId=12.0.\n"
 A, B, C = (tiny.training(seed=seed) for seed in range(3))
 
@@ -105,7 +107,8 @@ def test_a_job_that_the_queue_hides_is_left_alone_while_its_heart_beats(
     submitted(store, A, B)
     claim = claimed(store, A, monkeypatch)
     slurm.end("array", 0, state)
-    store.beat(claim, Beat(done=1, total=9, unit="steps"), time.time())
+    store.beat(claim, Beat(done=1, total=9, unit="steps"), NOW)
+    monkeypatch.setattr(settling, "time", SimpleNamespace(time=lambda: NOW + 1))
     settled(store, A, B)
     assert store.claim_of(A.address) == claim
     assert [store.state(task.address) for task in (A, B)] == ["running", "submitted"]
@@ -117,7 +120,8 @@ def test_a_heart_that_beat_last_is_no_sign_of_life_where_accounting_knows_the_en
     submitted(store, A)
     claim = claimed(store, A, monkeypatch)
     slurm.end("array", 0, "NODE_FAIL")
-    store.beat(claim, Beat(done=1, total=9, unit="steps"), time.time())
+    store.beat(claim, Beat(done=1, total=9, unit="steps"), NOW)
+    monkeypatch.setattr(settling, "time", SimpleNamespace(time=lambda: NOW + 1))
     settled(store, A)
     assert last(store, A).message == "its node failed"
 

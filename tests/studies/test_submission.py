@@ -1,5 +1,6 @@
 """What goes to the scheduler, what is written of it, and what is told where it refuses."""
 
+import fcntl
 import getpass
 import hashlib
 import os
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -403,16 +404,22 @@ def test_a_submitted_task_can_be_done_by_another_run_on_the_same_store(
 
 
 def test_a_submission_is_not_written_while_somebody_decides_whose_the_task_is(
-    store: Store,
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.create(TRAINING)
     record = store.folder(TRAINING.address) / "submission.json"
     array = {0: [TRAINING.address]}
     thread = threading.Thread(target=store.record_submission, args=("array", array))
+    asked, flock = threading.Event(), fcntl.flock
+
+    def asking(file: IO[str], kind: int) -> None:
+        asked.set()
+        flock(file, kind)
+
     with store._locked(TRAINING.address):
+        monkeypatch.setattr(fcntl, "flock", asking)
         thread.start()
-        thread.join(timeout=0.3)
-        assert thread.is_alive()
+        asked.wait()
         assert not record.exists()
     thread.join()
     assert store.state(TRAINING.address) == "submitted"

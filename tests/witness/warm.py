@@ -20,7 +20,7 @@ from pathlib import Path
 from studies.executors import inline, local
 from studies.store import Store
 from studies.worker import run_task
-from tests.witness import tiny
+from tests.witness import kills, tiny
 """
 """What the code of every worker may name."""
 
