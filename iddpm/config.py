@@ -603,7 +603,10 @@ class SampleConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LikelihoodConfig:
-    """The bound in bits/dim of a split's first `images` images, with every variance at once."""
+    """The bound in bits/dim of a split's first `images` images, with every variance at once.
+
+    Which those are, `iddpm.data.first_rows` says.
+    """
 
     split: Split = "test"
     images: int | None = None
@@ -777,7 +780,7 @@ class FeaturesConfig:
     """Features and moments of generated images (`data` is None) or of a split of real ones."""
 
     images: int | None = None
-    """The first so many; None: all of them."""
+    """The first so many (of real ones as `iddpm.data.first_rows` says); None: all of them."""
     data: Data | None = None
     split: Split = "train"
     block_size: int = 256

@@ -71,6 +71,22 @@ class Images:
     levels: int
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some images of a split in an order of their own, read when they are asked for."""
+
+    images: UInt8Array
+    """Of the whole split, shape (N, H, W, C); they may lie on disk."""
+    rows: Int64Array
+    """Which of them, shape (M,)."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, where: slice) -> UInt8Array:
+        return self.images[self.rows[where]]
+
+
 @lru_cache(maxsize=64)
 def describe(data: Data) -> Description:
     """Everything that planning and building a network need to know of `data`.
@@ -150,6 +166,28 @@ def load(data: Data, split: Split) -> Images:
             assert_never(data)
 
 
+def may_be_sorted(data: Data) -> bool:
+    """Whether a split may lie class by class; digits and photos are shuffled already."""
+    return isinstance(data, Folder | Npz)
+
+
+def first_rows(count: int, wanted: int | None, *, permuted: bool) -> Int64Array:
+    """Which of the `count` images of a split are its first `wanted`; None: all of them.
+
+    The first images of a split that is sorted by class are of a few classes alone. Its part is
+    therefore the beginning of one permutation, fixed for ever: of all classes alike, and the first
+    10 are among the first 20. A whole split keeps the order of its files.
+
+    Args:
+        count: Images in the split.
+        wanted: At most `count`.
+        permuted: Whether a part is of the permutation; else it is of the order of the files.
+    """
+    if not permuted or wanted is None or wanted == count:
+        return np.arange(count if wanted is None else wanted)
+    return fixed_permutation(count)[:wanted]
+
+
 def to_unit(images: UInt8Array, levels: int) -> FloatArray:
     """Level indices (N, H, W, C) as float32 images (N, C, H, W) spread evenly over [-1, 1]."""
     unit = 2 * images.astype(np.float32) / np.float32(levels - 1) - 1
@@ -197,7 +235,7 @@ def _describe_digits() -> Description:
 def _load_digits(split: Split) -> Images:
     """A fixed shuffle of the file's rows: the first 1500 train, the last 297 test."""
     table = np.loadtxt(_sklearn_file(DIGITS_FILE, "digits"), delimiter=",", dtype=np.uint8)
-    order = _fixed_permutation(len(table))
+    order = fixed_permutation(len(table))
     rows = order[:DIGITS_TRAIN_IMAGES] if split == "train" else order[DIGITS_TRAIN_IMAGES:]
     pixels, labels = table[rows, :-1], table[rows, -1]
     return Images(pixels.reshape(-1, 8, 8, 1), labels.astype(np.int64), levels=17)
@@ -248,7 +286,7 @@ def photo_crops(split: Split, count: int) -> Int64Array:
     """A split's crops as (photograph, top, left), shape (count, 3): all different, order fixed."""
     columns = _crop_columns(split)
     shape = (len(PHOTO_FILES), PHOTO_HEIGHT - CROP + 1, len(columns))
-    chosen = _fixed_permutation(int(np.prod(shape)))[:count]
+    chosen = fixed_permutation(int(np.prod(shape)))[:count]
     photo, top, column = np.unravel_index(chosen, shape)
     return np.stack([photo, top, columns[column]], axis=1)
 
@@ -616,7 +654,7 @@ def _sklearn_file(name: str, where: str) -> Path:
     return path
 
 
-def _fixed_permutation(count: int) -> Int64Array:
+def fixed_permutation(count: int) -> Int64Array:
     """One permutation for ever: NumPy promises never to change RandomState's stream (NEP 19)."""
     return np.random.RandomState(0).permutation(count).astype(np.int64)
 

@@ -40,7 +40,7 @@ from iddpm.config import (
     Split,
     TrainConfig,
 )
-from iddpm.data import Description, describe, missing, outline
+from iddpm.data import Description, describe, may_be_sorted, missing, outline
 from iddpm.external import describe_external
 from iddpm.weights_file import check_weights
 from studies.counts import training_steps
@@ -50,7 +50,7 @@ from studies.names import CLAIMS
 from studies.rivals import Rival
 from studies.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
 from studies.spec import ArmSpec, SweepSpec
-from studies.tasks import Task, TaskConfig
+from studies.tasks import PART, Task, TaskConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,8 +378,9 @@ class _Tasks:
         """Addresses by role of all that answers one cell of a rival."""
         config, samples = rival.config, rival.samples
         if not isinstance(config, GanConfig):
-            digest = describe_external(config).digest
-            images = self._add("external", config, {}, digests={"images": digest})
+            found = describe_external(config)
+            name = "images" if samples.images == found.images else PART
+            images = self._add("external", config, {}, digests={name: found.digest})
             return self._scored(samples, config.data, [images])
         network = self._add("gan", replace(config, seed=seed), {}, config.data)
         blocks = -(-samples.images // samples.block_size)
@@ -438,14 +439,15 @@ class _Tasks:
             config = replace(config, steps=None, stride="even")
         networks = self._networks(config.ensemble, train, seed, network)
         whole, shards = replace(config, shard_blocks=None), _shards(config)
+        read = _read(train.data, config.split, config.images)
         if len(shards) == 1:
-            return self._add("likelihood", whole, networks, train.data)
+            return self._add("likelihood", whole, networks, digests=read)
         needs = {
-            f"shards/{i}": self._add("likelihood_shard", shard, networks, train.data)
+            f"shards/{i}": self._add("likelihood_shard", shard, networks, digests=read)
             for i, shard in enumerate(shards)
         }
         merge = LikelihoodMergeConfig(whole=whole)
-        return self._add("likelihood_merge", merge, {**networks, **needs}, train.data)
+        return self._add("likelihood_merge", merge, {**networks, **needs}, digests=read)
 
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
@@ -486,9 +488,17 @@ class _Tasks:
             made_for = None if isinstance(config.extractor, Inception) else config.extractor.data
             extractor = self._add("extractor", config.extractor, {}, made_for)
             real = FeaturesConfig(images=images, data=data, split=split, keep=keep)
-            features = self._add("features", real, {"extractor": extractor}, data)
+            read = _read(data, split, images if keep is None else keep)
+            features = self._add("features", real, {"extractor": extractor}, digests=read)
             self._real[key] = extractor, features
         return self._real[key]
+
+
+def _read(data: Data, split: Split, images: int | None) -> dict[str, str]:
+    """The digest of the data for a task on the first so many images of a split."""
+    description = outline(data)
+    in_part = images != _images_of(description, split) and may_be_sorted(data)
+    return {PART if in_part else "data": description.digest}
 
 
 def _counted(config: SamplesConfig, train: TrainConfig) -> SamplesConfig:

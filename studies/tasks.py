@@ -35,6 +35,15 @@ from iddpm.config import (
 SCHEMA_VERSION = 1
 """Of the text that is hashed and of task.json. Raising it moves every address."""
 
+PART = "part"
+"""The name of the digest, in place of its usual one, of images that are read in part.
+
+Such a task takes the first of one fixed permutation (`iddpm.data.first_rows`), a task that reads
+the whole takes the order of the files. The name is hashed, so the two have different addresses, and
+the digest itself says what the files hold for both. Digits and photos are shuffled already: their
+parts are the first of their files, and have no such name.
+"""
+
 TaskConfig = (
     ExtractorConfig
     | TrainConfig
@@ -121,6 +130,11 @@ class Task:
     def first(self) -> tuple[str, ...]:
         """Addresses of all that is to be done before it: what it needs, and what it comes after."""
         return (*(need for _, need in self.needs), *self.after)
+
+    @property
+    def takes_a_part(self) -> bool:
+        """Whether it reads the first images of a fixed permutation of what its digest names."""
+        return PART in dict(self.digests)
 
     @property
     def parents(self) -> dict[str, str]:

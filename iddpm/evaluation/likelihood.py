@@ -27,7 +27,7 @@ from torch import Tensor
 
 from iddpm.conditioning import Conditioning
 from iddpm.config import Variance
-from iddpm.data import Int64Array, UInt8Array, to_unit
+from iddpm.data import Int64Array, Selection, UInt8Array, to_unit
 from iddpm.denoiser import Denoiser, Output
 from iddpm.draws import generator
 from iddpm.files import write_whole
@@ -179,7 +179,7 @@ class Reading:
     @torch.no_grad()
     def blocks(
         self,
-        images: UInt8Array,
+        images: UInt8Array | Selection,
         *,
         first: int = 0,
         labels: Int64Array | None = None,

@@ -16,7 +16,7 @@ from iddpm.config import (
     TrainConfig,
     data_name,
 )
-from iddpm.data import describe, load
+from iddpm.data import Selection, describe, first_rows, load
 from iddpm.denoiser import Denoiser
 from iddpm.evaluation.likelihood import UNREADABLE, Block, Reading, block_file, read_block
 from iddpm.precision import arithmetic
@@ -105,12 +105,13 @@ def _blocks(
     """The blocks of the config's images from one on, each kept in the folder once it is done."""
     folder.mkdir(exist_ok=True)
     data = load(trained.data, config.split)
+    rows = first_rows(len(data.images), config.images, permuted=work.task.takes_a_part)
     labels = data.labels if trained.network.class_conditional else None
     with arithmetic(config.precision, work.device):
         return reading.blocks(
-            data.images[: config.images],
+            Selection(data.images, rows),
             first=first,
-            labels=None if labels is None else labels[: config.images],
+            labels=None if labels is None else labels[rows],
             device=work.device,
             folder=folder,
             progress=work.progress,

@@ -7,7 +7,7 @@ import torch
 
 from iddpm import training
 from iddpm.config import ExternalConfig, GanConfig, GanSampleConfig
-from iddpm.data import describe
+from iddpm.data import describe, fixed_permutation
 from iddpm.draws import generator
 from iddpm.external import load_external
 from iddpm.gan import Generator
@@ -77,6 +77,9 @@ def external(work: Work) -> dict[str, Any]:
     """Images from elsewhere, checked and kept in `samples.npy`: their files may go afterwards."""
     config = work.task.config
     assert isinstance(config, ExternalConfig)
-    images = load_external(config, dict(work.task.digests)["images"])
+    ((_, digest),) = work.task.digests
+    images = load_external(config, digest)
+    if work.task.takes_a_part:  # features are of the first, as of any other samples
+        images = images[fixed_permutation(len(images))]
     save_array(work.folder / SAMPLES, images)
     return {"images": len(images), "sha256": sha256(images), "weights": "as given"}

@@ -16,7 +16,7 @@ from iddpm.config import (
     ScoreConfig,
     data_name,
 )
-from iddpm.data import load
+from iddpm.data import Selection, first_rows, load
 from iddpm.evaluation.features import (
     Extractor,
     extract,
@@ -39,7 +39,7 @@ from iddpm.files import read_json, write_whole
 from iddpm.interruption import Interrupted
 from studies.arrays import read_array
 from studies.runners.networks import weights_role
-from studies.runners.work import UInt8Array, Work, of_a_finished_task, sha256
+from studies.runners.work import Work, of_a_finished_task, sha256
 from studies.store import SAMPLES
 
 EXTRACTOR = "extractor.pt"
@@ -64,7 +64,7 @@ def features(work: Work) -> dict[str, Any]:
     with of_a_finished_task(weights):
         read_by = load_extractor(weights, made)
     images, origin = _images(work, config)
-    found, summary = _read(work, read_by, images)
+    found, summary = _read(work, read_by, images, _kept(work, config, images))
     file = io.BytesIO()
     np.savez(file, features=found, mean=summary.mean, covariance=summary.covariance)
     write_whole(work.folder / FEATURES, file.getvalue())
@@ -79,13 +79,19 @@ def features(work: Work) -> dict[str, Any]:
     }
 
 
+def _kept(work: Work, config: FeaturesConfig, images: Selection) -> NDArray[np.bool_]:
+    """Of which images the features are kept: the first so many of the split, in any order."""
+    rows = first_rows(len(images.images), config.keep, permuted=work.task.takes_a_part)
+    return np.isin(images.rows, rows)
+
+
 def _read(
-    work: Work, extractor: Extractor, images: UInt8Array
+    work: Work, extractor: Extractor, images: Selection, kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], Moments]:
-    """The first features that are to be kept, and the moments of all, a part at a time."""
+    """The features that are to be kept, and the moments of all, a part at a time."""
     config = work.task.config
     assert isinstance(config, FeaturesConfig)
-    network, keep = extractor.network.to(work.device), config.keep or len(images)
+    network = extractor.network.to(work.device)
     found: list[NDArray[np.float32]] = []
     summary: Moments | None = None
     for start in range(0, len(images), MOMENTS_BLOCK):
@@ -97,14 +103,14 @@ def _read(
             levels=extractor.levels,
             block_size=config.block_size,
         )
-        found.append(part[: max(0, keep - start)])
+        found.append(part[kept[start : start + MOMENTS_BLOCK]])
         summary = moments(part) if summary is None else merged(summary, moments(part))
         work.progress(start + len(part), len(images))
     assert summary is not None
     return np.concatenate(found), summary
 
 
-def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, str]]:
+def _images(work: Work, config: FeaturesConfig) -> tuple[Selection, dict[str, str]]:
     """The first so many images of a split, or of the shards in their order, and what they are.
 
     Raises:
@@ -122,7 +128,8 @@ def _images(work: Work, config: FeaturesConfig) -> tuple[UInt8Array, dict[str, s
             f"features.images: expected at most the {len(images)} of {origin['source']}, "
             f"found {config.images}"
         )
-    return images[: config.images], origin
+    rows = first_rows(len(images), config.images, permuted=work.task.takes_a_part)
+    return Selection(images, rows), origin
 
 
 def _drawn_by(work: Work, role: str) -> str:
