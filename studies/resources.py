@@ -22,7 +22,8 @@ LIKE = {"likelihood_shard": ("likelihood",)}
 
 OURS = (
     *("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue"),
-    *("--output", "--error"),
+    *("--output", "--error", "--open-mode", "--kill-on-invalid-dep", "--clusters", "--parsable"),
+    *("--wait", "--wrap", "--test-only"),
 )
 """Options of sbatch by which jobs are found, ordered, saved and read: nobody else may set them."""
 
@@ -31,7 +32,7 @@ FIELDS = {
     "partition": ("--partition",),
     "account": ("--account",),
     "qos": ("--qos",),
-    "time_min": ("--time",),
+    "time_min": ("--time", "--time-min"),
     "memory_gb": ("--mem", "--mem-per-cpu", "--mem-per-gpu"),
     "cpus": ("--cpus-per-task", "--cpus-per-gpu"),
     "gpus": ("--gres", "--gpus", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket"),
@@ -41,6 +42,9 @@ FIELDS = {
     "comment": ("--comment",),
 }
 """Options of sbatch that have a setting of their own, by which budgets and warnings go."""
+
+TEXTS = ("partition", "account", "qos", "gpu_type", "constraint", "exclude", "comment")
+"""Settings that are text. None is of several lines: no setting is a piece of a script."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,9 @@ class Resources:
     """Further options as sbatch spells them: `--reservation=maintenance`."""
 
     def __post_init__(self) -> None:
+        for name in TEXTS:
+            if (text := getattr(self, name)) is not None:
+                _refuse_unprintable(name, text)
         for name in ("time_min", "cpus", "nodes"):
             if (value := getattr(self, name)) < 1:
                 raise ConfigError(f"resources.{name}: expected at least 1, found {value}")
@@ -81,18 +88,14 @@ class Resources:
             raise ConfigError(
                 f"resources.gpu_type: expected gpus to be at least 1, found 0 of {self.gpu_type!r}"
             )
+        if self.gpu_type is not None and not re.fullmatch(r"[\w.+-]+", self.gpu_type):
+            raise ConfigError(
+                "resources.gpu_type: expected one name of letters, digits, _, ., + and -, found "
+                f"{self.gpu_type!r}; say how many with gpus:"
+            )
         for option in self.sbatch:
-            name = re.split("[= ]", option)[0]
-            if not option.startswith("--") or name in OURS:
-                raise ConfigError(
-                    "resources.sbatch: expected options such as --reservation=x, and none of "
-                    f"{', '.join(OURS)}, found {option!r}"
-                )
-            if field := next((field for field in FIELDS if name in FIELDS[field]), None):
-                raise ConfigError(
-                    f"resources.sbatch: expected none that has a setting of its own, found "
-                    f"{option!r}; say {field}: instead"
-                )
+            _refuse_unprintable("sbatch", option)
+            _check_option(option)
 
     @property
     def processes_per_node(self) -> int:
@@ -103,6 +106,46 @@ class Resources:
     def processes(self) -> int:
         """On all nodes together."""
         return self.nodes * self.processes_per_node
+
+
+def _refuse_unprintable(name: str, text: str) -> None:
+    """Refuse what would not stay within its line of a script, or could not be seen there.
+
+    Raises:
+        ConfigError: If the text is empty or has a character that is not printable.
+    """
+    if not text or not text.isprintable():
+        raise ConfigError(f"resources.{name}: expected one line of printable text, found {text!r}")
+
+
+def _check_option(option: str) -> None:
+    """Hold an option of sbatch against those that it may not be.
+
+    The beginning of a name counts as the name: sbatch takes `--arra` for `--array`.
+
+    Raises:
+        ConfigError: If it is one of those, or is not written as an option.
+    """
+    name = re.split("[= ]", option)[0]
+    if not re.fullmatch("--[a-z][a-z0-9-]*", name) or _means(name, OURS):
+        raise ConfigError(
+            "resources.sbatch: expected options such as --reservation=x, and none of "
+            f"{', '.join(OURS)}, found {option!r}"
+        )
+    if field := next((field for field in FIELDS if _means(name, FIELDS[field])), None):
+        raise ConfigError(
+            f"resources.sbatch: expected none that has a setting of its own, found "
+            f"{option!r}; say {field}: instead"
+        )
+    if option[len(name) :].startswith(" "):
+        raise ConfigError(
+            f"resources.sbatch: expected an option and its value joined by =, found {option!r}; "
+            f"write {name}={option[len(name) + 1 :]}"
+        )
+
+
+def _means(name: str, options: Sequence[str]) -> bool:
+    return any(option.startswith(name) for option in options)
 
 
 def resources(layers: Sequence[Node]) -> Mapping[str, Resources]:
@@ -158,7 +201,8 @@ def override_layer(key: str, text: str) -> Node:
     Raises:
         ConfigError: If the text is no YAML value.
     """
-    place = f"--resource {key}={text:.60}"
+    shown = f"{text:.60}" if text.isprintable() else repr(text)[1:61]
+    place = f"--resource {key}={shown}"
     kind, _, field = key.rpartition(".")
     value = parse(text, lambda line: place, "a value")
     return nested((kind or ALL, field), value)

@@ -11,11 +11,13 @@ from datetime import datetime
 from studies.executors.slurm.queue import Job, SlurmError, queued
 from studies.executors.slurm.settle import (
     CAUSES,
+    found_changed_code,
     is_hidden,
     killed_for_memory,
     last_words,
     was_at,
 )
+from studies.executors.slurm.snapshot import CHANGED_CODE
 from studies.store import Element, Failure, State, Store
 
 AGAIN = "the same run command submits it again, a few times"
@@ -165,6 +167,8 @@ def _gone(store: Store, address: str, element: Element) -> Standing:
         return Standing("lost", f"its job ended before it came to it; {AGAIN}")
     if killed_for_memory(store, element):
         return _for_memory(store, element)
+    if found_changed_code(store, element):
+        return Standing("lost", f"{CAUSES[CHANGED_CODE].message}; {AGAIN}")
     log = last_words(store, element)
     return Standing("lost", f"its job left the queue without a word; {AGAIN}", log)
 

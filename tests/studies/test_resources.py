@@ -1,5 +1,6 @@
 """What jobs ask for: layers in their order, and what is refused of them."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from iddpm.config import ConfigError
 from studies.documents import Node, parse
 from studies.plan import expand
-from studies.resources import Resources, override_layer, resources, user_layer
+from studies.resources import TEXTS, Resources, override_layer, resources, user_layer
 from studies.spec import read_sweep
 from studies.tasks import KINDS
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
@@ -130,6 +131,84 @@ def test_an_option_of_ours_is_refused_however_it_is_written(option: str) -> None
 def test_an_option_that_has_a_setting_is_refused_by_its_name(option: str, field: str) -> None:
     with pytest.raises(ConfigError, match=f"found '{option}'; say {field}: instead"):
         Resources(sbatch=(option,))
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--arra=0-9", "and none of --job-name, "),
+        ("--dep=afterok:1", "and none of --job-name, "),
+        ("--o=x", "and none of --job-name, "),
+        ("--dep afterok:1", "and none of --job-name, "),
+        ("--test-only", "and none of --job-name, "),
+        ("--Array=0", "and none of --job-name, "),
+        ("-a", "and none of --job-name, "),
+        ("--", "and none of --job-name, "),
+        ("--x'$(y)'", "and none of --job-name, "),
+        ("--tim=4", "say time_min: instead"),
+        ("--gpus-per=1", "say gpus: instead"),
+        ("--excl=node1", "say exclude: instead"),
+        ("--mem-per-c 4", "say memory_gb: instead"),
+        ("--reservation maintenance", "joined by =, found '--reservation maintenance'; write "),
+    ],
+)
+def test_the_beginning_of_an_option_counts_as_the_option(option: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Resources(sbatch=(option,))
+    assert words in str(error.value)
+
+
+UNPRINTABLE = (
+    "\n",
+    "\r",
+    "\0",
+    "\t",
+    "\x1b",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\u202e",
+    "\udc80",
+)
+
+
+@pytest.mark.parametrize("character", UNPRINTABLE)
+@pytest.mark.parametrize("name", [*TEXTS, "sbatch"])
+def test_a_setting_is_one_line_of_printable_text(name: str, character: str) -> None:
+    text = f"--x{character}touch /tmp/P"
+    with pytest.raises(ConfigError) as error:
+        Resources(gpus=1, **{name: (text,) if name == "sbatch" else text})  # type: ignore[arg-type]
+    assert str(error.value) == (
+        f"resources.{name}: expected one line of printable text, found {text!r}"
+    )
+
+
+def test_every_setting_that_is_text_is_held_to_one_line() -> None:
+    assert {item.name for item in fields(Resources) if "str" in str(item.type)} == {
+        *TEXTS,
+        "sbatch",
+    }
+
+
+@pytest.mark.parametrize("text", ["a100:8", "a100,gpu=4", "a 100"])
+def test_a_type_of_gpu_says_nothing_of_how_many(text: str) -> None:
+    with pytest.raises(ConfigError, match="; say how many with gpus:"):
+        Resources(gpus=1, gpu_type=text)
+
+
+def test_a_line_break_in_a_setting_is_refused_with_the_place_where_it_stands() -> None:
+    assert refusal(layer("all:\n  comment: >\n    paper\n\n    draft\n")) == (
+        "f.yaml:2: resources.extractor.comment: expected one line of printable text, found "
+        "'paper\\ndraft\\n'"
+    )
+    for text in ('["--x\\ntouch /tmp/P\\n#=y"]', '["--x\n\ntouch /tmp/P\n\n#=y"]'):
+        with pytest.raises(ConfigError) as error:
+            resources([override_layer("sbatch", text)])
+        said = str(error.value)
+        assert said.startswith('--resource sbatch=["--x\\n')
+        assert "resources.extractor.sbatch: expected one line of printable text, found " in said
+        assert "\n" not in said
 
 
 def test_an_option_may_begin_like_one_of_ours() -> None:

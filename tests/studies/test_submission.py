@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +23,7 @@ import iddpm
 import studies
 from iddpm.config import ConfigError
 from iddpm.files import StorageError, read_json
-from studies import cancel, run
+from studies import cancel, run, status
 from studies.executors import slurm as executor
 from studies.executors.slurm import Settings, SlurmError, Submission, queue
 from studies.executors.slurm.queue import NEVER
@@ -30,7 +31,7 @@ from studies.executors.slurm.script import warning_seconds
 from studies.executors.slurm.snapshot import snapshot
 from studies.plan import chained
 from studies.provenance import commit
-from studies.resources import Resources
+from studies.resources import TEXTS, Resources
 from studies.store import Failure, Store
 from studies.tasks import KINDS, Task
 from studies.worker import run_task
@@ -127,7 +128,7 @@ def everything() -> Resources:
 def general(text: str, store: Store) -> str:
     """A script without what differs between machines, versions and submissions."""
     text = text.replace(sys.executable, "PYTHON").replace(str(store.root), "STORE")
-    text = re.sub(r"code/[0-9a-f]{16}", "code/DIGEST", text)
+    text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
     return re.sub(r"\.[0-9a-f]{8}-(\d)", r".TOKEN-\1", text)
 
 
@@ -169,6 +170,72 @@ def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
     assert slurm.calls("srun") == [["--unbuffered", "--output", str(log), *together, *job]]
 
 
+AWKWARD = 'it\'s 100%j `touch P` $(touch P) "$HOME" %%t & ; # é'
+
+
+def test_nothing_in_a_path_means_anything_to_the_shell_or_the_scheduler(
+    slurm: FakeSlurm, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / AWKWARD)
+    submission = submit(store, TRAINING)
+    (array,), (text,) = submission.arrays, submission.scripts
+    told = subprocess.run(
+        ["bash", "-c", f"set -eu; {text}\necho $PYTHONPATH"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == str(snapshot(store.root, write=False))
+    log = str(store.submission_folder(array.name)).replace("%", "%%") + "/%A_%a_"
+    ((_, _, named, *_, root, _),) = slurm.calls("srun")
+    assert (named, root) == (f"{log}%t_log.out", str(store.root))
+    assert f"--output={log}0_log.out" in slurm.calls("sbatch")[0]
+    assert [path.name for path in tmp_path.iterdir() if path.name != "slurm"] == [AWKWARD]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\rb", "a\u2028b", "a:b", "a\\b", "a\x1b[2Jb"])
+def test_a_store_whose_path_no_script_can_hold_is_refused(
+    slurm: FakeSlurm, tmp_path: Path, name: str
+) -> None:
+    for door in (executor.preview, executor.submit):
+        with pytest.raises(ConfigError) as error:
+            door(Store(tmp_path / name), [TRAINING], settings())
+        assert re.fullmatch(
+            "--executor slurm: expected paths of printable text without : and .*, found '.*'; "
+            "move the store or the program",
+            str(error.value),
+        )
+    assert slurm.calls("sbatch") == []
+
+
+@pytest.mark.parametrize("name", ["a b", "a\nb", "$(x)", "a,b", "a|b", ""])
+def test_a_name_that_no_job_can_bear_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="a sweep and a preset named by letters, digits, _, - "):
+        Settings(name=name, resources={})
+
+
+@pytest.mark.parametrize("key", sorted({*TEXTS} - {"gpu_type"}))
+def test_a_setting_is_one_word_to_the_shell_and_to_the_scheduler(
+    slurm: FakeSlurm, store: Store, tmp_path: Path, key: str
+) -> None:
+    asked = settings(
+        {"train": replace(Resources(sbatch=(f"--mail-user={AWKWARD}",)), **{key: AWKWARD})}
+    )
+    submission = executor.submit(store, [TRAINING], asked)
+    subprocess.run(["bash", "-c", submission.scripts[0]], cwd=tmp_path, check=True)
+    (words,) = slurm.calls("sbatch")
+    assert {f"--{key}={AWKWARD}", f"--mail-user={AWKWARD}"} <= set(words)
+    assert not (tmp_path / "P").exists()
+
+
+def test_an_answer_of_sbatch_that_is_no_number_is_told(slurm: FakeSlurm, store: Store) -> None:
+    slurm.replace("sbatch", "echo usage: sbatch")
+    with pytest.raises(SlurmError, match="expected the number of a job, found 'usage: sbatch'"):
+        submit(store, TRAINING)
+    assert store.state(TRAINING.address) == "planned"
+
+
 def test_memory_is_rounded_up_since_none_would_mean_all_of_the_node(
     slurm: FakeSlurm, store: Store
 ) -> None:
@@ -194,9 +261,9 @@ def test_the_snapshot_holds_the_code_and_the_commit_and_is_made_once(tmp_path: P
             assert hashlib.sha256(copy.read_bytes()).digest() == (
                 hashlib.sha256(path.read_bytes()).digest()
             )
-    (folder / "untouched").touch()
+    made = folder.stat().st_ino
     assert snapshot(tmp_path) == folder
-    assert (folder / "untouched").exists()
+    assert folder.stat().st_ino == made
     assert [path.name for path in (tmp_path / "code").iterdir()] == [folder.name]
 
 
@@ -219,6 +286,60 @@ def test_the_snapshot_is_named_by_its_content(tmp_path: Path) -> None:
     with (first / "iddpm" / "ema.py").open("a") as file:
         file.write("# edited\n")
     assert name_of_its_own() != first.name
+
+
+def edited(code: Path) -> None:
+    with (code / "iddpm" / "ema.py").open("a") as file:
+        file.write("# edited\n")
+
+
+def compiled(code: Path) -> None:
+    path = code / "iddpm/__pycache__/ema.cpython-312.pyc"
+    path.parent.mkdir()
+    path.touch()
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "edited": edited,
+    "removed": lambda code: (code / "studies" / "worker.py").unlink(),
+    "added": lambda code: (code / "numpy.py").touch(),
+    "compiled": compiled,
+    "renamed": lambda code: (code / "iddpm/ema.py").rename(code / "iddpm/ama.py"),
+    "linked": lambda code: (code / "torch").symlink_to(code / "iddpm"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_job_does_not_run_code_that_was_changed_and_the_next_submission_makes_it_anew(
+    slurm: FakeSlurm, store: Store, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    recorded(store, mine=[TRAINING])
+    submission = submit(store, TRAINING)
+    (array,) = submission.arrays
+    path = store.submission_folder(array.name) / "script.sh"
+    code = snapshot(store.root, write=False)
+    CHANGES[change](code)
+    done = subprocess.run(
+        ["bash", str(path)],
+        env=os.environ | {"SLURM_ARRAY_TASK_ID": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, slurm.calls("srun")) == (1, [])
+    assert done.stdout == f"{code}: expected the code that was submitted, found it changed\n"
+    slurm.end(array.name, 0, "FAILED")
+    assert status.main(["mine", "--store", str(store.root)]) == 0
+    words = "its job found the copy of the code changed that it was to run; the next run makes"
+    assert f"{TRAINING.address}  lost  {words}" in capsys.readouterr().out
+    assert submit(store, TRAINING).states == {"new": 1}
+    failure = store.attempt_failure(TRAINING.address, 1)
+    assert failure is not None
+    assert (failure.error, failure.final) == ("lost", False)
+    assert failure.message.startswith(words)
+    subprocess.run(["bash", str(path)], check=True)
+    assert len(slurm.calls("srun")) == 1
+    assert list((store.root / "code").iterdir()) == [code]
 
 
 # ---------------------------------------------------------------------------- what is submitted

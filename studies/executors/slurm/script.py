@@ -2,7 +2,7 @@
 
 The script is all that a job gets: it names the snapshot of the code, the store and the array, and
 everything else is read from the store. So nothing is pickled, and a job needs nothing of the
-process that submitted it.
+process that submitted it. Whatever a person chose enters it quoted, as one word on one line.
 """
 
 import math
@@ -14,8 +14,10 @@ from typing import Any
 
 from submitit.slurm.slurm import SlurmExecutor
 
+from iddpm.config import ConfigError
 from studies.executors.slurm.layout import Array
 from studies.executors.slurm.queue import SlurmError, client, require_scheduler
+from studies.executors.slurm.snapshot import check
 from studies.resources import Resources
 from studies.worker import THREAD_LIMITS
 
@@ -25,7 +27,9 @@ that this will not do leaves by itself earlier."""
 
 DIRECTIVE = "#SBATCH "
 
-SRUN_ARGS = ["--kill-on-bad-exit=1", "--export=ALL"]
+SRUN = ("srun", "--unbuffered", "--output")
+
+SRUN_ARGS = ("--kill-on-bad-exit=1", "--export=ALL")
 """Of several processes none waits for a dead one. All get what the script exports, above all where
 their code is, even where the cluster or the user has sbatch pass on nothing."""
 
@@ -51,18 +55,23 @@ def script(
 
     Raises:
         SlurmError: If this machine has none of SLURM's commands.
+        ConfigError: If a path cannot stand in a script.
     """
     require_scheduler()
-    executor = SlurmExecutor(folder, python=shlex.quote(sys.executable))
+    for path in (folder, code, store_root, Path(sys.executable)):
+        _check_path(path)
+    log = _escaped(folder) + "/%A_%a_"
+    executor = SlurmExecutor(folder, python=sys.executable)
     executor.update_parameters(
         **_parameters(array.resources),
         job_name=array.name,
         wckey=None,
         signal_delay_s=warning_seconds(array.resources.time_min),
         stderr_to_stdout=True,
-        setup=_setup(code, array.resources.time_min),
-        srun_args=SRUN_ARGS,
+        setup=[check(code, folder), *_setup(code, array.resources.time_min)],
+        use_srun=False,  # what we call is srun, which names logs as folders with a % need it
         additional_parameters={
+            "output": f"{log}0_log.out",
             "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
             "requeue": True,
             "kill-on-invalid-dep": "yes",
@@ -70,10 +79,30 @@ def script(
             **_further(array.resources),
         },
     )
-    executor.parameters["map_count"] = len(array.elements)  # logs are named by element
-    command = [sys.executable, "-P", "-m", "studies.executors.slurm.job", str(store_root)]
-    text: str = executor._make_submission_file_text(shlex.join([*command, array.name]), uid="")
+    job = [sys.executable, "-P", "-m", "studies.executors.slurm.job", str(store_root), array.name]
+    command = shlex.join([*SRUN, f"{log}%t_log.out", *SRUN_ARGS, *job])
+    text: str = executor._make_submission_file_text(command, uid="")
     return text
+
+
+def _check_path(path: Path) -> None:
+    """Refuse a path that would not reach the job as it is.
+
+    Raises:
+        ConfigError: If it is not one line of printable text, or has a character that Python's path
+            (:) or the names of logs (\\) cannot hold.
+    """
+    text = str(path)
+    if not text.isprintable() or ":" in text or "\\" in text:
+        raise ConfigError(
+            f"--executor slurm: expected paths of printable text without : and \\, found {text!r}; "
+            "move the store or the program"
+        )
+
+
+def _escaped(path: Path) -> str:
+    """A path as the scheduler takes it in the name of a log, where % begins a variable."""
+    return str(path).replace("%", "%%")
 
 
 def warning_seconds(time_min: int) -> int:
@@ -114,6 +143,7 @@ def _setup(code: Path, time_min: int) -> list[str]:
         "STUDIES_JOB_START": "$(date +%s)",
         "STUDIES_JOB_END": f"$(($(date +%s) + {time_min * 60}))",
         "STUDIES_FIRST_NODE": "$(hostname)",
+        "PYTHONDONTWRITEBYTECODE": "1",  # nothing is added to the code, which is checked whole
         **THREAD_LIMITS,
     }
     return [f"export {name}={value}" for name, value in environment.items()]
@@ -137,15 +167,19 @@ def sbatch(path: Path) -> str:
     SBATCH_PARTITION or SBATCH_TIMELIMIT, overrule those of a script, and not these.
 
     Raises:
-        SlurmError: If the scheduler refuses: its own words, and what to change.
+        SlurmError: If the scheduler refuses (its own words, and what to change), or gives no
+            number.
     """
-    lines = path.read_text().splitlines()
+    lines = path.read_text().split("\n")
     options = [line.removeprefix(DIRECTIVE) for line in lines if line.startswith(DIRECTIVE)]
     try:
         said = client(["sbatch", "--parsable", *shlex.split(" ".join(options)), str(path)])
     except SlurmError as error:
         raise SlurmError(f"{error}{_advice(str(error))}") from error
-    return said.strip().partition(";")[0]
+    number = said.strip().partition(";")[0]
+    if not number.isdecimal():
+        raise SlurmError(f"sbatch: expected the number of a job, found {said.strip()!r:.80}")
+    return number
 
 
 ADVICE = {

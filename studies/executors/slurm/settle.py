@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from studies.executors.slurm.queue import ALIVE, Job, ended, hides_jobs_of_others
+from studies.executors.slurm.snapshot import CHANGED_CODE
 from studies.store import Element, Failure, Store, last_lines
 from studies.worker import limited
 
@@ -30,8 +31,14 @@ CAUSES = {
     "BOOT_FAIL": Failure(error="lost", message="its node failed to boot", final=False),
     "CANCELLED": Failure(error="cancelled", message="its job was cancelled", final=False),
     "PREEMPTED": Failure(error="cancelled", message="its job was preempted", final=False),
+    CHANGED_CODE: Failure(
+        error="lost",
+        message="its job found the copy of the code changed that it was to run; the next run "
+        "makes that copy anew",
+        final=False,
+    ),
 }
-"""By the state that accounting gives."""
+"""By the state that accounting gives, or by what the job itself said."""
 
 MEMORY_WORDS = ("oom-kill", "oom_kill", "exceeded memory limit", "Exceeded job memory limit")
 """How the scheduler writes into a job's log that it was killed for memory."""
@@ -63,6 +70,8 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
             continue
         if killed_for_memory(store, element):
             state = "OUT_OF_MEMORY"  # accounting says so only where cgroups do the killing
+        if found_changed_code(store, element):
+            state = CHANGED_CODE
         if state is None and not store.was_queued(element.array):
             state = NEVER_QUEUED
         _blame_first(store, unfinished, state, log, numbers)
@@ -87,6 +96,11 @@ def killed_for_memory(store: Store, element: Element) -> bool:
     """Whether the scheduler wrote so into the log of any of its job's processes."""
     lines = (line for log in _logs(store, element, "*") for line in last_lines(log))
     return any(words in line for line in lines for words in MEMORY_WORDS)
+
+
+def found_changed_code(store: Store, element: Element) -> bool:
+    """Whether its job would not run the code that it found."""
+    return (store.submission_folder(element.array) / f"{CHANGED_CODE}.{element.index}").exists()
 
 
 def was_at(store: Store, unfinished: Sequence[str]) -> str | None:

@@ -5,6 +5,7 @@ the submitting process, the queue is asked for these names and tells what was su
 at a time submits from a store.
 """
 
+import re
 import secrets
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,13 @@ class Settings:
     """Elements of one array at once; None: as the cluster lets."""
     max_gpu_hours: float | None = None
     """More than so many are not submitted."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
+            raise ConfigError(
+                "--executor slurm: expected a sweep and a preset named by letters, digits, _, - "
+                f"and . (they name jobs), found {self.name!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,11 +24,13 @@
 #SBATCH --time=90
 
 # setup
+found=$(set -o pipefail; cd STORE/code/DIGEST && find . ! -type d -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum) && [ "$found" = "DIGEST  -" ] || { echo 'STORE/code/DIGEST: expected the code that was submitted, found it changed' | tee STORE/submissions/study.train.TOKEN-0/changed_code.$SLURM_ARRAY_TASK_ID; exit 1; }
 export PYTHONPATH=STORE/code/DIGEST
 export STUDIES_EXECUTOR=slurm
 export STUDIES_JOB_START=$(date +%s)
 export STUDIES_JOB_END=$(($(date +%s) + 5400))
 export STUDIES_FIRST_NODE=$(hostname)
+export PYTHONDONTWRITEBYTECODE=1
 export OMP_NUM_THREADS=1
 export MKL_NUM_THREADS=1
 export OPENBLAS_NUM_THREADS=1
