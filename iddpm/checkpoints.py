@@ -9,13 +9,15 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from iddpm.files import write_whole
+from iddpm.files import Held, write_whole
 
 FORMAT = "iddpm-studies"
 VERSION = 1
@@ -25,40 +27,55 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used: says which file, why, and what to try."""
 
 
-def save(path: Path, content: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a training that ended said of the state that it left."""
+
+    step: int
+    weights: Mapping[str, str]
+    """By role, the `digest` of each set of weights that is to be compared."""
+
+
+def save(
+    path: Path, content: Mapping[str, Any], state: Mapping[str, Any], *, held: Held = nullcontext
+) -> None:
     """Write a checkpoint, whole or not at all.
 
     Args:
         path: Its file.
         content: What it is a checkpoint of, as plain JSON values; `load` must be given the same.
         state: Tensors, numbers, text, and lists and dicts of them.
+        held: Keeps the folder, or raises.
 
     Raises:
         StorageError: If the file cannot be written.
     """
     buffer = io.BytesIO()  # torch would hide the reason of a failed write
     torch.save({"format": FORMAT, "version": VERSION, "content": content, **state}, buffer)
-    write_whole(path, buffer.getbuffer())
+    write_whole(path, buffer.getbuffer(), held=held)
 
 
-def load(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+def load(path: Path, content: Mapping[str, Any], *, ending: Ending | None = None) -> dict[str, Any]:
     """The state that `save` wrote, its tensors on the CPU.
 
     Args:
         path: The file.
         content: What the checkpoint must be of.
+        ending: What the state must be, where its training has ended; None: it may be of any step.
 
     Raises:
-        CheckpointError: If the file is cut short, is not ours, is of a newer version, or is a
-            checkpoint of something else.
+        CheckpointError: If the file is cut short or damaged, is not ours, is of a newer version, is
+            a checkpoint of something else, or not the state that its training ended with.
         OSError: If it cannot be read.
     """
     state = _opened(path)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise _foreign(path)
-    if state["version"] != VERSION:
+    if not isinstance(version := state.get("version"), int) or "content" not in state:
+        raise _foreign(path)
+    if version != VERSION:
         raise CheckpointError(
-            f"{path}: expected a checkpoint of version {VERSION}, found {state['version']}; "
+            f"{path}: expected a checkpoint of version {VERSION}, found {version}; "
             "a newer version of this program wrote it: update"
         )
     if differing := list(_differing(content, state["content"])):
@@ -66,12 +83,32 @@ def load(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
             f"{path}: expected a checkpoint of the same work, found one that differs in "
             f"{', '.join(differing[:5])}; move it away to start anew"
         )
+    if ending is not None:
+        _check_ending(path, state, ending)
     return state
+
+
+def _check_ending(path: Path, state: Mapping[str, Any], ending: Ending) -> None:
+    if state.get("step") != ending.step:
+        raise CheckpointError(
+            f"{path}: expected the state of step {ending.step}, with which its training ended, "
+            f"found one of step {state.get('step')}"
+        )
+    for role, expected in ending.weights.items():
+        found = digest(state["weights"][role])
+        if found != expected:
+            raise CheckpointError(
+                f"{path}: expected the weights {role!r} whose hash its training noted, "
+                f"{expected[:12]}, found {found[:12]}"
+            )
 
 
 def _opened(path: Path) -> Any:
     try:
+        _check_sums(path)
         return torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except MemoryError:
         raise
     except Exception as error:  # torch has many words for a file that it cannot read
@@ -83,6 +120,20 @@ def _opened(path: Path) -> Any:
                 "delete it to start anew"
             ) from error
         raise _foreign(path) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Hold each part of the archive against the sum that stands beside it: torch does not.
+
+    Raises:
+        CheckpointError: If one differs.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if (part := archive.testzip()) is not None:
+            raise CheckpointError(
+                f"{path}: expected a whole checkpoint, found one whose part {part!r} is damaged; "
+                "delete it to start anew"
+            )
 
 
 def _cut_short(path: Path) -> bool:

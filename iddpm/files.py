@@ -1,15 +1,17 @@
 """Files that appear whole: a write cut short at any moment leaves the old file, or none.
 
 The new content goes to a temporary name in the same folder, is flushed to the disk, and takes the
-final name in one step.
+final name in one step. A file of a temporary name is locked while it is written, so what a killed
+process left behind can be told from a write in progress.
 """
 
 import errno
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,24 +28,38 @@ REMEDIES = {
 UNFINISHED = ".part"
 """How temporary names end."""
 
+Held = Callable[[], AbstractContextManager[None]]
+"""Entered for each moment in which something appears in a folder that may become another's: keeps
+the folder its holder's meanwhile, or raises because it no longer is. `nullcontext`: nobody else
+is about. Never entered twice at once."""
+
 
 class StorageError(OSError):
     """A file could not be written: says which, why and what to try. What was there is untouched."""
 
 
-def write_whole(path: Path, data: bytes | memoryview) -> None:
+def write_whole(path: Path, data: bytes | memoryview, *, held: Held = nullcontext) -> None:
     """Put `data` under `path`, whole or not at all, and on the disk when this returns.
+
+    Args:
+        path: Where it appears.
+        data: All of it.
+        held: Keeps the folder, or raises.
 
     Raises:
         StorageError: If the disk is full or read-only, or the folder may not be written.
     """
-    with written_whole(path) as file:
+    with written_whole(path, held=held) as file:
         file.write(data)
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
+def written_whole(path: Path, *, held: Held = nullcontext) -> Iterator[IO[bytes]]:
     """A file to write piece by piece, which appears under `path` when all is written.
+
+    Args:
+        path: Where it appears.
+        held: Keeps the folder for the two moments in which a name appears in it, or raises.
 
     Raises:
         StorageError: As `write_whole`.
@@ -51,11 +67,14 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
     try:
         try:
-            with temporary.open("xb") as file:
+            with held():
+                opened = _new_and_locked(temporary)
+            with opened as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+                with held():
+                    os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -67,13 +86,27 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
 
 
+def _new_and_locked(path: Path) -> IO[bytes]:
+    """A new file, locked until it is closed; made again where a sweep came in between."""
+    while True:
+        file = path.open("xb")
+        with suppress(OSError):  # where there are no locks, nothing is swept either
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()
+
+
 def remove_unfinished(path: Path) -> None:
     """Removes what writes of `path` left behind when their process was killed.
 
-    Only for the one who alone writes `path`: a write in progress would fail.
+    A write in progress is left alone, for it holds the lock of its file. The name `*` stands for
+    every file of the folder.
     """
     for temporary in path.parent.glob(f".{path.name}.*{UNFINISHED}"):
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError), temporary.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -85,7 +118,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, held: Held = nullcontext) -> None:
     """Write `value` as JSON with sorted keys, so that equal values are equal bytes.
 
     Raises:
@@ -93,7 +126,7 @@ def write_json(path: Path, value: Any) -> None:
         ValueError: If a number in it is not finite.
     """
     text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
-    write_whole(path, f"{text}\n".encode())
+    write_whole(path, f"{text}\n".encode(), held=held)
 
 
 def read_json(path: Path) -> Any:

@@ -7,8 +7,8 @@ their spectral norms, the average of the generator's weights, both optimizers, t
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from iddpm.config import GanConfig, canonical
 from iddpm.data import batch_indices, describe, load, to_unit
 from iddpm.draws import derived_seed, generator
 from iddpm.ema import MovingAverages
+from iddpm.files import Held
 from iddpm.flat import FlatWeights
 from iddpm.gan import Generator, discriminator_loss, generator_loss
 from iddpm.interruption import Progress, StopCheck, TimeCheck
@@ -65,6 +66,7 @@ def train_gan(
     should_stop: StopCheck = lambda: False,
     is_due: TimeCheck = lambda seconds: False,
     checkpoint_every_s: float = 60.0,
+    held: Held = nullcontext,
 ) -> GanResult:
     """Train to `config.steps`, and leave the full state in `folder/state.pt`.
 
@@ -85,6 +87,7 @@ def train_gan(
         should_stop=should_stop,
         is_due=is_due,
         checkpoint_every_s=checkpoint_every_s,
+        held=held,
     )
     if training.diverged:
         raise Diverged(
@@ -94,13 +97,23 @@ def train_gan(
     return training.result()
 
 
-def load_generator(state_file: Path, config: GanConfig, device: torch.device | str) -> Generator:
+def load_generator(
+    state_file: Path,
+    config: GanConfig,
+    device: torch.device | str,
+    digests: Mapping[str, str] | None = None,
+) -> Generator:
     """The generator with the average of its weights, ready to be sampled.
 
+    The arguments are those of `iddpm.training.load_network`.
+
     Raises:
-        CheckpointError: If the state is damaged, or of another trajectory.
+        CheckpointError: If the state is damaged, of another trajectory or of another step, or its
+            weights are not those of the result.
     """
-    state = checkpoints.load(state_file, trajectory(config))
+    known = {} if digests is None else {"average": digests["average"]}
+    ending = checkpoints.Ending(step=config.steps, weights=known)
+    state = checkpoints.load(state_file, trajectory(config), ending=ending)
     with torch.device("meta"):  # weights that are replaced need not be drawn
         network = build.gan_generator(config, describe(config.data))
     network.load_state_dict(state["weights"]["average"], assign=True)
@@ -215,11 +228,11 @@ class GanTraining:
             self.device
         )
 
-    def save(self, file: Path) -> None:
+    def save(self, file: Path, *, held: Held = nullcontext) -> None:
         """Write all that moves, whole.
 
         Raises:
-            StorageError: If it cannot be written.
+            StorageError: If it cannot be written, or what `held` raises.
         """
         state = {
             "weights": self._roles(),
@@ -231,7 +244,7 @@ class GanTraining:
             "nonfinite_steps": self.nonfinite_steps,
             "nonfinite_in_a_row": self.nonfinite_in_a_row,
         }
-        checkpoints.save(file, trajectory(self.config), state)
+        checkpoints.save(file, trajectory(self.config), state, held=held)
 
     def _roles(self) -> dict[str, dict[str, Tensor]]:
         return {

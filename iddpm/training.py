@@ -9,8 +9,8 @@ with one thread. Several processes may train it together (`iddpm.ranks`), each o
 import math
 import time
 from array import array
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -26,7 +26,7 @@ from iddpm.config import TrainConfig, canonical
 from iddpm.data import Int64Array, batch_indices, describe, load, to_unit
 from iddpm.draws import derived_seed, generator
 from iddpm.ema import MovingAverages
-from iddpm.files import StorageError, remove_unfinished
+from iddpm.files import Held, remove_unfinished
 from iddpm.flat import FlatWeights
 from iddpm.interruption import Interrupted, Progress, StopCheck, TimeCheck
 from iddpm.objectives import Losses, objective_losses
@@ -78,6 +78,7 @@ def train(
     is_due: TimeCheck = lambda seconds: False,
     checkpoint_every_s: float = 60.0,
     ranks: Ranks = ALONE,
+    held: Held = nullcontext,
 ) -> TrainResult:
     """Train to `config.steps`, and leave the full state in `folder/state.pt`.
 
@@ -91,6 +92,7 @@ def train(
         is_due: Asked before each step after a save: is less time left than a step and a save need?
         checkpoint_every_s: Seconds between saves; moves no number.
         ranks: The processes that train together; all call this alike, and the first one saves.
+        held: Keeps the folder for each moment in which a file appears there, or raises.
 
     Raises:
         ConfigError: If the blocks of a batch cannot be shared out evenly.
@@ -109,6 +111,7 @@ def train(
         should_stop=should_stop,
         is_due=is_due,
         checkpoint_every_s=checkpoint_every_s,
+        held=held,
     )
     if training.diverged:
         raise Diverged(
@@ -141,7 +144,7 @@ class Trajectory(Protocol):
     def advance(self) -> None:
         """Move by a step."""
 
-    def save(self, file: Path) -> None:
+    def save(self, file: Path, *, held: Held) -> None:
         """Write all that moves, whole."""
 
     def restore(self, file: Path) -> None:
@@ -160,6 +163,7 @@ def driven(
     should_stop: StopCheck,
     is_due: TimeCheck,
     checkpoint_every_s: float,
+    held: Held,
 ) -> T:
     """The training that `make` makes, moved to its end or until it diverged, and saved.
 
@@ -181,17 +185,17 @@ def driven(
             ends = should_stop() or (ranks.number == 0 and clock.ends(is_due))
             stop, save = ranks.any(ends, ranks.number == 0 and clock.is_late())
             if stop:
-                training.save(file)
+                training.save(file, held=held)
                 raise Interrupted(
                     f"training saved at step {training.step} of {training.length}",
                     saved=training.step,
                 )
             if save:
                 with clock.saving():
-                    training.save(file)
+                    training.save(file, held=held)
             training.advance()
             progress(training.step, training.length)
-    training.save(file)
+    training.save(file, held=held)
     return training
 
 
@@ -231,7 +235,12 @@ class _SaveClock:
 
 
 def load_network(
-    state_file: Path, config: TrainConfig, *, ema_decay: float | None, device: torch.device | str
+    state_file: Path,
+    config: TrainConfig,
+    *,
+    ema_decay: float | None,
+    device: torch.device | str,
+    digests: Mapping[str, str] | None = None,
 ) -> UNet:
     """The trained network, ready for evaluation.
 
@@ -240,9 +249,11 @@ def load_network(
         config: Of that training.
         ema_decay: Which average of the weights; None: the weights themselves.
         device: Where to put it.
+        digests: The `weights` of its result, to be held against what is loaded; None: not known.
 
     Raises:
-        CheckpointError: If the state is damaged, or of another trajectory.
+        CheckpointError: If the state is damaged, of another trajectory or of another step, or its
+            weights are not those of the result.
         ValueError: If the training kept no such average.
     """
     if ema_decay is not None and ema_decay not in config.ema_decays:
@@ -250,8 +261,10 @@ def load_network(
             f"ema_decay: expected one that the training kept, {config.ema_decays}, "
             f"found {ema_decay}"
         )
-    state = checkpoints.load(state_file, trajectory(config))
-    weights = state["weights"]["raw" if ema_decay is None else str(ema_decay)]
+    role = "raw" if ema_decay is None else str(ema_decay)
+    known = {} if digests is None else {role: digests[role]}
+    ending = checkpoints.Ending(step=config.steps, weights=known)
+    weights = checkpoints.load(state_file, trajectory(config), ending=ending)["weights"][role]
     with torch.device("meta"):  # weights that are replaced need not be drawn
         network = build.network(config, describe(config.data))
     network.load_state_dict(weights, assign=True)
@@ -410,21 +423,21 @@ class Training:
         for block in blocks:
             self.timesteps.record(block.t, block.losses)
 
-    def save(self, file: Path) -> None:
+    def save(self, file: Path, *, held: Held = nullcontext) -> None:
         """Write all that moves, whole. The first rank writes, and all return when it has.
 
         Raises:
-            StorageError: If it cannot be written.
+            StorageError: If it cannot be written, or what `held` raises.
             RanksError: On the other ranks, if the first one could not write it.
         """
-        failure = self._write(file) if self.ranks.number == 0 else None
+        failure = self._write(file, held) if self.ranks.number == 0 else None
         (failed,) = self.ranks.any(failure is not None)
         if failure is not None:
             raise failure
         if failed:
             raise RanksError("ranks: the first one could not save the state; its log says why")
 
-    def _write(self, file: Path) -> StorageError | None:
+    def _write(self, file: Path, held: Held) -> Exception | None:
         """Why it could not be written, if so: the other ranks must hear of it first."""
         state = {
             "weights": self._roles(),
@@ -436,8 +449,8 @@ class Training:
             "nonfinite_in_a_row": self.nonfinite_in_a_row,
         }
         try:
-            checkpoints.save(file, trajectory(self.config), state)
-        except StorageError as error:
+            checkpoints.save(file, trajectory(self.config), state, held=held)
+        except Exception as error:
             return error
         return None
 

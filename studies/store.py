@@ -27,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -481,7 +482,7 @@ class Store:
             ClaimLostError: If the task was taken over meanwhile.
             ValueError: If a number of the result is not finite.
         """
-        with self._owned(claim):
+        with self.owned(claim):
             folder = self.folder(claim.address)
             write_json(folder / "provenance.json", dict(provenance))
             write_json(folder / "result.json", dict(result))
@@ -494,20 +495,25 @@ class Store:
         Raises:
             ClaimLostError: If the task was taken over meanwhile.
         """
-        with self._owned(claim):
+        with self.owned(claim):
             self._record(claim, failure)
             self._remove_claim(claim.address)
 
     def release(self, claim: Claim) -> None:
         """Give the claim up; the partial work stays, and the task is planned again."""
         try:
-            with self._owned(claim):
+            with self.owned(claim):
                 self._remove_claim(claim.address)
         except ClaimLostError:
             return
 
     @contextmanager
-    def _owned(self, claim: Claim) -> Iterator[None]:
+    def owned(self, claim: Claim) -> Iterator[None]:
+        """A moment in which the task is this claim's and nobody takes it over.
+
+        Raises:
+            ClaimLostError: If it was taken over.
+        """
         with self._locked(claim.address):
             current = self.claim_of(claim.address)
             if current is None or current.token != claim.token:
@@ -545,9 +551,12 @@ class Store:
             claim: Whose heart beats.
             beat: How far the task is.
             time: Seconds since 1970 on the worker's clock; makes every beat differ.
+
+        Raises:
+            ClaimLostError: If the task was taken over.
         """
         path = self.folder(claim.address) / "heartbeat.json"
-        write_json(path, {"time": time, **asdict(beat)})
+        write_json(path, {"time": time, **asdict(beat)}, held=partial(self.owned, claim))
 
     def beats(self, address: str, now: float) -> bool:
         """Whether a worker is at the task by all that is seen from here.

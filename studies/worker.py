@@ -11,14 +11,15 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
-from iddpm.files import StorageError
-from iddpm.interruption import Interrupted, Progress
+from iddpm.files import Held, StorageError
+from iddpm.interruption import Interrupted, Progress, StopCheck, TimeCheck
 from studies.ownership import Claim
 from studies.provenance import Stopwatch, provenance
-from studies.signals import Reason, StopFlag, stop_requests
+from studies.signals import Reason, stop_requests
 from studies.store import Beat, ClaimLostError, ErrorClass, Failure, Store, last_lines
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
         return  # there is nothing to do
     try:
         with stop_requests() as stop, _one_thread_deterministic():
-            _work(Store(Path(store_root)), address, lambda done, total: None, stop, ranks)
+            watch = _Watch(lambda done, total: None, stop.is_set, stop.is_due)
+            _work(Store(Path(store_root)), address, watch, _of_the_first, ranks)
     except (ValueError, Diverged) as error:  # all ranks meet these alike; the first records them
         logger.warning("%s: %s", address, error)
 
@@ -123,7 +125,9 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             _one_thread_deterministic(),
         ):
             stopwatch = Stopwatch()
-            result, device = _work(store, claim.address, heartbeat.progress, stop, ranks)
+            watch = _Watch(heartbeat.progress, lambda: stop.is_set() or heartbeat.lost, stop.is_due)
+            held = partial(store.owned, claim)
+            result, device = _work(store, claim.address, watch, held, ranks)
             record = provenance(claim, stopwatch, device)
             if claim.address.startswith("train-"):
                 record["steps_before"] = heartbeat.begun
@@ -141,8 +145,20 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
         store.fail(claim, _failure(error, log))
 
 
+def _of_the_first() -> NoReturn:
+    raise AssertionError("of processes that do a task together only the first one writes")
+
+
+class _Watch(NamedTuple):
+    """Whom to tell of the work, and whom to ask whether to go on."""
+
+    progress: Progress
+    should_stop: StopCheck
+    is_due: TimeCheck
+
+
 def _work(
-    store: Store, address: str, progress: Progress, stop: StopFlag, ranks: "Ranks | None"
+    store: Store, address: str, watch: _Watch, held: Held, ranks: "Ranks | None"
 ) -> tuple[dict[str, object], str]:
     """The result of the task, and the device that made it."""
     from iddpm.ranks import ALONE
@@ -155,11 +171,10 @@ def _work(
         folder=store.folder(address),
         parents={role: store.folder(parent) for role, parent in task.needs},
         parent_tasks={role: store.task(parent) for role, parent in task.needs},
-        progress=progress,
-        should_stop=stop.is_set,
-        is_due=stop.is_due,
+        **watch._asdict(),
         device=device,
         ranks=ranks or ALONE,
+        held=held,
     )
     return runners.RUNNERS[task.kind](work), device
 
@@ -174,6 +189,8 @@ class Heartbeat:
         self._store = store
         self._claim = claim
         self._beat = Beat(done=0, total=0, unit=UNITS[claim.address.partition("-")[0]])
+        self.lost = False
+        """Whether the task was taken over: what this worker does is in vain."""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -204,6 +221,9 @@ class Heartbeat:
                 self._store.beat(self._claim, self._beat, time.time())
             except StorageError as error:
                 logger.warning("heartbeat: %s", error)  # the work itself meets the full disk
+            except ClaimLostError:  # the work meets it at its next write
+                self.lost = True
+                return
             if self._end.wait(BEAT_SECONDS):
                 return
 

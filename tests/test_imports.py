@@ -32,6 +32,7 @@ HOMES = {
 """Each heavy library and the only places that may import it."""
 
 TORCH_FREE = (
+    "blocks",
     "config",
     "checks",
     "compute",

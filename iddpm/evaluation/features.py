@@ -7,6 +7,7 @@ features that published FIDs are over come from a file of weights.
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from iddpm.data import Description, UInt8Array, batch_indices, describe, load, t
 from iddpm.draws import derived_seed, generator
 from iddpm.evaluation import inception
 from iddpm.evaluation.inception import empty_inception, load_inception
+from iddpm.files import Held
 from iddpm.interruption import Interrupted, Progress, StopCheck
 
 FloatArray = NDArray[np.float32]
@@ -103,8 +105,10 @@ def make_extractor(
     return _extractor(config, network, accuracy)
 
 
-def save_extractor(path: Path, config: ExtractorConfig, extractor: Extractor) -> None:
-    """Write an extractor, whole or not at all.
+def save_extractor(
+    path: Path, config: ExtractorConfig, extractor: Extractor, *, held: Held = nullcontext
+) -> None:
+    """Write an extractor, whole or not at all; `held` keeps its folder, or raises.
 
     Raises:
         StorageError: If the file cannot be written.
@@ -113,7 +117,7 @@ def save_extractor(path: Path, config: ExtractorConfig, extractor: Extractor) ->
         "weights": extractor.network.state_dict(),
         "test_accuracy": extractor.test_accuracy,
     }
-    checkpoints.save(path, _content(config), state)
+    checkpoints.save(path, _content(config), state, held=held)
 
 
 def load_extractor(path: Path, config: ExtractorConfig) -> Extractor:

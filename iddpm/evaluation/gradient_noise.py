@@ -8,11 +8,9 @@ big one is made of. Both parts are averaged over many draws before they are divi
 ratios would be biased by as much as |G|^2 wavers.
 """
 
-import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from iddpm.blocks import Blocks
 from iddpm.conditioning import Conditioning
 from iddpm.config import Objective, Precision
 from iddpm.data import Images, to_unit
 from iddpm.denoiser import Denoiser
 from iddpm.draws import derived_seed, generator
 from iddpm.evaluation.likelihood import Estimate
-from iddpm.files import write_whole
 from iddpm.flat import FlatWeights
 from iddpm.interruption import Interrupted, Progress, StopCheck
 from iddpm.objectives import objective_losses
@@ -132,7 +130,7 @@ def evaluate(
     draws: int,
     blocks: int,
     block_size: int,
-    folder: Path | None = None,
+    kept: Blocks | None = None,
     progress: Progress = lambda done, total: None,
     should_stop: StopCheck = lambda: False,
 ) -> GradientNoise:
@@ -143,23 +141,22 @@ def evaluate(
         draws: Big batches.
         blocks: Blocks in each, at least 2; a block is a small batch.
         block_size: Images in a block.
-        folder: Keeps each finished draw, for this evaluation alone; a second call goes on there.
+        kept: Keeps each finished draw as a block; a second call goes on there.
         progress: Told the blocks done, of how many.
         should_stop: Asked before each block.
 
     Raises:
         ValueError: If a gradient is not finite, or there are fewer than 2 draws or blocks.
-        Interrupted: If `should_stop` said so; finished draws are in `folder`.
+        Interrupted: If `should_stop` said so; finished draws are in `kept`.
     """
     norms = np.empty((draws, 2))
     for draw in range(draws):
-        path = folder / f"draw-{draw:06d}.npy" if folder else None
-        if path is None or not path.exists():
-            norms[draw] = _squared_norms(gradient, draw, draws, blocks, progress, should_stop)
-            if path is not None:
-                _keep(norms[draw], path)
-        else:
-            norms[draw] = np.load(path, allow_pickle=False)
+        if kept and (arrays := kept.kept(draw, {"norms": ((2,), "float64")})):
+            norms[draw] = arrays["norms"]
+            continue
+        norms[draw] = _squared_norms(gradient, draw, draws, blocks, progress, should_stop)
+        if kept:
+            kept.keep(draw, {"norms": norms[draw]})
     return gradient_noise(norms, small_batch=block_size, big_batch=blocks * block_size)
 
 
@@ -189,12 +186,6 @@ def _squared_norms(
             "network may have diverged in training"
         )
     return small, big
-
-
-def _keep(norms: FloatArray, path: Path) -> None:
-    file = io.BytesIO()
-    np.save(file, norms)
-    write_whole(path, file.getvalue())
 
 
 # ------------------------------------------------------------------------- of a network's training

@@ -10,14 +10,9 @@ The network sees float32; all around it is float64, since a late term is a tiny 
 almost equal Gaussians. Inside, terms are nats per dimension; the results are bits per dimension.
 """
 
-import io
 import math
-import zipfile
-import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,12 +20,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from iddpm.blocks import Blocks
 from iddpm.conditioning import Conditioning
 from iddpm.config import Variance
 from iddpm.data import Int64Array, Selection, UInt8Array, to_unit
 from iddpm.denoiser import Denoiser, Output
 from iddpm.draws import generator
-from iddpm.files import write_whole
 from iddpm.gaussians import Gaussian, discretised_log_likelihood, kl
 from iddpm.interruption import Interrupted, Progress, StopCheck
 
@@ -184,7 +179,7 @@ class Reading:
         first: int = 0,
         labels: Int64Array | None = None,
         device: torch.device | str = "cpu",
-        folder: Path | None = None,
+        kept: Blocks | None = None,
         progress: Progress = lambda done, total: None,
         should_stop: StopCheck = lambda: False,
     ) -> list[Block]:
@@ -195,13 +190,13 @@ class Reading:
             first: The block to begin with.
             labels: Classes for a class-conditional network, shape (N,).
             device: Where the network is.
-            folder: Keeps each finished block, for these alone; a second call goes on there.
+            kept: Keeps each finished block; a second call goes on there.
             progress: Told the steps done, of how many.
             should_stop: Asked before each network call.
 
         Raises:
             ValueError: If there are labels for another number of images.
-            Interrupted: If `should_stop` said so; finished blocks are in `folder`.
+            Interrupted: If `should_stop` said so; finished blocks are in `kept`.
         """
         if labels is not None and len(labels) != len(images):
             raise ValueError(
@@ -212,20 +207,25 @@ class Reading:
         numbers = range(-(-len(images) // self.block_size))[first:]
         found: list[Block] = []
         for number in numbers:
-            path = block_file(folder, number) if folder else None
-            if path and (block := _finished(path)):
-                found.append(block)
-                continue
             chosen = slice(number * self.block_size, (number + 1) * self.block_size)
+            if kept and (arrays := kept.kept(number, self._like(len(images[chosen])))):
+                found.append(Block(**arrays))
+                continue
             x_0 = torch.from_numpy(to_unit(images[chosen], self.levels)).to(device, torch.float64)
             told = None
             if labels is not None:
                 told = Conditioning(labels=torch.from_numpy(labels[chosen]).to(device))
             watch = _Watch(progress, should_stop, len(found) * steps, len(numbers) * steps)
             found.append(self._block(number, x_0, told, watch))
-            if path:
-                _keep(found[-1], path)
+            if kept:
+                kept.keep(number, found[-1]._asdict())
         return found
+
+    def _like(self, count: int) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and dtype of each array of a block of so many images."""
+        B, V, K = count, len(self.variances), self.denoiser.diffusion.steps
+        shapes = ((B,), (V, B), (V, B), (V, K), (V, K), (K,), (2,))
+        return {name: (shape, "float64") for name, shape in zip(Block._fields, shapes, strict=True)}
 
     def bound(self, blocks: Sequence[Block], *, dimensions: int) -> Likelihood:
         """All blocks put together, nats turned into bits.
@@ -377,44 +377,6 @@ def _reduced(prior: Tensor, terms: Tensor, squared_error: Tensor, outside: Tenso
     kls = terms[:, 1:].sum(1)
     kept = (prior, terms[:, 0], kls, mean, spread, squared_error.mean(1), outside)
     return Block(*(tensor.cpu().numpy() for tensor in kept))
-
-
-# ---------------------------------------------------------------------------- blocks on the disk
-
-
-def block_file(folder: Path, number: int) -> Path:
-    """Where a block is kept."""
-    return folder / f"block-{number:06d}.npz"
-
-
-def read_block(path: Path) -> Block:
-    """The block that a file holds.
-
-    Raises:
-        UNREADABLE: One of them, if the file was cut short, is gone or holds something else.
-    """
-    with np.load(path, allow_pickle=False) as arrays:
-        return Block(**arrays)
-
-
-UNREADABLE = (
-    *(OSError, EOFError, ValueError, KeyError, TypeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What reading a block may raise."""
-
-
-def _finished(path: Path) -> Block | None:
-    """The block that was kept; None: there is none that can be read."""
-    with suppress(*UNREADABLE):
-        return read_block(path)
-    return None
-
-
-def _keep(block: Block, path: Path) -> None:
-    file = io.BytesIO()
-    np.savez(file, **block._asdict())
-    write_whole(path, file.getvalue())
 
 
 # ------------------------------------------------------------------------------------ the total

@@ -1,13 +1,16 @@
 """The bound on the likelihood of a split, taken by one task or by shards that are put together."""
 
 import hashlib
+import io
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Never
 
+import numpy as np
 from torch import Tensor
 
 from iddpm import build
+from iddpm.blocks import UNREADABLE, Blocks
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
     LikelihoodConfig,
@@ -18,13 +21,13 @@ from iddpm.config import (
 )
 from iddpm.data import Selection, describe, first_rows, load
 from iddpm.denoiser import Denoiser
-from iddpm.evaluation.likelihood import UNREADABLE, Block, Reading, block_file, read_block
+from iddpm.evaluation.likelihood import Block, Reading
 from iddpm.precision import arithmetic
 from iddpm.strides import stride_timesteps
 from studies.arrays import damaged
 from studies.runners.networks import trained_denoiser, weights_role
 from studies.runners.work import Work
-from studies.store import BLOCKS, SHARD
+from studies.store import SHARD
 
 
 def likelihood(work: Work) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def likelihood(work: Work) -> dict[str, Any]:
     assert isinstance(config, LikelihoodConfig)
     trained, denoiser = trained_denoiser(work, config)
     reading = _reading(config, trained, denoiser)
-    blocks = _blocks(work, config, trained, reading, work.folder / BLOCKS)
+    blocks = _blocks(work, config, trained, reading, work.blocks)
     return _result(config, trained, reading, blocks)
 
 
@@ -42,10 +45,10 @@ def likelihood_shard(work: Work) -> dict[str, Any]:
     config = work.task.config
     assert isinstance(config, LikelihoodShardConfig)
     trained, denoiser = trained_denoiser(work, config.part)
-    reading, folder = _reading(config.part, trained, denoiser), work.folder / SHARD
-    _blocks(work, config.part, trained, reading, folder, first=config.first_block)
-    content = b"".join(block_file(folder, number).read_bytes() for number in config.blocks)
-    return {"images": config.images, "sha256": hashlib.sha256(content).hexdigest()}
+    reading = _reading(config.part, trained, denoiser)
+    kept = replace(work.blocks, folder=work.folder / SHARD)
+    blocks = _blocks(work, config.part, trained, reading, kept, first=config.first_block)
+    return {"images": config.images, "sha256": _digest(blocks)}
 
 
 def likelihood_merge(work: Work) -> dict[str, Any]:
@@ -60,10 +63,8 @@ def likelihood_merge(work: Work) -> dict[str, Any]:
     denoiser = build.denoiser(trained, _unasked, build.diffusion(trained.diffusion))
     blocks: list[Block] = []
     for role in (role for role in work.parents if role.startswith("shards/")):
-        shard, folder = work.parent_tasks[role].config, work.parents[role] / SHARD
-        assert isinstance(shard, LikelihoodShardConfig)
-        blocks += [_block_of_a_shard(block_file(folder, number)) for number in shard.blocks]
-        work.progress(len(blocks), shard.blocks.stop)
+        blocks += _blocks_of_a_shard(work, role)
+        work.progress(len(blocks), len(blocks))
     return _result(config.whole, trained, _reading(config.whole, trained, denoiser), blocks)
 
 
@@ -71,11 +72,31 @@ def _unasked(x_t: Tensor, t: Tensor, conditioning: Conditioning | None) -> Never
     raise AssertionError("what shards have evaluated asks no network")
 
 
-def _block_of_a_shard(path: Path) -> Block:
+def _blocks_of_a_shard(work: Work, role: str) -> list[Block]:
+    """What a finished shard left, held against the hash in its result."""
+    shard = work.parent_tasks[role].config
+    assert isinstance(shard, LikelihoodShardConfig)
+    kept = Blocks(folder=work.parents[role] / SHARD, work=work.parent_tasks[role].address)
+    blocks = []
     try:
-        return read_block(path)
+        for number in shard.blocks:
+            with np.load(kept.file(number), allow_pickle=False) as arrays:
+                blocks.append(Block(**{name: arrays[name] for name in Block._fields}))
     except UNREADABLE as error:
-        raise damaged(path.parent, "a whole file for each block of a shard") from error
+        raise damaged(kept.folder, "a whole file for each block of a shard") from error
+    if _digest(blocks) != work.result_of(role)["sha256"]:
+        raise damaged(kept.folder, "the blocks whose hash stands in its result")
+    return blocks
+
+
+def _digest(blocks: Sequence[Block]) -> str:
+    """sha256, as hex, of the blocks' arrays as numpy writes them."""
+    total = hashlib.sha256()
+    for block in blocks:
+        file = io.BytesIO()
+        np.savez(file, **block._asdict())
+        total.update(file.getbuffer())
+    return total.hexdigest()
 
 
 def _reading(config: LikelihoodConfig, trained: TrainConfig, denoiser: Denoiser) -> Reading:
@@ -98,12 +119,11 @@ def _blocks(
     config: LikelihoodConfig,
     trained: TrainConfig,
     reading: Reading,
-    folder: Path,
+    kept: Blocks,
     *,
     first: int = 0,
 ) -> list[Block]:
-    """The blocks of the config's images from one on, each kept in the folder once it is done."""
-    folder.mkdir(exist_ok=True)
+    """The blocks of the config's images from one on, each kept once it is done."""
     data = load(trained.data, config.split)
     rows = first_rows(len(data.images), config.images, permuted=work.task.takes_a_part)
     labels = data.labels if trained.network.class_conditional else None
@@ -113,7 +133,7 @@ def _blocks(
             first=first,
             labels=None if labels is None else labels[rows],
             device=work.device,
-            folder=folder,
+            kept=kept,
             progress=work.progress,
             should_stop=work.should_stop,
         )

@@ -8,7 +8,7 @@ from iddpm import build
 from iddpm.config import LatentsConfig, data_name
 from iddpm.data import load, to_unit
 from iddpm.draws import generator
-from studies.runners.work import Work, save_array, sha256
+from studies.runners.work import Work, sha256
 from studies.store import LATENTS
 
 
@@ -22,7 +22,7 @@ def latents(work: Work) -> dict[str, Any]:
     diffusion = build.diffusion(config.diffusion)
     found = [diffusion.noised(x_0, t - 1, eps) if t else x_0 for t in config.steps]
     array = torch.cat(found).permute(0, 2, 3, 1).numpy()
-    save_array(work.folder / LATENTS, array)
+    work.save_array(LATENTS, array)
     alpha_bar = [1.0, *diffusion.alpha_bar.tolist()]
     return {
         "steps": list(config.steps),

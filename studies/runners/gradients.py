@@ -9,7 +9,6 @@ from iddpm.evaluation import gradient_noise as noise
 from iddpm.flat import FlatWeights
 from studies.runners.networks import trained_network, weights_role
 from studies.runners.work import Work
-from studies.store import BLOCKS
 
 
 def gradient_noise(work: Work) -> dict[str, Any]:
@@ -33,14 +32,12 @@ def gradient_noise(work: Work) -> dict[str, Any]:
         precision=config.precision,
         device=work.device,
     )
-    blocks = work.folder / BLOCKS
-    blocks.mkdir(exist_ok=True)
     result = noise.evaluate(
         gradient,
         draws=config.draws,
         blocks=config.blocks,
         block_size=config.block_size,
-        folder=blocks,
+        kept=work.blocks,
         progress=work.progress,
         should_stop=work.should_stop,
     )

@@ -30,8 +30,11 @@ def trained_network(work: Work, role: str, ema_decay: float | None) -> tuple[Tra
     config = work.parent_tasks[role].config
     assert isinstance(config, TrainConfig)
     state = work.parents[role] / training.STATE_FILE
+    digests = work.result_of(role)["weights"]
     with of_a_finished_task(state):
-        network = training.load_network(state, config, ema_decay=ema_decay, device=work.device)
+        network = training.load_network(
+            state, config, ema_decay=ema_decay, device=work.device, digests=digests
+        )
     return config, network
 
 

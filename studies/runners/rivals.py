@@ -1,5 +1,6 @@
 """Images of what diffusion stands beside: drawn by a GAN, or taken from elsewhere."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,9 @@ from iddpm.gan_training import load_generator
 from iddpm.interruption import Interrupted
 from iddpm.samplers import to_uint8
 from studies.runners.networks import weights_role
-from studies.runners.work import (
-    UInt8Array,
-    Work,
-    of_a_finished_task,
-    save_array,
-    sha256,
-)
-from studies.store import BLOCKS, SAMPLES
+from studies.runners.sampling import drawn_once
+from studies.runners.work import UInt8Array, Work, of_a_finished_task, sha256
+from studies.store import SAMPLES
 
 
 def gan_sample(work: Work) -> dict[str, Any]:
@@ -38,20 +34,18 @@ def gan_sample(work: Work) -> dict[str, Any]:
     assert isinstance(trained, GanConfig)
     state = work.parents["network"] / training.STATE_FILE
     with of_a_finished_task(state):
-        network = load_generator(state, trained, work.device)
-    (work.folder / BLOCKS).mkdir(exist_ok=True)
+        digests = work.result_of("network")["weights"]
+        network = load_generator(state, trained, work.device, digests)
     finished = []
     for index, block in enumerate(range(config.first_block, config.last_block)):
         done = index * config.block_size
         if work.should_stop():
             raise Interrupted(f"{work.task.address}: the finished blocks are kept", saved=done)
-        path = work.folder / BLOCKS / f"{block:05d}.npy"
-        if not path.exists():
-            save_array(path, gan_block(config, trained, network, block, work.device))
-        finished.append(np.load(path, allow_pickle=False))
+        draw = partial(gan_block, config, trained, network, block, work.device)
+        finished.append(drawn_once(work, trained, block, config.block_size, draw))
         work.progress(done + config.block_size, config.images)
     images = np.concatenate(finished)
-    save_array(work.folder / SAMPLES, images)
+    work.save_array(SAMPLES, images)
     return {
         "images": len(images),
         "sha256": sha256(images),
@@ -81,5 +75,5 @@ def external(work: Work) -> dict[str, Any]:
     images = load_external(config, digest)
     if work.task.takes_a_part:  # features are of the first, as of any other samples
         images = images[fixed_permutation(len(images))]
-    save_array(work.folder / SAMPLES, images)
+    work.save_array(SAMPLES, images)
     return {"images": len(images), "sha256": sha256(images), "weights": "as given"}

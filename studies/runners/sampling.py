@@ -1,6 +1,8 @@
 """Images drawn by a diffusion network, block by block."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from iddpm import build
 from iddpm.conditioning import Conditioning
-from iddpm.config import SampleConfig, TrainConfig
+from iddpm.config import GanConfig, SampleConfig, TrainConfig
 from iddpm.data import describe
 from iddpm.denoiser import Network
 from iddpm.draws import generator
@@ -17,8 +19,8 @@ from iddpm.interruption import Interrupted
 from iddpm.precision import arithmetic
 from iddpm.samplers import to_uint8
 from studies.runners.networks import trained_denoiser
-from studies.runners.work import UInt8Array, Work, save_array, sha256
-from studies.store import BLOCKS, SAMPLES
+from studies.runners.work import UInt8Array, Work, sha256
+from studies.store import SAMPLES
 
 
 def sample(work: Work) -> dict[str, Any]:
@@ -30,16 +32,13 @@ def sample(work: Work) -> dict[str, Any]:
     blocks = range(config.first_block, config.last_block)
     network = Watched(denoiser.network, work, len(blocks) * steps)
     draw = build.sampler(config, replace(denoiser, network=network))
-    (work.folder / BLOCKS).mkdir(exist_ok=True)
     finished = []
     for index, block in enumerate(blocks):
         network.calls = network.saved = index * steps
-        path = work.folder / BLOCKS / f"{block:05d}.npy"
-        if not path.exists():
-            save_array(path, block_of_images(config, trained, draw, block, work.device))
-        finished.append(np.load(path, allow_pickle=False))
+        images_of = partial(block_of_images, config, trained, draw, block, work.device)
+        finished.append(drawn_once(work, trained, block, config.block_size, images_of))
     images = np.concatenate(finished)
-    save_array(work.folder / SAMPLES, images)
+    work.save_array(SAMPLES, images)
     drawn = {
         "images": len(images),
         "sha256": sha256(images),
@@ -47,6 +46,23 @@ def sample(work: Work) -> dict[str, Any]:
     }
     classes = _classes(trained)
     return drawn if classes is None else {**drawn, "classes": classes}
+
+
+def drawn_once(
+    work: Work,
+    trained: TrainConfig | GanConfig,
+    block: int,
+    count: int,
+    draw: Callable[[], UInt8Array],
+) -> UInt8Array:
+    """A block of so many images: as an earlier attempt kept it, or else drawn and kept."""
+    data = describe(trained.data)
+    like = {"images": ((count, data.size, data.size, data.channels), "uint8")}
+    if kept := work.blocks.kept(block, like):
+        return kept["images"]
+    images = draw()
+    work.blocks.keep(block, {"images": images})
+    return images
 
 
 def _classes(trained: TrainConfig) -> int | None:

@@ -35,7 +35,6 @@ from iddpm.evaluation.frechet import (
 )
 from iddpm.evaluation.metrics import METRICS
 from iddpm.evaluation.precision_recall import precision_recall
-from iddpm.files import read_json, write_whole
 from iddpm.interruption import Interrupted
 from studies.arrays import read_array
 from studies.runners.networks import weights_role
@@ -51,7 +50,7 @@ def extractor(work: Work) -> dict[str, Any]:
     config = work.task.config
     assert isinstance(config, Classifier | RandomNetwork | Inception)
     made = make_extractor(config, progress=work.progress, should_stop=work.should_stop)
-    save_extractor(work.folder / EXTRACTOR, config, made)
+    save_extractor(work.folder / EXTRACTOR, config, made, held=work.held)
     return made.as_json()
 
 
@@ -67,7 +66,7 @@ def features(work: Work) -> dict[str, Any]:
     found, summary = _read(work, read_by, images, _kept(work, config, images))
     file = io.BytesIO()
     np.savez(file, features=found, mean=summary.mean, covariance=summary.covariance)
-    write_whole(work.folder / FEATURES, file.getvalue())
+    work.write(FEATURES, file.getbuffer())
     kept = {} if len(found) == len(images) else {"kept": len(found)}
     return {
         "images": len(images),
@@ -137,7 +136,7 @@ def _drawn_by(work: Work, role: str) -> str:
     config = work.parent_tasks[role].config
     if isinstance(config, SampleConfig):
         return weights_role(config.ema_decay)
-    return str(read_json(work.parents[role] / "result.json")["weights"])
+    return str(work.result_of(role)["weights"])
 
 
 def score(work: Work) -> dict[str, Any]:
@@ -164,7 +163,7 @@ def score(work: Work) -> dict[str, Any]:
 def _distance(work: Work, generated: NDArray[np.float32], real: NDArray[np.float32]) -> Distance:
     """Between all that was read, of which the real features may be kept in part only."""
     folder = work.parents["reference"]
-    images = read_json(folder / "result.json")["images"]
+    images = work.result_of("reference")["images"]
     if images == len(real):
         return frechet_distance(generated, real)
     mean, covariance = (read_array(folder / FEATURES, name) for name in ("mean", "covariance"))
@@ -173,7 +172,7 @@ def _distance(work: Work, generated: NDArray[np.float32], real: NDArray[np.float
 
 def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
     """All that a score must share with another to be compared with it."""
-    drawn, real = (read_json(work.parents[r] / "result.json") for r in ("generated", "reference"))
+    drawn, real = (work.result_of(role) for role in ("generated", "reference"))
     assert drawn["extractor"] == real["extractor"]
     return {
         "extractor": drawn["extractor"],

@@ -26,6 +26,7 @@ def train(work: Work) -> dict[str, Any]:
         should_stop=work.should_stop,
         is_due=work.is_due,
         ranks=work.ranks,
+        held=work.held,
     ).as_json()
 
 
@@ -41,6 +42,7 @@ def gan(work: Work) -> dict[str, Any]:
         progress=work.progress,
         should_stop=work.should_stop,
         is_due=work.is_due,
+        held=work.held,
     ).as_json()
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from iddpm.blocks import Blocks
 from iddpm.checkpoints import CheckpointError
-from iddpm.files import write_whole
+from iddpm.files import Held, read_json, write_whole
 from iddpm.interruption import Progress, StopCheck, TimeCheck
 from iddpm.ranks import ALONE, Ranks
 from studies.arrays import damaged
+from studies.store import BLOCKS
 from studies.tasks import Task
 
 UInt8Array = NDArray[np.uint8]
@@ -28,7 +30,7 @@ class Work:
 
     task: Task
     folder: Path
-    """Where this task keeps its files."""
+    """Where this task keeps its files. Whatever is written there goes through `held`."""
     parents: dict[str, Path]
     """By role, the folder of each task that this one needs; all are done."""
     parent_tasks: dict[str, Task]
@@ -39,6 +41,29 @@ class Work:
     device: str
     ranks: Ranks = ALONE
     """The processes that do it together; only a training knows how."""
+    held: Held = nullcontext
+    """Keeps the task for each moment in which a file appears in its folder, or raises: it may have
+    been taken over."""
+
+    @property
+    def blocks(self) -> Blocks:
+        """The finished parts of this task, for as long as it has no result."""
+        return Blocks(folder=self.folder / BLOCKS, work=self.task.address, held=self.held)
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        """Write a file into the task's folder, whole or not at all."""
+        write_whole(self.folder / name, data, held=self.held)
+
+    def save_array(self, name: str, array: NDArray[Any]) -> None:
+        """Write an .npy into the task's folder, whole or not at all."""
+        file = io.BytesIO()
+        np.save(file, array)
+        self.write(name, file.getbuffer())
+
+    def result_of(self, role: str) -> dict[str, Any]:
+        """The result of the task of a role."""
+        result: dict[str, Any] = read_json(self.parents[role] / "result.json")
+        return result
 
 
 def device() -> str:
@@ -57,13 +82,6 @@ def of_a_finished_task(path: Path) -> Iterator[None]:
         yield
     except (CheckpointError, FileNotFoundError) as error:
         raise damaged(path, "the weights of a finished task") from error
-
-
-def save_array(path: Path, array: NDArray[Any]) -> None:
-    """Writes an .npy that appears whole."""
-    file = io.BytesIO()
-    np.save(file, array)
-    write_whole(path, file.getvalue())
 
 
 def sha256(array: NDArray[Any]) -> str:

@@ -1,5 +1,6 @@
 """What each kind of task does, and that stopping, sharding and the sampler change no draw."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from iddpm.blocks import Blocks
 from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Ancestral,
@@ -156,9 +158,62 @@ def test_sampling_that_was_stopped_draws_only_what_is_missing(store: Store, tmp_
     whole = samples(store, task)
     with pytest.raises(Interrupted, match="the finished blocks are kept"):
         RUNNERS["sample"](work(store, task, tmp_path, stopping_after(7)))  # 5 calls make a block
-    assert [path.name for path in (tmp_path / BLOCKS).iterdir()] == ["00000.npy"]
+    assert [path.name for path in (tmp_path / BLOCKS).iterdir()] == ["block-000000.npz"]
     RUNNERS["sample"](work(store, task, tmp_path, stopping_after(5)))
     assert np.array_equal(np.load(tmp_path / "samples.npy"), whole)
+
+
+def spoilt_blocks() -> list[Callable[[Blocks, Blocks], object]]:
+    """Ways to spoil the first block of a task, with those of another task of its kind at hand."""
+
+    def short(ours: Blocks, theirs: Blocks) -> None:
+        with np.load(ours.file(0)) as file:
+            arrays = {name: array[:1] for name, array in file.items() if array.ndim}
+        ours.keep(0, arrays)
+
+    def foreign(ours: Blocks, theirs: Blocks) -> None:
+        shutil.copy(theirs.file(0), ours.file(0))
+
+    def damaged(ours: Blocks, theirs: Blocks) -> None:
+        whole = bytearray(ours.file(0).read_bytes())
+        whole[200] ^= 4
+        ours.file(0).write_bytes(whole)
+
+    return [short, foreign, damaged]
+
+
+@pytest.mark.parametrize("spoil", range(3), ids=["short", "foreign", "damaged"])
+@pytest.mark.parametrize("kind", ["sample", "likelihood", "likelihood_shard", "gradient_noise"])
+def test_a_block_that_cannot_be_used_is_computed_again(
+    store: Store, tmp_path: Path, kind: str, spoil: int
+) -> None:
+    whole_bound = LikelihoodConfig(images=4, block_size=2)
+    shard = LikelihoodShardConfig(part=whole_bound, first_block=0)
+    task, other = {
+        "sample": (tiny.sampling(TRAINED), tiny.sampling(TRAINED, seed=1)),
+        "likelihood": (tiny.likelihood(TRAINED), tiny.likelihood(TRAINED, seed=1)),
+        "likelihood_shard": (
+            replace(tiny.sharded_likelihood(TRAINED)[0], config=shard),
+            replace(
+                tiny.sharded_likelihood(TRAINED)[0],
+                config=replace(shard, part=replace(whole_bound, seed=1)),
+            ),
+        ),
+        "gradient_noise": (tiny.gradient_noise(TRAINED), tiny.gradient_noise(TRAINED, seed=1)),
+    }[kind]
+    calls = {"sample": 7, "gradient_noise": 3}.get(kind, 15)
+    kept = []
+    for folder, one in ((tmp_path / "ours", task), (tmp_path / "theirs", other)):
+        folder.mkdir()
+        halfway = work(store, one, folder, stopping_after(calls))
+        with pytest.raises(Interrupted):
+            RUNNERS[kind](halfway)
+        name = SHARD if kind == "likelihood_shard" else BLOCKS
+        kept.append(replace(halfway.blocks, folder=folder / name))
+    spoilt_blocks()[spoil](*kept)
+    done(store, task)
+    resumed = RUNNERS[kind](work(store, task, tmp_path / "ours", lambda: False))
+    assert resumed == store.result(task.address)
 
 
 def test_a_bound_that_was_stopped_ends_with_the_same_result(store: Store, tmp_path: Path) -> None:

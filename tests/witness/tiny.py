@@ -1,18 +1,23 @@
 """Real tasks so small that a whole study of them takes about a second."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from iddpm.config import (
     Ancestral,
     Ddim,
     DiffusionConfig,
     Digits,
+    ExternalConfig,
     FeaturesConfig,
     GanConfig,
     GanSampleConfig,
     GradientNoiseConfig,
     Hybrid,
+    LatentsConfig,
     LikelihoodConfig,
     LikelihoodMergeConfig,
     LikelihoodShardConfig,
@@ -24,6 +29,7 @@ from iddpm.config import (
     UNetConfig,
 )
 from iddpm.data import describe
+from iddpm.external import describe_external
 from studies.tasks import Task
 
 NETWORK = UNetConfig(
@@ -119,6 +125,20 @@ def gan_sampling(gan: Task, **changes: Any) -> Task:
     config = GanSampleConfig(last_block=2, block_size=2)
     needs = (("network", gan.address),)
     return Task(kind="gan_sample", config=replace(config, **changes), needs=needs)
+
+
+def latents() -> Task:
+    """An image on its way to noise, in three steps."""
+    config = LatentsConfig(data=Digits(), diffusion=TRAINING.diffusion, count=3)
+    return Task(kind="latents", config=config, digests=DIGITS)
+
+
+def external(path: Path) -> Task:
+    """Six images from elsewhere, which are written at `path`."""
+    np.savez(path, np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8, 1) % 17)
+    config = ExternalConfig(path=str(path), name="made elsewhere", data=Digits())
+    digest = describe_external(config).digest
+    return Task(kind="external", config=config, digests=(("images", digest),))
 
 
 def extractor() -> Task:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iddpm import build
+from iddpm.blocks import Blocks
 from iddpm.config import Digits, Hybrid, Objective, Simple, Vlb
 from iddpm.data import describe, load
 from iddpm.draws import numpy_generator
@@ -148,18 +149,19 @@ def test_a_gradient_that_is_not_finite_is_refused() -> None:
 
 def test_a_stopped_evaluation_draws_only_what_is_missing(tmp_path: Path) -> None:
     noise = partial(evaluate, draws=4, blocks=3, block_size=2)
+    kept = Blocks(folder=tmp_path, work="a gradient's noise")
     whole = noise(Quadratic(2))
     asked = iter(range(7))
     with pytest.raises(Interrupted, match="the finished draws are kept") as stopped:
         noise(
             Quadratic(2),
-            folder=tmp_path,
+            kept=kept,
             should_stop=lambda: next(asked, None) is None,
         )
     assert stopped.value.saved == 6
     seen: list[tuple[int, int]] = []
     rest = Quadratic(2)
-    resumed = noise(rest, folder=tmp_path, progress=lambda done, total: seen.append((done, total)))
+    resumed = noise(rest, kept=kept, progress=lambda done, total: seen.append((done, total)))
     assert resumed == whole
     assert {draw for draw, _ in rest.asked} == {2, 3}
     assert seen == [(done, 12) for done in range(7, 13)]

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from iddpm.blocks import Blocks
 from iddpm.config import Variance
 from iddpm.data import UInt8Array
 from iddpm.denoiser import Denoiser
@@ -72,7 +73,7 @@ def reading(of: Denoiser, **changes: Any) -> Reading:
 
 
 def bound(of: Denoiser, data: UInt8Array, **changes: Any) -> Likelihood:
-    of_blocks = ("labels", "folder", "progress", "should_stop")
+    of_blocks = ("labels", "kept", "progress", "should_stop")
     asked = {name: changes.pop(name) for name in of_blocks if name in changes}
     read = reading(of, **changes)
     return read.bound(read.blocks(data, **asked), dimensions=data[0].size)
@@ -363,15 +364,18 @@ def test_a_stopped_evaluation_goes_on_to_the_same_result(tmp_path: Path, stop_at
         bound(
             denoiser(first),
             images(11),
-            folder=tmp_path,
+            kept=Blocks(folder=tmp_path, work="a bound"),
             should_stop=lambda: len(first.calls) == stop_at,
         )
     finished = stop_at // 12
     assert len(list(tmp_path.iterdir())) == finished
-    found = bound(denoiser(second), images(11), folder=tmp_path)
+    found = bound(denoiser(second), images(11), kept=Blocks(folder=tmp_path, work="a bound"))
     assert same(found, expected)
     assert len(second.calls) == (3 - finished) * 12
-    assert same(bound(denoiser(Network()), images(11), folder=tmp_path), expected)
+    assert same(
+        bound(denoiser(Network()), images(11), kept=Blocks(folder=tmp_path, work="a bound")),
+        expected,
+    )
 
 
 @pytest.mark.parametrize("cuts", [(0, 3), (0, 1, 2, 3), (0, 2, 3)])
@@ -391,9 +395,12 @@ def test_shards_put_together_are_the_whole_bit_for_bit(cuts: tuple[int, ...]) ->
 
 
 def test_a_kept_block_that_cannot_be_read_is_evaluated_again(tmp_path: Path) -> None:
-    expected = bound(denoiser(Network()), images(11), folder=tmp_path)
+    expected = bound(denoiser(Network()), images(11), kept=Blocks(folder=tmp_path, work="a bound"))
     (tmp_path / "block-000001.npz").write_bytes(b"PK")
-    assert same(bound(denoiser(Network()), images(11), folder=tmp_path), expected)
+    assert same(
+        bound(denoiser(Network()), images(11), kept=Blocks(folder=tmp_path, work="a bound")),
+        expected,
+    )
 
 
 def test_progress_counts_steps_up_to_all_whatever_shares_a_call() -> None:

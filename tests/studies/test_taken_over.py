@@ -1,0 +1,108 @@
+"""A worker whose task was taken over and finished elsewhere leaves nothing there but its log."""
+
+import fcntl
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from studies.store import BLOCKS, Store
+from studies.tasks import KINDS, Task
+from studies.worker import run_task
+from tests.witness import tiny
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Store, Task]]:
+    """By kind, a task that is done, and the store where it is."""
+    store = Store(tmp_path_factory.mktemp("finished"))
+    images = tmp_path_factory.mktemp("elsewhere") / "images.npz"
+    tasks = [*tiny.study(seeds=1), tiny.latents(), tiny.external(images)]
+    for task in tasks:
+        store.create(task)
+        run_task(str(store.root), task.address)
+        assert store.state(task.address) == "done", store.failure(task.address)
+    return {task.kind: (store, task) for task in tasks}
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every file and folder, but for the logs of attempts and the lock."""
+    paths = [p for p in folder.rglob("*") if p.name not in ("log.txt", "lock", "2")]
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in paths}
+
+
+@contextmanager
+def before_lock(
+    monkeypatch: pytest.MonkeyPatch, lock: Path, act: Callable[[int], None]
+) -> Iterator[None]:
+    """Calls `act` with 1, 2, 3... before each lock that the main thread takes while it holds none.
+
+    Then, and at no other moment, another worker may take the task over.
+    """
+    taken, count = fcntl.flock, iter(range(1, 10_000))
+
+    def flock(file: int, operation: int) -> None:
+        if threading.current_thread() is threading.main_thread() and is_free(lock):
+            act(next(count))
+        taken(file, operation)
+
+    def is_free(path: Path) -> bool:
+        with suppress(BlockingIOError), path.open("a") as file:
+            taken(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock)
+        yield
+
+
+def begun(store: Store, task: Task, root: Path) -> Store:
+    """A copy of the store in which the task was begun once, and nobody is at it."""
+    shutil.copytree(store.root, root)
+    copy = Store(root)
+    folder = copy.folder(task.address)
+    for path in folder.iterdir():
+        if path.name not in ("task.json", "lock", "attempts"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return copy
+
+
+def finish(source: Path, folder: Path) -> None:
+    """What another worker does that takes the task over: nothing is left of the first one."""
+    for path in folder.iterdir():
+        if path.name not in ("lock", "attempts"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whenever_a_task_was_taken_over_the_first_worker_changes_nothing(
+    kind: str,
+    finished: dict[str, tuple[Store, Task]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, task = finished[kind]
+    moments = list[int]()
+    alone = begun(store, task, tmp_path / "alone")
+    with before_lock(monkeypatch, alone.folder(task.address) / "lock", moments.append):
+        run_task(str(alone.root), task.address)
+    assert len(moments) >= 2, "a task is claimed and published under its lock"
+
+    for moment in moments:
+        mine = begun(store, task, tmp_path / f"store-{moment}")
+        folder = mine.folder(task.address)
+
+        def take_over(number: int, moment: int = moment, folder: Path = folder) -> None:
+            if number == moment:
+                finish(store.folder(task.address), folder)
+
+        with before_lock(monkeypatch, folder / "lock", take_over):
+            run_task(str(mine.root), task.address)
+        assert contents(folder) == contents(store.folder(task.address)), moment
+        assert not (folder / BLOCKS).exists()
+        shutil.rmtree(mine.root)
