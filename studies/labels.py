@@ -5,11 +5,13 @@ said only where it differs between arms that would otherwise share a name; but w
 of a study were trained with importance sampling of t, those are called resampled, as in Fig. 6.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
 
+from iddpm.config import Objective, kinds
 from studies.paper import ENSEMBLE, INCEPTION
 
 BETA_TILDE = "β̃"
@@ -22,6 +24,9 @@ VARIANCES = {
     "range": "Σ learned",
 }
 OBJECTIVES = {"simple": "L_simple", "hybrid": "L_hybrid", "vlb": "L_vlb"}
+LOSS = re.compile(rf"\bL_({'|'.join(map(re.escape, kinds(Objective)))})\b")
+"""An objective as `objective_name` calls it. Pages and figures set its name as a subscript; in a
+name that a person gave, such as MODEL_small, nothing else is read as a symbol."""
 MODES = (*VARIANCES, "ddim")
 """How a chain chooses its noise: one of the variances, or DDIM."""
 

@@ -12,7 +12,6 @@ from studies.intervals import paired_differences, t_interval
 from studies.labels import labelled
 from studies.tables import Tables, arm_columns, by_seed
 
-GAN = "GAN"
 SIZE = "train.network.model_channels"
 """The setting by which diffusion models are called larger and smaller."""
 
@@ -34,7 +33,7 @@ class _Pair:
 
     @property
     def decides(self) -> bool:
-        return self.rival.startswith(GAN)
+        return bool((self.theirs["training_steps"] > 0).all())
 
     def values(self) -> tuple[dict[int, float], dict[int, float]]:
         """Both by seed; none where they were scored by different recipes."""

@@ -59,8 +59,9 @@ def _scores(tables: Tables) -> pd.DataFrame:
     results = tables.results
     scores = results[results["metric"].isin(SAMPLE_METRICS) & results["value"].notna()]
     rival = scores.get("rival", pd.Series(None, scores.index, dtype=object))
-    named = rival.where(rival.isna() | (rival == "GAN"), "elsewhere")
-    return scores.assign(kind=named.fillna("diffusion"))
+    trained = scores["training_steps"] > 0  # whatever the images from elsewhere are called
+    kind = np.where(rival.isna(), "diffusion", np.where(trained, "GAN", "elsewhere"))
+    return scores.assign(kind=pd.Series(kind, scores.index, dtype=object))
 
 
 def _published(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -91,18 +92,18 @@ def _published(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """Two panels: precision over recall, and the distances one model per row."""
-    models = list(dict.fromkeys(table["arm"]))
-    names = [style.in_lines(arm, most_in=NAMES_IN) for arm in models]
+    models = list(table.groupby(["rank", "arm"], sort=False))
+    names = [style.in_lines(arm, most_in=NAMES_IN) for (_, arm), _ in models]
     row_in = LINE_IN * max(1 + name.count("\n") for name in names)
     figure, (shares, distances) = style.panels(2, max(2.6, 1.1 + row_in * len(models)))
-    for place, arm in enumerate(models):
-        metrics = table[table["arm"] == arm].set_index("metric", drop=False)
-        if {"precision", "recall"} <= set(metrics.index):
-            x, y = metrics.loc["recall"], metrics.loc["precision"]
+    for place, ((_, arm), metrics) in enumerate(models):
+        rows = {row["metric"]: row for _, row in metrics.iterrows()}
+        if {"precision", "recall"} <= set(rows):
+            x, y = rows["recall"], rows["precision"]
             look = _look(x, place)
             shares.errorbar(x["mean"], y["mean"], xerr=_bars(x), yerr=_bars(y), label=arm, **look)
-        if "frechet_distance" in metrics.index:
-            fd = metrics.loc["frechet_distance"]
+        if "frechet_distance" in rows:
+            fd = rows["frechet_distance"]
             look = _look(fd, place)
             distances.errorbar(fd["mean"], place, xerr=_bars(fd), label=arm, **look)
     shares.set(xlabel="recall", ylabel="precision")

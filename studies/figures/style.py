@@ -7,9 +7,8 @@ paths: it looks the same wherever the page is opened.
 
 import io
 import math
-import re
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from itertools import pairwise
 from typing import Any
 
@@ -22,12 +21,13 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from iddpm.schedules import FloatArray
-from studies.labels import BETA_TILDE
+from studies.labels import BETA_TILDE, LOSS
 
 WIDTH_IN = 6.4
 GREY = "#5a5a5a"
@@ -78,6 +78,8 @@ PAD_IN = 0.15
 """Between a legend and what stands above it."""
 LABELS_IN = 0.5
 """What the labels of an axis and of its ticks take."""
+MOST_LETTERS = 25
+"""Of a word that is never broken, however wide."""
 
 
 def styled(draw: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.DataFrame], Figure]:
@@ -318,11 +320,16 @@ def in_lines(arm: object, *, most_in: float = math.inf) -> str:
 
     Args:
         arm: The name.
-        most_in: Width in inches of a line; a single word may be wider.
+        most_in: Width in inches of a line; a word that is wider is broken.
     """
-    first, rest = str(arm).split(", ")[:2], str(arm).split(", ")[2:]
-    lines = [line for parts in (first, rest) for line in _filled(parts, ", ", most_in)]
-    pieces = [piece for line in lines for piece in _filled(line.split(" "), " ", most_in)]
+    parts = drawable(str(arm)).split(", ")
+    lines = [line for some in (parts[:2], parts[2:]) for line in _filled(some, ", ", most_in)]
+    pieces = [
+        piece
+        for line in lines
+        for words in _filled(line.split(" "), " ", most_in)
+        for piece in _broken(words, most_in)
+    ]
     return "\n".join(mathematical(piece) for piece in pieces)
 
 
@@ -331,24 +338,51 @@ def _filled(parts: list[str], between: str, most_in: float) -> list[str]:
     lines: list[str] = []
     for part in parts:
         longer = f"{lines[-1]}{between}{part}" if lines else part
-        if lines and width_in(longer) <= most_in:
+        if lines and width_in(mathematical(longer)) <= most_in:
             lines[-1] = longer
         else:
             lines.append(part)
     return lines
 
 
-def width_in(name: str) -> float:
-    """Width in inches of the widest line of a name."""
+def _broken(word: str, most_in: float) -> list[str]:
+    """The word in pieces of at most this width; a single letter may be wider."""
+    if len(word) < MOST_LETTERS or width_in(mathematical(word)) <= most_in:
+        return [word]
+    return _filled(list(word), "", most_in)
+
+
+def width_in(label: str) -> float:
+    """Width in inches of the widest line of a label as `mathematical` or `in_lines` gives it."""
     figure = Figure()
-    text = figure.text(0, 0, "\n".join(mathematical(line) for line in name.split("\n")))
-    return float(text.get_window_extent().width) / figure.dpi
+    return float(figure.text(0, 0, label).get_window_extent().width) / figure.dpi
 
 
 def mathematical(label: object) -> str:
-    """A label with its symbols set as the paper sets them: L with a subscript, β under a tilde."""
-    text = str(label).replace(BETA_TILDE, r"$\tilde{\beta}$").replace("β", r"$\beta$")
-    return re.sub(r"L_([a-z]+)", r"$L_{\\mathrm{\1}}$", text)
+    """A label with its symbols set as the paper sets them: L with a subscript, β under a tilde.
+
+    Everything else is drawn as it is written: no dollar sign of it begins a formula.
+    """
+    text = drawable(str(label)).replace("$", r"\$")
+    if "\\" in text:  # it would take the dollar sign of a symbol behind it for a plain one
+        return text
+    text = text.replace(BETA_TILDE, r"$\tilde{\beta}$").replace("β", r"$\beta$")
+    return LOSS.sub(r"$L_{\\mathrm{\1}}$", text)
+
+
+def drawable(text: str) -> str:
+    """The text; a character that the font lacks is named by its number, as U+1F600."""
+    if text.isascii() and text.isprintable():
+        return text
+    known = _known()
+    return "".join(letter if ord(letter) in known else f"U+{ord(letter):04X}" for letter in text)
+
+
+@cache
+def _known() -> frozenset[int]:
+    """The characters that figures are drawn with."""
+    shapes = get_font(findfont(RC["font.family"])).get_charmap()
+    return frozenset(code for code in shapes if chr(code).isprintable())
 
 
 def svg(figure: Figure) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -394,3 +395,62 @@ def test_colours_of_the_arms_are_apart_for_every_common_kind_of_sight() -> None:
     grey = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in found)
     assert len(set(found)) == len(found)
     assert all(not math.isclose(a, b, abs_tol=1e-3) for a, b in pairwise(grey))
+
+
+def drawn_text(label: str) -> str:
+    """What matplotlib's own reading of a label leaves of it where it finds no formula in it."""
+    reader: Any = Figure().text(0, 0, label)
+    text, is_formula = reader._preprocess_math(label)
+    assert not is_formula, label
+    return str(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "$x^2$",
+        r"CFG $\frac{$",
+        r"\frac{1}{2}",
+        r"a\$b",
+        r"\L_vlb of a back\slash",
+        "a_b^c {d} % & ~",
+        "MODEL_small",
+        "L_best of ours",
+        "costs $5",
+        "<script>alert(1)</script>",
+        "[bold]x[/bold] :smile: |",
+        "é and e\u0301",
+    ],
+)
+def test_a_name_that_people_gave_is_drawn_as_it_is_written(name: str) -> None:
+    assert drawn_text(style.mathematical(name)) == name
+    assert drawn_text(style.in_lines(name)) == name
+    figure = Figure()
+    figure.text(0, 0, style.mathematical(name))
+    assert ElementTree.fromstring(style.svg(figure)).tag.endswith("svg")
+
+
+def test_symbols_of_ours_are_still_set_as_the_paper_sets_them() -> None:
+    assert style.mathematical("L_vlb (resampled), Σ = β̃") == (
+        r"$L_{\mathrm{vlb}}$ (resampled), Σ = $\tilde{\beta}$"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\nb", "aU+000Ab"),
+        ("a\x00b", "aU+0000b"),
+        ("a\u202eb", "aU+202Eb"),
+        ("猫", "U+732B"),
+        ("\ud800", "U+D800"),
+    ],
+)
+def test_what_the_font_cannot_draw_is_named_by_its_number(name: str, shown: str) -> None:
+    assert style.mathematical(name) == shown
+
+
+def test_a_word_without_end_is_broken() -> None:
+    lines = style.in_lines("$" * 200, most_in=1.8).split("\n")
+    assert "".join(map(drawn_text, lines)) == "$" * 200
+    assert max(map(style.width_in, lines)) <= 1.8
