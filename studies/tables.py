@@ -24,6 +24,7 @@ from iddpm.config import (
     canonical,
 )
 from studies.intervals import half_width_per_deviation
+from studies.records import whole
 from studies.resampling import share_resampled
 from studies.store import LATENTS, SAMPLES, Store
 from studies.tasks import Task
@@ -88,7 +89,7 @@ def tables(store: Store, study: str) -> Tables:
     """Every table of one study."""
     return Tables(
         study=study,
-        record=store.study(study),
+        record=whole(store, study),
         results=results(store, study),
         steps=steps_table(store, study),
         samples=samples_table(store, study),

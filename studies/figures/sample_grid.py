@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from iddpm.config import ConfigError
 from studies.arrays import read_array
 from studies.figures import style
 from studies.labels import labelled
@@ -120,8 +121,17 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def strip(images: pd.DataFrame) -> npt.NDArray[np.uint8]:
-    """The images of one arm side by side, enlarged pixel by pixel, shape (H, W, 3)."""
+    """The images of one arm side by side, enlarged pixel by pixel, shape (H, W, 3).
+
+    Raises:
+        ConfigError: If they are neither grey nor of three colours.
+    """
     pictures = [pixels(row) for _, row in images.sort_values("column").iterrows()]
+    if (channels := pictures[0].shape[2]) not in (1, 3):
+        raise ConfigError(
+            f"samples: expected images of 1 or 3 channels, found {channels}, which have no colours "
+            "to be drawn in; leave this figure out of the sweep"
+        )
     framed = [np.pad(p, ((0, 0), (0, GAP), (0, 0)), constant_values=255) for p in pictures]
     whole = np.concatenate(framed, axis=1)[:, :-GAP]
     factor = -(-ENLARGED_TO // pictures[0].shape[0])

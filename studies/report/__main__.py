@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from studies.console import fail
-from studies.report.build import build
+from studies.report.build import UndrawnError, build, sentences
+from studies.report.faults import fault
 from studies.store import Store, StoreError
 
-NOTHING = 1
+NOTHING = INCOMPLETE = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the pages, print where they are; the exit code: 0 fine, 1 nothing there, 2 bad use."""
+    """Write the pages, print where they are; the exit code.
+
+    0: all is drawn. 1: there is nothing to draw, or something could not be drawn: it is named here
+    and in its place, and the rest is drawn. 2: bad use, or nothing can be written.
+    """
     options = _parser().parse_args(arguments)
     try:
         store = Store(options.store)
@@ -21,11 +26,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{options.store}: holds no study yet; run a sweep first", file=sys.stderr)
             return NOTHING
         pages = build(store, options.out, options.studies or None)
+    except UndrawnError as error:
+        _print(error.pages)
+        for sentence in sentences(error.faults):
+            print(f"error: {sentence}", file=sys.stderr)
+        return INCOMPLETE
     except (StoreError, OSError) as error:
-        return fail(error)
+        return fail(fault(error).sentence)
+    _print(pages)
+    return 0
+
+
+def _print(pages: Sequence[Path]) -> None:
     for page in pages:
         print(page)
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

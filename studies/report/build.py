@@ -1,12 +1,43 @@
-"""From a store to a folder of pages: `<out>/<study>/index.html` with its figures, and an index."""
+"""From a store to a folder of pages: `<out>/<study>/index.html` with its figures, and an index.
 
+What cannot be read or drawn is named in its place and in the index, and the rest is drawn. Of a
+study that cannot be shown at all, the page says why; the one drawn before stays as `before.html`.
+"""
+
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from iddpm.files import write_whole
-from studies.report.page import index_page, study_page
+from iddpm.files import REMEDIES, StorageError, write_whole
+from studies.report.faults import Fault, fault
+from studies.report.page import Entry, entry, index_page, is_notice, notice_page, study_page
 from studies.store import Store
 from studies.tables import tables
+
+PAGE, BEFORE, FAULTS = "index.html", "before.html", "faults.txt"
+
+
+class UndrawnError(Exception):
+    """Something could not be drawn, and all else was.
+
+    Args:
+        pages: Those that were written, the index first.
+        faults: What is not shown, by study.
+    """
+
+    def __init__(self, pages: Sequence[Path], faults: Mapping[str, Sequence[Fault]]) -> None:
+        super().__init__("; ".join(sentences(faults)))
+        self.pages = pages
+        self.faults = faults
+
+
+def sentences(faults: Mapping[str, Sequence[Fault]]) -> list[str]:
+    """One line for each fault: the study, what of it is not shown, and why."""
+    return [
+        ": ".join(filter(None, (study, found.of, found.sentence)))
+        for study, some in faults.items()
+        for found in some
+    ]
 
 
 def build(store: Store, out: Path, studies: Sequence[str] | None = None) -> list[Path]:
@@ -18,17 +49,100 @@ def build(store: Store, out: Path, studies: Sequence[str] | None = None) -> list
         The index, then one page per study, in their order.
 
     Raises:
-        StoreError: If there is no such study, or a file of the store was cut short.
+        StoreError: If there is no such study; nothing is written then.
+        StorageError: If the folder or the index cannot be written.
+        UndrawnError: If something of the studies cannot be read or drawn, after all the rest was.
     """
-    names = store.studies() if studies is None else list(studies)
-    pages = [_write(out / name, study_page(store, tables(store, name))) for name in names]
-    shown = [name for name in store.studies() if (out / name / "index.html").exists()]
-    index = index_page([tables(store, name) for name in shown])
-    return [_write(out, {"index.html": index}), *pages]
+    known = store.studies()
+    names = known if studies is None else list(dict.fromkeys(studies))
+    for name in names:
+        if name not in known:
+            store.study(name)  # says which there are
+    _made(out)
+    built = {name: _built(store, out / name, name) for name in names}
+    others = [name for name in known if name not in built and (out / name / PAGE).exists()]
+    told = built | {name: _told(store, name) for name in others}
+    entries = [told[name] for name in known if name in told]
+    index = _write(out, {PAGE: index_page(entries)})
+    pages = [index, *(out / name / PAGE for name in names if built[name].has_page)]
+    if faults := {one.study: one.faults for one in entries if one.faults}:
+        raise UndrawnError(pages, faults)
+    return pages
+
+
+def _built(store: Store, folder: Path, name: str) -> Entry:
+    """Write the page of a study, or one that says why there is none."""
+    try:
+        page = study_page(store, tables(store, name))
+        _write(folder, page.files)
+        for figure in page.undrawn:  # what an earlier report drew is not what the store holds now
+            _remove(folder / f"{figure}.svg", folder / f"{figure}.csv")
+        _remove(folder / BEFORE)
+        _write_faults(folder, page.entry.faults)
+    except Exception as error:
+        return _notice(folder, name, fault(error))
+    return page.entry
+
+
+def _notice(folder: Path, name: str, found: Fault) -> Entry:
+    faults = [found]
+    try:
+        page = _made(folder) / PAGE
+        if page.exists() and not is_notice(page.read_text(errors="replace")):
+            os.replace(page, folder / BEFORE)
+        before = BEFORE if (folder / BEFORE).exists() else ""
+        _write(folder, {PAGE: notice_page(name, found, before=before)})
+        _write_faults(folder, faults)
+    except OSError as error:
+        if str(error) != found.sentence:
+            faults.append(fault(error, "its page"))
+    return Entry(study=name, faults=faults, has_page=(folder / PAGE).exists())
+
+
+def _told(store: Store, name: str) -> Entry:
+    """What the index says of a study whose page is not drawn this time."""
+    try:
+        return entry(tables(store, name))
+    except Exception as error:
+        return Entry(study=name, faults=[fault(error)])
+
+
+def _write_faults(folder: Path, faults: Sequence[Fault]) -> None:
+    if not faults:
+        _remove(folder / FAULTS)
+        return
+    parts = [f"{one.of}: {one.sentence}\n{one.traceback}".removeprefix(": ") for one in faults]
+    write_whole(folder / FAULTS, "\n".join(parts).encode())
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    _made(folder)
     for name, text in files.items():
         write_whole(folder / name, text.encode())
-    return folder / "index.html"
+    return folder / PAGE
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StorageError(
+            f"{folder}: expected a folder for pages, found a file in its way; move it or name "
+            "another folder with --out"
+        ) from error
+    except OSError as error:
+        raise _refused(folder, error) from error
+    return folder
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> StorageError:
+    remedy = REMEDIES.get(error.errno or 0, "look at the folder and run the same command again")
+    return StorageError(f"{path}: cannot write: {error.strerror}; {remedy}")

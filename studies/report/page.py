@@ -8,7 +8,8 @@ import json
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, get_args
 
@@ -16,15 +17,16 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from studies.claims import Finding, Measurement, judge
-from studies.claims.verdicts import Verdict
+from studies.claims import CLAIMS, Claim, Finding, Measurement, judge
+from studies.claims.verdicts import Measured, Verdict
 from studies.figures import FIGURES
 from studies.figures.style import svg
 from studies.intervals import t_interval
-from studies.labels import BETA_TILDE, distance_name, labelled
+from studies.labels import BETA_TILDE, LOSS, distance_name, labelled
 from studies.paper import closest_reasons, comparable, numbers
+from studies.report.faults import Fault, fault
 from studies.report.provenance import work_done
-from studies.store import Store
+from studies.store import Store, StoreError
 from studies.tables import Tables, arm_columns, by_seed, is_done, records
 
 METRICS = {
@@ -46,6 +48,8 @@ METRICS = {
 """Titles of metrics; any other is called by its name."""
 DIGITS = "%.8g"
 """Of a number in a figure's table: more than a drawing shows."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""What a text begins with that a spreadsheet would run."""
 PLOT_WIDTH = 150
 MATH_BETA_TILDE = (
     '<math><mover accent="true"><mi mathvariant="normal">β</mi>'
@@ -54,19 +58,51 @@ MATH_BETA_TILDE = (
 """Few fonts place a combining tilde where it is seen; every browser knows an accent in MathML."""
 
 
-def study_page(store: Store, tables: Tables) -> dict[str, str]:
-    """The files of a study's page by name: `index.html`, each figure's SVG and CSV, the results."""
+NOT_SHOWN = 'content="not shown"'
+"""Stands in a page that says why there is none, and, as quotes are escaped, in no other."""
+NEWER = "a newer version of this program asked for it: update, or run its sweep again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the index says of a study: where it cannot be read, nothing but its faults."""
+
+    study: str
+    question: str = ""
+    preset: str = ""
+    seeds: int = 0
+    cells: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    has_page: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The page of a study, and the line of the index that leads to it."""
+
+    files: dict[str, str]
+    """By name: `index.html`, each figure's SVG and CSV, the results."""
+    undrawn: list[str]
+    """Figures that have no files: there is nothing to draw yet, or they could not be drawn."""
+    entry: Entry
+
+
+def study_page(store: Store, tables: Tables) -> Page:
+    """The page of a study; a figure that cannot be drawn is named in its place."""
     figures = [_figure(name, tables) for name in tables.record["figures"]]
+    told = entry(tables)
+    told.faults[:0] = [figure.fault for figure in figures if figure.fault]
     html = _template("study.html.j2").render(
         study=tables.study,
         record=tables.record,
-        findings=[_shown(judge(name, tables)) for name in tables.record["claims"]],
+        findings=[_shown(finding) for finding in told.findings],
         figures=figures,
         pivots=[_pivot(tables, metric) for metric in _of_samples(tables)],
         bounds=_bounds(tables),
         trainings=[_pivot(tables, metric) for metric in _measured(tables, WHOLE_PIVOTS)],
         gaps=_gaps(tables),
-        cells=_cell_counts(tables),
+        cells=told.cells,
         done=is_done(tables),
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
@@ -79,22 +115,47 @@ def study_page(store: Store, tables: Tables) -> dict[str, str]:
         if figure.svg
         for kind, text in (("svg", figure.svg), ("csv", figure.csv))
     }
-    results = tables.results.drop(columns="settings").to_csv(index=False)
-    return {"index.html": html, "results.csv": results, **drawn}
+    results = _csv(tables.results.drop(columns="settings"))
+    return Page(
+        files={"index.html": html, "results.csv": results, **drawn},
+        undrawn=[figure.name for figure in figures if figure.name in FIGURES and not figure.svg],
+        entry=told,
+    )
 
 
-def index_page(studies: list[Tables]) -> str:
+def notice_page(study: str, found: Fault, *, before: str) -> str:
+    """The page of a study that cannot be shown.
+
+    Args:
+        study: Its id.
+        found: Why.
+        before: The page that was drawn earlier, beside this one; empty: there is none.
+    """
+    return _template("notice.html.j2").render(study=study, fault=found, before=before)
+
+
+def is_notice(html: str) -> bool:
+    """Whether a page is one of `notice_page`."""
+    return NOT_SHOWN in html
+
+
+def entry(tables: Tables) -> Entry:
+    """What the index says of a study that can be read."""
+    faults: list[Fault] = []
+    return Entry(
+        study=tables.study,
+        question=tables.record["question"],
+        preset=tables.record["preset"],
+        seeds=len(tables.record["seeds"]),
+        cells=_cell_counts(tables),
+        findings=[_judged(name, tables, faults) for name in tables.record["claims"]],
+        faults=faults,
+    )
+
+
+def index_page(entries: Sequence[Entry]) -> str:
     """How many claims stand, then of each study its question, how much is done, and verdicts."""
-    entries: list[dict[str, Any]] = [
-        {
-            "study": tables.study,
-            "record": tables.record,
-            "cells": _cell_counts(tables),
-            "findings": [judge(name, tables) for name in tables.record["claims"]],
-        }
-        for tables in studies
-    ]
-    score = Counter(finding.verdict for entry in entries for finding in entry["findings"])
+    score = Counter(finding.verdict for one in entries for finding in one.findings)
     verdicts = [(verdict, score[verdict]) for verdict in get_args(Verdict) if score[verdict]]
     return _template("index.html.j2").render(
         entries=entries, verdicts=verdicts, judged=score.total()
@@ -121,7 +182,7 @@ def _template(name: str) -> jinja2.Template:
 
 def symbols(text: str) -> Markup:
     """The text, escaped, with its symbols set as the paper sets them."""
-    named = re.sub(r"\bL_([a-z]+)", r"<i>L</i><sub>\1</sub>", str(escape(text)))
+    named = LOSS.sub(r"<i>L</i><sub>\1</sub>", str(escape(text)))
     return Markup(named.replace(BETA_TILDE, MATH_BETA_TILDE))
 
 
@@ -134,8 +195,10 @@ class _Figure:
     title: str
     caption: str
     svg: str
-    """Empty: nothing has been measured to draw it from."""
+    """Empty: nothing has been measured to draw it from, or it could not be drawn."""
     csv: str
+    fault: Fault | None = None
+    """Why it could not be drawn."""
 
     def inline(self) -> Markup:
         """The SVG for the page: named for readers who cannot see it, its ids its own.
@@ -150,6 +213,18 @@ class _Figure:
 
 
 def _figure(name: str, tables: Tables) -> _Figure:
+    """The figure, or what keeps it from being drawn: the others stand whatever becomes of it."""
+    try:
+        return _drawn(name, tables)
+    except Exception as error:
+        title = FIGURES[name].title if name in FIGURES else name
+        found = fault(error, f"figure {name}")
+        return _Figure(name=name, title=title, caption="", svg="", csv="", fault=found)
+
+
+def _drawn(name: str, tables: Tables) -> _Figure:
+    if name not in FIGURES:
+        raise StoreError(f"expected a figure that there is, found {name!r}; {NEWER}")
     drawing = FIGURES[name]
     table = drawing.table(tables)
     if table.empty:
@@ -159,11 +234,53 @@ def _figure(name: str, tables: Tables) -> _Figure:
         title=drawing.title,
         caption=drawing.caption(table, tables),
         svg=svg(drawing.draw(table)),
-        csv=table.drop(columns="rank", errors="ignore").to_csv(index=False, float_format=DIGITS),
+        csv=_csv(table.drop(columns="rank", errors="ignore"), float_format=DIGITS),
     )
 
 
+def _csv(table: pd.DataFrame, *, float_format: str | None = None) -> str:
+    """The table as CSV. Text that a spreadsheet would run as a formula has an apostrophe before it.
+
+    Numbers stay as they are, whatever their sign; the rest of a text is never touched.
+    """
+    texts = table.select_dtypes(exclude="number")
+    risky = {name: texts[name].map(_is_formula).astype(bool) for name in texts}
+    guarded = {
+        str(name): table[name].astype(object).mask(where, "'" + table[name].astype(str))
+        for name, where in risky.items()
+        if where.any()
+    }
+    return table.assign(**guarded).to_csv(index=False, float_format=float_format)
+
+
+def _is_formula(cell: object) -> bool:
+    return isinstance(cell, str) and cell.startswith(FORMULA) and not _is_number(cell)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 # -------------------------------------------------------------------------------------- claims
+
+
+def _judged(name: str, tables: Tables, faults: list[Fault]) -> Finding:
+    """The verdict on a claim; what keeps it from being judged joins the faults."""
+    try:
+        if name not in CLAIMS:
+            raise StoreError(f"expected a claim that there is, found {name!r}; {NEWER}")
+        return judge(name, tables)
+    except Exception as error:
+        found = fault(error, f"claim {name}")
+        faults.append(found)
+        unknown = Claim(says=name, source="", method="", measure=lambda _: Measured([], []))
+        reason = f"Could not be judged: {found.sentence}."
+        claim = CLAIMS.get(name, unknown)
+        return Finding(name=name, claim=claim, verdict="not run", reason=reason, measurements=())
 
 
 def _shown(finding: Finding) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_a_result_that_is_cut_short_is_named_with_its_remedy_which_helps(
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     capsys.readouterr()
-    assert door(folder) == 2
+    assert door(folder) == (1 if door is drawing else 2)  # a report goes on with the rest
     message = sentence(capsys)
     assert f"{path}: expected whole JSON, found a file cut short" in message
     assert message.endswith("delete it and run the sweep again")
@@ -175,13 +175,15 @@ def test_samples_that_cannot_be_read_are_named_by_the_report(
     record = next((folder / "store" / "studies").iterdir())
     write_json(record, {**read_json(record), "figures": ["sample_grid"]})
     capsys.readouterr()
-    assert drawing(folder) == 2
+    assert drawing(folder) == 1
     assert re.search(
-        r"^error: .*samples\.npy: expected whole arrays, found a file cut short, foreign or gone; "
-        r"delete it and the result\.json beside it, and run the sweep again",
+        r"^error: tiny-tiny: figure sample_grid: .*samples\.npy: expected whole arrays, found a "
+        r"file cut short, foreign or gone; delete it and the result\.json beside it, and run the "
+        r"sweep again",
         sentence(capsys),
     )
-    assert not (folder / "reports").exists()
+    page = (folder / "reports" / "tiny-tiny" / "index.html").read_text()
+    assert "Could not be drawn: " in page
 
 
 @pytest.mark.parametrize(

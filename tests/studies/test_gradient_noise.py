@@ -80,7 +80,7 @@ def test_a_page_calls_a_finished_cell_without_a_scale_undetermined(ran: Store) -
     study = tables(ran, "noise-tiny")
     unknown = study.results["metric"] == "log_noise_scale"
     study = replace(study, results=study.results.assign(value=study.results["value"].mask(unknown)))
-    assert "1 of 1 undetermined" in study_page(ran, study)["index.html"]
+    assert "1 of 1 undetermined" in study_page(ran, study).files["index.html"]
 
 
 def test_a_cell_without_a_result_keeps_its_rows(tmp_path: Path) -> None:

@@ -391,7 +391,7 @@ def test_the_page_shows_the_rivals_beside_the_arms(study: Tables) -> None:
     from studies.report.page import study_page
 
     store = Store(study.samples["path"].iloc[0].parents[2])
-    page = study_page(store, study)["index.html"]
+    page = study_page(store, study).files["index.html"]
     assert "no chain" in page
     assert "real digits" in page
 
