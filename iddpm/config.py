@@ -22,6 +22,8 @@ Variance = Literal[FixedVariance, LearnedVariance]
 Stride = Literal["even", "constant", "even_plus_first"] | tuple[int, ...]
 Precision = Literal["float32", "tf32", "bf16"]
 Split = Literal["train", "test"]
+Cdf = Literal["tanh", "tanh_official"]
+"""Of a normal variable, by which a bound's decoder is computed; see `iddpm.gaussians`."""
 Metric = Literal["kid"]
 """Of samples, beside the three that every score has; see `iddpm.evaluation.metrics`."""
 
@@ -616,6 +618,8 @@ class LikelihoodConfig:
     stride: Stride = "even"
     clip: bool = True
     """Clip the predicted x_0 to [-1, 1], as the official evaluation does (not its training)."""
+    cdf: Cdf = field(default="tanh", metadata={"legacy": "tanh"})
+    """Of the decoder: exact to rounding, or with the float32 rounding of published bounds."""
     ema_decay: float | None = None
     ensemble: Ends | None = field(default=None, metadata={"legacy": None})
     """How a second network, of the role network_b, takes part; None: there is none."""

@@ -69,7 +69,9 @@ class LossSecondMomentTimesteps:
 
     Nichol & Dhariwal (2021, arXiv:2102.09672), Eq. 18. Uniform until each step has a full history.
     The share of probability spread evenly is the official code's, not the paper's: it keeps a
-    step whose losses were small from never being seen again.
+    step whose losses were small from never being seen again. Another departure lies in the
+    training: all blocks of a batch draw t from one p, where the official code takes note of the
+    losses of each microbatch before the next one draws. So p does not depend on how a batch is cut.
 
     Args:
         steps: Steps T of the chain.

@@ -418,6 +418,7 @@ class Training:
         return generator(self.config.seed, purpose, self.step, block, device=device)
 
     def _move(self, blocks: list["_Block"]) -> None:
+        """Weights, averages and losses by t, once all blocks of the step have drawn their t."""
         self.optimizer.step()
         self.averages.update()
         for block in blocks:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from iddpm.blocks import Blocks
 from iddpm.conditioning import Conditioning
-from iddpm.config import Variance
+from iddpm.config import Cdf, Variance
 from iddpm.data import Int64Array, Selection, UInt8Array, to_unit
 from iddpm.denoiser import Denoiser, Output
 from iddpm.draws import generator
@@ -170,6 +170,8 @@ class Reading:
     of their steps share one."""
     seed: int
     """Of the noise."""
+    cdf: Cdf = "tanh"
+    """Of the decoder; see `discretised_log_likelihood`."""
 
     @torch.no_grad()
     def blocks(
@@ -340,7 +342,8 @@ class Reading:
         for variance in self.variances:
             step_back = Gaussian(mean, self.denoiser.log_variance(output, t, variance))
             if decoder:
-                nats = -discretised_log_likelihood(x_0, step_back, levels=self.levels)
+                likelihood = discretised_log_likelihood
+                nats = -likelihood(x_0, step_back, levels=self.levels, cdf=self.cdf)
             else:
                 nats = kl(truth, step_back)
             terms.append(nats.flatten(1).mean(1))

@@ -111,6 +111,7 @@ def _reading(config: LikelihoodConfig, trained: TrainConfig, denoiser: Denoiser)
         clip=config.clip,
         block_size=config.block_size,
         seed=config.seed,
+        cdf=config.cdf,
     )
 
 
@@ -149,7 +150,7 @@ def _result(
         "images": found.images,
         "clip": config.clip,
         "weights": weights_role(config.ema_decay),
-        "cdf": "tanh",
+        "cdf": config.cdf,
         "precision": config.precision,
     }
     return {**found.as_json(), "recipe": recipe}

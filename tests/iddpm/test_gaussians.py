@@ -7,6 +7,7 @@ from scipy import stats
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from iddpm.config import Cdf
 from iddpm.gaussians import Gaussian, discretised_log_likelihood, kl, normal_cdf, sample
 
 
@@ -78,6 +79,100 @@ def test_a_hopeless_pixel_is_held_at_the_official_floor() -> None:
 def log_likelihood(x: Tensor, mean: float, log_variance: float, *, levels: int) -> Tensor:
     gaussian = Gaussian(torch.full_like(x, mean), torch.full_like(x, log_variance))
     return discretised_log_likelihood(x, gaussian, levels=levels)
+
+
+# ------------------------------------------------------------------- the official form in float32
+
+
+def official(x: float, z: float, sd: float) -> float:
+    """log2 of an 8-bit pixel's probability z standard deviations above the mean, by the official
+    steps in NumPy's float32."""
+    f = np.float32
+    mean, precision, half_bin = f(x - z * sd), np.exp(f(-0.5) * f(2 * math.log(sd))), f(1 / 255)
+
+    def cdf(z: np.float32) -> np.float32:
+        inner = f(math.sqrt(2 / math.pi)) * (z + f(0.044715) * z * z * z)
+        return f(f(0.5) * (f(1) + np.tanh(inner)))
+
+    above = cdf(precision * (f(x) - mean + half_bin))
+    below = cdf(precision * (f(x) - mean - half_bin))
+    if x < -0.999:
+        return math.log2(max(float(above), 1e-12))
+    return math.log2(max(float(f(1) - below if x > 0.999 else above - below), 1e-12))
+
+
+def by_tanh(x: float, z: float, sd: float) -> float:
+    """log2 of the same probability by the tanh of wide numbers, mirrored by hand."""
+    below, above = (math.sqrt(2 / math.pi) * (y + 0.044715 * y**3) for y in bin_of(z, sd))
+    # (tanh(b) - tanh(a)) / 2 = sinh(b - a) / (2 cosh(a) cosh(b))
+    exact = math.sinh(above - below) / (2 * math.cosh(above) * math.cosh(below))
+    return math.log2(max(exact, 1e-12))
+
+
+def bin_of(z: float, sd: float) -> tuple[float, float]:
+    return z - 1 / 255 / sd, z + 1 / 255 / sd
+
+
+def bits(x: float, z: float, sd: float, cdf: Cdf) -> float:
+    """log2 of the pixel's probability by the code."""
+    pixel = torch.tensor([x], dtype=torch.float64)
+    of = Gaussian(pixel - z * sd, torch.tensor(2 * math.log(sd), dtype=torch.float64))
+    found = discretised_log_likelihood(pixel, of, levels=256, cdf=cdf)
+    assert found.dtype == torch.float64
+    return found.item() / math.log(2)
+
+
+LEVEL_200 = 2 * 200 / 255 - 1
+FAR = [(z, sd) for z in (5.0, 5.25, 5.5, 6.0) for sd in (0.1, 0.05, 0.03, 0.02, 0.01)]
+NEAR = [(z, sd) for z in (-4.0, -1.0, 0.0, 0.5, 2.0, 3.0) for sd in (0.2, 0.05, 0.01)]
+
+
+@pytest.mark.parametrize(("z", "sd"), [*NEAR, *FAR, (-5.5, 0.05), (7.0, 0.05)])
+def test_either_form_is_what_it_says(z: float, sd: float) -> None:
+    assert bits(LEVEL_200, z, sd, "tanh") == pytest.approx(by_tanh(LEVEL_200, z, sd), abs=1e-9)
+    # both in float32: what one unit of rounding (6e-8) is of a probability that small
+    unit = 6e-8 / 2 ** official(LEVEL_200, z, sd)
+    found, expected = bits(LEVEL_200, z, sd, "tanh_official"), official(LEVEL_200, z, sd)
+    if z in (-5.5, 5.5, 6.0, 7.0):
+        assert expected == pytest.approx(math.log2(1e-12))
+        assert found == pytest.approx(math.log2(1e-12))
+    elif z < 5:
+        assert found == pytest.approx(expected, abs=4 * unit)
+
+
+@pytest.mark.parametrize(("x", "z"), [(-1.0, -1.5), (-1.0, 2.0), (1.0, 2.0), (1.0, -1.5)])
+def test_the_outermost_levels_own_their_tails_in_the_official_form_too(x: float, z: float) -> None:
+    sd = 0.05
+    below, above = bin_of(z, sd)
+    tail = stats.norm.cdf(above) if x < 0 else stats.norm.sf(below)
+    found = bits(x, z, sd, "tanh_official")
+    assert found == pytest.approx(official(x, z, sd), abs=1e-4)
+    assert 2**found == pytest.approx(tail, abs=4e-4)  # the error of the approximation
+
+
+def test_the_official_form_is_wrong_by_half_from_five_deviations_above_the_mean() -> None:
+    def error(z: float, sd: float) -> float:
+        return abs(2 ** (official(LEVEL_200, z, sd) - by_tanh(LEVEL_200, z, sd)) - 1)
+
+    deviations = (0.1, 0.05, 0.03, 0.02, 0.01)
+    assert max(error(4.0, sd) for sd in deviations) < 0.05
+    assert max(error(5.0, sd) for sd in deviations) > 0.5
+    assert all(error(5.5, sd) > 0.99 for sd in deviations)
+
+
+def test_a_pixel_far_above_its_mean_costs_3_to_14_bits_more_in_the_official_form() -> None:
+    lost = [
+        bits(LEVEL_200, z, sd, "tanh") - bits(LEVEL_200, z, sd, "tanh_official")
+        for z, sd in FAR
+        if z >= 5.5
+    ]
+    assert 3 < min(lost) < 4
+    assert 14 < max(lost) < 15
+    at_floor = [bits(LEVEL_200, 6.5, 0.05, cdf) for cdf in ("tanh", "tanh_official")]
+    assert at_floor == pytest.approx([math.log2(1e-12)] * 2)
+    typical = sum(lost) / len(lost)
+    assert 5e-5 < typical / 100_000 < typical / 10_000 < 2e-3
+    assert 0.02 < typical / 200 < 0.1
 
 
 def test_samples_have_the_mean_and_variance_of_the_gaussian() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from iddpm.config import LikelihoodMergeConfig
 from studies.paper import (
     FIG_2,
     Published,
@@ -213,6 +214,19 @@ def test_a_thousand_test_images_are_enough_to_stand_beside_a_bound_and_fewer_are
     assert whole != set()
     assert found("likelihood_comparison", "cifar10", ("likelihood.images", "1000")) == whole
     assert found("likelihood_comparison", "cifar10", ("likelihood.images", "999")) == set()
+
+
+@pytest.mark.parametrize("preset", ["imagenet64", "cifar10"])
+def test_at_the_papers_scale_the_decoder_is_the_official_one_and_another_stands_there_too(
+    preset: str,
+) -> None:
+    for sweep in ("objective_ablation", "likelihood_comparison", "model_size"):
+        tasks = planned(sweep, preset=preset).tasks.values()
+        merges = [t.config for t in tasks if isinstance(t.config, LikelihoodMergeConfig)]
+        assert {merge.whole.cdf for merge in merges} == {"tanh_official"}
+    ours = found("likelihood_comparison", preset, metrics=["bits_per_dim"])
+    wide = [("likelihood.cdf", "tanh")]
+    assert ours == found("likelihood_comparison", preset, *wide, metrics=["bits_per_dim"]) != set()
 
 
 TRAINING = {
