@@ -1,5 +1,8 @@
 """Asking a run to stop: the signals of a terminal and of a cluster set a flag, nothing more.
 
+Ctrl-C and Ctrl-\\ (SIGINT, SIGQUIT), a terminal that closes (SIGHUP), `kill` (SIGTERM) and a
+cluster's warnings are alike in this.
+
 Whoever works looks at the flag where it is safe to stop, at the next step boundary, and leaves
 its partial work behind whole. Only a second Ctrl-C interrupts at once.
 """
@@ -14,10 +17,25 @@ from types import FrameType
 from typing import Literal
 
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
-SIGNALS = (signal.SIGINT, signal.SIGTERM, *WARNINGS)
+OF_TERMINALS = (signal.SIGHUP, signal.SIGQUIT)
+"""Left alone where whoever started us has them ignored, as `nohup` and a script's `&` do."""
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *OF_TERMINALS, *WARNINGS)
 
 Reason = Literal["cancelled", "timeout"]
+
+
+class CutOff(KeyboardInterrupt):
+    """A run that ended at once: some of its tasks had no time to save.
+
+    Args:
+        tasks: How many of them.
+    """
+
+    def __init__(self, tasks: int) -> None:
+        one = "1 task was cut off; it goes on from its last save"
+        many = f"{tasks or 'no'} tasks were cut off; they go on from their last saves"
+        super().__init__(f"stopped at once: {one if tasks == 1 else many}")
 
 
 class StopFlag:
@@ -74,7 +92,9 @@ def stop_requests() -> Iterator[StopFlag]:
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
-    previous = {number: signal.signal(number, flag.handle) for number in SIGNALS}
+    ignored = [n for n in OF_TERMINALS if signal.getsignal(n) is signal.SIG_IGN]
+    heard = [number for number in SIGNALS if number not in ignored]
+    previous = {number: signal.signal(number, flag.handle) for number in heard}
     try:
         yield flag
     finally:

@@ -40,6 +40,9 @@ FORMAT = 1
 
 State = Literal["planned", "submitted", "running", "done", "failed"]
 
+ENDED = ("done", "failed")
+"""States that nothing follows of itself."""
+
 ErrorClass = Literal["exception", "oom", "timeout", "diverged", "cancelled", "lost"]
 
 RECENT_SECONDS = 60.0

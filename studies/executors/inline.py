@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from iddpm.interruption import Interrupted
 from studies.executors.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
-from studies.signals import stop_requests
-from studies.store import Store
+from studies.signals import CutOff, stop_requests
+from studies.store import ENDED, Store
 from studies.tasks import Task
 from studies.worker import BEAT_SECONDS, run_task
 
@@ -25,6 +25,7 @@ def execute(store: Store, tasks: Sequence[Task], *, watch: Watcher = unwatched) 
 
     Raises:
         Interrupted: If a signal asked to stop; partial work is saved.
+        CutOff: At a second Ctrl-C; work since the last save is lost.
         StorageError: If the store cannot be written.
     """
     agenda = Agenda(store, tasks, watch)
@@ -36,7 +37,10 @@ def execute(store: Store, tasks: Sequence[Task], *, watch: Watcher = unwatched) 
             if address is None:
                 time.sleep(POLL_SECONDS)
                 continue
-            run_task(str(store.root), address)
+            try:
+                run_task(str(store.root), address)
+            except KeyboardInterrupt:
+                raise CutOff(int(store.state(address) not in ENDED)) from None
             agenda.give_back(address)
 
 

@@ -20,8 +20,8 @@ from typing import IO, Self
 from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies.executors.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
-from studies.signals import stop_requests
-from studies.store import Failure, Store
+from studies.signals import CutOff, stop_requests
+from studies.store import ENDED, Failure, Store
 from studies.tasks import Task
 from studies.worker import THREAD_LIMITS
 
@@ -45,17 +45,22 @@ def execute(
 
     Raises:
         Interrupted: If a signal asked to stop; partial work is saved.
+        CutOff: If processes were killed, by a second Ctrl-C or otherwise, before they had saved.
         StorageError: If the store cannot be written.
     """
     agenda = Agenda(store, tasks, watch)
     with stop_requests() as stop, Pool(store, slot_environments(workers)) as pool:
-        while agenda.refresh():
-            if stop.is_set():
-                pool.stop()
-                raise Interrupted
-            pool.fill(agenda)
-            pool.wait(agenda)
-            agenda.tell_progress()
+        try:
+            while agenda.refresh():
+                if stop.is_set():
+                    pool.stop()
+                    raise Interrupted
+                pool.fill(agenda)
+                pool.wait(agenda)
+                agenda.tell_progress()
+        except KeyboardInterrupt:
+            pool.kill()
+            raise CutOff(len(pool.cut_off)) from None
 
 
 def slot_environments(workers: int | None) -> list[dict[str, str]]:
@@ -151,23 +156,51 @@ class Pool:
         self._vacant = list(environments)
         self._slots: list[Slot] = []
         self._losses: Counter[str] = Counter()
+        self.cut_off: set[str] = set()
+        """Tasks whose process ended over them, with the work since the last save."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
-            for slot in self._slots:
-                slot.process.kill()
-        self.stop()
+            self.kill()
+        else:
+            self.stop()
 
     def stop(self) -> None:
-        """Let every process save and leave, and wait for them all."""
+        """Let every process save and leave, and wait for them all.
+
+        Raises:
+            CutOff: If one was killed before it had saved.
+            StorageError: If one could not save.
+        """
         for slot in self._slots:
             slot.dismiss()
+        unsaved = self._end()
+        if unsaved:
+            raise StorageError(unsaved)
+        if self.cut_off:
+            raise CutOff(len(self.cut_off))
+
+    def kill(self) -> None:
+        """End every process at once."""
+        for slot in self._slots:
+            slot.process.kill()
+        self._end()
+
+    def _end(self) -> str:
+        """Wait until all have left; what one said that could not save, if any."""
+        unsaved = ""
         while self._slots:
-            self._slots[-1].end()
+            slot = self._slots[-1]
+            status = slot.end()
+            if status == os.EX_IOERR:
+                unsaved = slot.last_words()[-1]
+            if status and slot.address and self._store.state(slot.address) not in ENDED:
+                self.cut_off.add(slot.address)
             self._slots.pop().stderr.close()
+        return unsaved
 
     def fill(self, agenda: Agenda) -> None:
         """Give every free slot a task, as far as there are tasks; start slots as needed."""

@@ -17,9 +17,10 @@ from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies.executors import inline, local
 from studies.executors.agenda import Agenda, Event, EventKind, unwatched
-from studies.signals import stop_requests
+from studies.signals import CutOff, stop_requests
 from studies.store import Failure, Store
 from studies.tasks import Task
+from studies.worker import run_task
 from tests.witness import tiny
 
 
@@ -264,12 +265,57 @@ def test_a_second_ctrl_c_kills_the_workers(store: Store) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.signal(signal.SIGALRM, second)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(CutOff, match="1 task was cut off; it goes on from its last save"):
         local.execute(store, [task], workers=1, watch=Diary(progress=stop))
     signal.signal(signal.SIGALRM, before)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
     assert store.state(task.address) == "planned"
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_while_all_are_to_save_is_told_as_cut_off(store: Store) -> None:
+    task = tiny.training(steps=1_000_000)
+
+    def stop(event: Event) -> None:
+        claim = store.claim_of(task.address)
+        assert claim is not None
+        os.kill(claim.pid, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(CutOff, match="1 task was cut off"):
+        local.execute(store, [task], workers=1, watch=Diary(progress=stop))
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_save_when_all_are_to_stop_is_told_with_its_sentence(
+    store: Store,
+) -> None:
+    task = tiny.training(steps=1_000_000)
+
+    def stop(event: Event) -> None:
+        claim = store.claim_of(task.address)
+        assert claim is not None
+        resource.prlimit(claim.pid, resource.RLIMIT_FSIZE, (5_000, 5_000))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(StorageError, match=r"state\.pt: cannot write: File"):
+        local.execute(store, [task], workers=1, watch=Diary(progress=stop))
+
+
+@pytest.mark.parametrize(("ends", "told"), [(True, "no tasks were"), (False, "1 task was")])
+def test_a_second_ctrl_c_cuts_off_the_task_that_this_process_is_at(
+    store: Store, monkeypatch: pytest.MonkeyPatch, ends: bool, told: str
+) -> None:
+    def work(root: str, address: str) -> None:
+        if ends:
+            run_task(root, address)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(inline, "run_task", work)
+    with pytest.raises(CutOff, match=told):
+        inline.execute(store, [tiny.extractor()])
 
 
 @pytest.mark.slow

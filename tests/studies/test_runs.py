@@ -42,16 +42,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("executor", ["inline", "local"])
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(
-    folder: Path, tmp_path: Path, executor: str
+@pytest.mark.parametrize(
+    ("executor", "number"),
+    [
+        ("inline", signal.SIGINT),
+        ("local", signal.SIGINT),
+        ("inline", signal.SIGHUP),
+        ("inline", signal.SIGQUIT),
+        ("local", signal.SIGHUP),
+    ],
+)
+def test_ctrl_c_or_a_closed_terminal_stops_cleanly_and_says_how_to_go_on(
+    folder: Path, tmp_path: Path, executor: str, number: signal.Signals
 ) -> None:
     slow = ("--executor", executor, "--seeds", "0", "--set", "train.steps=3000")
     process = started(folder, tmp_path, *slow)
     assert process.stdout is not None
     while not re.search("train-.*started", process.stdout.readline()):
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate()
     assert (process.returncode, err) == (130, "")
     assert out.splitlines()[-1] == (
