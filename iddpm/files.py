@@ -22,8 +22,21 @@ REMEDIES = {
     errno.EROFS: "the disk is read-only; choose another folder",
     errno.EACCES: "this user may not write there; choose another folder or mend its permissions",
     errno.EPERM: "this user may not write there; choose another folder or mend its permissions",
+    errno.ELOOP: "a link there leads back to itself; name the file or folder itself",
+    errno.ENAMETOOLONG: "a name has at most 255 bytes; choose a shorter one",
+    errno.ENOTDIR: "a part of the path is a file; choose another folder",
+    errno.EISDIR: "it is a folder; name a file",
+    errno.EMFILE: "this process has too many files open; raise its limit (ulimit -n)",
+    errno.EIO: "the disk, or the way to it, fails; choose another one",
 }
+"""What to try where a file cannot be written, by the number of the error."""
 
+REMEDIES_OF_READING = {
+    **REMEDIES,
+    errno.EACCES: "this user may not use it; ask its owner, or name another path",
+    errno.EPERM: "this user may not use it; ask its owner, or name another path",
+    errno.ENOENT: "look for a slip in the path",
+}
 
 UNFINISHED = ".part"
 """How temporary names end."""

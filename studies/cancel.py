@@ -5,28 +5,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from iddpm.files import StorageError
-from studies.console import fail
+from studies.door import door, path
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
 from studies.store import Store, StoreError
 
 
+@door(StoreError, SlurmError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Cancel the jobs of a study; the exit code: 0 fine, 2 bad use, or the cluster refused."""
     options = _parser().parse_args(arguments)
-    try:
-        store = Store(options.store)
-        mine = store.study(options.study)["tasks"]
-        others = {
-            address
-            for study in store.studies()
-            if study != options.study
-            for address in store.study(study)["tasks"]
-        }
-        jobs, shared, owners = slurm.cancel(store, set(mine) - others)
-    except (StoreError, StorageError, SlurmError) as error:
-        return fail(error)
+    store = Store(options.store)
+    mine = store.study(options.study)["tasks"]
+    others = {
+        address
+        for study in store.studies()
+        if study != options.study
+        for address in store.study(study)["tasks"]
+    }
+    jobs, shared, owners = slurm.cancel(store, set(mine) - others)
     print(f"{options.study}: {jobs} jobs cancelled; what runs is saved where time allows.")
     if shared:
         print(f"{shared} jobs go on: other studies need some of their tasks.")
@@ -39,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.cancel", description=__doc__)
     parser.add_argument("study", metavar="STUDY")
-    parser.add_argument("--store", type=Path, default=Path("store"), help="default: store")
+    parser.add_argument("--store", type=path, default=Path("store"), help="default: store")
     return parser
 
 

@@ -1,7 +1,5 @@
 """What a person sees of a run: bars with rate and time left on a terminal, else plain lines."""
 
-import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -30,7 +28,7 @@ LINE_EVERY_S = 30.0
 @contextmanager
 def watching(tasks: int, console: Console) -> Iterator[Watcher]:
     """A watcher for a run of so many tasks, fit for where its output goes."""
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
         yield Lines(tasks)
         return
     columns = (
@@ -144,15 +142,3 @@ def described(event: Event) -> str:
 def counted(states: Mapping[str, int]) -> str:
     """Counts of tasks by state in words: `3 done, 1 failed`."""
     return ", ".join(f"{count} {state}" for state, count in states.items() if count) or "none"
-
-
-def unread() -> int:
-    """Nobody reads standard output any more, as after `| head`: say nothing further; 0."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
-def fail(message: object) -> int:
-    """Say on standard error what went wrong; the exit code for bad input."""
-    print(f"error: {message}", file=sys.stderr)
-    return 2

@@ -7,24 +7,20 @@ arrays of the .npz stay on disk when it is used, so a data set may be larger tha
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from iddpm.config import ConfigError, Folder, Npz
 from iddpm.data import describe, pack
-from iddpm.files import StorageError
-from studies.console import fail
+from studies.door import door, path
 
 SAID_EVERY = 10_000
 
 
+@door(ConfigError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Pack a folder; the exit code: 0 fine, 2 bad input or no room."""
     options = _parser().parse_args(arguments)
-    try:
-        pack(Folder(path=str(options.folder), size=options.size), options.file, progress=_say)
-        found = describe(Npz(path=str(options.file)))
-    except (ConfigError, StorageError) as error:
-        return fail(error)
+    pack(Folder(path=str(options.folder), size=options.size), options.file, progress=_say)
+    found = describe(Npz(path=str(options.file)))
     labels = "no labels" if found.classes is None else f"{found.classes} classes"
     print(
         f"{options.file}: {found.train_images:,} training and {found.test_images:,} test images of "
@@ -40,8 +36,8 @@ def _say(done: int, total: int) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.data", description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds train/ and test/")
-    parser.add_argument("file", type=Path, metavar="FILE", help="such as data/imagenet64.npz")
+    parser.add_argument("folder", type=path, metavar="FOLDER", help="holds train/ and test/")
+    parser.add_argument("file", type=path, metavar="FILE", help="such as data/imagenet64.npz")
     parser.add_argument("--size", type=int, required=True, help="pixels a side")
     return parser
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from iddpm.config import ConfigError
+from iddpm.files import REMEDIES_OF_READING
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
@@ -133,20 +134,22 @@ def read_text(path: Path, what: str, *, siblings: str = "*.yaml") -> str:
         ConfigError: If it is missing (the nearest of its siblings is named), not a file, larger
             than MAX_BYTES, not text, or not readable.
     """
-    if not path.exists():
-        others = [str(other) for other in sorted(path.parent.glob(siblings))]
-        hint = nearest(str(path), others)
-        raise ConfigError(f"{path}: expected {what}, found no such file; {hint}")
-    if not path.is_file():
-        found = "a directory" if path.is_dir() else "something that is not a file"
-        raise ConfigError(f"{path}: expected {what}, found {found}; name a .yaml file")
     try:
+        if not path.is_file() and path.lstat():
+            found = "a directory" if path.is_dir() else "something that is not a file"
+            found = "a link that leads to no file" if path.is_symlink() else found
+            raise ConfigError(f"{path}: expected {what}, found {found}; name a .yaml file")
         if (size := path.stat().st_size) > MAX_BYTES:
             limit = f"at most {MAX_BYTES / 1e6:g} MB"
             raise ConfigError(f"{path}: expected {what} of {limit}, found {size / 1e6:.3g} MB")
         text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        others = [str(other) for other in sorted(path.parent.glob(siblings))]
+        hint = nearest(str(path), others)
+        raise ConfigError(f"{path}: expected {what}, found no such file; {hint}") from None
     except OSError as error:
-        reason = error.strerror or error
+        remedy = REMEDIES_OF_READING.get(error.errno or 0, "look there")
+        reason = f"{error.strerror or error}; {remedy}"
         raise ConfigError(f"{path}: expected {what}, found one unreadable: {reason}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(

@@ -187,9 +187,9 @@ def user_layer() -> list[Node]:
     Raises:
         ConfigError: If the file cannot be read as YAML.
     """
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     path = Path(home) / "iddpm-studies" / "resources.yaml"
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     text = read_text(path, "a file of resources")
     return [parse(text, lambda line: f"{path}:{line}", "a file of resources")]

@@ -12,15 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from iddpm.config import ConfigError
-from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies import executors
-from studies.console import counted, fail, unread, watching
+from studies.console import counted, watching
 from studies.costs import compute_left, costs
+from studies.door import door, path, told
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
 from studies.plan import Plan, absent, cautions, chained, expand, record
 from studies.resources import Resources, override_layer, resources, user_layer
+from studies.signals import CutOff
 from studies.spec import read_sweep
 from studies.store import ErrorClass, Store, StoreError
 from studies.tasks import Task
@@ -39,11 +40,12 @@ SLURM_ONLY = {
 TABLE_WIDTH = 120
 
 
+@door(ConfigError, StoreError, SlurmError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run sweeps; the exit code.
 
     0: every task is done, or in the queue. 1: some failed. 2: bad input, nothing was started, or
-    the cluster refused. 130: stopped on request, with everything saved.
+    the cluster refused. 130: stopped on request.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -56,19 +58,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.executor == "slurm":
             return _submit(plans, store, options)
         return _run(plans, store, options)
-    except (ConfigError, StoreError, StorageError, SlurmError) as error:
-        return fail(error)
-    except BrokenPipeError:
-        return unread()
-    except (Interrupted, KeyboardInterrupt):
+    except CutOff as error:
+        print(f"{error}. The same command goes on from there.")
+    except Interrupted:
         print("stopped; all that was done is saved. The same command goes on from there.")
-        return INTERRUPTED
+    except KeyboardInterrupt:
+        print("stopped; no task was under way here. The same command begins again.")
+    return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.run", description=__doc__)
     add = parser.add_argument
-    add("sweeps", nargs="+", type=Path, metavar="SWEEP", help="a file such as sweeps/x.yaml")
+    add("sweeps", nargs="+", type=path, metavar="SWEEP", help="a file such as sweeps/x.yaml")
     add("--preset", help="data, network and budgets; default: the one that the sweep names")
     add(
         "--set",
@@ -80,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting that wins over the files, such as train.steps=500; may be repeated",
     )
     add("--seeds", nargs="+", type=int, help="instead of the sweep's")
-    add("--store", type=Path, default=Path("store"), help="where results live; default: store")
+    add("--store", type=path, default=Path("store"), help="where results live; default: store")
     add("--executor", choices=executors.NAMES, help="default: what suits this machine")
     add("--workers", type=_count, help="processes at once; default: one per GPU, else per core")
     add(
@@ -330,7 +332,7 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
         )
     if options.executor == "slurm":
         _preview(plans, store, options)
-    return 0
+    return told()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from iddpm.files import StorageError
-from studies.console import counted, fail, unread
+from studies.console import counted
+from studies.door import door, fail, is_read, path, told
 from studies.standing import Standing, standings
 from studies.store import Store, StoreError
 
@@ -21,28 +21,26 @@ it does not answer."""
 LOG_LINES = 3
 
 
+@door(StoreError)
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print where studies stand; the exit code: 0 fine, 2 bad use."""
+    """Print where studies stand; the exit code: 0 fine, 2 bad use or a record that is cut short."""
     options = _parser().parse_args(arguments)
     try:
         store = Store(options.store)  # one for all looks: it tells a heart that stands still
         wait = WATCH_SECONDS
-        while (look := _show(store, options.study)).moves and options.watch:
+        while (look := _show(store, options.study)).moves and options.watch and is_read():
             wait = WATCH_SECONDS if look.answered else min(2 * wait, LONGEST_WAIT_SECONDS)
             time.sleep(wait)
-    except (StoreError, StorageError) as error:
-        return fail(error)
-    except BrokenPipeError:
-        return unread()
     except KeyboardInterrupt:
         print("no longer watching; what runs goes on")
-    return 0
+        return 0
+    return look.code or told()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.status", description=__doc__)
     parser.add_argument("study", nargs="?", metavar="STUDY", help="default: all, a line each")
-    parser.add_argument("--store", type=Path, default=Path("store"), help="default: store")
+    parser.add_argument("--store", type=path, default=Path("store"), help="default: store")
     parser.add_argument(
         "--watch", action="store_true", help=f"again every {WATCH_SECONDS} s while anything moves"
     )
@@ -54,6 +52,8 @@ class _Look(NamedTuple):
     """Whether a task is still running or queued."""
     answered: bool
     """Whether the scheduler answered, if it was asked."""
+    code: int
+    """Not 0 if the record of a study cannot be read; the others are shown."""
 
 
 def _show(store: Store, study: str | None) -> _Look:
@@ -61,13 +61,19 @@ def _show(store: Store, study: str | None) -> _Look:
     names = [study] if study else store.studies()
     if not names:
         print(f"{store.root}: holds no study yet; python -m studies.run SWEEP begins one")
-    studies = {name: store.study(name)["tasks"] for name in names}
+    studies, code = {}, 0
+    for name in names:
+        try:
+            studies[name] = store.study(name)["tasks"]
+        except StoreError as error:
+            code = fail(error)
     addresses = list(dict.fromkeys(address for tasks in studies.values() for address in tasks))
     found, note = standings(store, addresses)
     lines = _task_lines(found) if study else _study_lines(store, studies, found)
-    print("\n".join([*lines, *([note] if note else [])]), flush=True)
+    for line in (*lines, *([note] if note else [])):
+        print(line, flush=True)
     moves = any(s.state in ("running", "queued", "submitted") for s in found.values())
-    return _Look(moves, answered=not note)
+    return _Look(moves, not note, code)
 
 
 def _study_lines(

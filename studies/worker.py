@@ -5,11 +5,12 @@ Nothing comes back from it. What it did is in the store, so where it ran cannot 
 
 import logging
 import os
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -231,7 +232,7 @@ class Heartbeat:
 @contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
     """What anything logs meanwhile also goes to this file, which appears with the first line."""
-    handler = logging.FileHandler(path, delay=True)
+    handler = _Log(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -239,7 +240,33 @@ def _logged_to(path: Path) -> Iterator[None]:
         yield
     finally:
         root.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # of what is still buffered
+            handler.close()
+
+
+class _Log(logging.FileHandler):
+    """A log that may be lost: no work ends because a line of it could not be written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, delay=True, encoding="utf-8", errors="backslashreplace")
+        self._lost = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a line, or says once that lines are lost."""
+        try:
+            super().emit(record)
+        except OSError:  # the file could not be opened
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Says once, on standard error, that lines are lost."""
+        error = sys.exception()
+        if not self._lost:
+            self._lost = True
+            with suppress(OSError):
+                print(
+                    f"{self.baseFilename}: cannot write: {error}; the work goes on", file=sys.stderr
+                )
 
 
 @contextmanager

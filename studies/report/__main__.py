@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.console import fail
+from studies.door import door, path
 from studies.report.build import UndrawnError, build, sentences
-from studies.report.faults import fault
 from studies.store import Store, StoreError
 
 NOTHING = INCOMPLETE = 1
 
 
+@door(StoreError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the pages, print where they are; the exit code.
 
@@ -20,19 +20,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     and in its place, and the rest is drawn. 2: bad use, or nothing can be written.
     """
     options = _parser().parse_args(arguments)
+    store = Store(options.store)
+    if not store.studies():
+        print(f"{options.store}: holds no study yet; run a sweep first", file=sys.stderr)
+        return NOTHING
     try:
-        store = Store(options.store)
-        if not store.studies():
-            print(f"{options.store}: holds no study yet; run a sweep first", file=sys.stderr)
-            return NOTHING
         pages = build(store, options.out, options.studies or None)
     except UndrawnError as error:
         _print(error.pages)
         for sentence in sentences(error.faults):
             print(f"error: {sentence}", file=sys.stderr)
         return INCOMPLETE
-    except (StoreError, OSError) as error:
-        return fail(fault(error).sentence)
     _print(pages)
     return 0
 
@@ -45,8 +43,8 @@ def _print(pages: Sequence[Path]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.report", description=__doc__)
     parser.add_argument("studies", nargs="*", metavar="STUDY", help="default: every study")
-    parser.add_argument("--store", type=Path, default=Path("store"), help="default: store")
-    parser.add_argument("--out", type=Path, default=Path("reports"), help="default: reports")
+    parser.add_argument("--store", type=path, default=Path("store"), help="default: store")
+    parser.add_argument("--out", type=path, default=Path("reports"), help="default: reports")
     return parser
 
 

@@ -16,7 +16,7 @@ import torch
 from iddpm.config import Ancestral, OptimizerConfig, Simple
 from iddpm.interruption import Interrupted
 from iddpm.ranks import Ranks, RanksError
-from studies.signals import SIGNALS, stop_requests
+from studies.signals import OF_TERMINALS, SIGNALS, stop_requests
 from studies.store import Beat, Failure, Store, StoreError
 from studies.tasks import Task
 from studies.worker import Heartbeat, run_task
@@ -190,6 +190,42 @@ def test_what_is_logged_during_an_attempt_is_kept_with_it(store: Store) -> None:
     interrupt(store, first=lambda: logging.getLogger("iddpm").warning("the loss is odd"))
     log = store.folder(LONG.address) / "attempts" / "1" / "log.txt"
     assert log.read_text().endswith("iddpm WARNING the loss is odd\n")
+
+
+@pytest.mark.parametrize("block", [Path.mkdir, lambda log: log.symlink_to("/dev/full")])
+def test_a_log_that_cannot_be_written_is_told_once_and_ends_no_work(
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    block: Callable[[Path], None],
+) -> None:
+    block(tmp_path / "log.txt")
+    monkeypatch.setattr(Store, "attempt_folder", lambda *claimed: tmp_path)
+
+    def complain(self: Store, address: str) -> Task:
+        logging.getLogger("iddpm").warning("the first")
+        logging.getLogger("iddpm").warning("the second")
+        return real(self, address)
+
+    real = Store.task
+    monkeypatch.setattr(Store, "task", complain)
+    task = tiny.extractor()
+    done(store, task)
+    assert store.state(task.address) == "done"
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith(str(tmp_path))]
+    assert len(told) == 1
+    assert told[0].startswith(f"{tmp_path}/log.txt: cannot write: ")
+    assert told[0].endswith("; the work goes on")
+
+
+@pytest.mark.parametrize("number", OF_TERMINALS)
+def test_a_signal_that_is_ignored_for_us_as_by_nohup_stops_nothing(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    with stop_requests() as stop:
+        signal.raise_signal(number)
+        assert not stop.is_set()
+    assert signal.signal(number, before) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("number", SIGNALS)
