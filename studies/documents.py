@@ -21,6 +21,12 @@ MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
 """Values in one document, each alias counted as often as it is used."""
 
+MAX_DIGITS = 1000
+"""Of a whole number; more take Python ever longer to read."""
+
+MAX_KEY = 200
+"""Letters of a key."""
+
 Scalar = str | int | float | bool | None
 
 
@@ -30,6 +36,8 @@ class Node:
 
     value: "Scalar | list[Node] | dict[str, Node]"
     place: str
+    written: str = ""
+    """Of nothing: how it was written, where it was: `~`."""
 
     @property
     def plain(self) -> Any:
@@ -80,10 +88,26 @@ def shown(node: Node) -> str:
     if isinstance(node.value, list):
         items = f"[{', '.join(map(shown, node.value[:8]))}]"
         return items if len(items) <= 40 else f"a list of {len(node.value)}"
-    if node.value is None or isinstance(node.value, bool):
-        return {None: "nothing", True: "true", False: "false"}[node.value]
-    text = repr(node.value)
+    if node.value is None:
+        return f"nothing ({node.written})" if node.written else "nothing"
+    return "true" if node.value is True else "false" if node.value is False else short(node.value)
+
+
+def short(value: object) -> str:
+    """A value as Python writes it, cut where that is long."""
+    text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def number_in(text: str) -> int | float | None:
+    """The number that a plain scalar of this spelling is; None: it is none."""
+    for name in ("int", "float"):
+        spelling, _, value = _SCALARS[name]
+        if re.fullmatch(spelling, text):
+            found = value(text)
+            assert isinstance(found, int | float)
+            return found
+    return None
 
 
 def nearest(name: str, names: Iterable[str], *, many: int = 12) -> str:
@@ -153,7 +177,8 @@ def read_text(path: Path, what: str, *, siblings: str = "*.yaml") -> str:
         raise ConfigError(f"{path}: expected {what}, found one unreadable: {reason}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"{path}: expected {what} in UTF-8 text, found binary data at byte {error.start}"
+            f"{path}: expected {what} in UTF-8 text, found binary data at byte {error.start}; "
+            "if it is text, save it as UTF-8"
         ) from error
     return text
 
@@ -268,7 +293,8 @@ class _Converter:
         if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
             items = enumerate(node.value)
             return Node([self.convert(item, f"{path}[{i}]") for i, item in items], place)
-        return Node(_scalar(node, f"{place}: {path}"), place)
+        value = _scalar(node, f"{place}: {path}")
+        return Node(value, place, node.value if value is None else "")
 
     def _items(self, node: yaml.MappingNode, path: str) -> Iterator[tuple[str, Node]]:
         lines: dict[str, int] = {}
@@ -278,8 +304,18 @@ class _Converter:
                 where = f"{self._place(line)}: {path or 'key'}"
                 found = key_node.value if isinstance(key_node.value, str) else "a collection"
                 raise ConfigError(f"{where}: expected a name as key, found {found:.60}")
-            key = key_node.value
+            key = _text(key_node.value, f"{self._place(line)}: {path or 'key'}")
+            if len(key) > MAX_KEY:
+                where, found = f"{self._place(line)}: {path or 'key'}", f"one of {len(key)}"
+                raise ConfigError(
+                    f"{where}: expected a key of at most {MAX_KEY} letters, found {found}"
+                )
             inner = f"{path}.{key}" if path else key
+            if key == "<<":
+                found = "a merge key (<<), which is not read; write the settings here once more"
+                raise ConfigError(
+                    f"{self._place(line)}: {inner}: expected settings by their names, found {found}"
+                )
             if key in lines:
                 found = f"it on line {lines[key]} too"
                 raise ConfigError(
@@ -291,9 +327,23 @@ class _Converter:
 
 def _scalar(node: yaml.Node, where: str) -> Scalar:
     if node.tag == f"{_TAG}str":
-        return str(node.value)
-    try:
-        return _SCALARS[node.tag.removeprefix(_TAG)][2](node.value)
-    except (KeyError, ValueError):
-        found = f"{str(node.value)!r:.60} tagged {node.tag}"
-        raise ConfigError(f"{where}: expected a plain value, found {found}") from None
+        return _text(node.value, where)
+    spelling, _, value = _SCALARS.get(node.tag.removeprefix(_TAG), (None, "", str))
+    if spelling is None or not re.fullmatch(spelling, node.value):
+        found = f"{short(node.value)} tagged {short(node.tag)[1:-1]}"
+        raise ConfigError(f"{where}: expected a plain value, found {found}")
+    if len(node.value) > MAX_DIGITS:
+        found = f"one of {len(node.value)}"
+        raise ConfigError(
+            f"{where}: expected a number of at most {MAX_DIGITS} digits, found {found}"
+        )
+    return value(node.value)
+
+
+def _text(text: str, where: str) -> str:
+    """A text that can be written to a file and be the name of one."""
+    for letter in text:
+        if letter == "\0" or "\ud800" <= letter <= "\udfff":
+            found = f"the character U+{ord(letter):04X}"
+            raise ConfigError(f"{where}: expected text, found {found}: not text")
+    return text

@@ -7,16 +7,21 @@ of settings can be laid upon one another and single settings compared.
 """
 
 import math
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import lru_cache
+from functools import lru_cache, partial, reduce
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from iddpm.config import ConfigError, kinds
-from studies.documents import Node, Scalar, fault, nearest
+from studies.documents import Node, Scalar, fault, nearest, number_in, shown
+
+LONGEST_NUMBER = 40
+"""Letters of a text that a hint takes for a number."""
 
 Keys = tuple[str, ...]
 """Field names from a config down to one setting: ("objective", "vlb_weight")."""
@@ -270,11 +275,19 @@ def _leaf(hint: Any, node: Node, path: str) -> Any:
     try:
         value = _adapter(hint).validate_python(node.plain, strict=True)
     except ValidationError:
-        raise fault(node, path, _words(hint), hint=_advice(hint, node)) from None
-    numbers = value if isinstance(value, tuple) else (value,)
-    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
-        raise fault(node, path, "finite numbers" if numbers is value else "a finite number")
+        words = _words(hint)
+        if isinstance(node.value, str) and not _is_finite(_meant_number(node.value)):
+            words = words.replace("a number", "a finite number")
+        raise fault(node, path, words, hint=_advice(hint, node)) from None
+    if not _is_finite(value):
+        numbers = isinstance(value, tuple)
+        raise fault(node, path, "finite numbers" if numbers else "a finite number")
     return value
+
+
+def _is_finite(value: Any) -> bool:
+    numbers = value if isinstance(value, tuple) else (value,)
+    return all(math.isfinite(number) for number in numbers if isinstance(number, float))
 
 
 @lru_cache
@@ -304,14 +317,13 @@ def _one_of(names: list[str]) -> str:
 def _advice(hint: Any, node: Node) -> str:
     value = node.value
     options = [str(o) for part in (hint, *get_args(hint)) for o in _literals(part)]
-    if isinstance(value, str) and options:
+    if isinstance(value, str) and options and value not in options:
         return nearest(value, options)
-    if isinstance(value, str) and _is_number(value):
-        return "write it without quotes"
-    if isinstance(value, float) and value.is_integer():
-        return f"write {int(value)}"
-    if hint is str and isinstance(value, (int, float)):
-        return "write it in quotes"
+    for meant, words in _meanings(value):
+        if _is_accepted(hint, meant):
+            return words
+    if value is None and node.written:
+        return "leave the key out, or give it a value"
     return ""
 
 
@@ -319,9 +331,70 @@ def _literals(hint: Any) -> tuple[Scalar, ...]:
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
-def _is_number(text: str) -> bool:
+def _is_accepted(hint: Any, value: Any) -> bool:
     try:
-        float(text)
-    except ValueError:
+        return _is_finite(_adapter(hint).validate_python(value, strict=True))
+    except ValidationError:
         return False
-    return True
+
+
+_OTHERWISE = {
+    **dict.fromkeys(("yes", "on", "y"), (True, "write true")),
+    **dict.fromkeys(("no", "off", "n"), (False, "write false")),
+    **dict.fromkeys(("none", "nil", "undefined"), (None, "write null")),
+    "true": (True, "write it without quotes"),
+    "false": (False, "write it without quotes"),
+    "null": (None, "write it without quotes"),
+    "~": (None, "write it without quotes"),
+}
+"""Words that other languages have for what YAML writes otherwise."""
+
+
+def _meanings(value: Any) -> Iterator[tuple[Any, str]]:
+    """What may be meant by a value that is not accepted, and how that is written."""
+    if isinstance(value, str):
+        number = _meant_number(value)
+        if number is not None:
+            plain = number_in(value.strip()) is not None
+            yield number, "write it without quotes" if plain else f"write {number}"
+        if isinstance(number, float) and number.is_integer():
+            yield int(number), f"write {int(number)}"
+        if value.lower() in _OTHERWISE:
+            yield _OTHERWISE[value.lower()]
+        yield (value,), "put it in [ ]"
+    if isinstance(value, float) and value.is_integer():
+        yield int(value), f"write {int(value)}"
+    if isinstance(value, int) and value in (0, 1):
+        yield bool(value), "write true" if value else "write false"
+    if isinstance(value, int | float):
+        yield str(value), "write it in quotes"
+    if isinstance(value, list):
+        numbers = [_in_list(node.value) for node in value]
+        yield tuple(numbers), f"write {shown(Node([Node(n, '') for n in numbers], ''))}"
+
+
+def _in_list(value: Any) -> Any:
+    """The number that an entry of a list means, whole where it is, or the entry itself."""
+    number = _meant_number(value) if isinstance(value, str) else value
+    if isinstance(number, float) and number.is_integer():
+        return int(number)
+    return value if number is None else number
+
+
+def _meant_number(text: str) -> int | float | None:
+    """The number in a text, as YAML 1.1, Python or a person may write it: 1_000, 0x10, 1,000."""
+    text = text.strip()
+    if len(text) > LONGEST_NUMBER:
+        return None
+    if (plain := number_in(text)) is not None:
+        return plain
+    if re.fullmatch(r"[0-9]{1,4}(:[0-5]?[0-9]){1,3}", text):  # base 60 in YAML 1.1
+        return reduce(lambda whole, part: 60 * whole + int(part), text.split(":"), 0)
+    if re.fullmatch(r"[-+]?[0-9]{1,3}([, '][0-9]{3})+(\.[0-9]+)?", text):
+        text = re.sub("[, ']", "", text)
+    elif re.fullmatch(r"[-+]?[0-9]+,[0-9]+", text):
+        text = text.replace(",", ".")
+    for number in (partial(int, base=0), int, float):
+        with suppress(ValueError):
+            return number(text)
+    return None

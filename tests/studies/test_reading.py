@@ -11,6 +11,7 @@ from iddpm.config import (
     Digits,
     Hybrid,
     LikelihoodConfig,
+    Metric,
     Photos,
     Sampler,
     Simple,
@@ -139,3 +140,80 @@ def test_the_members_of_a_union_keep_their_own_defaults() -> None:
     assert config(TrainConfig, "{data: digits, objective: vlb}").objective == Vlb()
     assert config(TrainConfig, "{data: digits, objective: simple}").objective == Simple()
     assert config(LikelihoodConfig, "{}") == LikelihoodConfig()
+
+
+# ------------------------------------------------------------------------- what a hint leads to
+
+LIKELY: list[tuple[Any, str, str, str]] = [
+    (int, "1_000", "write 1000", "1000"),
+    (int, "1,000", "write 1000", "1000"),
+    (int, "0x10", "write 16", "16"),
+    (int, "0o17", "write 15", "15"),
+    (int, "0b11", "write 3", "3"),
+    (int, "1:30", "write 90", "90"),
+    (int, "'7'", "write it without quotes", "7"),
+    (int, "1.0e5", "write 100000", "100000"),
+    (float, "0x1F", "write 31", "31"),
+    (float, "1_000.5", "write 1000.5", "1000.5"),
+    (float, "0,5", "write 0.5", "0.5"),
+    (float | None, "None", "write null", "null"),
+    (float | None, "'~'", "write it without quotes", "~"),
+    (bool, "yes", "write true", "true"),
+    (bool, "off", "write false", "false"),
+    (bool, "0", "write false", "false"),
+    (bool, "'true'", "write it without quotes", "true"),
+    (str, "2024", "write it in quotes", "'2024'"),
+    (tuple[int, ...], "[1_000, 2.0]", "write [1000, 2]", "[1000, 2]"),
+    (tuple[Metric, ...], "kid", "put it in [ ]", "[kid]"),
+]
+
+
+@pytest.mark.parametrize(("hint", "written", "advice", "followed"), LIKELY)
+def test_a_hint_says_what_is_likely_meant_and_leads_to_an_accepted_value(
+    hint: Any, written: str, advice: str, followed: str
+) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        read(hint, node(written), "x")
+    assert str(refusal.value).endswith(f"; {advice}")
+    if advice.startswith("write it"):
+        assert written.strip("'") == followed.strip("'")
+    elif advice.startswith("write "):
+        assert advice == f"write {followed}"
+    read(hint, node(followed), "x")
+
+
+@pytest.mark.parametrize("written", ["nan", ".nan", "inf", "-.inf", "Infinity", "1e400"])
+def test_what_is_not_finite_is_refused_as_that_without_a_hint_to_quotes(written: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected a finite number, found [^;]*$"):
+        read(float, node(written), "x")
+
+
+@pytest.mark.parametrize("written", ["~", "null"])
+def test_nothing_that_was_written_is_told_as_it_was_written(written: str) -> None:
+    told = rf"found nothing \({written}\); leave the key out, or give it a value"
+    with pytest.raises(ConfigError, match=told):
+        read(int, node(written), "x")
+    assert read(int | None, node(written), "x") is None
+
+
+@pytest.mark.parametrize("written", ["010", "1e-4", "1e5", "+5", "5."])
+def test_numbers_are_read_as_people_mean_them(written: str) -> None:
+    assert read(float, node(written), "x") == float(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: &a {b: 1}\nc: {<<: *a}", "2: c.<<: expected settings by their names, found a merge"),
+        ('a: "\\0"', "1: a: expected text, found the character U+0000: not text"),
+        ('"\\ud800": 1', "1: key: expected text, found the character U+D800: not text"),
+        (f"{'k' * 201}: 1", "1: key: expected a key of at most 200 letters, found one of 201"),
+        (f"a: {'1' * 1001}", "1: a: expected a number of at most 1000 digits, found one of 1001"),
+        ("a: !!bool maybe", "1: a: expected a plain value, found 'maybe' tagged tag:yaml.org,2002"),
+        ("a: !!int 1_0", "1: a: expected a plain value, found '1_0' tagged tag:yaml.org,2002:int"),
+    ],
+)
+def test_what_no_setting_can_be_is_refused_where_it_stands(text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse(text, str, "a document")
+    assert str(refusal.value).startswith(told)
