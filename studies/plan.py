@@ -5,8 +5,8 @@ sweep is held against its data and its schedules, so that nothing starts that ca
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ from iddpm.data import Description, describe, may_be_sorted, missing, outline
 from iddpm.external import describe_external
 from iddpm.weights_file import check_weights
 from studies.counts import training_steps
-from studies.documents import Scalar
+from studies.documents import Node, Scalar
 from studies.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.names import CLAIMS
 from studies.rivals import Rival
@@ -76,6 +76,8 @@ class Plan:
     tasks: dict[str, Task]
     """By address, each after all that it needs, and a training after the one it continues."""
     cells: tuple[Cell, ...]
+    resources: Mapping[str, tuple[Node, ...]] = field(default_factory=dict, repr=False)
+    """By address of a training, what the preset's conditions ask for it and for its network."""
 
 
 # ------------------------------------------------------------------------------- public things
@@ -116,12 +118,24 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
         for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
         for seed in spec.seeds
     )
+    of_arms = [arm for arm in spec.arms for _ in spec.seeds]
+    resources = {
+        cell.tasks["train"]: arm.resources
+        for arm, cell in zip(of_arms, cells, strict=True)
+        if arm.resources and "train" in cell.tasks
+    }
     cells += tuple(
         Cell(arm=settings, seed=seed, tasks=tasks.of_rival(rival, seed), compute=0)
         for rival, settings in zip(spec.rivals, _rival_settings(spec.rivals), strict=True)
         for seed in (spec.seeds if rival.kind == "gan" else spec.seeds[:1])
     )
-    return Plan(study=spec.id, spec=spec, tasks=chained(tasks.by_address.values()), cells=cells)
+    return Plan(
+        study=spec.id,
+        spec=spec,
+        tasks=chained(tasks.by_address.values()),
+        cells=cells,
+        resources=resources,
+    )
 
 
 def chained(tasks: Iterable[Task]) -> dict[str, Task]:

@@ -25,6 +25,7 @@ from studies.cells import (
 from studies.documents import Node, children, completed, fault, nearest, only
 from studies.evaluations import RIVALS, SCOPES
 from studies.reading import read, refuse_nameless
+from studies.resources import OF_NETWORK
 
 PRESET_KEYS = (
     *("description", "scale", "seeds", "data", "train", "evaluate", "gan", "when", "sweeps"),
@@ -44,6 +45,8 @@ class When:
     rule: Rule
     settings: dict[str, Node]
     """By scope, a partial config."""
+    resources: Node | None
+    """What is asked of a cluster for such a training and for what is done with its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,7 @@ def _whens(node: Node | None) -> Iterable[When]:
 
 
 def _when(node: Node, path: str) -> When:
-    found = only(node, path, ("if", "train", "evaluate"))
+    found = only(node, path, ("if", "train", "evaluate", "resources"))
     if "if" not in found:
         raise fault(node, f"{path}.if", "the settings that it depends on", found="none")
     rule = dotted_rule(found["if"], f"{path}.if")
@@ -225,21 +228,29 @@ def _when(node: Node, path: str) -> When:
     if "evaluate" in found:
         for kind, section in only(found["evaluate"], f"{path}.evaluate", EVALUATIONS).items():
             settings[kind] = checked(kind, section, f"{path}.evaluate.{kind}")
-    if not settings:
-        raise fault(node, path, "settings under train or evaluate", found="none")
-    asked = {scope for scope, _, _ in rule.conditions}
+    if not settings and "resources" not in found:
+        hint = "or of what is asked of a cluster, under resources"
+        raise fault(node, path, "settings under train or evaluate", found="none", hint=hint)
     for scope in settings:
-        if not asked <= {"train", scope}:
-            other = min(asked - {"train", scope})
-            key, where = found["if"], path if scope == "train" else f"{path}.evaluate"
-            raise fault(
-                key,
-                f"{path}.if",
-                f"keys that begin with {' or '.join(sorted({'train.', f'{scope}.'}))}, "
-                f"which {where}.{scope} can depend on",
-                found=f"one that begins with {other}.",
-            )
-    return When(rule, settings)
+        where = f"{path}.train" if scope == "train" else f"{path}.evaluate.{scope}"
+        _check_dependence(rule, found["if"], path, where, scope)
+    if "resources" in found:
+        only(found["resources"], f"{path}.resources", OF_NETWORK)
+        _check_dependence(rule, found["if"], path, f"{path}.resources", "train")
+    return When(rule, settings, found.get("resources"))
+
+
+def _check_dependence(rule: Rule, given: Node, path: str, where: str, scope: str) -> None:
+    """Refuse a condition on a scope that what depends on it, at `where`, knows nothing of."""
+    asked = {of for of, _, _ in rule.conditions} - {"train", scope}
+    if asked:
+        raise fault(
+            given,
+            f"{path}.if",
+            f"keys that begin with {' or '.join(sorted({'train.', f'{scope}.'}))}, "
+            f"which {where} can depend on",
+            found=f"one that begins with {min(asked)}.",
+        )
 
 
 # -------------------------------------------------------------------------------- a single sweep

@@ -20,6 +20,11 @@ ALL = "all"
 LIKE = {"likelihood_shard": ("likelihood",)}
 """Kinds that ask for what others do, unless they are told to ask for something else."""
 
+OF_NETWORK = (
+    *("train", "sample", "likelihood", "likelihood_shard", "likelihood_merge", "gradient_noise"),
+)
+"""Kinds of task that belong to one training: a preset's conditions may ask for each its own."""
+
 OURS = (
     *("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue"),
     *("--output", "--error", "--open-mode", "--kill-on-invalid-dep", "--clusters", "--parsable"),

@@ -249,24 +249,30 @@ def _preview(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
 
 def _settings(plans: Sequence[Plan], options: argparse.Namespace) -> slurm.Settings:
     """What the command line, the sweeps, their presets and the user's own file ask for."""
+    by_kind, by_address = _resources(plans, options)
     return slurm.Settings(
         name=plans[0].study,
-        resources=_resources(plans, options),
+        resources=by_kind,
+        of_tasks=by_address,
         pack_min=PACK_MIN if options.pack is None else options.pack,
         max_parallel=options.max_parallel,
         max_gpu_hours=options.max_gpu_hours,
     )
 
 
-def _resources(plans: Sequence[Plan], options: argparse.Namespace) -> Mapping[str, Resources]:
+def _resources(
+    plans: Sequence[Plan], options: argparse.Namespace
+) -> tuple[Mapping[str, Resources], Mapping[str, Resources]]:
     """Those of every kind of task, as the sweeps that have such tasks ask for them.
+
+    And by address those of tasks for which a preset's conditions ask for others.
 
     Raises:
         ConfigError: If two ask for different ones: a task that they share would have both.
     """
     asked = [*([("partition", options.partition)] if options.partition else []), *options.resources]
     ours, last = user_layer(), [override_layer(*item) for item in asked]
-    chosen = dict(resources([*ours, *last]))
+    chosen, others = dict(resources([*ours, *last])), {}
     said_by: dict[str, Plan] = {}
     for plan in plans:
         theirs = resources([*ours, *plan.spec.resources, *last])
@@ -280,7 +286,13 @@ def _resources(plans: Sequence[Plan], options: argparse.Namespace) -> Mapping[st
                     f"{first.spec.sweep_path}, found others; submit the sweeps one by one, or say "
                     f"for both with --resource {kind}.NAME=VALUE"
                 )
-    return chosen
+        of_preset, of_sweep = plan.spec.resources
+        for task in plan.tasks.values():
+            network = task.address if task.kind == "train" else task.parents.get("network", "")
+            if network in plan.resources:
+                layers = [*ours, of_preset, *plan.resources[network], of_sweep, *last]
+                others[task.address] = resources(layers)[task.kind]
+    return chosen, others
 
 
 def _print_submission(submission: slurm.Submission) -> None:

@@ -90,6 +90,8 @@ class ArmSpec:
     evaluation: Evaluation | None
     """None: nothing is asked beyond the training."""
     origin: Origin = field(compare=False, repr=False)
+    resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
+    """What conditions of the preset ask of a cluster for it: layers above the preset's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,8 @@ class SweepSpec:
     figures: tuple[str, ...]
     claims: tuple[str, ...]
     resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
-    """What the preset and then the sweep ask of a cluster, as `studies.resources` reads it."""
+    """What the preset and then the sweep ask of a cluster, as `studies.resources` reads it: a
+    layer of each, with nothing in it where it asks for nothing."""
     overrides: tuple[tuple[str, str], ...]
     sweep_path: str
     sweep_text: str
@@ -169,7 +172,7 @@ def read_sweep(
         rivals=asked.rivals,
         figures=_names(sweep, "figures", list(FIGURES), asked, as_written),
         claims=_names(sweep, "claims", list(CLAIMS), asked, as_written),
-        resources=_resources([base, sweep]),
+        resources=_resources(base, sweep, layers.whens),
         overrides=tuple(overrides),
         sweep_path=str(path),
         sweep_text=sweep_text,
@@ -309,12 +312,12 @@ def _lacking(key: str, name: str, asked: _Whole) -> tuple[str, str] | None:
     return None if need.is_met(arms) else (need.what, need.found(arms))
 
 
-def _resources(files: Sequence[Node]) -> tuple[Node, ...]:
-    layers = tuple(
-        found["resources"] for file in files if "resources" in (found := children(file, ""))
-    )
-    resources(layers)  # refuses what is wrong in them
-    return layers
+def _resources(base: Node, sweep: Node, whens: Sequence[When]) -> tuple[Node, ...]:
+    nothing = Node({}, base.place)
+    under, over = (children(file, "").get("resources", nothing) for file in (base, sweep))
+    for layer in [nothing, *(when.resources for when in whens if when.resources)]:
+        resources([under, layer, over])  # refuses what is wrong in them
+    return under, over
 
 
 def _seeds(root: Node, given: Sequence[int] | None, wished: Node | None) -> tuple[int, ...]:
@@ -499,29 +502,38 @@ class _Arms:
         seen: set[tuple[int, Evaluation | None]] = set()
         trained, reached = 0, False
         for cell in block.cells:
-            tree = self._tree(block.base, [*cell.layers, *over])
+            plain = block.base.laid((), [*cell.layers, *over])
+            tree = self._tree(block.base, plain, [*cell.layers, *over])
             if _excluded(cell, block.rules, {"train": tree}, used):
                 continue
             trained += 1
             if self._is_beyond("train", {"train": tree}):
                 continue
             reached = True
-            train = self._train(tree)
+            train, resources = self._train(tree), self._resources(plain)
             if not asks:
                 arm = ArmSpec(train=train, evaluation=None, origin=Origin(tree, tree, "train"))
-                self._add(arm, block.node, [cell], seen)
+                self._add(replace(arm, resources=resources), block.node, [cell], seen)
             for asked in asks:
                 for inner, arm in asked.arms(train, tree, self._is_beyond, used):
-                    self._add(arm, asked.ask.node, [cell, inner], seen)
+                    whole = replace(arm, resources=resources)
+                    self._add(whole, asked.ask.node, [cell, inner], seen)
         if not self._overrides:
             _all_used([*block.rules, *(rule for ask in block.asks for rule in ask.rules)], used)
             _some_left(block, trained, asks if reached else [])
 
-    def _tree(self, base: Base, layers: list[Node]) -> Node:
-        """The training config of a cell."""
-        plain = base.laid((), layers)
+    def _tree(self, base: Base, plain: Node, layers: list[Node]) -> Node:
+        """The training config of a cell, given the one in which no condition holds."""
         holding = base.holding(plain, {})
         return base.laid(holding, layers) if holding else plain
+
+    def _resources(self, plain: Node) -> tuple[Node, ...]:
+        """What conditions ask of a cluster for a cell."""
+        return tuple(
+            when.resources
+            for when in self._preset.whens
+            if when.resources and when.rule.matches({"train": plain})
+        )
 
     def _is_beyond(self, scope: str, trees: dict[str, Node]) -> bool:
         """Whether the preset leaves a cell out, be it an included one; notes its rules that do."""

@@ -59,7 +59,7 @@ def test_a_study_gives_the_bytes_of_inline_and_a_second_run_submits_nothing(
     made = study.store.provenance(study.tasks("train")[0])
     assert made is not None
     assert (made["executor"], made["threads"]) == ("slurm", 1)
-    logs = [p.read_text() for p in study.store.root.glob("submissions/*.train.*/*_log.out")]
+    logs = [p.read_text() for p in study.store.root.glob("submissions/train.*/*_log.out")]
     begun = [re.search(r"the first of its \w+.*, (\d+) s after its job began", log) for log in logs]
     assert all(begun), "every training tells how long its job took to get to work"
     assert min(int(found[1]) for found in begun if found) < 15

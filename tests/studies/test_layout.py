@@ -33,7 +33,7 @@ def laid_out(
     return arrays(
         tasks,
         queued=queued or {},
-        resources=RESOURCES,
+        resources=lambda task: RESOURCES[task.kind],
         name=lambda kind, number: f"{kind}-{number}",
         seconds=seconds,
         pack_seconds=pack_seconds,

@@ -178,6 +178,18 @@ WRONG_WHENS = {
         "presets/tiny.yaml:12: when[0].if: expected keys that begin with train., which "
         "when[0].train can depend on, found one that begins with samples."
     ),
+    "when: [{if: {samples.steps: 10}, resources: {train: {gpus: 4}}}]\n": (
+        "presets/tiny.yaml:12: when[0].if: expected keys that begin with train., which "
+        "when[0].resources can depend on, found one that begins with samples."
+    ),
+    "when: [{if: {train.steps: 50}, resources: {features: {gpus: 1}}}]\n": (
+        "presets/tiny.yaml:12: when[0].resources.features: no such key; there are: train, sample, "
+        "likelihood, likelihood_shard, likelihood_merge, gradient_noise"
+    ),
+    "when: [{if: {train.steps: 50}, resources: {sample: {gpus: 2}}}]\n": (
+        "presets/tiny.yaml:12: resources.sample: expected one process (only a training runs on "
+        "several), found 1 nodes with 2 GPUs each; give these to train alone"
+    ),
     "when: [{if: {samples.steps: 10}, evaluate: {likelihood: {images: 6}}}]\n": (
         "presets/tiny.yaml:12: when[0].if: expected keys that begin with likelihood. or train., "
         "which when[0].evaluate.likelihood can depend on, found one that begins with samples."

@@ -479,7 +479,7 @@ def test_a_script_that_cannot_be_written_leaves_nothing_recorded(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secrets, "token_hex", lambda size: "0" * 2 * size)
-    (store.submission_folder("study.train.00000000-0") / "script.sh").mkdir(parents=True)
+    (store.submission_folder("train.study.00000000-0") / "script.sh").mkdir(parents=True)
     store.root.joinpath("store.json").write_text('{"format": 1}')
     with pytest.raises(StorageError, match=r"script\.sh"):
         submit(store, TRAINING)
@@ -627,6 +627,36 @@ def test_what_can_never_start_is_replaced(slurm: FakeSlurm, store: Store, reason
     assert job["name"] != array.name
 
 
+WIDE = """\
+when:
+  - if: {train.objective: hybrid}
+    resources: {train: {gpus: 2, cpus: 3}, sample: {cpus: 5}, likelihood: {cpus: 7}}
+resources: {train: {cpus: 2, time_min: 9}}
+"""
+
+
+def test_a_condition_of_the_preset_asks_for_a_training_and_what_its_network_does(
+    slurm: FakeSlurm, sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = sweep.parent / "presets" / "tiny.yaml"
+    preset.write_text(PRESET.replace("  batch_size:", "  block_size: 2\n  batch_size:") + WIDE)
+    asked: dict[str, set[tuple[str, ...]]] = {}
+    for more in ((), ("--resource", "cpus=4")):
+        assert call(sweep, "--dry-run", *more) == 0
+        for script in capsys.readouterr().out.split("#!/bin/bash")[1:]:
+            found = dict(re.findall(r"^#SBATCH --([a-z-]+)=(.*)$", script, re.MULTILINE))
+            kind = found["job-name"].partition(".")[0]
+            words = ("cpus-per-task", "gpus-per-node", "time")
+            asked.setdefault(" ".join([kind, *more[1:]]), set()).add(
+                tuple(found.get(word, "") for word in words)
+            )
+    assert asked["train"] == {("2", "", "9"), ("3", "2", "9")}
+    assert asked["sample"] == {("1", "", "60"), ("5", "", "60")}
+    assert asked["features"] == {("1", "", "60")}
+    assert asked["train cpus=4"] == {("4", "", "9"), ("4", "2", "9")}
+    assert asked["sample cpus=4"] == {("4", "", "60")}
+
+
 def test_no_variable_of_the_user_overrules_a_script_or_hides_a_job(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -737,7 +767,7 @@ def test_a_dry_run_shows_the_scripts_and_writes_nothing(
     assert call(sweep, "--dry-run", "--partition", "big", "--resource", "train.time_min=7") == 0
     told = capsys.readouterr().out
     assert "#SBATCH --partition=big" in told
-    assert "<number of tiny-tiny.train." in told
+    assert "<number of train.tiny-tiny." in told
     assert "~0.47" in told, "four trainings of seven minutes"
     assert not (sweep.parent / "store").exists()
     assert slurm.calls("sbatch") == []

@@ -1,13 +1,13 @@
 """From tasks to job arrays: which task is which element of which array, and who waits for whom.
 
-Tasks of one kind that wait for the same arrays make a group. Where each task of a group waits for
-another element, the group is cut into arrays that have at most one element for each element above,
-under the same index, so that `aftercorr` starts each as soon as its own parent is done. An element
-that everybody in the group waits for is named by itself (`afterok`). What a task comes after (the
-shorter training that it continues) it waits for like what it needs: it starts as soon as that is
-done, and every step is trained once. SLURM has no word for "when this one element has ended, well
-or badly"; where the shorter training fails, the next submission replaces the jobs that waited for
-it by some that do not. Pure: no store, no scheduler.
+Tasks of one kind that ask for the same resources and wait for the same arrays make a group. Where
+each task of a group waits for another element, the group is cut into arrays that have at most one
+element for each element above, under the same index, so that `aftercorr` starts each as soon as its
+own parent is done. An element that everybody in the group waits for is named by itself (`afterok`).
+What a task comes after (the shorter training that it continues) it waits for like what it needs: it
+starts as soon as that is done, and every step is trained once. SLURM has no word for "when this one
+element has ended, well or badly"; where the shorter training fails, the next submission replaces
+the jobs that waited for it by some that do not. Pure: no store, no scheduler.
 """
 
 import math
@@ -54,7 +54,7 @@ def arrays(
     tasks: Sequence[Task],
     *,
     queued: Mapping[str, Element],
-    resources: Mapping[str, Resources],
+    resources: Callable[[Task], Resources],
     name: Callable[[str, int], str],
     seconds: Callable[[Task], float | None],
     pack_seconds: float,
@@ -66,7 +66,7 @@ def arrays(
         tasks: Each after those that it needs or comes after. A need that is neither here nor queued
             is done; a shorter training that is neither is not waited for.
         queued: Where the tasks are that wait or run in the queue already.
-        resources: By kind of task.
+        resources: What the job of a task asks for.
         name: From a kind and a number to a new array's name.
         seconds: How long a task will take; None: unknown, so that it gets a job of its own.
         pack_seconds: Tasks share a job up to so many seconds of work in all.
@@ -75,13 +75,13 @@ def arrays(
     packing = _Packing(seconds, pack_seconds)
     placed = dict(queued)
     made: list[Array] = []
-    for group in _groups(tasks, placed):
+    for group in _groups(tasks, placed, resources):
         kind = group[0].kind
         for elements, after in _cut(group, placed, packing, max_size):
             array = Array(
                 name=name(kind, len(made)),
                 kind=kind,
-                resources=resources[kind],
+                resources=resources(group[0]),
                 elements=elements,
                 after=after,
             )
@@ -91,15 +91,19 @@ def arrays(
     return made
 
 
-def _groups(tasks: Sequence[Task], placed: Mapping[str, Element]) -> Iterator[list[Task]]:
-    """Tasks of one kind that wait for the same arrays; `placed` grows while this is consumed."""
+def _groups(
+    tasks: Sequence[Task],
+    placed: Mapping[str, Element],
+    resources: Callable[[Task], Resources],
+) -> Iterator[list[Task]]:
+    """The tasks of which each array does some; `placed` grows while this is consumed."""
     waiting = {task.address: task for task in tasks}
     while waiting:
-        ready: dict[tuple[str, frozenset[str]], list[Task]] = defaultdict(list)
+        ready: dict[tuple[str, Resources, frozenset[str]], list[Task]] = defaultdict(list)
         for task in waiting.values():
             if not any(first in waiting for first in task.first):
                 above = frozenset(element.array for element in _above(task, placed))
-                ready[task.kind, above].append(task)
+                ready[task.kind, resources(task), above].append(task)
         for group in ready.values():
             yield group
             for task in group:

@@ -10,7 +10,7 @@ import secrets
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from iddpm.checks import check_shares
@@ -34,9 +34,11 @@ class Settings:
     """How a study is submitted."""
 
     name: str
-    """The arrays' names begin with it."""
+    """The arrays bear it, after their kind of task: of a name, `squeue` shows the beginning."""
     resources: Mapping[str, Resources]
     """By kind of task."""
+    of_tasks: Mapping[str, Resources] = field(default_factory=dict)
+    """By address, of tasks that ask for others than their kind does."""
     pack_min: float = 10.0
     """Small tasks share a job up to so many minutes of work."""
     max_parallel: int | None = None
@@ -50,6 +52,10 @@ class Settings:
                 "--executor slurm: expected a sweep and a preset named by letters, digits, _, - "
                 f"and . (they name jobs), found {self.name!r}"
             )
+
+    def asked(self, task: Task) -> Resources:
+        """What the job of a task asks for."""
+        return self.of_tasks.get(task.address, self.resources[task.kind])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,8 +284,8 @@ class _Draft:
         self.arrays = arrays(
             self._pending,
             queued=self._queued,
-            resources=settings.resources,
-            name=lambda kind, number: f"{settings.name}.{kind}.{token}-{number}",
+            resources=settings.asked,
+            name=lambda kind, number: f"{kind}.{settings.name}.{token}-{number}",
             seconds=lambda task: self._seconds[task.address],
             pack_seconds=settings.pack_min * 60,
             max_size=queue.max_array_size() if self._pending else 1,
@@ -325,7 +331,7 @@ class _Draft:
         """
         for task in self._pending:
             if isinstance(task.config, TrainConfig):
-                check_shares(task.config, self._settings.resources[task.kind].processes)
+                check_shares(task.config, self._settings.asked(task).processes)
 
     def refuse_too_much(self) -> None:
         """Hold the draft against the budget.
@@ -384,13 +390,13 @@ class _Draft:
         )
 
     def _gpu_hours(self, task: Task) -> float:
-        asked = self._settings.resources[task.kind]
+        asked = self._settings.asked(task)
         return self._bound(task) / 3600 * asked.nodes * asked.gpus
 
     def _bound(self, task: Task) -> float:
         """Seconds that a task takes, or its time limit where nothing like it was measured."""
         seconds = self._seconds[task.address]
-        return self._settings.resources[task.kind].time_min * 60 if seconds is None else seconds
+        return self._settings.asked(task).time_min * 60 if seconds is None else seconds
 
     def _longest_chain(self) -> float:
         """Seconds until the last pending task could be done if every job started at once."""

@@ -4,19 +4,19 @@
 #SBATCH --array=0
 #SBATCH --cpus-per-task=1
 #SBATCH --dependency=afterok:100_0
-#SBATCH --job-name=study.likelihood.TOKEN-1
+#SBATCH --job-name=likelihood.study.TOKEN-1
 #SBATCH --kill-on-invalid-dep=yes
 #SBATCH --mem=8192M
 #SBATCH --nodes=1
 #SBATCH --ntasks-per-node=1
 #SBATCH --open-mode=append
-#SBATCH --output=STORE/submissions/study.likelihood.TOKEN-1/%A_%a_0_log.out
+#SBATCH --output=STORE/submissions/likelihood.study.TOKEN-1/%A_%a_0_log.out
 #SBATCH --requeue
 #SBATCH --signal=USR2@300
 #SBATCH --time=60
 
 # setup
-found=$(set -o pipefail; cd STORE/code/DIGEST && find . ! -type d -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum) && [ "$found" = "DIGEST  -" ] || { echo 'STORE/code/DIGEST: expected the code that was submitted, found it changed' | tee STORE/submissions/study.likelihood.TOKEN-1/changed_code.$SLURM_ARRAY_TASK_ID; exit 1; }
+found=$(set -o pipefail; cd STORE/code/DIGEST && find . ! -type d -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum) && [ "$found" = "DIGEST  -" ] || { echo 'STORE/code/DIGEST: expected the code that was submitted, found it changed' | tee STORE/submissions/likelihood.study.TOKEN-1/changed_code.$SLURM_ARRAY_TASK_ID; exit 1; }
 export PYTHONPATH=STORE/code/DIGEST
 export STUDIES_EXECUTOR=slurm
 export STUDIES_JOB_START=$(date +%s)
@@ -29,4 +29,4 @@ export OPENBLAS_NUM_THREADS=1
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output STORE/submissions/study.likelihood.TOKEN-1/%A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE study.likelihood.TOKEN-1
+srun --unbuffered --output STORE/submissions/likelihood.study.TOKEN-1/%A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE likelihood.study.TOKEN-1

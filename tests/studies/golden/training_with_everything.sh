@@ -9,13 +9,13 @@
 #SBATCH --exclude='node[1-3]'
 #SBATCH --exclusive
 #SBATCH --gpus-per-node=a100:4
-#SBATCH --job-name=study.train.TOKEN-0
+#SBATCH --job-name=train.study.TOKEN-0
 #SBATCH --kill-on-invalid-dep=yes
 #SBATCH --mem=1536M
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=4
 #SBATCH --open-mode=append
-#SBATCH --output=STORE/submissions/study.train.TOKEN-0/%A_%a_0_log.out
+#SBATCH --output=STORE/submissions/train.study.TOKEN-0/%A_%a_0_log.out
 #SBATCH --partition=big
 #SBATCH --qos=high
 #SBATCH --requeue
@@ -24,7 +24,7 @@
 #SBATCH --time=90
 
 # setup
-found=$(set -o pipefail; cd STORE/code/DIGEST && find . ! -type d -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum) && [ "$found" = "DIGEST  -" ] || { echo 'STORE/code/DIGEST: expected the code that was submitted, found it changed' | tee STORE/submissions/study.train.TOKEN-0/changed_code.$SLURM_ARRAY_TASK_ID; exit 1; }
+found=$(set -o pipefail; cd STORE/code/DIGEST && find . ! -type d -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum) && [ "$found" = "DIGEST  -" ] || { echo 'STORE/code/DIGEST: expected the code that was submitted, found it changed' | tee STORE/submissions/train.study.TOKEN-0/changed_code.$SLURM_ARRAY_TASK_ID; exit 1; }
 export PYTHONPATH=STORE/code/DIGEST
 export STUDIES_EXECUTOR=slurm
 export STUDIES_JOB_START=$(date +%s)
@@ -37,4 +37,4 @@ export OPENBLAS_NUM_THREADS=1
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output STORE/submissions/study.train.TOKEN-0/%A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE study.train.TOKEN-0
+srun --unbuffered --output STORE/submissions/train.study.TOKEN-0/%A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE train.study.TOKEN-0
