@@ -85,6 +85,8 @@ def _hashed(config_type: Any) -> tuple[tuple[str, object], ...]:
 
 # ---------------------------------------------------------------------------------------- data
 
+SPLITS: tuple[Split, ...] = get_args(Split)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digits:
@@ -111,13 +113,18 @@ class Photos:
 class Folder:
     """Image files below `path/train` and `path/test`.
 
-    A subfolder's name, where there is one, is the label. Each image is centre-cropped to a square
-    and area-resized to `size` pixels a side.
+    Each image is centre-cropped to a square and area-resized to `size` pixels a side.
     """
 
     kind: Literal["folder"] = "folder"
     path: str = field(metadata=NOT_HASHED)
     size: int
+    labels: Literal["auto", "folders", "prefix", "none"] = field(
+        default="auto", metadata={"legacy": "auto"}
+    )
+    """The names of the subfolders, or what stands before the first _ of a file's name, as the
+    official code has it. `auto`: the subfolders where there are any, or else the names where every
+    one is `label_number` and the labels of test are among those, at least two, of train."""
     name: str | None = field(default=None, metadata={"legacy": None})
     """What scores call it; None: `folder`."""
 
@@ -144,6 +151,7 @@ class Declared:
         for name in ("size", "channels", "classes", "train_images", "test_images"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"declared.{name}", "at least 1", value)
+        _require(self.channels in (1, 3), "declared.channels", "1 (grey) or 3 (RGB)", self.channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

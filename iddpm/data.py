@@ -9,21 +9,22 @@ Scikit-learn's two data sets are read from its files: it is installed, never imp
 import hashlib
 import importlib.util
 import json
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, assert_never
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.config import ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
+from iddpm.archives import ArchiveError, Header, header, names, read
+from iddpm.config import SPLITS, ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.draws import numpy_generator
-from iddpm.files import StorageError, write_whole, written_whole
-from iddpm.interruption import Progress
+from iddpm.files import StorageError, write_whole
+from iddpm.folders import PATH, UNICODE, listed
+from iddpm.image_files import LAID_OVER, TURNED, decoded, looked_at, opened
 
 UInt8Array = NDArray[np.uint8]
 Int64Array = NDArray[np.int64]
@@ -32,7 +33,15 @@ FloatArray = NDArray[np.float32]
 SPLITTING_VERSION = 1
 """Part of every digest: moves when the same files would give other images or another split."""
 
-SPLITS: tuple[Split, Split] = ("train", "test")
+ARRAYS = (*SPLITS, *(f"{split}_labels" for split in SPLITS))
+"""Of an .npz: what is used of it."""
+
+CHANNELS = (1, 3)
+"""Of an image: grey, or RGB."""
+
+MOVED = (TURNED, LAID_OVER, UNICODE)
+"""What stands in the digest of a folder beside its files. All else that is done to an image follows
+from its file; these are counted, so that images read by an older rule have another digest."""
 
 UNKNOWN = "unknown"
 """Digest of data that are planned with and not on disk."""
@@ -58,6 +67,8 @@ class Description:
     test_images: int
     digest: str
     """sha256, as hex, of the files read, the settings that select images, the splitting version."""
+    told: tuple[str, ...] = ()
+    """What a person is to know of files that were left out, turned or converted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +239,7 @@ def _describe_digits() -> Description:
         classes=10,
         train_images=DIGITS_TRAIN_IMAGES,
         test_images=DIGITS_IMAGES - DIGITS_TRAIN_IMAGES,
-        digest=_digest({"kind": "digits"}, [_sklearn_file(DIGITS_FILE, "digits")]),
+        digest=_digest({"kind": "digits"}, _unnamed(_sklearn_file(DIGITS_FILE, "digits"))),
     )
 
 
@@ -270,16 +281,20 @@ def _describe_photos(data: Photos) -> Description:
         classes=None,
         train_images=data.train_images,
         test_images=data.test_images,
-        digest=_digest(settings, [_sklearn_file(name, "photos") for name in PHOTO_FILES]),
+        digest=_digest(settings, _unnamed(*_photo_files())),
     )
 
 
 def _load_photos(data: Photos, split: Split) -> Images:
-    photos = np.stack([_decoded(_sklearn_file(name, "photos"), "RGB") for name in PHOTO_FILES])
+    photos = np.stack([decoded(file, "RGB", where="data.photos")[0] for file in _photo_files()])
     count = data.train_images if split == "train" else data.test_images
     corners = photo_crops(split, count)
     crops = [photos[p, y : y + CROP, x : x + CROP] for p, y, x in corners]
     return Images(np.stack(crops), None, levels=256)
+
+
+def _photo_files() -> list[Path]:
+    return [_sklearn_file(name, "photos") for name in PHOTO_FILES]
 
 
 def photo_crops(split: Split, count: int) -> Int64Array:
@@ -299,168 +314,42 @@ def _crop_columns(split: Split) -> Int64Array:
 
 # -------------------------------------------------------------------------------------- folder
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
-GREY_MODES, COLOUR_MODES = frozenset({"1", "L"}), frozenset({"RGB", "RGBA", "P", "CMYK", "YCbCr"})
-
 
 def _describe_folder(data: Folder) -> Description:
-    files = {split: _image_files(data, split) for split in SPLITS}
-    every = [path for paths in files.values() for path in paths]
+    found = listed(data)
+    every = [name for split in SPLITS for name in found.names[split]]
+    hashes, channels = [], 1
+    for name in every:
+        path = Path(data.path) / name
+        with opened(path, where=PATH) as file:
+            hashes.append((name, hashlib.file_digest(file, "sha256").hexdigest()))
+            file.seek(0)
+            look = looked_at(path, file, where=PATH)
+        channels = max(channels, look.channels)
+        for change in look.changes:
+            found.account.note(change, name)
+    moved = {what: found.account.found[what] for what in MOVED if what in found.account.found}
+    settings = {"kind": "folder", "size": data.size, **({"moved": moved} if moved else {})}
     return Description(
-        channels=_channels(every),
+        channels=channels,
         size=data.size,
         levels=256,
-        classes=len(names) if (names := _class_names(data)) else None,
-        train_images=len(files["train"]),
-        test_images=len(files["test"]),
-        digest=_digest({"kind": "folder", "size": data.size}, every, root=Path(data.path)),
+        classes=len(found.classes) or None,
+        train_images=len(found.names["train"]),
+        test_images=len(found.names["test"]),
+        digest=_digest(settings, hashes),
+        told=found.lines(),
     )
 
 
 def _load_folder(data: Folder, split: Split) -> Images:
-    paths = _image_files(data, split)
+    found = listed(data)
     mode = "L" if describe(data).channels == 1 else "RGB"
-    images = np.stack([_decoded(path, mode, size=data.size) for path in paths])
-    names = _class_names(data)
-    labels = [names.index(_class_name(data, split, path)) for path in paths] if names else None
-    return Images(images, None if labels is None else np.array(labels, dtype=np.int64), levels=256)
-
-
-def _image_files(data: Folder, split: Split) -> list[Path]:
-    """Every image file of a split, ordered by its name below the split's folder."""
-    folder = Path(data.path) / split
-    if not folder.is_dir():
-        raise ConfigError(
-            f"data.folder.path: expected a folder {folder} with image files, found none; "
-            "put the images below train/ and test/"
-        )
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
-    images = [path for path in found if path.is_file() and not path.name.startswith(".")]
-    if not images:
-        raise ConfigError(
-            f"data.folder.path: expected image files ({', '.join(sorted(IMAGE_SUFFIXES))}) "
-            f"below {folder}, found none"
-        )
-    return sorted(images, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def _class_names(data: Folder) -> list[str]:
-    """Names of the training images' subfolders in order; none where images lie in train/ itself."""
-    found = {
-        split: {_class_name(data, split, path) for path in _image_files(data, split)}
-        for split in SPLITS
-    }
-    names = found["train"] | found["test"]
-    if "" in names and len(names) > 1:
-        raise ConfigError(
-            "data.folder.path: expected every image of train/ and test/ in a subfolder named after "
-            f"its label, or none, found both below {data.path}"
-        )
-    if unknown := found["test"] - found["train"]:
-        raise ConfigError(
-            f"data.folder.path: expected the labels of test/ among those of train/, "
-            f"found {sorted(unknown)[0]!r} only below {Path(data.path) / 'test'}"
-        )
-    return sorted(names - {""})
-
-
-def _class_name(data: Folder, split: Split, path: Path) -> str:
-    parents = path.relative_to(Path(data.path) / split).parts[:-1]
-    return parents[0] if parents else ""
-
-
-def _channels(paths: list[Path]) -> int:
-    """1 where every image is grey, else 3."""
-    return 1 if all(_mode(path) in GREY_MODES for path in paths) else 3
-
-
-def _mode(path: Path) -> str:
-    with _opened(path) as image:
-        if image.mode not in GREY_MODES | COLOUR_MODES:
-            raise ConfigError(
-                f"data.folder.path: expected 8 bits a channel, found mode {image.mode!r} "
-                f"in {path}; convert it to grey or RGB"
-            )
-        return str(image.mode)
-
-
-def _decoded(path: Path, mode: str, *, size: int | None = None) -> UInt8Array:
-    """Pixels (H, W, C) of an image file; with `size`, its central square area-resized to that."""
-    from PIL import Image
-
-    with _opened(path) as image:
-        try:
-            pixels = image.convert(mode)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise _broken(path, error) from error
-    if size is not None:
-        side, (width, height) = min(pixels.size), pixels.size
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        pixels = pixels.resize((size, size), Image.Resampling.BOX, box=box)
-    return np.asarray(pixels, dtype=np.uint8).reshape(*pixels.size[::-1], -1)
-
-
-def _opened(path: Path) -> Any:
-    """The image with its header read and its pixels still on disk."""
-    from PIL import Image
-
-    try:
-        return Image.open(path)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise _broken(path, error) from error
-
-
-def _broken(path: Path, error: Exception) -> ConfigError:
-    return ConfigError(
-        f"data.folder.path: expected an image that can be read, found {path} broken "
-        f"({error}); replace or remove it"
-    )
-
-
-def pack(data: Folder, path: Path, *, progress: Progress = lambda done, total: None) -> None:
-    """Write the images of a folder as an .npz whose arrays can stay on disk, one image at a time.
-
-    Equal folders make equal files.
-
-    Args:
-        data: The folder, and the size that its images are brought to.
-        path: Of the .npz.
-        progress: Told the images done, of how many.
-
-    Raises:
-        ConfigError: As `load`, of the folder.
-        StorageError: If the file cannot be written.
-    """
-    files = {split: _image_files(data, split) for split in SPLITS}
-    channels = _channels([file for paths in files.values() for file in paths])
-    names, mode = _class_names(data), "L" if channels == 1 else "RGB"
-    done, total = 0, sum(map(len, files.values()))
-    with written_whole(path) as raw, zipfile.ZipFile(raw, "w") as archive:
-        for split, paths in files.items():
-            shape = (len(paths), data.size, data.size, channels)
-            with _npy_member(archive, split, shape, np.dtype(np.uint8)) as member:
-                for file in paths:
-                    member.write(_decoded(file, mode, size=data.size).tobytes())
-                    done += 1
-                    progress(done, total)
-            if names:
-                labels = [names.index(_class_name(data, split, file)) for file in paths]
-                dtype = np.dtype(np.int64)
-                with _npy_member(archive, f"{split}_labels", (len(paths),), dtype) as member:
-                    member.write(np.array(labels, dtype=dtype).tobytes())
-
-
-@contextmanager
-def _npy_member(
-    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> Iterator[IO[bytes]]:
-    """An array in an .npz that is written as it comes: its header stands already."""
-    member = zipfile.ZipInfo(f"{name}.npy")  # of no date: equal arrays make equal bytes
-    described = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-    with archive.open(member, "w", force_zip64=True) as file:
-        np.lib.format.write_array_header_1_0(file, described)
-        yield file
+    images = [
+        decoded(Path(data.path) / name, mode, where=PATH, size=data.size)[0]
+        for name in found.names[split]
+    ]
+    return Images(np.stack(images), found.labels[split] if found.labels else None, levels=256)
 
 
 # ----------------------------------------------------------------------------------------- npz
@@ -486,7 +375,7 @@ def _describe_npz(data: Npz) -> Description:
         classes=classes,
         train_images=shapes["train"][0],
         test_images=shapes["test"][0],
-        digest=_digest({"kind": "npz"}, [Path(data.path)]),
+        digest=_digest({"kind": "npz"}, _unnamed(Path(data.path))),
     )
 
 
@@ -518,60 +407,42 @@ def _load_npz(data: Npz, split: Split) -> Images:
     return Images(_npz_array(data, split), labels, levels=256)
 
 
-def _npz_headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shape and dtype of every array, read without reading the array."""
+def _npz_headers(path: Path) -> dict[str, Header]:
+    """What the arrays are that are used, read without reading them."""
     if not path.is_file():
         raise ConfigError(f"data.npz.path: expected an .npz file, found no file at {path}")
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".npy")]
-            return {name.removesuffix(".npy"): npy_header(archive, name) for name in names}
-    except (zipfile.BadZipFile, ValueError) as error:
+        found = names(path)
+        headers = {name: header(path, name) for name in ARRAYS if name in found}
+    except ArchiveError as error:
         raise ConfigError(
             f"data.npz.path: expected an .npz file as numpy.savez writes it, found {path} ({error})"
         ) from error
-
-
-def npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype of an array in an .npz, read without reading the array."""
-    with archive.open(name) as file:
-        shape, _, dtype = _read_npy_header(file)
-        return shape, dtype
-
-
-def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether the first index runs fastest, and dtype; leaves the file at the numbers."""
-    version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, is_fortran, dtype = read(file)
-    return shape, is_fortran, dtype
-
-
-def _checked_shape(
-    data: Npz, split: Split, headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
-) -> tuple[int, ...]:
-    if split not in headers:
+    if not set(SPLITS) <= set(headers):
         raise ConfigError(
             f"data.npz.path: expected arrays 'train' and 'test', found "
-            f"{sorted(headers) or 'none'} in {data.path}"
+            f"{sorted(found) or 'none'} in {path}"
         )
-    shape, dtype = headers[split]
+    return headers
+
+
+def _checked_shape(data: Npz, split: Split, headers: dict[str, Header]) -> tuple[int, ...]:
+    shape, dtype = headers[split].shape, headers[split].dtype
     square = len(shape) == 4 and shape[1] == shape[2]
     if dtype != np.uint8 or not square or 0 in shape:
         raise ConfigError(
             f"data.npz.path: expected {split!r} to be uint8 of shape (N, S, S, C), found "
             f"{dtype} of shape {shape} in {data.path}"
         )
+    if shape[3] not in CHANNELS:
+        raise ConfigError(
+            f"data.npz.path: expected {split!r} to have 1 channel (grey) or 3 (RGB), found "
+            f"{shape[3]} in {data.path}; leave out what is no colour, such as alpha"
+        )
     return shape
 
 
-def _npz_classes(
-    data: Npz, headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
-) -> int | None:
+def _npz_classes(data: Npz, headers: dict[str, Header]) -> int | None:
     present = [split for split in SPLITS if f"{split}_labels" in headers]
     if not present:
         return None
@@ -581,62 +452,52 @@ def _npz_classes(
             f"'{present[0]}_labels' in {data.path}"
         )
     for split in SPLITS:
-        shape, dtype = headers[f"{split}_labels"]
-        if shape != headers[split][0][:1] or dtype.kind not in "iu":
+        found = headers[f"{split}_labels"]
+        if found.shape != headers[split].shape[:1] or found.dtype.kind not in "iu":
             raise ConfigError(
                 f"data.npz.path: expected '{split}_labels' to hold one integer for each of the "
-                f"{headers[split][0][0]} images, found {dtype} of shape {shape} in {data.path}"
+                f"{headers[split].shape[0]} images, found {found.dtype} of shape {found.shape} in "
+                f"{data.path}"
             )
     train, test = (_npz_array(data, f"{split}_labels") for split in SPLITS)
     classes = int(train.max()) + 1
-    lowest, highest = min(train.min(), test.min()), test.max()
+    lowest, highest = int(min(train.min(), test.min())), int(test.max())
+    if lowest >= 0:
+        _check_every_class(data, train, classes)
     if lowest < 0 or highest >= classes:
         raise ConfigError(
             f"data.npz.path: expected labels in [0, {classes}), the classes of train_labels, "
-            f"found {int(lowest if lowest < 0 else highest)} in {data.path}"
+            f"found {lowest if lowest < 0 else highest} in {data.path}"
         )
     return classes
 
 
+def _check_every_class(data: Npz, labels: NDArray[Any], classes: int) -> None:
+    """A class without an image would be trained for by nothing, and sampled all the same."""
+    present = np.unique(labels)
+    without = classes - len(present)
+    if without == 0:
+        return
+    first = np.arange(min(classes, len(present) + 3), dtype=np.uint64)
+    named = ", ".join(map(str, np.setdiff1d(first, present.astype(np.uint64))[:3]))
+    more = f" and {without - 3:,} more" if without > 3 else ""
+    remedy = "number the classes without holes"
+    if without == 1 and present[0] == 1:
+        remedy = "subtract 1 from the labels of both splits"
+    raise ConfigError(
+        f"data.npz.path: expected an image of every class from 0 to {classes - 1} among "
+        f"train_labels, found none of {named}{more} in {data.path}; {remedy}"
+    )
+
+
 def _npz_array(data: Npz, name: str) -> NDArray[Any]:
     try:
-        mapped = _mapped(Path(data.path), name)
-        if mapped is not None:
-            return mapped
-        with np.load(data.path, allow_pickle=False) as arrays:
-            return np.asarray(arrays[name])
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        return read(Path(data.path), name, mapped_from=LARGE)
+    except ArchiveError as error:
         raise ConfigError(
             f"data.npz.path: expected to read array {name!r}, found it broken in {data.path} "
             f"({error})"
         ) from error
-
-
-LOCAL_HEADER, NAME_LENGTHS = 30, slice(26, 30)
-"""Of a file inside a zip archive: bytes of its fixed header, and where two lengths stand in it."""
-
-
-def _mapped(path: Path, name: str) -> NDArray[Any] | None:
-    """A large array that lies in the archive as it is, left on disk; None: it must be read.
-
-    An .npz of numpy.savez is a zip archive whose members are stored, not compressed, so the array
-    is a stretch of the file.
-    """
-    with zipfile.ZipFile(path) as archive:
-        member = archive.getinfo(f"{name}.npy")
-        if member.compress_type != zipfile.ZIP_STORED or member.file_size < LARGE:
-            return None
-        with archive.open(member) as file:
-            shape, is_fortran, dtype = _read_npy_header(file)
-            header = file.tell()
-    if is_fortran:
-        return None
-    with path.open("rb") as raw:
-        raw.seek(member.header_offset)
-        lengths = raw.read(LOCAL_HEADER)[NAME_LENGTHS]
-    skipped = sum(int.from_bytes(lengths[i : i + 2], "little") for i in (0, 2))
-    offset = member.header_offset + LOCAL_HEADER + skipped + header
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
 
 
 # ------------------------------------------------------------------------------------- shared
@@ -659,13 +520,16 @@ def fixed_permutation(count: int) -> Int64Array:
     return np.random.RandomState(0).permutation(count).astype(np.int64)
 
 
-def _digest(settings: dict[str, Any], paths: list[Path], *, root: Path | None = None) -> str:
-    """sha256 of the settings and of each file's name (below `root`, if given) and bytes."""
+def _digest(settings: dict[str, Any], files: Iterable[tuple[str, str]]) -> str:
+    """sha256 of the settings and of each file's name, empty where it is nothing, and sha256."""
     digest = hashlib.sha256(json.dumps({"splitting": SPLITTING_VERSION} | settings).encode())
-    for path in paths:
-        name = path.relative_to(root).as_posix() if root else ""
-        digest.update(json.dumps([name, _sha256(path)]).encode())
+    for file in files:
+        digest.update(json.dumps(file).encode())
     return digest.hexdigest()
+
+
+def _unnamed(*paths: Path) -> list[tuple[str, str]]:
+    return [("", _sha256(path)) for path in paths]
 
 
 def _sha256(path: Path) -> str:

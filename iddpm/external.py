@@ -6,18 +6,22 @@ The .npz is as the official scripts write it, uint8 images (N, S, S, C) under `a
 
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from iddpm.archives import ArchiveError, Header, header, names, read
 from iddpm.config import ConfigError, ExternalConfig
-from iddpm.data import IMAGE_SUFFIXES, Description, UInt8Array, describe, npy_header
+from iddpm.data import LARGE, Description, UInt8Array, describe
+from iddpm.folders import Account, some_image_names
+from iddpm.image_files import MODES, decoded, looked_at, opened
 
 ARRAY = "arr_0"
+
+PATH = "external.path"
+"""The setting that names the images, for an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +54,17 @@ def _described(config: ExternalConfig) -> ExternalDescription:
         return ExternalDescription(images=len(files), digest=_digest(files, root=path))
     if not path.is_file():
         raise ConfigError(
-            f"external.path: expected an .npz file or a folder of images, found nothing at {path}"
+            f"{PATH}: expected an .npz file or a folder of images, found nothing at {path}"
         )
-    shape, dtype = _header(path)
-    if dtype != np.uint8:
+    found = _header(path)
+    if found.dtype != np.uint8:
         raise ConfigError(
-            f"external.path: expected {ARRAY!r} to be uint8, found {dtype} in {path}; "
+            f"{PATH}: expected {ARRAY!r} to be uint8, found {found.dtype} in {path}; "
             f"write pixels from 0 to {expected.levels - 1}"
         )
-    _check_shape(shape[1:], expected, path)
+    _check_shape(found.shape[1:], expected, path)
     _check_levels(path, expected)
-    return ExternalDescription(images=shape[0], digest=_digest([path], root=path.parent))
+    return ExternalDescription(images=found.shape[0], digest=_digest([path], root=path.parent))
 
 
 def load_external(config: ExternalConfig, digest: str) -> UInt8Array:
@@ -76,7 +80,7 @@ def load_external(config: ExternalConfig, digest: str) -> UInt8Array:
     path, expected = Path(config.path), describe(config.data)
     if _described(config).digest != digest:
         raise ConfigError(
-            f"external.path: expected the images that lay at {path} when the sweep was planned, "
+            f"{PATH}: expected the images that lay at {path} when the sweep was planned, "
             "found others; run the sweep again"
         )
     return _images(path, expected)
@@ -92,7 +96,7 @@ def _check_levels(path: Path, expected: Description) -> None:
     highest = int(_images(path, expected).max(initial=0))
     if highest >= expected.levels:
         raise ConfigError(
-            f"external.path: expected pixels of {expected.levels} levels, 0 to "
+            f"{PATH}: expected pixels of {expected.levels} levels, 0 to "
             f"{expected.levels - 1} as the data have them, found {highest} in {path}; write the "
             "levels themselves, which are not stretched to 255"
         )
@@ -103,7 +107,7 @@ def _check_shape(shape: tuple[int, ...], expected: Description, path: Path) -> N
     if shape != asked:
         found = "x".join(map(str, shape)) or "single numbers"
         raise ConfigError(
-            f"external.path: expected images of {'x'.join(map(str, asked))} as the data have them "
+            f"{PATH}: expected images of {'x'.join(map(str, asked))} as the data have them "
             f"(height, width, channels), found {found} in {path}; nothing is resized here"
         )
 
@@ -111,30 +115,28 @@ def _check_shape(shape: tuple[int, ...], expected: Description, path: Path) -> N
 # ----------------------------------------------------------------------------------------- .npz
 
 
-def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of the images, read without reading them."""
+def _header(path: Path) -> Header:
+    """What the images are, read without reading them."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-            if ARRAY in names:
-                return npy_header(archive, f"{ARRAY}.npy")
-    except (zipfile.BadZipFile, ValueError, KeyError) as error:
+        found = names(path)
+        if ARRAY in found:
+            return header(path, ARRAY)
+    except ArchiveError as error:
         raise ConfigError(
-            f"external.path: expected an .npz file as numpy.savez writes it, found {path} ({error})"
+            f"{PATH}: expected an .npz file as numpy.savez writes it, found {path} ({error})"
         ) from error
     raise ConfigError(
-        f"external.path: expected an array {ARRAY!r}, as the official scripts write samples, "
-        f"found {', '.join(sorted(names)) or 'none'} in {path}"
+        f"{PATH}: expected an array {ARRAY!r}, as the official scripts write samples, "
+        f"found {', '.join(sorted(found)) or 'none'} in {path}"
     )
 
 
 def _of_npz(path: Path) -> UInt8Array:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return np.asarray(arrays[ARRAY])
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        return read(path, ARRAY, mapped_from=LARGE)
+    except ArchiveError as error:
         raise ConfigError(
-            f"external.path: expected to read {ARRAY!r}, found it broken in {path} ({error})"
+            f"{PATH}: expected to read {ARRAY!r}, found it broken in {path} ({error})"
         ) from error
 
 
@@ -143,45 +145,28 @@ def _of_npz(path: Path) -> UInt8Array:
 
 def _image_files(folder: Path) -> list[Path]:
     """Every image file below the folder, ordered by its name there."""
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
-    files = [path for path in found if path.is_file() and not path.name.startswith(".")]
-    if not files:
+    return [folder / name for name in some_image_names(folder, "", Account(), where=PATH)]
+
+
+def _check_file(path: Path, expected: Description) -> None:
+    with opened(path, where=PATH) as file:
+        look = looked_at(path, file, where=PATH)
+    if look.mode not in MODES.values():
         raise ConfigError(
-            f"external.path: expected image files ({', '.join(sorted(IMAGE_SUFFIXES))}) below "
-            f"{folder}, found none"
+            f"{PATH}: expected grey or RGB images of 8 bits a channel, found mode "
+            f"{look.mode!r} in {path}; convert it"
         )
-    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def _check_file(file: Path, expected: Description) -> None:
-    width, height, bands = _opened(file, lambda image: (*image.size, len(image.getbands())))
-    _check_shape((height, width, bands), expected, file)
+    if look.changes:
+        raise ConfigError(
+            f"{PATH}: expected images that are scored as they are stored, found {path}, which "
+            f"would be {look.changes[0]}; store it so"
+        )
+    _check_shape((look.height, look.width, look.channels), expected, path)
 
 
 def _of_folder(folder: Path, expected: Description) -> UInt8Array:
-    shape = (expected.size, expected.size, expected.channels)
-    files = _image_files(folder)
-    pixels = [_opened(file, lambda image: np.asarray(image, dtype=np.uint8)) for file in files]
-    return np.stack(pixels).reshape(-1, *shape)
-
-
-def _opened(file: Path, read: Any) -> Any:
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            if image.mode not in ("L", "RGB"):
-                raise ConfigError(
-                    f"external.path: expected grey or RGB images of 8 bits a channel, found mode "
-                    f"{image.mode!r} in {file}; convert it"
-                )
-            return read(image)
-    except ConfigError:
-        raise
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ConfigError(
-            f"external.path: expected an image that can be read, found {file} broken ({error})"
-        ) from error
+    mode = MODES[expected.channels]
+    return np.stack([decoded(path, mode, where=PATH)[0] for path in _image_files(folder)])
 
 
 def _digest(files: list[Path], *, root: Path) -> str:

@@ -181,14 +181,22 @@ def cautions(plans: Sequence[Plan]) -> list[str]:
         for plan in plans
         if not plan.spec.tuned
     ]
+    told = [f"{plan.study}: data.folder: {line}" for plan in plans for line in _told(plan.spec)]
     alone = [plan.study for plan in plans if len(plan.spec.seeds) == 1 and _over_seeds(plan.spec)]
     if not alone:
-        return untuned
+        return [*told, *untuned]
     return [
+        *told,
         *untuned,
         "One seed has no spread, so claims over seeds will be inconclusive (--seeds 0 1 2 asks for "
         f"three): {', '.join(alone)}.",
     ]
+
+
+def _told(spec: SweepSpec) -> list[str]:
+    """What was left out, turned or converted of the files that it reads."""
+    every = dict.fromkeys(arm.train.data for arm in spec.arms)
+    return [line for data in every for line in outline(data).told]
 
 
 def _over_seeds(spec: SweepSpec) -> bool:

@@ -32,6 +32,7 @@ HOMES = {
 """Each heavy library and the only places that may import it."""
 
 TORCH_FREE = (
+    "archives",
     "blocks",
     "config",
     "checks",
@@ -40,7 +41,10 @@ TORCH_FREE = (
     "draws",
     "external",
     "files",
+    "folders",
+    "image_files",
     "interruption",
+    "packing",
     "parameters",
     "schedules",
     "strides",

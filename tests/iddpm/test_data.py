@@ -20,6 +20,7 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from iddpm import data as data_room
 from iddpm.config import (
+    SPLITS,
     ConfigError,
     Data,
     Declared,
@@ -31,14 +32,12 @@ from iddpm.config import (
     data_name,
 )
 from iddpm.data import (
-    SPLITS,
     UNKNOWN,
     batch_indices,
     describe,
     load,
     missing,
     outline,
-    pack,
     photo_crops,
     to_unit,
 )
@@ -330,6 +329,39 @@ def test_an_npz_without_labels_has_no_classes(tmp_path: Path) -> None:
         ({"test_labels": np.array([0, 3])}, r"labels in \[0, 3\).* found 3"),
         ({"train_labels": np.array([0, -1, 2, 0, 1])}, r"labels in \[0, 3\).* found -1"),
         ({"train": np.array([None] * 5)}, "expected 'train' to be uint8 .*, found object"),
+        *[
+            (
+                {
+                    split: np.zeros((len(WHOLE[split]), 4, 4, channels), np.uint8)
+                    for split in SPLITS
+                },
+                r"expected 'train' to have 1 channel \(grey\) or 3 \(RGB\), "
+                f"found {channels} in .*; leave out what is no colour, such as alpha",
+            )
+            for channels in (2, 4, 5)
+        ],
+        (
+            {"train_labels": np.array([1, 2, 3, 1, 2]), "test_labels": np.array([3, 1])},
+            "an image of every class from 0 to 3 among train_labels, found none of 0 in .*; "
+            "subtract 1 from the labels of both splits",
+        ),
+        (
+            {"train_labels": np.array([0, 1, 4, 0, 1]), "test_labels": np.array([1, 0])},
+            "every class from 0 to 4 .*, found none of 2, 3 in .*; number the classes without hol",
+        ),
+        (
+            {"train_labels": np.array([0, 1, 0, 0, 1]), "test_labels": np.array([2, 0])},
+            r"expected labels in \[0, 2\), the classes of train_labels, found 2",
+        ),
+        (
+            {"train_labels": np.array([0, 2**40, 2, 0, 1])},
+            "from 0 to 1099511627776 .*, found none of 3, 4, 5 and 1,099,511,627,770 more in",
+        ),
+        (
+            {"train_labels": np.array([0, 2**64 - 1, 2, 0, 1], dtype=np.uint64)},
+            f"every class from 0 to {2**64 - 1} among train_labels, found none of 3, 4, 5 and",
+        ),
+        ({"train_labels": np.array([0, 1, 1, 0, 1], dtype=bool)}, "one integer .*, found bool of"),
     ],
 )
 def test_an_npz_that_cannot_be_used_says_why(
@@ -338,6 +370,11 @@ def test_an_npz_that_cannot_be_used_says_why(
     data = saved(tmp_path, **changed)
     with pytest.raises(ConfigError, match=rf"^data\.npz\.path: .*{message}"):
         describe(data)
+
+
+def test_arrays_beside_those_that_are_used_may_be_anything(tmp_path: Path) -> None:
+    data = saved(tmp_path, names=np.array(["a", None]), more=np.zeros((2, 5)))
+    assert describe(data).classes == 3
 
 
 def test_a_missing_npz_is_named(tmp_path: Path) -> None:
@@ -503,40 +540,3 @@ def test_a_name_that_is_no_name_is_refused() -> None:
     for kind, make in (("npz", Npz), ("folder", partial(Folder, size=4))):
         with pytest.raises(ConfigError, match=rf"^{kind}\.name: expected small letters, digits"):
             make(path="a", name="a/b")
-
-
-# -------------------------------------------------------------------------------------- packing
-
-
-@pytest.mark.usefixtures("everything_is_large")
-def test_a_packed_folder_is_the_folder_and_stays_on_disk(labelled: Path, tmp_path: Path) -> None:
-    folder, packed = Folder(path=str(labelled), size=4), Npz(path=str(tmp_path / "data.npz"))
-    steps: list[tuple[int, int]] = []
-    pack(folder, Path(packed.path), progress=lambda done, total: steps.append((done, total)))
-    said = describe(folder)
-    assert replace(describe(packed), digest="") == replace(said, digest="")
-    for split in SPLITS:
-        images, expected = load(packed, split), load(folder, split)
-        assert isinstance(images.images, np.memmap)
-        np.testing.assert_array_equal(images.images, expected.images)
-        np.testing.assert_array_equal(images.labels, expected.labels)
-        with np.load(packed.path) as arrays:
-            np.testing.assert_array_equal(arrays[split], expected.images)
-    total = said.train_images + said.test_images
-    assert steps == [(i + 1, total) for i in range(total)]
-
-
-def test_equal_folders_are_packed_into_equal_files(labelled: Path, tmp_path: Path) -> None:
-    for name in ("a.npz", "b.npz"):
-        pack(Folder(path=str(labelled), size=4), tmp_path / name)
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-
-
-def test_a_folder_that_cannot_be_packed_leaves_no_file(labelled: Path, tmp_path: Path) -> None:
-    broken = next((labelled / "test").rglob("*.png"))
-    whole = broken.read_bytes()
-    broken.write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "out").mkdir()
-    with pytest.raises(ConfigError, match="expected an image that can be read"):
-        pack(Folder(path=str(labelled), size=4), tmp_path / "out" / "data.npz")
-    assert list((tmp_path / "out").iterdir()) == []

@@ -1,5 +1,6 @@
 """Images from elsewhere: read as they are, known by their content, refused in one sentence."""
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,53 @@ def test_a_folder_without_images_or_with_others_is_refused(tmp_path: Path) -> No
     Image.fromarray(drawn(16, 16, 4), "RGBA").save(tmp_path / "clear" / "0.png")
     with pytest.raises(ConfigError, match=r"expected grey or RGB images .*, found mode 'RGBA'"):
         describe_external(at(tmp_path / "clear"))
+
+
+def test_images_that_are_not_scored_as_they_are_stored_are_refused(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 3
+    whole, through = Image.fromarray(drawn(16, 16, 3)), (1, 2, 3)
+    for name, options, change in (
+        ("turned.png", {"exif": exif}, "turned upright by their EXIF orientation"),
+        ("clear.png", {"transparency": through}, "laid over white, having transparency"),
+        (
+            "moving.webp",
+            {"save_all": True, "append_images": [whole.rotate(90)]},
+            "cut to the first",
+        ),
+    ):
+        (tmp_path / name).mkdir()
+        whole.save(tmp_path / name / name, **options)
+        expected = rf"scored as they are stored, found .*{name}, which would be {change}"
+        with pytest.raises(ConfigError, match=expected):
+            describe_external(at(tmp_path / name))
+
+
+def test_a_folder_is_walked_as_one_of_data_is(tmp_path: Path) -> None:
+    images = drawn(3, 16, 16, 3)
+    elsewhere = a_folder(tmp_path / "elsewhere", images)
+    root = tmp_path / "samples"
+    (root / "@eaDir").mkdir(parents=True)
+    (root / "linked").symlink_to(elsewhere)
+    Image.fromarray(images[0]).save(root / "@eaDir" / "0.png")
+    Image.fromarray(images[1]).save(root / "z.tif")
+    np.testing.assert_array_equal(load(at(root)), images[[0, 1, 2, 1]])
+    (root / "gone.png").symlink_to("nowhere")
+    describe_external.cache_clear()
+    with pytest.raises(ConfigError, match=r"^external.path: expected links that lead to a file"):
+        describe_external(at(root))
+
+
+def test_an_npz_that_claims_what_it_does_not_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive, archive.open("arr_0.npy", "w") as member:
+        described = {"descr": "|u1", "fortran_order": False, "shape": (10**9, 16, 16, 3)}
+        np.lib.format.write_array_header_1_0(member, described)
+    expected = (
+        r"expected an .npz file as numpy.savez writes it, found .* \('arr_0' claims 768,000,0"
+    )
+    with pytest.raises(ConfigError, match=expected):
+        describe_external(at(path))
 
 
 def test_a_set_without_a_name_is_refused() -> None:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from studies import data
+from tests.witness.image_folders import noise, write_image
 
 
 def folder(root: Path) -> Path:
@@ -32,6 +33,35 @@ def test_progress_is_told_now_and_then(
     monkeypatch.setattr(data, "SAID_EVERY", 2)
     assert data.main([str(folder(tmp_path / "x")), str(tmp_path / "x.npz"), "--size", "4"]) == 0
     assert "2 of 5 images\n4 of 5 images\n" in capsys.readouterr().out
+
+
+def test_what_was_done_to_images_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "x.npz"
+    (folder(tmp_path / "x") / "train" / "notes.txt").write_text("")
+    assert data.main([str(tmp_path / "x"), str(file), "--size", "8"]) == 0
+    assert capsys.readouterr().out == (
+        f"{file}: 3 training and 2 test images of 8x8x3, no labels\n"
+        "  enlarged, being smaller than the size: 5 (train/2.png, train/1.png, train/0.png, …)\n"
+        "  left out, no image files (.txt): 1 (train/notes.txt)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"), [("auto", "2 classes"), ("prefix", "2 classes"), ("none", "no labels")]
+)
+def test_labels_are_taken_from_names_unless_told_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: str, found: str
+) -> None:
+    for split in ("train", "test"):
+        for name in ("cat_0", "cat_1", "dog_0", "dog_1"):
+            write_image(tmp_path / "x" / split / f"{name}.png", noise(4, 4, 3))
+    arguments = [str(tmp_path / "x"), str(tmp_path / "x.npz"), "--size", "4", "--labels", labels]
+    assert data.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert f"4x4x3, {found}\n" in said
+    assert ("what stands before the first _" in said) == (labels == "auto")
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,10 @@ from iddpm.config import (
 from iddpm.config import LikelihoodShardConfig as Shard
 from iddpm.data import describe
 from studies.costs import Cost, arm_label, costs
-from studies.plan import Plan, expand, record, waves
+from studies.plan import Plan, cautions, expand, record, waves
 from studies.spec import read_sweep
 from studies.tasks import Task
+from tests.witness.image_folders import write_folder
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -143,6 +144,21 @@ def test_what_reads_data_holds_its_digest(plan: Plan) -> None:
             isinstance(task.config, FeaturesConfig) and task.config.data is not None
         )
         assert task.digests == (digest if reads else ())
+
+
+def test_what_was_done_to_files_of_a_folder_is_told_with_the_plan(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "images", "cat/0.png", "dog/0.png")
+    (folder / "train/.jupyter").mkdir()
+    data = f"data: {{folder: {{path: {folder}, size: 8}}}}"
+    preset = changed("data: digits", data, changed("images: 20", "images: 2", PRESET))
+    preset = changed(
+        "ema_decay: 0.9, extractor", "ema_decay: 0.9, neighbours: 1, extractor", preset
+    )
+    plan = planned(tmp_path, preset=preset)
+    assert cautions([plan]) == [
+        "small-tiny: data.folder: left out, hidden or a file manager's: 1 (train/.jupyter)"
+    ]
+    assert cautions([planned(tmp_path)]) == []
 
 
 def test_a_cell_of_a_training_alone_names_its_training(tmp_path: Path) -> None:
