@@ -25,6 +25,20 @@ LINE_EVERY_S = 30.0
 """Seconds between two lines on the progress of one task, where there is no terminal."""
 
 
+TABLE_WIDTH = 120
+
+
+def terminal() -> Console:
+    """The terminal, or lines of a width that holds the tables where there is none.
+
+    What people wrote is shown as it is: a `[` begins no style, and `:name:` is no picture.
+    """
+    console = Console(markup=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(markup=False, emoji=False, width=TABLE_WIDTH)
+
+
 @contextmanager
 def watching(tasks: int, console: Console) -> Iterator[Watcher]:
     """A watcher for a run of so many tasks, fit for where its output goes."""
@@ -32,7 +46,7 @@ def watching(tasks: int, console: Console) -> Iterator[Watcher]:
         yield Lines(tasks)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
@@ -83,7 +97,7 @@ class Bars:
         if event.kind != "lost":
             self._progress.advance(self._all)
         if event.kind in ("lost", "failed", "waiting"):
-            self._progress.console.print(described(event), markup=False, highlight=False)
+            self._progress.console.print(described(event), highlight=False)
 
 
 class Lines:

@@ -47,7 +47,7 @@ from studies.counts import training_steps
 from studies.documents import Node, Scalar
 from studies.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.names import CLAIMS
-from studies.rivals import Rival
+from studies.rivals import GAN, Rival
 from studies.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import PART, Task, TaskConfig
@@ -613,7 +613,7 @@ def _rival_settings(rivals: Sequence[Rival]) -> list[dict[str, Scalar]]:
             "evaluation": "samples",
             **dict.fromkeys(SHOWN),
             "images": rival.samples.images,
-            "rival": "GAN" if isinstance(rival.config, GanConfig) else rival.config.name,
+            "rival": GAN if isinstance(rival.config, GanConfig) else rival.config.name,
             **{key: found.get(key) for key in extra},
         }
         for rival, found in zip(rivals, leaves, strict=True)

@@ -72,11 +72,13 @@ def _is_cell(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     arm, tasks = value.get("arm"), value.get("tasks")
+    if not (isinstance(arm, dict) and isinstance(tasks, dict)):
+        return False
+    asked = arm.get("evaluation")
     return (
-        isinstance(arm, dict)
-        and isinstance(arm.get("evaluation"), str)
+        isinstance(asked, str)
+        and {"samples": "score"}.get(asked, asked) in tasks
         and type(value.get("seed")) is int
-        and isinstance(tasks, dict)
         and all(map(_is_address, tasks.values()))
     )
 

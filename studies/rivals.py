@@ -6,15 +6,18 @@ same recipe as the arms'; a `samples:` of its own may adjust that.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from iddpm.config import ConfigError, ExternalConfig, GanConfig
 from studies.cells import Override, checked, laid, overlay, refuse_seed, with_data
 from studies.documents import Node, children, fault, only
 from studies.evaluations import RIVALS, RivalSamples
+from studies.naming import MOST_LETTERS, composed, unseen
 from studies.reading import nested, placed, read, spelled_out
 
 SAMPLES = "samples"
+GAN = "GAN"
+"""What a GAN that is trained here is called on a page; several are told apart by their settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,33 @@ def read_rivals(
     for i, rival in enumerate(rivals):
         if rival in rivals[:i]:
             raise fault(node.value[i], rival.path, "each rival once", found="two alike")
+        _refuse_name(rival, rivals[:i])
     return rivals
+
+
+def _refuse_name(rival: Rival, before: Sequence[Rival]) -> None:
+    """Refuse a name by which images from elsewhere would be taken for something else.
+
+    Raises:
+        ConfigError: If it is a GAN's of ours, another file's, or not to be seen.
+    """
+    if not isinstance(rival.config, ExternalConfig):
+        return
+    name, own = rival.config.name, children(rival.node, rival.path)["name"]
+    path = f"{rival.path}.external.name"
+    if letter := unseen(name):
+        expected = "a line of characters that can be seen"
+        raise fault(own, path, expected, found=letter, hint="leave it out")
+    if len(name) > MOST_LETTERS:
+        expected = f"a name of at most {MOST_LETTERS} characters"
+        raise fault(own, path, expected, found=str(len(name)))
+    if name.strip().casefold() == GAN.casefold():
+        hint = "say whose it is, such as 'GAN of the authors'"
+        raise fault(own, path, f"another name than {GAN}, which one trained here has", hint=hint)
+    for other in before:
+        theirs = other.config
+        if isinstance(theirs, ExternalConfig) and theirs.name == name and theirs != rival.config:
+            raise fault(own, path, "a name of its own", found=f"that of {other.path}")
 
 
 def _rival(
@@ -85,12 +114,18 @@ def _rival(
     scored = laid(_of_no_chain(samples), [*_own(found, path), *_overrides(overrides)])
     scored = with_data(scored, children(tree, path)["data"])
     return Rival(
-        config=read(RIVALS[kind], tree, f"{path}.{kind}"),
+        config=_composed(read(RIVALS[kind], tree, f"{path}.{kind}")),
         samples=read(RivalSamples, scored, f"{path}.{SAMPLES}"),
         path=path,
         node=tree,
         samples_node=scored,
     )
+
+
+def _composed(config: GanConfig | ExternalConfig) -> GanConfig | ExternalConfig:
+    if isinstance(config, GanConfig):
+        return config
+    return replace(config, name=composed(config.name))
 
 
 def _own(found: dict[str, Node], path: str) -> Iterator[Node]:

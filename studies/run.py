@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from iddpm.config import ConfigError
+from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies import executors
-from studies.console import counted, watching
+from studies.console import counted, terminal, watching
 from studies.costs import compute_left, costs
 from studies.door import door, path, told
 from studies.executors import slurm
@@ -37,7 +38,6 @@ SLURM_ONLY = {
     "max_gpu_hours": "--max-gpu-hours",
 }
 """Options of one executor, as they stand in the namespace and on the command line."""
-TABLE_WIDTH = 120
 
 
 @door(ConfigError, StoreError, SlurmError)
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_idle_options(options)
         plans = [_planned(path, options) for path in options.sweeps]
+        _refuse_alike(plans)
         store = Store(options.store)
         if options.dry_run:
             return _dry_run(plans, store, options)
@@ -140,17 +141,27 @@ def _amount(text: str) -> float:
     return amount
 
 
-def _console() -> Console:
-    """The terminal, or lines of a width that holds the tables where there is none."""
-    console = Console()
-    return console if console.is_terminal else Console(width=TABLE_WIDTH)
-
-
 def _planned(path: Path, options: argparse.Namespace) -> Plan:
     sweep = read_sweep(
         path, preset=options.preset, overrides=options.overrides, seeds=options.seeds
     )
     return expand(sweep, outlined=options.dry_run)
+
+
+def _refuse_alike(plans: Sequence[Plan]) -> None:
+    """Refuse two studies of one name, of which the store would keep the last.
+
+    Raises:
+        ConfigError: If there are two: `a-b` under the preset `c` is called like `a` under `b-c`.
+    """
+    first: dict[str, Plan] = {}
+    for plan in plans:
+        other = first.setdefault(plan.study, plan).spec
+        if other != plan.spec:
+            raise ConfigError(
+                f"{plan.spec.sweep_path}: study: expected a study and preset that have no other's "
+                f"name, found {plan.study!r} in {other.sweep_path} too; rename one of them"
+            )
 
 
 def _print_cautions(plans: Sequence[Plan]) -> None:
@@ -183,7 +194,12 @@ def _begin(plans: Sequence[Plan], store: Store) -> dict[str, Task]:
     """The tasks of all plans, once the store knows of the studies."""
     tasks = _tasks(plans)
     for plan in plans:
-        store.record_study(plan.study, record(plan))
+        try:
+            store.record_study(plan.study, record(plan))
+        except StorageError as error:
+            if any(store.state(address) != "done" for address in plan.tasks):
+                raise
+            print(f"{plan.study}: all is done, and shown without being recorded. {error}")
     return tasks
 
 
@@ -196,7 +212,7 @@ def _retried(options: argparse.Namespace) -> Sequence[ErrorClass]:
 def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
     tasks = _begin(plans, store)
     store.retry(tasks, _retried(options))
-    console = _console()
+    console = terminal()
     with watching(len(tasks), console) as watch:
         executors.execute(
             store,
@@ -206,7 +222,7 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
             watch=watch,
         )
     for plan in plans:
-        _print_results(store, plan.study, console)
+        _print_results(store, plan, console)
     states: Counter[str] = Counter(store.state(address) for address in tasks)
     print(f"{len(tasks)} tasks: {counted(states)}")
     if states["done"] == len(tasks):
@@ -215,12 +231,12 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
     return INCOMPLETE
 
 
-def _print_results(store: Store, study: str, console: Console) -> None:
+def _print_results(store: Store, plan: Plan, console: Console) -> None:
     """The study as one table: an arm a row, mean over seeds ± half its 95% interval."""
     from studies.report.summary import summary  # pandas: not needed until there are results
 
-    columns, rows = summary(store, study)
-    table = Table(title=f"{study}: mean over seeds ± half of its 95% interval")
+    columns, rows = summary(store, plan.study, record(plan)["cells"])
+    table = Table(title=f"{plan.study}: mean over seeds ± half of its 95% interval")
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right")
     for row in rows:
@@ -306,7 +322,7 @@ def _print_submission(submission: slurm.Submission) -> None:
         guess = "" if hours.measured == hours.tasks else "~"
         times = (f"{guess}{hours.hours:.2f}", f"{guess}{hours.gpu_hours:.2f}")
         table.add_row(kind, str(hours.tasks), str(len(arrays)), str(jobs), *times)
-    _console().print(table)
+    terminal().print(table)
     print("~ counts a task that nothing like it was measured for as one time limit, more or less.")
     print(f"The longest chain takes {submission.longest_chain_hours:.2f} hours.")
     print(f"{submission.states.total()} tasks: {counted(submission.states)}")
@@ -319,7 +335,7 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
     tasks = _tasks(plans)
     states = {address: store.state(address) for address in tasks}
     done = {address for address, state in states.items() if state == "done"}
-    console = _console()
+    console = terminal()
     for plan in plans:
         table = Table(title=f"{plan.study}: what is left to do")
         for i, column in enumerate(

@@ -40,6 +40,7 @@ from studies.names import (
     lacking_of_claim,
     lacking_of_figure,
 )
+from studies.naming import MOST_BYTES, composed, unseen
 from studies.presets import (
     EVALUATIONS,
     PRESET_KEYS,
@@ -151,10 +152,11 @@ def read_sweep(
     """
     path = Path(path)
     sweep_text, sweep = _document(path, "a sweep file", SWEEP_KEYS)
-    name = preset or _text(sweep, "preset")
+    name = composed(preset or _text(sweep, "preset"))
     preset_path = _preset_path(name, path, presets_dir)
     preset_text, base = _document(preset_path, "a preset", PRESET_KEYS)
     study = _name(sweep, "study")
+    _refuse_long(sweep, study, name)
     layers = _layers(base, preset_path, study)
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
@@ -192,11 +194,22 @@ def _document(path: Path, what: str, keys: Sequence[str]) -> tuple[str, Node]:
 def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
     beside = sweep.parent / "presets"
     presets = Path(folder) if folder else beside if beside.is_dir() else PRESETS
-    known = sorted(path.stem for path in presets.glob("*.yaml"))
-    if name not in known:
+    known: dict[str, list[Path]] = {}
+    for path in sorted(presets.glob("*.yaml")):
+        known.setdefault(composed(path.stem), []).append(path)
+    if (wanted := composed(name)) not in known:
         hint = nearest(name, known)
         raise ConfigError(f"{sweep}: preset: expected one in {presets}, found {name!r}; {hint}")
-    return presets / f"{name}.yaml"
+    if letter := unseen(wanted):
+        expected = "a name of characters that can be seen"
+        raise ConfigError(f"{sweep}: preset: expected {expected}, found {letter}; rename its file")
+    if len(alike := known[wanted]) > 1:
+        found = " and ".join(ascii(path.name) for path in alike)
+        raise ConfigError(
+            f"{sweep}: preset: expected one file of this name in {presets}, found {found}, which "
+            "look alike; rename one of them"
+        )
+    return alike[0]
 
 
 def _layers(base: Node, path: Path, study: str) -> Preset:
@@ -220,6 +233,13 @@ def _name(root: Node, key: str) -> str:
         expected = "a name of letters, digits, _, - and . (it names a folder)"
         raise fault(_required(root, key), key, expected)
     return text
+
+
+def _refuse_long(sweep: Node, study: str, preset: str) -> None:
+    if (found := len(f"{study}-{preset}".encode())) > MOST_BYTES:
+        expected = f"a name that takes at most {MOST_BYTES} bytes with that of the preset"
+        hint = "both name files; shorten one of them"
+        raise fault(_required(sweep, "study"), "study", expected, found=f"{found}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

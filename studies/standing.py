@@ -4,7 +4,8 @@ The scheduler is asked once, and only if tasks are in its queue as far as the st
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,9 +19,11 @@ from studies.executors.slurm.settle import (
     was_at,
 )
 from studies.executors.slurm.snapshot import CHANGED_CODE
-from studies.store import Element, Failure, State, Store
+from studies.store import Element, Failure, State, Store, StoreError
 
 AGAIN = "the same run command submits it again, a few times"
+UNREADABLE = "unreadable"
+"""The state of a task that has a file which cannot be read; the others are told all the same."""
 STUCK = "cannot start as asked; the same run command with another --resource replaces it"
 
 
@@ -29,7 +32,7 @@ class Standing:
     """A task's state and what there is to say of it."""
 
     state: str
-    """A state of the store, or: queued, waiting (for a failed task), lost."""
+    """A state of the store, or: queued, waiting (for a failed task), lost, unreadable."""
     detail: str = ""
     log: tuple[str, ...] = ()
     """Of a failed task: the last lines that it logged."""
@@ -51,18 +54,35 @@ def standings(store: Store, addresses: Sequence[str]) -> tuple[dict[str, Standin
         store: Where the tasks stand.
         addresses: Of a study, each after all that it needs.
     """
-    states = {address: store.state(address) for address in addresses}
-    elements = {
-        address: element
-        for address, state in states.items()
-        if state in ("submitted", "running") and (element := store.submission(address)) is not None
-    }
+    found: dict[str, Standing] = {}
+    states: dict[str, State] = {}
+    elements: dict[str, Element] = {}
+    for address in addresses:
+        with _unreadable(found, address):
+            state = store.state(address)
+            if state in ("submitted", "running") and (element := store.submission(address)):
+                elements[address] = element
+            states[address] = state
     queue, note = _ask(elements.values())
     blamed = _blamed(store, states)
-    return {
-        address: _standing(store, address, state, elements.get(address), blamed, queue)
-        for address, state in states.items()
-    }, note
+    for address, state in states.items():
+        with _unreadable(found, address):
+            found[address] = _standing(store, address, state, elements.get(address), blamed, queue)
+    return {address: found[address] for address in addresses}, note
+
+
+@contextmanager
+def _unreadable(found: dict[str, Standing], address: str) -> Iterator[None]:
+    """Where the files of a task are read: what cannot be read of it is told of it alone."""
+    try:
+        yield
+    except StoreError as error:
+        found[address] = Standing(UNREADABLE, str(error))
+    except OSError as error:
+        found[address] = Standing(UNREADABLE, f"{error.filename}: cannot read: {error.strerror}")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        what = f"a file of it is not what this program writes ({type(error).__name__}: {error})"
+        found[address] = Standing(UNREADABLE, f"{what}; move it away, and run its sweep again")
 
 
 def _ask(elements: Iterable[Element]) -> tuple[_Queue, str]:
@@ -84,8 +104,9 @@ def _blamed(store: Store, states: Mapping[str, State]) -> dict[str, tuple[str, .
         if state == "failed":
             blamed[address] = (address,)
         elif state in ("planned", "submitted") and address in known:
-            above = (b for need in store.needs(address) for b in blamed.get(need, ()))
-            blamed[address] = tuple(dict.fromkeys(above))
+            with suppress(StoreError, OSError, AttributeError):  # a task that cannot be read waits
+                above = (b for need in store.needs(address) for b in blamed.get(need, ()))
+                blamed[address] = tuple(dict.fromkeys(above))
     return blamed
 
 

@@ -155,12 +155,31 @@ class Store:
     # ------------------------------------------------------------------------------- studies
 
     def record_study(self, study: str, record: Mapping[str, Any]) -> None:
-        """Write down what a study asks; a record of the same name is replaced."""
-        write_json(self._made(self.root / "studies") / f"{study}.json", dict(record))
+        """Write down what a study asks; what it asked before is replaced, if it differs.
+
+        Raises:
+            StoreError: If the id is another study's: that of `a-b` under the preset `c` is that of
+                `a` under `b-c`, and a disk may take `A` for `a`.
+            StorageError: If the store cannot be written.
+        """
+        path, wanted = self.root / "studies" / f"{study}.json", json.loads(json.dumps(record))
+        found = _read_if_whole(path)
+        if found == wanted:
+            return
+        both = (wanted, found or {})
+        ours, theirs = ([one.get(name) for name in ("study", "preset")] for one in both)
+        if all(theirs) and all(ours) and ours != theirs:
+            raise StoreError(
+                f"{path}: expected the record of {ours[0]!r} under the preset {ours[1]!r}, found "
+                f"that of {theirs[0]!r} under {theirs[1]!r}, whose file has the same name; rename "
+                "one of them, or name another folder with --store"
+            )
+        write_json(self._made(path.parent) / path.name, wanted)
 
     def studies(self) -> list[str]:
         """The ids of all recorded studies, sorted."""
-        return sorted(path.stem for path in (self.root / "studies").glob("[!.]*.json"))
+        names = _names(self.root / "studies")
+        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
     def study(self, study: str) -> dict[str, Any]:
         """The record of a study.
@@ -597,6 +616,14 @@ def _names(folder: Path) -> list[str]:
         return [name for name in os.listdir(folder) if not name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _read_if_whole(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None: there is no such file, or it is not whole."""
+    try:
+        return _read(path, ANEW)
+    except StoreError:
+        return None
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -7,7 +7,8 @@ settings of the arm, and every grouping here holds it fixed.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from iddpm.config import (
 from studies.intervals import half_width_per_deviation
 from studies.records import whole
 from studies.resampling import share_resampled
-from studies.store import LATENTS, SAMPLES, Store
+from studies.store import ANEW, LATENTS, SAMPLES, Store, StoreError
 from studies.tasks import Task
 
 ARM = (
@@ -101,7 +102,9 @@ def tables(store: Store, study: str) -> Tables:
 # ------------------------------------------------------------------------------------- results
 
 
-def results(store: Store, study: str) -> pd.DataFrame:
+def results(
+    store: Store, study: str, cells: Sequence[Mapping[str, Any]] | None = None
+) -> pd.DataFrame:
     """One row per (cell, metric): the arm's columns, then those of `MEASURED`.
 
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
@@ -110,14 +113,19 @@ def results(store: Store, study: str) -> pd.DataFrame:
     is the multiply-adds of the whole training, forwards and back; `share_resampled` the share of
     the `images_seen` in it whose t was drawn by importance (Eq. 18), as a rule; `settings` are
     those of `settings_behind`.
+
+    Args:
+        store: Where the results are.
+        study: The study.
+        cells: What it asks for; None: what its record in the store says.
     """
-    cells = store.study(study)["cells"]
+    cells = store.study(study)["cells"] if cells is None else cells
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
     rows = [{"study": study, **row} for cell in cells for row in _cell_rows(store, cell)]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _swept(cells: list[dict[str, Any]]) -> list[str]:
+def _swept(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """Settings of the arms beside those that every arm has."""
     names = dict.fromkeys(name for cell in cells for name in cell["arm"])
     return [name for name in names if name not in (*ARM, "evaluation")]
@@ -145,16 +153,48 @@ def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
     if role == "score":
         measured = _sample_rows(result, _more_metrics(store, address))
     elif role == "latents":
-        measured = iter([_latents_row(result)])
+        measured = _latents_row(result)
     elif role == "likelihood":
         measured = _bound_rows(result, _training(store, cell))
     elif role == "gradient_noise":
         measured = _noise_rows(result)
     else:
-        loss = None if result is None else result["loss_curve"]["loss"][-1]
-        measured = iter([{"metric": "training_loss", "value": loss}])
-    for row in measured:
-        yield {**shared, **row}
+        measured = _loss_row(result)
+    with _reading(store, address):
+        rows = [{**shared, **row} for row in measured]
+        for row in rows:
+            _require_numbers(row)
+    yield from rows
+
+
+@contextmanager
+def _reading(store: Store, address: str) -> Iterator[None]:
+    """Where a result is read.
+
+    Raises:
+        StoreError: If it is not what its task leaves: names the file.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        path = store.folder(address) / "result.json"
+        found = f"no {error}" if isinstance(error, KeyError) else f"something else ({error})"
+        raise StoreError(
+            f"{path}: expected the result of its task, found {found}; {ANEW}"
+        ) from error
+
+
+def _require_numbers(row: Mapping[str, Any]) -> None:
+    for name in ("value", "standard_error", "images"):
+        number = row.get(name)
+        is_number = isinstance(number, int | float) and math.isfinite(number)
+        if number is not None and not is_number:
+            raise ValueError(f"{row['metric']}: {name}: {number!r:.40} is no number")
+
+
+def _loss_row(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    loss = None if result is None else result["loss_curve"]["loss"][-1]
+    yield {"metric": "training_loss", "value": loss}
 
 
 def settings_behind(tasks: Mapping[str, Task]) -> str:
@@ -251,11 +291,11 @@ def _shared(value: float | None, result: Mapping[str, Any] | None) -> dict[str, 
     return {"value": value, "images": result["images"], "recipe": _recipe(result)}
 
 
-def _latents_row(result: Mapping[str, Any] | None) -> dict[str, Any]:
+def _latents_row(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     row: dict[str, Any] = {"metric": "alpha_bar_halfway"}
     if result is not None:
         row |= {"value": result["alpha_bar_halfway"], "recipe": _recipe(result)}
-    return row
+    yield row
 
 
 def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -286,7 +326,7 @@ def _noise_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
 
 
 def _recipe(result: Mapping[str, Any]) -> str:
-    return json.dumps(result["recipe"], sort_keys=True)
+    return json.dumps(dict(result["recipe"]), sort_keys=True)
 
 
 def _gap(store: Store, address: str) -> tuple[str, str]:
@@ -323,9 +363,15 @@ def steps_table(store: Store, study: str) -> pd.DataFrame:
 
 
 def _term_frames(store: Store, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
-    result = store.result(cell["tasks"]["likelihood"])
+    address = cell["tasks"]["likelihood"]
+    result = store.result(address)
     if result is None:
         return
+    with _reading(store, address):
+        yield from _terms_of(cell, result)
+
+
+def _terms_of(cell: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     T, prior = cell["arm"]["T"], result["prior"]
     for variance, bound in result["variances"].items():
         terms = bound["by_step"]
@@ -398,14 +444,16 @@ def latents_table(store: Store, study: str) -> pd.DataFrame:
         }
         for cell in cells
         if (address := cell["tasks"].get("latents")) and (result := store.result(address))
-        for latent in _latents(result)
+        for latent in _latents(store, address, result)
     ]
     columns = [*ARM, *_swept(cells), "seed", "place", "step", "alpha_bar", "path"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _latents(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for place, (step, signal) in enumerate(zip(result["steps"], result["alpha_bar"], strict=True)):
+def _latents(store: Store, address: str, result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    with _reading(store, address):
+        pairs = list(zip(result["steps"], result["alpha_bar"], strict=True))
+    for place, (step, signal) in enumerate(pairs):
         yield {"place": place, "step": step, "alpha_bar": signal}
 
 
@@ -436,9 +484,10 @@ def losses_table(store: Store, study: str) -> pd.DataFrame:
 
 def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.DataFrame:
     training, result = _training(store, cell), store.result(cell["tasks"]["train"])
-    curve = {"step": []} if result is None else result["loss_curve"]
-    terms = pd.Series(curve.get("vlb", [None] * len(curve["step"])), dtype=float)
-    frame = pd.DataFrame({"step": curve["step"]}, dtype=int)
+    with _reading(store, cell["tasks"]["train"]):
+        curve = {"step": []} if result is None else result["loss_curve"]
+        terms = pd.Series(curve.get("vlb", [None] * len(curve["step"])), dtype=float)
+        frame = pd.DataFrame({"step": curve["step"]}, dtype=int)
     return frame.assign(
         **{name: cell["arm"].get(name) for name in names},
         seed=cell["seed"],

@@ -4,7 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from studies.store import Store
+from studies.store import Store, StoreError
+
+NEEDED = (
+    *("started", "ended", "seconds", "peak_memory_mb", "dirty", "commit", "versions"),
+    *("host", "executor", "device", "cpu", "threads"),
+)
 
 
 def work_done(store: Store, addresses: Iterable[str]) -> dict[str, Any]:
@@ -13,6 +18,9 @@ def work_done(store: Store, addresses: Iterable[str]) -> dict[str, Any]:
     Returns:
         `kinds` (per kind of task: how many, seconds in all, peak memory), `facts` (everything else
         by name, each as its distinct values), and `started` and `ended` (UTC, ISO 8601).
+
+    Raises:
+        StoreError: If a record of provenance is not what a task leaves.
     """
     records = {
         address: record
@@ -21,6 +29,12 @@ def work_done(store: Store, addresses: Iterable[str]) -> dict[str, Any]:
     }
     if not records:
         return {}
+    for address, record in records.items():
+        if lacking := [name for name in NEEDED if name not in record]:
+            raise StoreError(
+                f"{store.folder(address) / 'provenance.json'}: expected the provenance of a task, "
+                f"found one without {lacking[0]!r}; delete it and result.json, and run again"
+            )
     return {
         "kinds": _kinds(records),
         "facts": _facts(records.values()),

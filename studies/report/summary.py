@@ -1,6 +1,8 @@
 """A study in one small table of text: what a run prints when it ends."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -16,15 +18,22 @@ TITLES = {
 }
 
 
-def summary(store: Store, study: str) -> tuple[list[str], list[list[str]]]:
+def summary(
+    store: Store, study: str, cells: Sequence[Mapping[str, Any]] | None = None
+) -> tuple[list[str], list[list[str]]]:
     """Column titles, then one row per arm: bits/dim and the Fréchet distance at each step count.
 
     Distances over different numbers of samples are never averaged: each has a column of its own.
 
     A value is the mean over seeds ± half of its 95% interval; one seed has no interval, and a
     cell without a value says its state.
+
+    Args:
+        store: Where the results are.
+        study: The study.
+        cells: What it asks for; None: what its record in the store says.
     """
-    table = results(store, study)
+    table = results(store, study, cells)
     table = table[table["metric"].isin(TITLES)]
     if table.empty:
         return ["arm"], []

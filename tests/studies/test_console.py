@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
-from studies.console import LINE_EVERY_S, counted, watching
+from studies.console import LINE_EVERY_S, counted, terminal, watching
 from studies.executors.agenda import Event
 from studies.store import Beat
 
@@ -74,6 +75,31 @@ def test_a_line_after_the_first_knows_the_pace(
         f"[0/1] {TRAINING}: 20 of 100 steps",
         f"[0/1] {TRAINING}: 40 of 100 steps, 0.333 steps/s, 180 s left",
     ]
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_what_people_wrote_is_no_markup(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    if is_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "100")
+    text = "[bold]x[/bold] [/] :smile: [link=http://a]b"
+    table = Table(title=f"of {text}")
+    table.add_column(text)
+    table.add_row(text)
+    console = terminal()
+    assert console.is_terminal == is_terminal
+    console.print(table)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert said.count(text) == 3
+
+
+def test_a_failure_on_a_terminal_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, markup=False, emoji=False)
+    with watching(2, console) as watch:
+        watch(Event(kind="failed", address=TRAINING, text="[/red] :smile: of /a[b]"))
+    assert "failed: [/red] :smile: of /a[b]" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_counts_of_states_are_said_in_words() -> None:

@@ -223,3 +223,71 @@ def test_a_study_that_is_not_there_cannot_be_drawn(
     assert report.main(options) == 2
     assert "no study 'tiny-tin'; did you mean 'tiny-tiny'?" in sentence(capsys)
     assert not (folder / "reports").exists()
+
+
+def test_a_finished_study_in_a_store_that_cannot_be_written_is_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(folder)
+
+    def refuse(*names: object, **options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        for name in ("replace", "link", "unlink", "rmdir"):
+            patch.setattr(os, name, refuse)
+        patch.setattr(Path, "touch", refuse)
+        assert running(folder, "--seeds", "0") == 0  # its record would name the sweep of the copy
+        out = capsys.readouterr().out
+        assert "tiny-tiny: all is done, and shown without being recorded. " in out
+        assert "the disk is read-only" in out
+        assert "bits/dim" in out
+        assert planning(folder) == asking(folder) == 0
+        assert running(folder) == 2  # there is something to do for the second seed
+    assert contents(folder) == before
+
+
+def test_two_studies_of_one_name_are_not_run_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write_sweep(tmp_path, SWEEP.replace("study: tiny", "study: a-b"), PRESET)
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        SWEEP.replace("study: tiny", "study: a").replace("preset: tiny", "preset: b-c")
+    )
+    for name in ("c", "b-c"):
+        (tmp_path / "presets" / f"{name}.yaml").write_text(PRESET)
+    one.write_text(one.read_text().replace("preset: tiny", "preset: c"))
+    assert run.main([str(one), str(other), "--store", str(tmp_path / "store")]) == 2
+    assert sentence(capsys) == (
+        f"error: {other}: study: expected a study and preset that have no other's name, found "
+        f"'a-b-c' in {one} too; rename one of them"
+    )
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        ("score", {"frechet_distance": "12"}, "frechet_distance: value: '12' is no number"),
+        ("score", {"recipe": 3}, "expected the result of its task, found something else"),
+        ("likelihood", {"prior": 1}, "expected the result of its task, found something else"),
+        ("likelihood", {"variances": {}}, "expected the result of its task, found no 'beta'"),
+        ("train", {"loss_curve": []}, "expected the result of its task, found something else"),
+    ],
+)
+def test_a_result_of_other_keys_is_named_and_never_a_traceback(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    change: dict[str, object],
+    words: str,
+) -> None:
+    path = next((folder / "store").glob(f"tasks/{kind}-*/result.json"))
+    write_json(path, {**read_json(path), **change})
+    capsys.readouterr()
+    assert drawing(folder) == 1
+    message = sentence(capsys)
+    assert message.startswith(f"error: tiny-tiny: {path}: ")
+    assert words in message
+    assert message.endswith("delete it and run the sweep again")

@@ -1,11 +1,14 @@
 """Rivals in a sweep: how they are written, planned, run, tabled, drawn and judged."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import markupsafe
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +26,7 @@ from studies.figures import FIGURES
 from studies.forecast import Forecast
 from studies.paper.gan_comparison import TABLE_4, table_4_numbers
 from studies.plan import Plan, expand
+from studies.report.build import build as build_pages
 from studies.runners import RUNNERS, Work
 from studies.runners.rivals import gan_block
 from studies.spec import read_sweep
@@ -164,6 +168,27 @@ SAMPLED = ("steps: 3}", "steps: 3}\n    samples: {sampler: ddim}")
         ("name: real digits, ", "", "rivals[1].external.name: expected a value, found none"),
         ("elsewhere.npz", "nowhere.npz", "rivals[1].external.path: expected an .npz file or a"),
         (
+            "real digits",
+            " gan",
+            "rivals[1].external.name: expected another name than GAN, which one trained here has, "
+            "found 'gan'; say whose it is, such as 'GAN of the authors'",
+        ),
+        (
+            "name: real digits",
+            r'name: "a\nb"',
+            "rivals[1].external.name: expected a line of characters that can be seen, found U+000A",
+        ),
+        (
+            "real digits",
+            "x" * 201,
+            "rivals[1].external.name: expected a name of at most 200 characters, found 201",
+        ),
+        (
+            "figures:",
+            "  - external: {name: real digits, path: other.npz}\nfigures:",
+            "rivals[2].external.name: expected a name of its own, found that of rivals[1]",
+        ),
+        (
             "elsewhere.npz}",
             "elsewhere.npz}\n    samples: {images: 21}",
             "rivals[1].samples.images: expected at most the 20 images at external.path, found 21",
@@ -196,6 +221,11 @@ def test_images_of_levels_that_the_data_lack_are_refused_before_anything_is_trai
         ConfigError, match=r"rivals\[1\].external.path: expected pixels of 17 levels"
     ):
         expand(spec, outlined=outlined)
+
+
+def test_a_name_has_one_spelling_of_all_that_look_like_it(tmp_path: Path) -> None:
+    (rival,) = (r for r in planned(tmp_path, ("real", "re\u0301al")).spec.rivals if r.kind != "gan")
+    assert rival.config.name == "r\u00e9al digits"  # type: ignore[union-attr]
 
 
 def test_an_empty_list_two_alike_or_two_in_one_entry_are_refused(tmp_path: Path) -> None:
@@ -394,6 +424,47 @@ def test_the_page_shows_the_rivals_beside_the_arms(study: Tables) -> None:
     page = study_page(store, study).files["index.html"]
     assert "no chain" in page
     assert "real digits" in page
+
+
+HOSTILE = [
+    r"$x^2$ \frac{1}{_^{}} 100% & <script>alert(1)</script> [bold]x[/] :smile: | 😀",
+    "paper, Table 4, BigGAN-deep",
+    "GAN of the authors",
+    "=1+1",
+    "L_best",
+    "n" * 200,
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_shown_as_it_was_given_wherever_it_stands(
+    name: str,
+    study: Tables,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(study.samples["path"].iloc[0].parents[2], root)
+    path = root / "studies" / "rivals-tiny.json"
+    record = json.loads(path.read_text())
+    for cell in record["cells"]:
+        if cell["arm"].get("rival") == "real digits":
+            cell["arm"]["rival"] = name
+    path.write_text(json.dumps(record))
+    _, page = build_pages(Store(root), tmp_path / "reports")
+    html = page.read_text()
+    assert str(markupsafe.escape(name)) in html
+    assert "<script" not in html
+    assert "<sub>best" not in html
+    for svg in page.parent.glob("*.svg"):
+        assert ElementTree.fromstring(svg.read_text()).tag.endswith("svg")
+    written = pd.read_csv(page.parent / "results.csv")["rival"].dropna()
+    assert set(written) == {"GAN", f"'{name}" if name.startswith("=") else name}
+    drawn = pd.read_csv(page.parent / "model_comparison.csv")
+    assert set(drawn.loc[drawn["arm"].isin(written), "kind"]) == {"GAN", "elsewhere"}
+    said = [judge(claim, tables(Store(root), "rivals-tiny")) for claim in record["claims"]]
+    aside = [m for found in said for m in found.measurements if name in f"{m.what} {m.detail}"]
+    assert not any(m.decides for m in aside)
 
 
 # --------------------------------------------------------- claims and the figure, on made-up values

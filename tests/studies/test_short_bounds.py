@@ -291,7 +291,7 @@ def test_what_a_run_prints_keeps_strides_and_step_counts_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table = made().results
-    monkeypatch.setattr("studies.report.summary.results", lambda store, study: table)
+    monkeypatch.setattr("studies.report.summary.results", lambda store, study, cells: table)
     columns, lines = summary(None, "made")  # type: ignore[arg-type]
     assert columns == ["arm", "bits/dim", *(f"bits/dim at {K}" for K in STEPS[:-1])]
     said = {line[0]: line[1:] for line in lines}

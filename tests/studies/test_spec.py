@@ -3,7 +3,17 @@ from typing import Any
 
 import pytest
 
-from iddpm.config import Ancestral, Classifier, Ddim, Digits, Hybrid, LikelihoodConfig, Simple, Vlb
+from iddpm.config import (
+    Ancestral,
+    Classifier,
+    ConfigError,
+    Ddim,
+    Digits,
+    Hybrid,
+    LikelihoodConfig,
+    Simple,
+    Vlb,
+)
 from studies.evaluations import SamplesConfig
 from studies.spec import PRESETS, ArmSpec, SweepSpec, read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
@@ -149,6 +159,47 @@ def test_a_given_preset_stands_in_for_the_sweeps(tmp_path: Path) -> None:
     other.write_text(PRESET.replace("steps: 50", "steps: 60"))
     spec = read_sweep(tmp_path / "sweep.yaml", preset="other")
     assert (spec.id, spec.arms[0].train.steps) == ("small-other", 60)
+
+
+@pytest.mark.parametrize("asked", ["caf\u00e9", "cafe\u0301"])
+@pytest.mark.parametrize("stored", ["caf\u00e9", "cafe\u0301"])
+def test_two_spellings_that_look_alike_are_one_preset(
+    tmp_path: Path, stored: str, asked: str
+) -> None:
+    path = write_sweep(tmp_path)
+    (tmp_path / "presets" / "tiny.yaml").rename(tmp_path / "presets" / f"{stored}.yaml")
+    assert read_sweep(path, preset=asked).id == "small-caf\u00e9"
+
+
+def test_preset_files_that_look_alike_are_refused(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    for name in ("caf\u00e9", "cafe\u0301"):
+        (tmp_path / "presets" / f"{name}.yaml").write_text(PRESET)
+    with pytest.raises(ConfigError) as caught:
+        read_sweep(path, preset="caf\u00e9")
+    assert str(caught.value) == (
+        f"{path}: preset: expected one file of this name in {tmp_path / 'presets'}, found "
+        "'cafe\\u0301.yaml' and 'caf\\xe9.yaml', which look alike; rename one of them"
+    )
+    assert read_sweep(path, preset="tiny").preset == "tiny"
+
+
+def test_a_preset_whose_name_cannot_be_seen_is_refused(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    (tmp_path / "presets" / "a\u202eb.yaml").write_text(PRESET)
+    with pytest.raises(ConfigError, match=r"preset: .* that can be seen, found U\+202E; rename"):
+        read_sweep(path, preset="a\u202eb")
+
+
+def test_names_that_files_cannot_have_are_refused_with_the_bound(tmp_path: Path) -> None:
+    longest = "s" * (200 - len("-tiny"))
+    assert len(read(tmp_path, SWEEP.replace("small", longest, 1)).id) == 200
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, SWEEP.replace("small", f"{longest}s", 1))
+    assert str(caught.value) == (
+        f"{tmp_path}/sweep.yaml:1: study: expected a name that takes at most 200 bytes with that "
+        "of the preset, found 201; both name files; shorten one of them"
+    )
 
 
 def test_presets_may_lie_elsewhere(tmp_path: Path) -> None:

@@ -475,6 +475,32 @@ def test_watch_sees_a_worker_of_another_machine_die(
     assert store.state(TRAINING.address) == "running", "only who watches has seen it stand still"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("claim.json", "[]", "claim.json: expected a claim, found something else"),
+        (
+            "attempts/1/error.json",
+            '{"a": 1}',
+            "a file of it is not what this program writes (KeyError",
+        ),
+        ("attempts/1/error.json", '{"log": []}', "is not what this program writes (TypeError"),
+        ("submission.json", "{", "submission.json: expected whole JSON, found a file cut short"),
+    ],
+)
+def test_a_task_that_cannot_be_read_is_told_and_so_are_the_others(
+    store: Store, name: str, text: str, words: str
+) -> None:
+    stands(store)
+    path = store.folder(TRAINING.address) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    found, _ = standings(store, [TRAINING.address, BOUND.address])
+    assert found[TRAINING.address].state == "unreadable"
+    assert words in found[TRAINING.address].detail
+    assert found[BOUND.address].state == "planned"
+
+
 def test_watch_ends_on_ctrl_c_with_a_word(
     store: Store,
     slurm: FakeSlurm,

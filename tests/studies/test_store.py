@@ -177,6 +177,34 @@ def test_a_study_that_is_not_there_is_named_with_the_nearest(store: Store) -> No
         store.study("x")
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(("a-b", "c"), ("a", "b-c")), (("a", "b-c"), ("A", "b-c"))]
+)
+def test_the_record_of_another_study_of_the_same_file_is_not_replaced(
+    store: Store, ours: tuple[str, str], theirs: tuple[str, str]
+) -> None:
+    """On a disk that takes A for a, the file of one is read as that of the other."""
+    mine, other = (dict(zip(("study", "preset"), names, strict=True)) for names in (ours, theirs))
+    store.record_study("a-b-c", other)
+    with pytest.raises(StoreError) as caught:
+        store.record_study("a-b-c", mine)
+    assert str(caught.value) == (
+        f"{store.root}/studies/a-b-c.json: expected the record of {ours[0]!r} under the preset "
+        f"{ours[1]!r}, found that of {theirs[0]!r} under {theirs[1]!r}, whose file has the same "
+        "name; rename one of them, or name another folder with --store"
+    )
+    assert store.study("a-b-c") == other
+    store.record_study("a-b-c", {**other, "question": "New?"})
+    assert store.study("a-b-c")["question"] == "New?"
+
+
+def test_a_record_that_says_the_same_is_not_written_again(store: Store) -> None:
+    store.record_study("a-b", {"seeds": (0, 1)})
+    before = (store.root / "studies" / "a-b.json").stat().st_ino
+    store.record_study("a-b", {"seeds": [0, 1]})
+    assert (store.root / "studies" / "a-b.json").stat().st_ino == before
+
+
 # ------------------------------------------------------------------------- the life of a task
 
 
