@@ -8,6 +8,7 @@ from pathlib import Path
 from studies.door import door, path
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
+from studies.records import tasks
 from studies.store import Store, StoreError
 
 
@@ -16,12 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Cancel the jobs of a study; the exit code: 0 fine, 2 bad use, or the cluster refused."""
     options = _parser().parse_args(arguments)
     store = Store(options.store)
-    mine = store.study(options.study)["tasks"]
+    mine = tasks(store, options.study)
     others = {
         address
         for study in store.studies()
         if study != options.study
-        for address in store.study(study)["tasks"]
+        for address in tasks(store, study)
     }
     jobs, shared, owners = slurm.cancel(store, set(mine) - others)
     print(f"{options.study}: {jobs} jobs cancelled; what runs is saved where time allows.")

@@ -6,9 +6,10 @@ The scheduler is asked once, and only if tasks are in its queue as far as the st
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from studies.door import sentence
 from studies.executors.slurm.queue import Job, SlurmError, queued
 from studies.executors.slurm.settle import (
     CAUSES,
@@ -36,6 +37,8 @@ class Standing:
     detail: str = ""
     log: tuple[str, ...] = ()
     """Of a failed task: the last lines that it logged."""
+    seconds: float = field(default=0.0, compare=False)
+    """Of a task that is done: how long it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def _unreadable(found: dict[str, Standing], address: str) -> Iterator[None]:
     except StoreError as error:
         found[address] = Standing(UNREADABLE, str(error))
     except OSError as error:
-        found[address] = Standing(UNREADABLE, f"{error.filename}: cannot read: {error.strerror}")
+        found[address] = Standing(UNREADABLE, sentence(error))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         what = f"a file of it is not what this program writes ({type(error).__name__}: {error})"
         found[address] = Standing(UNREADABLE, f"{what}; move it away, and run its sweep again")
@@ -119,8 +122,8 @@ def _standing(
     queue: _Queue,
 ) -> Standing:
     if state == "done":
-        made = store.provenance(address) or {}
-        return Standing(state, f"in {made.get('seconds', 0):.0f} s")
+        seconds = float((store.provenance(address) or {}).get("seconds", 0.0))
+        return Standing(state, f"in {seconds:.0f} s", seconds=seconds)
     if state == "failed":
         failure = store.failure(address)
         if failure is None:  # it was just cleared by a run that tries again

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from studies.console import counted
-from studies.door import door, fail, is_read, path, told
-from studies.standing import Standing, standings
+from studies.door import door, is_read, path, sentence, told
+from studies.records import tasks
+from studies.standing import UNREADABLE, Standing, standings
 from studies.store import Store, StoreError
 
+INCOMPLETE = 1
 WATCH_SECONDS = 30
 LONGEST_WAIT_SECONDS = 600
 """The scheduler of a cluster is shared: it is not asked more often, and less and less often while
@@ -23,7 +25,10 @@ LOG_LINES = 3
 
 @door(StoreError)
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print where studies stand; the exit code: 0 fine, 2 bad use or a record that is cut short."""
+    """Print where studies stand; the exit code.
+
+    0: fine. 1: a study or a task cannot be read; it is named, and the others are shown. 2: bad use.
+    """
     options = _parser().parse_args(arguments)
     try:
         store = Store(options.store)  # one for all looks: it tells a heart that stands still
@@ -34,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("no longer watching; what runs goes on")
         return 0
-    return look.code or told()
+    return told() or (INCOMPLETE if look.unread else 0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,8 +57,8 @@ class _Look(NamedTuple):
     """Whether a task is still running or queued."""
     answered: bool
     """Whether the scheduler answered, if it was asked."""
-    code: int
-    """Not 0 if the record of a study cannot be read; the others are shown."""
+    unread: bool
+    """Whether a study or a task cannot be read."""
 
 
 def _show(store: Store, study: str | None) -> _Look:
@@ -61,28 +66,35 @@ def _show(store: Store, study: str | None) -> _Look:
     names = [study] if study else store.studies()
     if not names:
         print(f"{store.root}: holds no study yet; python -m studies.run SWEEP begins one")
-    studies, code = {}, 0
+    studies: dict[str, list[str]] = {}
     for name in names:
         try:
-            studies[name] = store.study(name)["tasks"]
-        except StoreError as error:
-            code = fail(error)
-    addresses = list(dict.fromkeys(address for tasks in studies.values() for address in tasks))
+            studies[name] = tasks(store, name)
+        except (StoreError, OSError) as error:
+            if study:
+                raise
+            words = sentence(error) if isinstance(error, OSError) else error
+            print(f"error: {name}: {words}", file=sys.stderr)
+    addresses = list(dict.fromkeys(address for some in studies.values() for address in some))
     found, note = standings(store, addresses)
-    lines = _task_lines(found) if study else _study_lines(store, studies, found)
+    lines = _task_lines(found) if study else _study_lines(studies, found)
     for line in (*lines, *([note] if note else [])):
         print(line, flush=True)
     moves = any(s.state in ("running", "queued", "submitted") for s in found.values())
-    return _Look(moves, not note, code)
+    unread = len(studies) < len(names) or any(s.state == UNREADABLE for s in found.values())
+    return _Look(moves, not note, unread)
 
 
 def _study_lines(
-    store: Store, studies: Mapping[str, Sequence[str]], found: Mapping[str, Standing]
+    studies: Mapping[str, Sequence[str]], found: Mapping[str, Standing]
 ) -> Iterator[str]:
     for name, addresses in studies.items():
         states = Counter(found[address].state for address in addresses)
-        left = _time_left(store, {address: found[address] for address in addresses})
+        left = _time_left({address: found[address] for address in addresses})
         yield f"{name}: {len(addresses)} tasks: {counted(states)}{left}"
+        for address in addresses:
+            if found[address].state == UNREADABLE:
+                yield f"    {address}  {UNREADABLE}  {found[address].detail}"
 
 
 def _task_lines(found: Mapping[str, Standing]) -> Iterator[str]:
@@ -91,7 +103,7 @@ def _task_lines(found: Mapping[str, Standing]) -> Iterator[str]:
         yield from (f"    {line}" for line in standing.log[-LOG_LINES:])
 
 
-def _time_left(store: Store, found: Mapping[str, Standing]) -> str:
+def _time_left(found: Mapping[str, Standing]) -> str:
     """How long the rest may take, from the mean time of the study's own tasks of each kind."""
     workers = sum(standing.state == "running" for standing in found.values())
     missing = Counter(_kind(a) for a, standing in found.items() if standing.state != "done")
@@ -100,8 +112,7 @@ def _time_left(store: Store, found: Mapping[str, Standing]) -> str:
     seconds: dict[str, list[float]] = {}
     for address, standing in found.items():
         if standing.state == "done":
-            made = store.provenance(address) or {}
-            seconds.setdefault(_kind(address), []).append(made.get("seconds", 0.0))
+            seconds.setdefault(_kind(address), []).append(standing.seconds)
     if missing.keys() - seconds.keys():
         return ""
     left = sum(count * sum(seconds[kind]) / len(seconds[kind]) for kind, count in missing.items())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from iddpm.config import ConfigError
 from iddpm.files import StorageError
+from studies import door
 from studies.store import StoreError
 
 TOLD = (StoreError, StorageError, ConfigError)
@@ -27,8 +28,7 @@ def fault(error: Exception, of: str = "") -> Fault:
     if isinstance(error, TOLD):
         return Fault(of, _line(str(error)))
     if isinstance(error, OSError) and error.filename is not None:
-        reason = f"{error.filename}: cannot read: {error.strerror}"
-        return Fault(of, _line(f"{reason}; let this user read it, or restore it from a copy"))
+        return Fault(of, _line(door.sentence(error)))
     words = f"an error that this program did not foresee ({type(error).__name__}: {error})"
     return Fault(of, _line(words), _printable("".join(traceback.format_exception(error))))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iddpm.files import read_json, write_json
-from studies import run, status
+from studies import cancel, run, status
 from studies.report import __main__ as report
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
@@ -234,7 +234,7 @@ def test_a_finished_study_in_a_store_that_cannot_be_written_is_shown(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     with monkeypatch.context() as patch:
-        for name in ("replace", "link", "unlink", "rmdir"):
+        for name in ("replace", "link", "rmdir"):
             patch.setattr(os, name, refuse)
         patch.setattr(Path, "touch", refuse)
         assert running(folder, "--seeds", "0") == 0  # its record would name the sweep of the copy
@@ -291,3 +291,62 @@ def test_a_result_of_other_keys_is_named_and_never_a_traceback(
     assert message.startswith(f"error: tiny-tiny: {path}: ")
     assert words in message
     assert message.endswith("delete it and run the sweep again")
+
+
+def test_status_shows_the_rest_and_names_what_it_cannot_read(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studies = folder / "store" / "studies"
+    (studies / "notes.json").write_text('{"mine": 1}')
+    damaged = next((folder / "store").glob("tasks/score-*"))
+    (damaged / "result.json").unlink()
+    (damaged / "claim.json").write_text("{}")
+    capsys.readouterr()
+    assert asking(folder) == 1
+    printed = capsys.readouterr()
+    first, second = printed.out.splitlines()
+    assert first == "tiny-tiny: 14 tasks: 13 done, 1 unreadable"
+    assert second.startswith(f"    {damaged.name}  unreadable  {damaged}/claim.json: expected a ")
+    assert printed.err == (
+        f"error: notes: {studies}/notes.json: expected the record of a study, found one without "
+        "the addresses of its tasks; run its sweep again, which writes it anew, or move the file "
+        "away\n"
+    )
+    assert status.main(["notes", "--store", str(folder / "store")]) == 2
+
+
+def test_cancel_touches_nothing_while_it_cannot_tell_what_others_need(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "store" / "studies" / "notes.json").write_text('{"tasks": "mine"}')
+    capsys.readouterr()
+    assert cancel.main(["tiny-tiny", "--store", str(folder / "store")]) == 2
+    assert "notes.json: expected the record of a study, found one without" in sentence(capsys)
+
+
+def test_a_page_that_cannot_be_written_is_named_with_what_to_try(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = folder / "reports"
+    reports.mkdir()
+    (reports / "tiny-tiny").write_text("in the way")
+    capsys.readouterr()
+    assert drawing(folder) == 1
+    assert sentence(capsys) == (
+        f"error: tiny-tiny: {reports}/tiny-tiny: expected a folder for pages, found a file in its "
+        "way; move it or name another folder with --out"
+    )
+    index = (reports / "index.html").read_text()
+    assert "found a file in its way" in index
+    assert "tiny-tiny/index.html" not in index
+
+    (reports / "index.html").unlink()
+    (reports / "index.html").mkdir()
+    (reports / "tiny-tiny").unlink()
+    assert drawing(folder) == 2
+    assert f"{reports}/index.html: cannot write: " in sentence(capsys)
+    assert (reports / "tiny-tiny" / "index.html").is_file()
+
+    store, out = folder / "store", folder / "sweep.yaml"
+    assert report.main(["--store", str(store), "--out", str(out)]) == 2
+    assert f"{out}: expected a folder for pages, found a file" in sentence(capsys)
