@@ -379,7 +379,7 @@ def _reduced(prior: Tensor, terms: Tensor, squared_error: Tensor, outside: Tenso
     spread = ((terms - mean[..., None]) ** 2).sum(2)
     kls = terms[:, 1:].sum(1)
     kept = (prior, terms[:, 0], kls, mean, spread, squared_error.mean(1), outside)
-    return Block(*(tensor.cpu().numpy() for tensor in kept))
+    return Block(*(tensor.cpu().numpy().copy() for tensor in kept))  # a view would keep all terms
 
 
 # ------------------------------------------------------------------------------------ the total
