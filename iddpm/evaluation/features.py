@@ -25,11 +25,19 @@ from iddpm.config import (
     ExtractorConfig,
     Inception,
     RandomNetwork,
-    Split,
     canonical,
     data_name,
 )
-from iddpm.data import Description, UInt8Array, batch_indices, describe, load, to_unit
+from iddpm.data import (
+    Description,
+    Images,
+    Int64Array,
+    UInt8Array,
+    batch_indices,
+    describe,
+    load,
+    to_unit,
+)
 from iddpm.draws import derived_seed, generator
 from iddpm.evaluation import inception
 from iddpm.evaluation.inception import empty_inception, load_inception
@@ -141,7 +149,7 @@ def extract(
     the features of an image do not depend on how many others there are.
     """
     device = next(network.parameters()).device
-    features = []
+    features: list[FloatArray] = []
     for start in range(0, len(images), block_size):
         block = images[start : start + block_size]
         full = np.zeros((block_size, *images.shape[1:]), dtype=np.uint8)
@@ -237,13 +245,14 @@ class ClassifierNetwork(nn.Module):
 def _train(
     network: ClassifierNetwork, config: Classifier, progress: Progress, should_stop: StopCheck
 ) -> None:
-    images, labels = _split(config, "train")
+    data = load(config.data, "train")
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     for step in range(config.steps):
         if should_stop():
             raise Interrupted("extractor: asked to stop; its training starts again")
-        batch = batch_indices(len(images), config.batch_size, config.seed, step)
-        loss = functional.cross_entropy(network.logits(images[batch]), labels[batch])
+        batch = batch_indices(len(data.images), config.batch_size, config.seed, step)
+        images, labels = _told(data, batch)
+        loss = functional.cross_entropy(network.logits(images), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -252,15 +261,19 @@ def _train(
 
 @torch.no_grad()
 def _test_accuracy(network: ClassifierNetwork, config: Classifier) -> float:
-    images, labels = _split(config, "test")
-    answers = [network.logits(some).argmax(1) for some in torch.split(images, 256)]
-    return float((torch.cat(answers) == labels).double().mean())
+    data = load(config.data, "test")
+    right = []
+    for start in range(0, len(data.images), 256):
+        images, labels = _told(data, slice(start, start + 256))
+        right.append(network.logits(images).argmax(1) == labels)
+    return float(torch.cat(right).double().mean())
 
 
-def _split(config: Classifier, split: Split) -> tuple[Tensor, Tensor]:
-    data = load(config.data, split)
+def _told(data: Images, rows: slice | Int64Array) -> tuple[Tensor, Tensor]:
+    """Some images in [-1, 1] and their labels."""
     assert data.labels is not None
-    return torch.from_numpy(to_unit(data.images, data.levels)), torch.from_numpy(data.labels)
+    images = torch.from_numpy(to_unit(data.images[rows], data.levels))
+    return images, torch.from_numpy(data.labels[rows])
 
 
 # ------------------------------------------------------------------------------ random network

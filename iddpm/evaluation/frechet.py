@@ -110,7 +110,9 @@ def _centred(features: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
     """Mean, and the matrix A of shape (N, D) for which A^T A is the covariance."""
     values = features.astype(np.float64)
     mean = values.mean(axis=0)
-    return mean, (values - mean) / np.sqrt(len(values) - 1)
+    values -= mean  # in place: a set may be most of what memory holds
+    values /= np.sqrt(len(values) - 1)
+    return mean, values
 
 
 def _squared_distance(shift: FloatArray, traces: float, root_trace: float) -> float:

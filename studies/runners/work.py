@@ -1,7 +1,6 @@
 """What a task is done with, and what every kind of task does with its files."""
 
 import hashlib
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from iddpm.blocks import Blocks
 from iddpm.checkpoints import CheckpointError
-from iddpm.files import Held, read_json, write_whole
+from iddpm.files import Held, read_json, write_whole, written_whole
 from iddpm.interruption import Progress, StopCheck, TimeCheck
 from iddpm.ranks import ALONE, Ranks
 from studies.arrays import damaged
@@ -56,9 +55,8 @@ class Work:
 
     def save_array(self, name: str, array: NDArray[Any]) -> None:
         """Write an .npy into the task's folder, whole or not at all."""
-        file = io.BytesIO()
-        np.save(file, array)
-        self.write(name, file.getbuffer())
+        with written_whole(self.folder / name, held=self.held) as file:
+            np.save(file, array)
 
     def result_of(self, role: str) -> dict[str, Any]:
         """The result of the task of a role."""
@@ -86,4 +84,4 @@ def of_a_finished_task(path: Path) -> Iterator[None]:
 
 def sha256(array: NDArray[Any]) -> str:
     """Of the array's bytes in C order, as hex."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
