@@ -822,6 +822,17 @@ class ScoreConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RadiiConfig:
+    """How far each real feature vector is from its k-th neighbour, for every score that asks."""
+
+    neighbours: int = 3
+    """The k of the scores."""
+
+    def __post_init__(self) -> None:
+        _require(self.neighbours >= 1, "radii.neighbours", "at least 1", self.neighbours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatentsConfig:
     """One image on its way to noise: its latents x_t at evenly spaced t from 0 to T (Fig. 3).
 

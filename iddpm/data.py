@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +82,19 @@ class Images:
     levels: int
 
 
+class Rows(Protocol):
+    """Images by their rows: an array of them, or what reads them when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Int64Array, /) -> UInt8Array: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Some images of a split in an order of their own, read when they are asked for."""
 
-    images: UInt8Array
+    images: Rows
     """Of the whole split, shape (N, H, W, C); they may lie on disk."""
     rows: Int64Array
     """Which of them, shape (M,)."""

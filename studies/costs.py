@@ -138,7 +138,7 @@ def _claim(plan: Plan, address: str, label: str, owners: dict[str, str]) -> None
         return
     task = plan.tasks[address]
     config = task.config
-    if task.kind == "extractor" or (isinstance(config, FeaturesConfig) and config.data):
+    if task.kind in ("extractor", "radii") or (isinstance(config, FeaturesConfig) and config.data):
         label = REAL_IMAGES
     owners[address] = label
     for _, need in task.needs:

@@ -5,7 +5,7 @@ sweep is held against its data and its schedules, so that nothing starts that ca
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from iddpm.config import (
     ConfigError,
     Data,
     Ends,
-    ExtractorConfig,
     FeaturesConfig,
     GanConfig,
     GanSampleConfig,
@@ -50,7 +49,7 @@ from studies.names import CLAIMS
 from studies.rivals import GAN, Rival
 from studies.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
 from studies.spec import ArmSpec, SweepSpec
-from studies.tasks import PART, Task, TaskConfig
+from studies.tasks import DERIVED, PART, Task, TaskConfig, radii
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +135,32 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
         cells=cells,
         resources=resources,
     )
+
+
+def needed(plan: Plan, is_done: Callable[[str], bool]) -> Plan:
+    """The plan without work that only finished tasks would read.
+
+    Scores of an older version asked for the radii of their reference themselves: where all of them
+    are done, nobody reads these radii any more.
+
+    Args:
+        plan: The plan.
+        is_done: Whether a task of this address has a result.
+    """
+    readers: dict[str, list[str]] = defaultdict(list)
+    for task in plan.tasks.values():
+        for role, need in task.needs:
+            if role in DERIVED:
+                readers[need].append(task.address)
+    idle = {a for a, of in readers.items() if not is_done(a) and all(map(is_done, of))}
+    if not idle:
+        return plan
+    kept = [task for address, task in plan.tasks.items() if address not in idle]
+    tasks = [
+        replace(task, needs=tuple(need for need in task.needs if need[1] not in idle))
+        for task in kept
+    ]
+    return replace(plan, tasks={task.address: task for task in tasks})
 
 
 def chained(tasks: Iterable[Task]) -> dict[str, Task]:
@@ -378,7 +403,7 @@ class _Tasks:
         self.by_address: dict[str, Task] = {}
         self._trainings: dict[tuple[int, int], str] = {}
         self._partners: dict[tuple[int, Ends], TrainConfig] = {}
-        self._real: dict[tuple[Data, ExtractorConfig, Split, int, int | None], tuple[str, str]] = {}
+        self._real: dict[tuple[object, ...], tuple[str, str, str]] = {}
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
         """Addresses by role of all that answers one cell."""
@@ -490,29 +515,31 @@ class _Tasks:
         self, config: SamplesConfig | RivalSamples, data: Data, shards: Sequence[str]
     ) -> dict[str, str]:
         """From the shards of some images to their score."""
-        extractor, reference = self._reference(config, data)
+        extractor, reference, near = self._reference(config, data)
         needs = {"extractor": extractor, **{f"samples/{i}": s for i, s in enumerate(shards)}}
         features = self._add("features", FeaturesConfig(images=config.images), needs)
         score = self._add(
             "score",
             ScoreConfig(neighbours=config.neighbours, metrics=config.metrics),
-            {"generated": features, "reference": reference},
+            {"generated": features, "reference": reference, "radii": near},
         )
         return {"samples": shards[0], "features": features, "score": score}
 
-    def _reference(self, config: SamplesConfig | RivalSamples, data: Data) -> tuple[str, str]:
-        """The feature network, and the features of the real images."""
+    def _reference(self, config: SamplesConfig | RivalSamples, data: Data) -> tuple[str, str, str]:
+        """The feature network, the features of the real images, and the radii among them."""
         split, keep = config.reference.split, config.reference.keep
         images = config.reference.images or _images_of(outline(data), split)
         keep = None if keep is None or keep >= images else keep
-        key = data, config.extractor, split, images, keep
+        key = data, config.extractor, split, images, keep, config.neighbours
         if key not in self._real:
             made_for = None if isinstance(config.extractor, Inception) else config.extractor.data
             extractor = self._add("extractor", config.extractor, {}, made_for)
             real = FeaturesConfig(images=images, data=data, split=split, keep=keep)
             read = _read(data, split, images if keep is None else keep)
             features = self._add("features", real, {"extractor": extractor}, digests=read)
-            self._real[key] = extractor, features
+            near = radii(features, config.neighbours)
+            self.by_address.setdefault(near.address, near)
+            self._real[key] = extractor, features, near.address
         return self._real[key]
 
 

@@ -17,7 +17,7 @@ from studies.tasks import KINDS
 
 ALL = "all"
 
-LIKE = {"likelihood_shard": ("likelihood",)}
+LIKE = {"likelihood_shard": ("likelihood",), "radii": ("score",)}
 """Kinds that ask for what others do, unless they are told to ask for something else."""
 
 OF_NETWORK = (

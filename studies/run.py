@@ -20,7 +20,7 @@ from studies.costs import compute_left, costs
 from studies.door import door, path, told
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
-from studies.plan import Plan, absent, cautions, chained, expand, record
+from studies.plan import Plan, absent, cautions, chained, expand, needed, record
 from studies.resources import Resources, override_layer, resources, user_layer
 from studies.signals import CutOff
 from studies.spec import read_sweep
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plans = [_planned(path, options) for path in options.sweeps]
         _refuse_alike(plans)
         store = Store(options.store)
+        plans = [needed(plan, store.is_done) for plan in plans]
         if options.dry_run:
             return _dry_run(plans, store, options)
         _print_cautions(plans)

@@ -55,6 +55,9 @@ ANEW = "delete it and run the sweep again"
 WRITERS = 8
 """Threads that write many small files: each mostly waits for the disk."""
 
+RADII = "radii.npy"
+"""What a finished task `radii` leaves: float64, one for each kept vector of its features."""
+
 BLOCKS = "blocks"
 """Subfolder of a task for finished parts of its work; removed once the result is published."""
 
@@ -216,7 +219,7 @@ class Store:
         """
         path = self.folder(task.address) / "task.json"
         wanted = task_json(task)
-        if self._is_done(task.address):
+        if self.is_done(task.address):
             self.bury(task.address)
             return
         if _read(path, ANEW) == wanted:
@@ -246,7 +249,8 @@ class Store:
         Raises:
             StoreError: If its file was cut short or holds something else.
         """
-        return tuple(self._task_record(address).get("needs", {}).values())
+        record = self._task_record(address)
+        return (*record.get("needs", {}).values(), *record.get("derived", {}).values())
 
     def _task_record(self, address: str) -> dict[str, Any]:
         record = _read(self.folder(address) / "task.json", ANEW)
@@ -266,7 +270,8 @@ class Store:
             return "failed"
         return "submitted" if "submission.json" in files else "planned"
 
-    def _is_done(self, address: str) -> bool:
+    def is_done(self, address: str) -> bool:
+        """Whether the task has a result."""
         return (self.folder(address) / "result.json").exists()
 
     def result(self, address: str) -> dict[str, Any] | None:
@@ -477,7 +482,7 @@ class Store:
         claim = self.claim_of(address)
         if claim is None or not (self._is_dead(claim) or claim == dead):
             return False
-        if self._is_done(address):
+        if self.is_done(address):
             _remove_half_written(self.folder(address))
             shutil.rmtree(self.folder(address) / BLOCKS, ignore_errors=True)
         elif self.attempt_failure(address, claim.attempt) is None:

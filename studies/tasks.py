@@ -7,7 +7,7 @@ tasks with equal addresses are therefore the same work, done once and shared.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, get_args
@@ -26,6 +26,7 @@ from iddpm.config import (
     LikelihoodConfig,
     LikelihoodMergeConfig,
     LikelihoodShardConfig,
+    RadiiConfig,
     SampleConfig,
     ScoreConfig,
     TrainConfig,
@@ -49,6 +50,7 @@ TaskConfig = (
     | TrainConfig
     | SampleConfig
     | FeaturesConfig
+    | RadiiConfig
     | ScoreConfig
     | LikelihoodConfig
     | LikelihoodShardConfig
@@ -83,6 +85,7 @@ KINDS = {
         Kind("train", 1, TrainConfig),
         Kind("sample", 1, SampleConfig),
         Kind("features", 1, FeaturesConfig),
+        Kind("radii", 1, RadiiConfig),
         Kind("score", 1, ScoreConfig),
         Kind("likelihood", _of_variances(2), LikelihoodConfig),
         Kind("likelihood_shard", _of_variances(1), LikelihoodShardConfig),
@@ -101,7 +104,8 @@ class Task:
     """One piece of work: what to do, on the results of which other tasks and on which data.
 
     Raises:
-        ValueError: If the kind is unknown or the config is not one of this kind.
+        ValueError: If the kind is unknown, the config is not one of this kind, or a need of a role
+            in `DERIVED` is not the one that follows from the rest.
     """
 
     kind: str
@@ -125,6 +129,9 @@ class Task:
         object.__setattr__(self, "needs", tuple(sorted(self.needs, key=_shortest_first)))
         object.__setattr__(self, "digests", tuple(sorted(self.digests)))
         object.__setattr__(self, "address", _address(self))
+        for role, found in self.needs:
+            if role in DERIVED and found != (follows := DERIVED[role](self)):
+                raise ValueError(f"{self.kind} task: expected the {role} {follows}, found {found}")
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -142,6 +149,40 @@ class Task:
         return dict(self.needs)
 
 
+def radii(reference: str, neighbours: int) -> Task:
+    """The task for the radii of real features.
+
+    Args:
+        reference: Address of the features.
+        neighbours: The k of the scores that read the radii.
+    """
+    config = RadiiConfig(neighbours=neighbours)
+    return Task(kind="radii", config=config, needs=(("features", reference),))
+
+
+@lru_cache(maxsize=64)
+def _radii_address(reference: str, neighbours: int) -> str:
+    return radii(reference, neighbours).address
+
+
+def _radii_of_score(score: Task) -> str:
+    assert isinstance(score.config, ScoreConfig)
+    return _radii_address(score.parents["reference"], score.config.neighbours)
+
+
+DERIVED: dict[str, Callable[[Task], str]] = {"radii": _radii_of_score}
+"""Roles of needs that an address leaves out, and from a task to the only address each can have.
+
+The radii of a score are a function of its reference and its k, which the address holds already: a
+score is the same score whether it reads them or computes them itself, as scores of older versions
+did. In task.json such needs stand apart from the others, under `derived`.
+"""
+
+
+def _needs(task: Task, *, derived: bool) -> dict[str, str]:
+    return {role: need for role, need in task.needs if (role in DERIVED) == derived}
+
+
 def _shortest_first(need: tuple[str, str]) -> tuple[int, str]:
     role, _ = need
     return len(role), role
@@ -153,7 +194,7 @@ def _address(task: Task) -> str:
         "kind": task.kind,
         "version": KINDS[task.kind].version,
         "config": canonical(task.config),
-        "needs": dict(task.needs),
+        "needs": _needs(task, derived=False),
         "digests": dict(task.digests),
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -162,13 +203,15 @@ def _address(task: Task) -> str:
 
 def task_json(task: Task) -> dict[str, Any]:
     """The task as JSON, whole: fields that are not hashed included."""
+    derived = _needs(task, derived=True)
     return {
         "schema": SCHEMA_VERSION,
         "address": task.address,
         "kind": task.kind,
         "version": KINDS[task.kind].version,
         "config": _plain(task.config),
-        "needs": dict(task.needs),
+        "needs": _needs(task, derived=False),
+        **({"derived": derived} if derived else {}),
         "digests": dict(task.digests),
     }
 
@@ -200,7 +243,7 @@ def task_from_json(data: Mapping[str, Any]) -> Task:
         task = Task(
             kind=kind.name,
             config=config,
-            needs=tuple(data["needs"].items()),
+            needs=(*data["needs"].items(), *data.get("derived", {}).items()),
             digests=tuple(data["digests"].items()),
         )
     except (KeyError, TypeError, AttributeError, ValidationError) as error:

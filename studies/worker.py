@@ -52,6 +52,7 @@ UNITS = {
     "likelihood_shard": "steps",
     "likelihood_merge": "blocks",
     "features": "images",
+    "radii": "vectors",
     "score": "steps",
     "gradient_noise": "backward passes",
     "latents": "images",

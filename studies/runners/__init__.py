@@ -12,7 +12,7 @@ from studies.runners.forward import latents
 from studies.runners.gradients import gradient_noise
 from studies.runners.rivals import external, gan_sample
 from studies.runners.sampling import sample
-from studies.runners.scores import extractor, features, score
+from studies.runners.scores import extractor, features, radii, score
 from studies.runners.trainings import gan, train
 from studies.runners.work import Work, device
 
@@ -23,6 +23,7 @@ RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "train": train,
     "sample": sample,
     "features": features,
+    "radii": radii,
     "score": score,
     "likelihood": likelihood,
     "likelihood_shard": likelihood_shard,

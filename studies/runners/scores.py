@@ -1,6 +1,6 @@
 """Features of images and the scores over them."""
 
-import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ from iddpm.config import (
     Classifier,
     FeaturesConfig,
     Inception,
+    RadiiConfig,
     RandomNetwork,
     SampleConfig,
     ScoreConfig,
     data_name,
 )
-from iddpm.data import Selection, first_rows, load
+from iddpm.data import Int64Array, Rows, Selection, UInt8Array, first_rows, load
 from iddpm.evaluation.features import (
     Extractor,
     extract,
@@ -34,12 +35,12 @@ from iddpm.evaluation.frechet import (
     moments,
 )
 from iddpm.evaluation.metrics import METRICS
-from iddpm.evaluation.precision_recall import precision_recall
+from iddpm.evaluation.precision_recall import precision_recall, squared_radii
 from iddpm.interruption import Interrupted
 from studies.arrays import read_array
 from studies.runners.networks import weights_role
 from studies.runners.work import Work, of_a_finished_task, sha256
-from studies.store import SAMPLES
+from studies.store import RADII, SAMPLES, StoreError
 
 EXTRACTOR = "extractor.pt"
 FEATURES = "features.npz"
@@ -64,9 +65,8 @@ def features(work: Work) -> dict[str, Any]:
         read_by = load_extractor(weights, made)
     images, origin = _images(work, config)
     found, summary = _read(work, read_by, images, _kept(work, config, images))
-    file = io.BytesIO()
-    np.savez(file, features=found, mean=summary.mean, covariance=summary.covariance)
-    work.write(FEATURES, file.getbuffer())
+    with work.new_file(FEATURES) as file:
+        np.savez(file, features=found, mean=summary.mean, covariance=summary.covariance)
     kept = {} if len(found) == len(images) else {"kept": len(found)}
     return {
         "images": len(images),
@@ -91,8 +91,8 @@ def _read(
     config = work.task.config
     assert isinstance(config, FeaturesConfig)
     network = extractor.network.to(work.device)
-    found: list[NDArray[np.float32]] = []
-    summary: Moments | None = None
+    found = np.empty((np.count_nonzero(kept), extractor.dimensions), dtype=np.float32)
+    summary, done = None, 0
     for start in range(0, len(images), MOMENTS_BLOCK):
         if work.should_stop():
             raise Interrupted(f"{work.task.address}: begins anew, for features are kept whole")
@@ -102,11 +102,35 @@ def _read(
             levels=extractor.levels,
             block_size=config.block_size,
         )
-        found.append(part[kept[start : start + MOMENTS_BLOCK]])
+        chosen = part[kept[start : start + MOMENTS_BLOCK]]
+        found[done : done + len(chosen)] = chosen
+        done += len(chosen)
         summary = moments(part) if summary is None else merged(summary, moments(part))
         work.progress(start + len(part), len(images))
     assert summary is not None
-    return np.concatenate(found), summary
+    return found, summary
+
+
+class _Shards:
+    """The images of all shards in a row, read from their files when they are asked for.
+
+    No file stays open: there may be more of them than can be.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = files
+        self._ends = np.cumsum([len(read_array(file, mapped=True)) for file in files])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, rows: Int64Array) -> UInt8Array:
+        shards = np.searchsorted(self._ends, rows, side="right")
+        found = []
+        for shard in np.unique(shards):
+            images = read_array(self._files[shard], mapped=True)
+            found.append(images[rows[shards == shard] - self._ends[shard] + len(images)])
+        return np.concatenate(found)
 
 
 def _images(work: Work, config: FeaturesConfig) -> tuple[Selection, dict[str, str]]:
@@ -115,12 +139,13 @@ def _images(work: Work, config: FeaturesConfig) -> tuple[Selection, dict[str, st
     Raises:
         ValueError: If there are fewer than were asked for.
     """
+    images: Rows
     if config.data is not None:
         origin = {"source": f"{data_name(config.data)}/{config.split}"}
         images = load(config.data, config.split).images
     else:
         roles = [role for role in work.parents if role.startswith("samples/")]
-        images = np.concatenate([read_array(work.parents[role] / SAMPLES) for role in roles])
+        images = _Shards([work.parents[role] / SAMPLES for role in roles])
         origin = {"source": "samples", "weights": _drawn_by(work, roles[0])}
     if config.images is not None and len(images) < config.images:
         raise ValueError(
@@ -139,13 +164,28 @@ def _drawn_by(work: Work, role: str) -> str:
     return str(work.result_of(role)["weights"])
 
 
+def radii(work: Work) -> dict[str, Any]:
+    """How far each real vector is from its k-th neighbour, squared; leaves it in `radii.npy`."""
+    config = work.task.config
+    assert isinstance(config, RadiiConfig)
+    found = squared_radii(
+        _features(work.parents["features"]),
+        config.neighbours,
+        progress=work.progress,
+        should_stop=work.should_stop,
+    )
+    work.save_array(RADII, found)
+    read = work.result_of("features")
+    return {"vectors": len(found), "sha256": sha256(found), "features_sha256": read["sha256"]}
+
+
 def score(work: Work) -> dict[str, Any]:
     """Fréchet distance, precision, recall and what else was asked for, against real images."""
     config = work.task.config
     assert isinstance(config, ScoreConfig)
     generated, real = (_features(work.parents[role]) for role in ("generated", "reference"))
     distance = _distance(work, generated, real)
-    shares = precision_recall(real, generated, k=config.neighbours)
+    shares = precision_recall(real, generated, k=config.neighbours, real_radii=_radii(work))
     return {
         "frechet_distance": distance.value,
         "clipped_mass": distance.clipped_mass,
@@ -158,6 +198,24 @@ def score(work: Work) -> dict[str, Any]:
         "neighbours": config.neighbours,
         "recipe": _score_recipe(work, config),
     }
+
+
+def _radii(work: Work) -> NDArray[np.float64] | None:
+    """Those of the reference; None: an older version planned the score, which has to ask itself.
+
+    Raises:
+        StoreError: If they are of features that were made anew since.
+    """
+    if "radii" not in work.parents:
+        return None
+    path = work.parents["radii"] / RADII
+    made, read = work.result_of("radii")["features_sha256"], work.result_of("reference")["sha256"]
+    if made != read:
+        raise StoreError(
+            f"{path}: expected the radii of the features in {work.parents['reference']}, found "
+            "those of others; delete its result.json and run the sweep again with --retry failed"
+        )
+    return read_array(path)
 
 
 def _distance(work: Work, generated: NDArray[np.float32], real: NDArray[np.float32]) -> Distance:

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from iddpm.blocks import Blocks
 from iddpm.checkpoints import CheckpointError
-from iddpm.files import Held, read_json, write_whole, written_whole
+from iddpm.files import Held, read_json, written_whole
 from iddpm.interruption import Progress, StopCheck, TimeCheck
 from iddpm.ranks import ALONE, Ranks
 from studies.arrays import damaged
@@ -49,13 +49,13 @@ class Work:
         """The finished parts of this task, for as long as it has no result."""
         return Blocks(folder=self.folder / BLOCKS, work=self.task.address, held=self.held)
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
-        """Write a file into the task's folder, whole or not at all."""
-        write_whole(self.folder / name, data, held=self.held)
+    def new_file(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """A file to write piece by piece, which appears in the task's folder once it is whole."""
+        return written_whole(self.folder / name, held=self.held)
 
     def save_array(self, name: str, array: NDArray[Any]) -> None:
         """Write an .npy into the task's folder, whole or not at all."""
-        with written_whole(self.folder / name, held=self.held) as file:
+        with self.new_file(name) as file:
             np.save(file, array)
 
     def result_of(self, role: str) -> dict[str, Any]:

@@ -140,6 +140,7 @@ def test_a_checkpoint_that_cannot_be_used_fails_its_task_alone(
     [
         ("sample", "samples.npy", "features"),
         ("features", "features.npz", "score"),
+        ("radii", "radii.npy", "score"),
         ("extractor", "extractor.pt", "features"),
         ("train", "state.pt", "sample"),
     ],

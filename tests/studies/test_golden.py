@@ -26,6 +26,7 @@ GOLDEN: dict[tuple[str, int | str], tuple[float, ...]] = {
     ("train", 1): (3178, 1.24804950, 2.50644469, 1.01185834),
     ("sample", 1): (7.578125,),
     ("features", 1): (-0.0878111024, 8.30181825e-05),
+    ("radii", 1): (5.54995539e-05,),
     ("score", 1): (4.86846423e-05, 5 / 6, 1.0),
     ("gradient_noise", 1): (1.15003530, 0.692527588),
     ("gan", 1): (2629, 6.87574768, 7.42312813, 8.52928162, 6.79061413, 6.49721718, 8.36805820),
@@ -70,6 +71,8 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
         case "features":
             with np.load(folder / "features.npz") as arrays:
                 return (float(arrays["mean"].sum()), float(arrays["covariance"].trace()))
+        case "radii":
+            return (float(np.load(folder / "radii.npy").mean()),)
         case "gradient_noise":
             return (result["squared_norm"]["mean"], result["variance"]["mean"])
         case "score":

@@ -20,6 +20,7 @@ from iddpm.config import (
     FeaturesConfig,
     LikelihoodConfig,
     LikelihoodMergeConfig,
+    RadiiConfig,
     SampleConfig,
     ScoreConfig,
     TrainConfig,
@@ -27,9 +28,9 @@ from iddpm.config import (
 from iddpm.config import LikelihoodShardConfig as Shard
 from iddpm.data import describe
 from studies.costs import Cost, arm_label, costs
-from studies.plan import Plan, cautions, expand, record, waves
+from studies.plan import Plan, cautions, expand, needed, record, waves
 from studies.spec import read_sweep
-from studies.tasks import Task
+from studies.tasks import Task, radii
 from tests.witness.image_folders import write_folder
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
@@ -102,6 +103,34 @@ def test_all_arms_of_an_objective_share_its_networks(ablation: Plan) -> None:
     assert len(of_kind(ablation, "score")) == samples
     assert len(of_kind(ablation, "extractor")) == 1
     assert len(of_kind(ablation, "features")) == samples + 1
+    assert len(of_kind(ablation, "radii")) == 1
+
+
+def test_scores_of_one_reference_and_k_share_its_radii(tmp_path: Path) -> None:
+    def near(sweep: str) -> list[Task]:
+        return of_kind(planned(tmp_path, sweep), "radii")
+
+    (one,) = near(SWEEP)
+    assert one.config == RadiiConfig(neighbours=3)
+    several = near(
+        changed("        steps: [10, 100]", "        steps: [10]\n        neighbours: [3, 5]")
+    )
+    assert [task.config for task in several] == [RadiiConfig(neighbours=k) for k in (3, 5)]
+    assert one in several
+    assert len({task.needs for task in several}) == 1
+
+
+def test_radii_that_only_finished_scores_would_read_are_not_planned(plan: Plan) -> None:
+    (near,) = of_kind(plan, "radii")
+    scores = [task.address for task in of_kind(plan, "score")]
+    others = set(plan.tasks) - {near.address}
+    assert needed(plan, lambda address: False).tasks == plan.tasks
+    assert needed(plan, lambda address: address in plan.tasks).tasks == plan.tasks
+    one_is_left = others - {scores[0]}
+    assert needed(plan, lambda address: address in one_is_left).tasks == plan.tasks
+    finished = needed(plan, lambda address: address in others)
+    assert list(finished.tasks) == [address for address in plan.tasks if address in others]
+    assert all(need in others for task in finished.tasks.values() for _, need in task.needs)
 
 
 def test_an_arm_is_answered_under_every_seed(plan: Plan) -> None:
@@ -122,6 +151,7 @@ def test_a_samples_cell_is_cut_into_tasks_that_need_one_another_by_role(plan: Pl
     extractor = plan.tasks[features.parents["extractor"]]
     assert score.config == ScoreConfig(neighbours=3)
     assert score.parents["generated"] == features.address
+    assert score.parents["radii"] == radii(reference.address, 3).address
     assert features.config == FeaturesConfig(images=96)
     assert set(features.parents) == {"extractor", "samples/0", "samples/1"}
     shard = SampleConfig(
@@ -362,7 +392,7 @@ def test_costs_are_counted_once_per_task(plan: Plan) -> None:
         )
 
     simple, hybrid = rows("simple"), rows("hybrid")
-    real = cost("features of real images", 2, training_steps=600)
+    real = cost("features of real images", 3, training_steps=600)
     total = cost("total", len(plan.tasks), 200 + 600, 2 * (2 * 20 * T + 2 * 96 * 110))
     found = [replace(row, parameters=None) for row in costs(plan)]
     assert found == [*simple[:3], real, simple[3], *hybrid, total]

@@ -1,5 +1,6 @@
 """What each kind of task does, and that stopping, sharding and the sampler change no draw."""
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,9 +26,11 @@ from iddpm.config import (
 )
 from iddpm.data import describe
 from iddpm.evaluation import gradient_noise
+from iddpm.evaluation import precision_recall as room
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.gradient_noise import LossGradient
 from iddpm.evaluation.precision_recall import precision_recall
+from iddpm.files import read_json, write_json
 from iddpm.interruption import Interrupted
 from iddpm.unet import UNet
 from studies.runners import RUNNERS, Work
@@ -356,6 +359,61 @@ def test_features_are_those_of_the_first_images_of_the_shards_in_order(store: St
     assert np.array_equal(first["features"], whole["features"][:21])
     assert np.allclose(first["mean"], first["features"].mean(0))
     assert np.allclose(first["covariance"], np.cov(first["features"].T), atol=1e-6)
+
+
+def test_a_score_that_reads_radii_is_the_score_that_asks_for_them(store: Store) -> None:
+    shard, real = tiny.sampling(TRAINED), tiny.real_features(tiny.extractor())
+    drawn, near = tiny.drawn_features(tiny.extractor(), shard), tiny.radii(real)
+    alone, reading = tiny.score(drawn, real), tiny.score(drawn, real, ("radii", near.address))
+    done(store, shard, real, drawn, near, alone)
+    path = store.folder(alone.address) / "result.json"
+    before = path.read_bytes()
+    path.unlink()
+    done(store, reading)
+    assert path.read_bytes() == before
+    with np.load(store.folder(real.address) / "features.npz") as arrays:
+        vectors = arrays["features"].astype(np.float64)
+    others = ((vectors[:, None] - vectors) ** 2).sum(2) + np.diag([np.inf] * len(vectors))
+    found = np.load(store.folder(near.address) / "radii.npy")
+    np.testing.assert_allclose(found, others.min(1), rtol=1e-6)
+
+
+def test_a_score_reads_the_radii_and_does_not_compute_them_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard, real = tiny.sampling(TRAINED, seed=5), tiny.real_features(tiny.extractor())
+    drawn, near = tiny.drawn_features(tiny.extractor(), shard), tiny.radii(real)
+    done(store, shard, real, drawn, near)
+    asked: list[int] = []
+    kept = room._squared_radii
+
+    def counting(vectors: NDArray[np.float64], *rest: Any) -> NDArray[np.float64]:
+        asked.append(len(vectors))
+        return kept(vectors, *rest)
+
+    monkeypatch.setattr(room, "_squared_radii", counting)
+    done(store, tiny.score(drawn, real, ("radii", near.address)))
+    assert asked == [4]  # of the drawn images alone
+
+
+def test_radii_of_features_that_were_made_anew_are_not_used(store: Store) -> None:
+    shard, real = tiny.sampling(TRAINED, seed=6), tiny.real_features(tiny.extractor())
+    drawn, near = tiny.drawn_features(tiny.extractor(), shard), tiny.radii(real)
+    task = tiny.score(drawn, real, ("radii", near.address))
+    done(store, shard, real, drawn, near)
+    path = store.folder(near.address) / "result.json"
+    before = read_json(path)
+    write_json(path, before | {"features_sha256": "0" * 64})
+    store.create(task)
+    run_task(str(store.root), task.address)
+    failure = store.failure(task.address)
+    assert failure is not None
+    assert re.search(
+        r"StoreError: .*radii\.npy: expected the radii of the features in .*features-.*, found "
+        "those of others; delete its result.json and run the sweep again with --retry failed$",
+        failure.message,
+    )
+    write_json(path, before)
 
 
 def test_more_features_than_images_are_refused(store: Store) -> None:

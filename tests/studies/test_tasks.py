@@ -29,6 +29,7 @@ from iddpm.config import (
     Npz,
     OptimizerConfig,
     Photos,
+    RadiiConfig,
     RandomNetwork,
     SampleConfig,
     ScoreConfig,
@@ -106,6 +107,9 @@ FROZEN = {
         kind="score",
         config=ScoreConfig(),
         needs=(("generated", "features-00"), ("reference", "features-01")),
+    ),
+    "radii-3f6cc08792fbc5b6": Task(
+        kind="radii", config=RadiiConfig(), needs=(("features", "features-01"),)
     ),
     "sample-7d9b11fe38c3656d": Task(
         kind="sample",
@@ -265,6 +269,30 @@ def test_a_new_schema_moves_the_address(monkeypatch: pytest.MonkeyPatch) -> None
     before = score().address
     monkeypatch.setattr(tasks, "SCHEMA_VERSION", 2)
     assert score().address != before
+
+
+def test_the_radii_that_a_score_reads_are_no_part_of_what_it_is() -> None:
+    needs = (("generated", "features-aa"), ("reference", "features-bb"))
+    near = tasks.radii("features-bb", 5)
+    plain = score(config=ScoreConfig(neighbours=5), needs=needs)
+    reading = score(config=ScoreConfig(neighbours=5), needs=(*needs, ("radii", near.address)))
+    assert reading.address == plain.address
+    assert reading.parents["radii"] == near.address
+    assert near.config == RadiiConfig(neighbours=5)
+    assert near.parents == {"features": "features-bb"}
+    record = task_json(reading)
+    assert record["needs"] == dict(needs)
+    assert record["derived"] == {"radii": near.address}
+    assert task_from_json(json.loads(json.dumps(record))) == reading
+    assert task_json(plain) == {name: value for name, value in record.items() if name != "derived"}
+
+
+def test_radii_of_another_reference_or_k_are_refused() -> None:
+    needs = (("generated", "features-aa"), ("reference", "features-bb"))
+    for other in (tasks.radii("features-aa", 3), tasks.radii("features-bb", 5)):
+        expected = f"score task: expected the radii {tasks.radii('features-bb', 3).address}, found"
+        with pytest.raises(ValueError, match=f"^{expected} {other.address}$"):
+            score(needs=(*needs, ("radii", other.address)))
 
 
 @given(st.permutations([("generated", "a"), ("reference", "b"), ("extractor", "c")]))

@@ -30,6 +30,7 @@ from iddpm.config import (
 )
 from iddpm.data import describe
 from iddpm.external import describe_external
+from studies import tasks as kinds
 from studies.tasks import Task
 
 NETWORK = UNetConfig(
@@ -162,9 +163,14 @@ def drawn_features(extractor: Task, *shards: Task, images: int | None = None) ->
     return Task(kind="features", config=config, needs=tuple(needs))
 
 
-def score(drawn: Task, real: Task) -> Task:
-    """A score over one neighbour."""
-    needs = (("generated", drawn.address), ("reference", real.address))
+def radii(real: Task) -> Task:
+    """The radii among real features that a `score` reads."""
+    return kinds.radii(real.address, 1)
+
+
+def score(drawn: Task, real: Task, *more: tuple[str, str]) -> Task:
+    """A score over one neighbour; without the radii of its reference it asks for them itself."""
+    needs = (("generated", drawn.address), ("reference", real.address), *more)
     return Task(kind="score", config=ScoreConfig(neighbours=1), needs=needs)
 
 
@@ -172,15 +178,21 @@ def study(seeds: int = 2) -> list[Task]:
     """A small study with every kind of task, each after those that it needs."""
     read_by = extractor()
     real = real_features(read_by)
-    tasks = [read_by, real]
+    near = radii(real)
+    tasks = [read_by, real, near]
     for seed in range(seeds):
         trained = training(seed=seed)
         shards = sampling(trained, seed=seed), sampling(trained, Ddim(), seed=seed)
         drawn = drawn_features(read_by, *shards)
         tasks += [trained, likelihood(trained, seed=seed), gradient_noise(trained, seed=seed)]
-        tasks += [*sharded_likelihood(trained, seed=seed), *shards, drawn, score(drawn, real)]
+        tasks += [
+            *sharded_likelihood(trained, seed=seed),
+            *shards,
+            drawn,
+            score(drawn, real, ("radii", near.address)),
+        ]
         opposing = gan(seed=seed)
         made = gan_sampling(opposing, seed=seed)
         rival = drawn_features(read_by, made)
-        tasks += [opposing, made, rival, score(rival, real)]
+        tasks += [opposing, made, rival, score(rival, real, ("radii", near.address))]
     return tasks
