@@ -136,24 +136,28 @@ def _batch(tables: Tables) -> Measured:
     if BATCH not in rows:
         return Measured([], ["networks trained with batches of two sizes"])
     found: list[Measurement | str] = []
+    arms: dict[str, tuple[Rows, bool]] = {
+        "L_hybrid, learned Σ": (_learned, True),
+        "L_simple, DDIM": (_ddim, False),
+    }
+    lacking = dict.fromkeys(arms)
     for name, group in _groups(tables, without=(*SAMPLING, *TRAINING)):
         sizes = sorted(set(group[BATCH]))
-        arms: tuple[tuple[str, Rows, bool], ...] = (
-            ("L_hybrid, learned Σ", _learned, True),
-            ("L_simple, DDIM", _ddim, False),
-        )
-        for arm, pick, larger_is_better in arms:
+        for arm, (pick, larger_is_better) in arms.items():
             mine = pick(group)
             large, small = (mine[mine[BATCH] == size] for size in (sizes[-1], sizes[0]))
             if len(sizes) < 2 or not (counts := _common(large, small)):
                 continue
+            lacking.pop(arm, None)
             what = (
                 f"log FD with batches of {sizes[-1]} minus of {sizes[0]}, {arm}{name}, "
                 f"{listed(counts)} steps"
             )
             low, high = (-math.inf, 0.0) if larger_is_better else (0.0, math.inf)
             found.append(_compared(what, large, small, low=low, high=high))
-    return Measured.of(found, "networks trained with batches of two sizes, sampled alike")
+    nothing = "networks trained with batches of two sizes, sampled alike"
+    found += [f"{arm}: {nothing}" for arm in lacking] if found else []
+    return Measured.of(found, nothing)
 
 
 CLAIMS: dict[str, Claim] = {

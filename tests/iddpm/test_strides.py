@@ -1,3 +1,5 @@
+from itertools import accumulate, repeat
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,14 @@ def test_the_even_stride_of_25_in_4000_is_the_official_one() -> None:
         2666, 2833, 2999, 3166, 3332, 3499, 3666, 3832, 3999,
     )
     # fmt: on
+
+
+def test_the_even_stride_adds_its_width_up_as_the_official_code_does() -> None:
+    """In floats a sum of widths rounds otherwise than a product: 499.5 is met from below."""
+    width = 999 / 20
+    summed = tuple(map(round, accumulate(repeat(width, 20), initial=0.0)))
+    assert stride_timesteps("even", 1000, 21) == summed
+    assert (summed[10], round(10 * width)) == (499, 500)
 
 
 @pytest.mark.parametrize("steps", [10, 50, 100, 200, 250, 400, 1000, 4000])

@@ -298,6 +298,36 @@ def test_blocks_add_up_to_the_weighted_mean_over_the_whole_batch_and_its_gradien
         assert training.curve.points()[name][-1] == pytest.approx(mean, rel=1e-5)
 
 
+def test_importance_sampling_remembers_the_unweighted_loss_of_every_image_of_the_batch() -> None:
+    """Of two steps one has far the larger loss, and is drawn with a weight near a half."""
+    short = replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=2), objective=Vlb())
+    training = Training(replace(short, network=replace(short.network, dropout=0.0)))
+    while not training.timesteps.warmed_up:
+        training.advance()
+    drawn = Drawn(training, training.step)
+    assert (drawn.weights - 1).abs().min() > 0.1
+    network = deepcopy(training.network)
+    losses = objective_losses(
+        short.objective,
+        build.denoiser(short, network, build.diffusion(short.diffusion)),
+        drawn.x_0,
+        drawn.t,
+        drawn.eps,
+        levels=17,
+        conditioning=Conditioning(labels=drawn.labels),
+    )
+    before = training.timesteps.state_dict()
+    training.advance()
+    history = before["losses"].clone()
+    for t in range(2):
+        met = losses.total.detach()[drawn.t == t].double()
+        at = (int(before["counts"][t]) + torch.arange(len(met))) % 2
+        history[t, at[-2:]] = met[-2:]
+    after = training.timesteps.state_dict()
+    assert after["counts"].sum() == before["counts"].sum() + 12
+    torch.testing.assert_close(after["losses"], history, rtol=1e-4, atol=0)  # float32 sums
+
+
 def test_the_first_step_of_adam_moves_each_weight_by_the_learning_rate() -> None:
     training = Training(CONFIG)
     training.advance()  # at first the output is zero, and most gradients with it

@@ -139,6 +139,9 @@ def test_each_verdict_on_a_similar_best(overfitting: Plan) -> None:
     assert verdict(claim, overfitting, turning(400, 800, gap=0.05)) == "supported"
     assert verdict(claim, overfitting, turning(400, 800, gap=0.2)) == "contradicted"
     assert verdict(claim, overfitting, turning(400, 800, gap=-0.2)) == "contradicted"
+    for factor, expected in ((1.098, "supported"), (1.102, "contradicted")):
+        for gap in (math.log(factor), -math.log(factor)):
+            assert verdict(claim, overfitting, turning(400, 800, gap=gap)) == expected
 
     def spread(row: Mapping[str, Any]) -> float:
         sign = 1 if row["schedule"] == "cosine" else -1

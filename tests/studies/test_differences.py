@@ -71,6 +71,40 @@ def test_where_nothing_differs_nothing_is_said_to(
     assert of(rows, parts=parts) == NO_SPREAD
 
 
+EDGES = (
+    (FID, {"images": 10_000}, names.SAMPLES, ""),
+    (FID, {"images": 9_999}, names.SAMPLES, "the samples that are scored (9,999 here"),
+    (BITS, {"images": 1000}, names.LIKELIHOOD, ""),
+    (BITS, {"images": 999}, names.LIKELIHOOD, "the images that bits/dim are over (999 here"),
+    (BITS, {"training_steps": 200_000}, names.LIKELIHOOD, ""),
+    (BITS, {"training_steps": 199_999}, names.LIKELIHOOD, "training steps (199,999 here"),
+    (BITS, {"T": 3999}, names.LIKELIHOOD, "T (3,999 here, mostly 4,000 there)"),
+)
+
+
+@pytest.mark.parametrize(("row", "change", "parts", "said"), EDGES)
+def test_what_differs_begins_just_below_the_papers(
+    row: dict[str, Any], change: dict[str, Any], parts: tuple[str, ...], said: str
+) -> None:
+    found = of(row | change, parts=parts)
+    assert said in found
+    assert (found == NO_SPREAD) == (said == "")
+    assert of(row, row | change, parts=parts) == NO_SPREAD  # one of the study is the paper's
+
+
+@pytest.mark.parametrize("data", ["imagenet64", "imagenet64_labelled", "cifar10", "lsun256"])
+def test_the_papers_data_are_no_difference(data: str) -> None:
+    recipe = json.dumps({"split": f"{data}/test"})
+    assert of(BITS | {"recipe": recipe}, parts=names.LIKELIHOOD) == NO_SPREAD
+
+
+def test_on_lsun_a_thousand_steps_of_noise_are_the_papers() -> None:
+    lsun = BITS | {"T": 1000, "recipe": json.dumps({"split": "lsun256/test"})}
+    assert of(lsun, parts=names.LIKELIHOOD) == NO_SPREAD
+    other = BITS | {"T": 1000}
+    assert "T (1,000 here, mostly 4,000 there)" in of(other, parts=names.LIKELIHOOD)
+
+
 def test_a_gan_here_is_not_the_papers() -> None:
     gan = FID | {"T": None, "training_steps": 2000}
     said = of(FID, gan, parts=(*names.SAMPLES, names.RIVALS))

@@ -416,6 +416,8 @@ def test_the_ensemble_must_have_fewer_bits_than_either(
     ("ensemble", "verdict"),
     [
         (lambda seed: 20 * 1.05, "supported"),
+        (lambda seed: 20 * 1.104, "supported"),  # 0.208 of 2.104: 0.0989
+        (lambda seed: 20 * 1.107, "contradicted"),  # 0.214 of 2.107: 0.1016
         (lambda seed: 20 / 1.15, "contradicted"),
         (lambda seed: 20 * (1 + 0.1 * seed), "inconclusive"),
         (lambda seed: math.nan, "not run"),
@@ -430,6 +432,20 @@ def test_the_ensemble_s_quality_must_be_that_of_hybrid_within_a_tenth(
     found = finding("ensemble_keeps_hybrid_quality", distance=distance)
     assert found.verdict == verdict
     assert [m.decides for m in found.measurements][1:] in ([False], [])
+
+
+def test_the_difference_in_quality_is_over_the_mean_of_the_two_seed_by_seed() -> None:
+    ours, theirs = (19.0, 30.0, 38.0), (20.0, 30.0, 40.0)
+
+    def distance(arm: str, seed: int) -> float:
+        return {"ensemble": ours[seed], "hybrid": theirs[seed], "vlb": 60.0}[arm]
+
+    measured = finding("ensemble_keeps_hybrid_quality", distance=distance).measurements[0]
+    relative = [-1 / 19.5, 0.0, -2 / 39]
+    assert measured.interval.mean == pytest.approx(sum(relative) / 3)
+    squares = sum((value - sum(relative) / 3) ** 2 for value in relative)
+    half_width = float(student.ppf(0.975, 2)) * math.sqrt(squares / 2 / 3)
+    assert measured.interval.half_width == pytest.approx(half_width, rel=1e-9)
 
 
 UNIFORM = (

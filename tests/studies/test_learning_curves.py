@@ -338,12 +338,40 @@ def test_a_training_that_ended_before_importance_sampling_began_tells_nothing(cl
 def test_a_verdict_against_it_says_how_much_was_drawn_by_importance() -> None:
     made_up = study(BITS | {("vlb", RESAMPLED): 4.3})
     made_up.results["images_seen"] = 51_200
-    for share, said in ((0.55, True), (0.996, False)):
+    for share, said in ((0.55, True), (0.949, True), (0.95, False), (0.996, False)):
         made_up.results["share_resampled"] = share
         finding = judge("importance_sampling_lowers_vlb", made_up)
         name = "T = 1,000, cosine, L_vlb (resampled)"
         assert finding.verdict == "contradicted"
-        assert (f"{name} drew only the last 55% of its t by" in finding.reason) == said
+        assert (f"{name} drew only the last {share:.0%} of its t by" in finding.reason) == said
+
+
+def test_a_share_of_the_bits_is_of_those_with_uniform_draws_seed_by_seed() -> None:
+    way = network("hybrid", T=1000)
+    uniform, resampled = [2.0, 4.0, 8.0], [1.9, 4.0, 8.8]
+    rows = bound_rows(way, "range", uniform)
+    rows += bound_rows(way | {"train.timesteps": RESAMPLED}, "range", resampled)
+    (saved,) = judge("importance_sampling_does_not_help_hybrid", tables_of(rows)).measurements
+    assert saved.interval.mean == pytest.approx((0.05 + 0.0 - 0.1) / 3)
+
+
+def test_noise_is_of_the_later_half_of_the_steps_alone() -> None:
+    steps = np.arange(1, 13)
+    bits = np.where(steps <= 6, 100.0 * (-1.0) ** steps, (-1.0) ** steps)
+    found = noise_of(pd.DataFrame({"step": steps, "bits_per_dim": bits}))
+    differences = np.diff(bits[6:])
+    assert found == pytest.approx(differences.std(ddof=1) / math.sqrt(2))
+
+
+@pytest.mark.parametrize("wide", [0, 1, 2])
+def test_the_ratio_of_noises_is_paired_by_seed(wide: int) -> None:
+    made_up = study()
+    losses = made_up.losses
+    losses.loc[losses["seed"] == wide, "bits_per_dim"] *= 7  # of both ways of drawing alike
+    (measured,) = judge("importance_sampling_steadies_vlb", made_up).measurements
+    (before,) = judge("importance_sampling_steadies_vlb", study()).measurements
+    assert measured.interval.mean == pytest.approx(before.interval.mean, rel=1e-9)
+    assert measured.interval.half_width == pytest.approx(before.interval.half_width, rel=1e-6)
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -382,6 +410,6 @@ def test_the_curves_own_means_are_given_and_decide_nothing() -> None:
 
 
 def test_help_is_at_least_one_percent() -> None:
-    for bits, verdict in ((3.60 * 0.995, "supported"), (3.60 * 0.985, "contradicted")):
+    for bits, verdict in ((3.60 * 0.9902, "supported"), (3.60 * 0.9898, "contradicted")):
         made_up = study(BITS | {("hybrid", RESAMPLED): bits}, spread=(0.0, 0.0, 0.0))
         assert judge("importance_sampling_does_not_help_hybrid", made_up).verdict == verdict

@@ -383,7 +383,7 @@ def test_the_differences_are_paired_by_seed() -> None:
 
 
 def test_kept_quality_is_at_most_a_tenth_more() -> None:
-    for factor, verdict in ((1.09, "supported"), (1.11, "contradicted"), (0.5, "supported")):
+    for factor, verdict in ((1.099, "supported"), (1.101, "contradicted"), (0.5, "supported")):
         fd = [10.0, 10.0, 10.0 * factor, 10.0, 10.0 * factor, 10.0]
         study = tables_of(results(fd=fd, spread=[0, 0, 0]))
         assert judge("hybrid_keeps_quality", study).verdict == verdict
@@ -395,6 +395,29 @@ def test_only_networks_that_differ_in_the_objective_alone_are_compared() -> None
         "T = 4,000, linear, L_hybrid minus T = 4,000, linear, L_simple",
         "T = 4,000, cosine, L_hybrid minus T = 4,000, cosine, L_simple",
     ]
+
+
+def test_l_vlb_is_held_against_networks_over_as_many_images_alone() -> None:
+    few = [{**row, "images": 8} for row in results() if row["objective"] != "vlb"]
+    for row in few:
+        row["value"] = 1.0
+    rows = [*results(), *few]
+    assert judge("vlb_gives_lowest_nll", tables_of(rows)).verdict == "supported"
+
+
+def test_of_resampled_and_uniform_l_vlb_any_resampled_one_stands_for_it() -> None:
+    plain = [
+        row for T in (1000, 4000) for row in bound_rows(network("vlb", T=T), "range", [9.0] * 3)
+    ]
+    finding = judge("vlb_gives_lowest_nll", tables_of([*results(), *plain]))
+    assert finding.verdict == "supported"
+    assert all("(resampled) minus" in m.what for m in finding.measurements)
+
+
+def test_a_training_meets_each_t_as_often_as_the_papers_at_6_400_images() -> None:
+    for steps, said in ((399_999, True), (400_000, False)):
+        study = tables_of(told(steps, results((3.7, *NLL[1:]))))
+        assert ("met each t" in judge("longer_chain_lowers_nll", study).reason) == said
 
 
 def test_distances_of_other_recipes_are_never_paired() -> None:

@@ -168,9 +168,118 @@ def test_the_end_of_the_training_alone_counts_for_a_hundred_steps() -> None:
     assert len(finding.measurements) == 2  # of two batches, by the even stride
 
 
+# ---------------------------------------------------------------- edges that were fixed beforehand
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.29, "supported"), (1.31, "contradicted")])
+def test_nearly_enough_is_a_distance_at_most_1_3_times_as_large(
+    factor: float, verdict: str
+) -> None:
+    def flat(arm: str, stride: str, steps: int, batch: int) -> float:
+        return 4.0 * (factor if steps == 100 else 1)
+
+    assert judged("hundred_steps_are_nearly_enough", flat).verdict == verdict
+
+
+def test_a_hundred_steps_are_held_against_the_most_of_all() -> None:
+    def turning(arm: str, stride: str, steps: int, batch: int) -> float:
+        return {25: 9.0, 100: 4.0, 250: 4.0, 500: 2.0}[steps]
+
+    rows = resteped(turning, (25, 100, 250, 500))
+    finding = judge("hundred_steps_are_nearly_enough", rows)
+    assert finding.verdict == "contradicted"
+    assert all("minus that at 500" in m.what for m in finding.measurements)
+
+
+def resteped(distance: Distance, steps: tuple[int, ...], **changes: Any) -> Tables:
+    """The study at other step counts, some of its columns changed."""
+    made = dict(zip(STEPS, steps, strict=True))
+    whole = study(lambda arm, stride, count, batch: distance(arm, stride, made[count], batch))
+    results = whole.results.assign(steps=whole.results["steps"].map(made), **changes)
+    return replace(whole, results=results)
+
+
+FIFTY = "ddim_wins_below_fifty_steps"
+
+
+@pytest.mark.parametrize("steps", [(10, 49, 51, 250), (10, 49, 50, 51)])
+def test_ddim_wins_below_fifty_and_loses_above_and_at_fifty_nothing_is_said(
+    steps: tuple[int, ...],
+) -> None:
+    def crossing(arm: str, stride: str, steps: int, batch: int) -> float:
+        if steps == 50:
+            return 1.0 if arm == "ddim" else 99.0  # or the other way round, below
+        return 4.0 if (arm == "ddim") == (steps < 50) else 6.0
+
+    def other_way(arm: str, stride: str, steps: int, batch: int) -> float:
+        return (
+            100 - crossing(arm, stride, steps, batch)
+            if steps == 50
+            else crossing(arm, stride, steps, batch)
+        )
+
+    for distance in (crossing, other_way):
+        finding = judge(FIFTY, resteped(distance, steps))
+        assert finding.verdict == "supported"
+        said = [m.what.rpartition(", ")[2] for m in finding.measurements[:2]]
+        assert said == ["10 and 49 steps", "51 and 250 steps" if 250 in steps else "51 steps"]
+
+
+def test_ddim_with_noise_is_no_ddim_of_the_paper() -> None:
+    noisy = study(as_in_the_paper).results
+    noisy = noisy.assign(eta=noisy["eta"].map({0.0: 0.5}), value=1000.0)
+    noisy = noisy[noisy["sampler"] == "ddim"]
+    both = replace(
+        study(as_in_the_paper),
+        results=pd.concat([noisy, study(as_in_the_paper).results], ignore_index=True),
+    )
+    alone = replace(both, results=both.results[both.results["eta"] != 0])
+    for name in (FIFTY, "large_batches_help_hybrid_not_ddim"):
+        assert judge(name, both).verdict == "supported"
+        assert judge(name, alone).verdict == "not run"
+    said = judge("large_batches_help_hybrid_not_ddim", alone).reason
+    assert "Not measured yet: L_simple, DDIM: networks trained with batches of two sizes" in said
+    hurt = judge("even_stride_hurts_ddim", both)
+    assert len(hurt.measurements) == len(
+        judged("even_stride_hurts_ddim", as_in_the_paper).measurements
+    )
+    assert judge("even_stride_hurts_ddim", alone).verdict == "not run"
+
+
+def test_networks_of_other_objectives_and_sigmas_have_no_say() -> None:
+    def wrong() -> Tables:
+        whole = study(as_in_the_paper)
+        odd = whole.results.assign(value=1e-3)
+        ddim = odd[odd["sampler"] == "ddim"].assign(objective="hybrid")
+        fixed = odd[odd["sampler"] == "ancestral"].assign(variance="beta")
+        return replace(whole, results=pd.concat([ddim, fixed, whole.results], ignore_index=True))
+
+    for name in CLAIMS:
+        found = judge(name, wrong())
+        assert found.verdict == "supported", name
+        assert len(found.measurements) == len(judged(name, as_in_the_paper).measurements), name
+
+
+def test_the_largest_batch_is_held_against_the_smallest() -> None:
+    levels = {32: 1.0, 64: 1.3, 128: 0.9}
+    whole = study(lambda arm, stride, steps, batch: 4.0 * (arm == "ddim" or levels[batch]))
+    frames = [whole.results]
+    learned = whole.results[whole.results["sampler"] == "ancestral"]
+    size = "train.batch_size"
+    largest = learned[learned[size] == 32].assign(**{size: 128})
+    frames.append(largest.assign(value=largest["value"] * 0.9))
+    frame = pd.concat(frames, ignore_index=True)
+    finding = judge("large_batches_help_hybrid_not_ddim", replace(whole, results=frame))
+    (hybrid,) = (m for m in finding.measurements if "L_hybrid" in m.what)
+    assert hybrid.what.startswith("log FD with batches of 128 minus of 32, ")
+    assert hybrid.interval.mean == pytest.approx(math.log(0.9))
+
+
 @pytest.mark.parametrize(
     ("shares", "verdict"),
     [
+        ((0.00098, 0.00098, 0.00098), "supported"),
+        ((0.00102, 0.00102, 0.00102), "contradicted"),
         ((0.0, 0.0, 0.0001), "supported"),
         ((0.2, 0.21, 0.22), "contradicted"),
         ((0.0, 0.001, 0.002), "inconclusive"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from studies.claims import judge
@@ -180,6 +181,21 @@ def test_the_difference_at_the_end_is_of_the_widest_and_the_narrowest(plan: Plan
     rows = rows[rows["metric"] == "frechet_distance"]
     logs = np.log(rows.pivot(index="seed", columns=WIDTH, values="value"))
     assert found["log ratio"].interval.mean == pytest.approx((logs[24] - logs[8]).mean())
+
+
+def test_sizes_are_compared_after_the_most_steps_that_all_have(plan: Plan) -> None:
+    """Larger networks are worse until the end, and one more length was run for one size alone."""
+
+    def late(row: Mapping[str, Any]) -> float:
+        rank = 1 + 0.1 * row[WIDTH] + 0.01 * row["seed"]
+        return float(1 / rank if row["training_steps"] == 800 else rank)
+
+    tables = made_up(plan, late)
+    assert judge(LARGER, tables).verdict == "supported"
+    more = tables.results[(tables.results["training_steps"] == 800) & (tables.results[WIDTH] == 8)]
+    longer = more.assign(training_steps=1600, value=1e-9, **{"train.steps": 1600})
+    both = pd.concat([tables.results, longer], ignore_index=True)
+    assert judge(LARGER, replace(tables, results=both)).verdict == "supported"
 
 
 # -------------------------------------------------------------------------------------- the paper

@@ -117,6 +117,21 @@ def test_a_stride_that_loses_little_contradicts(  # 4 % at ten steps
     assert {round(m.interval.mean, 3) for m in finding.measurements} == {0.039}
 
 
+@pytest.mark.parametrize(("growth", "verdict"), [(1.098, "contradicted"), (1.102, "supported")])
+def test_drastically_worse_is_a_tenth_more(growth: float, verdict: str) -> None:
+    def grown(objective: str, variance: str, stride: str, steps: int, seed: int) -> float:
+        return (2.5 + 0.01 * seed) * (1.0 if steps == 1000 else growth)
+
+    assert judged("even_stride_costs_likelihood", grown).verdict == verdict
+
+
+@pytest.mark.parametrize(("T", "few"), [(1000, "10 and 50"), (999, "10")])
+def test_few_steps_are_at_most_a_twentieth_of_them(T: int, few: str) -> None:
+    made_ = [row | {"T": T, "steps": min(row["steps"], T)} for row in rows(bound)]
+    for claim in CLAIMS[:2]:
+        assert f"at {few} " in judge(claim, study(made_)).measurements[0].what
+
+
 def test_a_growth_that_scatters_about_a_tenth_is_inconclusive() -> None:
     def scattered(objective: str, variance: str, stride: str, steps: int, seed: int) -> float:
         return 2.5 * (1.0 if steps == 1000 else (1.0, 1.1, 1.25)[seed])
@@ -137,6 +152,15 @@ def test_most_of_the_loss_is_more_than_half(share: float, verdict: str) -> None:
     assert finding.verdict == verdict
     won = np.mean([(share + 0.02 * (s - 1) - 0.5) * (1 + 0.1 * s) for s in range(3)])
     assert finding.measurements[0].interval.mean == pytest.approx(won)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.49, "contradicted"), (0.51, "supported")])
+def test_half_of_the_loss_is_the_edge(share: float, verdict: str) -> None:
+    def repaired(objective: str, variance: str, stride: str, steps: int, seed: int) -> float:
+        lost = 0.0 if steps == 1000 else 1.0
+        return 2.5 + 0.1 * seed + lost * (1.0 if stride == "even" else 1 - share)
+
+    assert judged("first_steps_win_back_likelihood", repaired).verdict == verdict
 
 
 def test_where_the_learned_sigma_loses_at_a_single_step_count_it_is_not_best() -> None:

@@ -253,6 +253,24 @@ def test_by_step_terms_and_errors_are_those_of_separate_images(
         assert result.total.standard_error == pytest.approx(totals.std(ddof=1) / math.sqrt(7))
 
 
+def test_the_error_of_x_0_is_the_mean_over_images_however_unequal_their_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = []
+    reduced = likelihood._reduced
+
+    def spy(prior: Tensor, terms: Tensor, squared_error: Tensor, outside: Tensor) -> Any:
+        kept.append(squared_error)
+        return reduced(prior, terms, squared_error, outside)
+
+    monkeypatch.setattr(likelihood, "_reduced", spy)
+    found = bound(denoiser(Network()), images(7), block_size=6)
+    assert [error.shape[1] for error in kept] == [6, 1]
+    errors = torch.cat(kept, dim=1).numpy()
+    np.testing.assert_allclose(found.x_0_mse_by_step, errors.mean(1), rtol=1e-12)
+    assert not np.allclose(errors[:, :6].mean(1), errors[:, 6], rtol=1e-3)
+
+
 def test_terms_add_up_to_the_total() -> None:
     found = bound(denoiser(Network()), images(7)).as_json()
     for result in found["variances"].values():

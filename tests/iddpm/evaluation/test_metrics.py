@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from iddpm.config import Metric
+from iddpm.evaluation import metrics
 from iddpm.evaluation.metrics import METRICS, SUBSET_SIZE, kid
 
 
@@ -49,6 +50,28 @@ def test_large_sets_are_compared_by_the_same_subsets_at_every_call() -> None:
     assert kid(real, generated) == kid(real, generated)
     whole = kid(real[:SUBSET_SIZE], generated)
     assert kid(real, generated) == pytest.approx(whole, abs=0.05)
+
+
+def test_the_subsets_are_a_hundred_of_a_thousand_and_their_mean_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    met: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def noted(x: np.ndarray, y: np.ndarray) -> float:
+        met.append((x, y))
+        return float(len(met) ** 2)
+
+    monkeypatch.setattr(metrics, "_unbiased_mmd", noted)
+    counted = np.arange(2600, dtype=np.float32).reshape(1300, 2)
+    found = kid(counted, counted[:40])
+    assert found == pytest.approx(sum(n**2 for n in range(1, 101)) / 100)
+    assert {(len(x), len(y)) for x, y in met} == {(1000, 40)}
+    drawn = [frozenset(x[:, 0].tolist()) for x, _ in met]
+    assert {len(one) for one in drawn} == {1000}  # none twice in a subset
+    assert len(set(drawn)) == 100
+    assert frozenset.union(*drawn) == set(counted[:, 0].tolist())
+    fewer = kid(counted[:1000], counted[:40])
+    assert fewer == 101.0**2  # one pair, the whole of both
 
 
 def test_one_vector_is_too_few() -> None:
