@@ -14,16 +14,31 @@ import torch
 from numpy.typing import NDArray
 
 from iddpm import samplers
-from iddpm.config import Ancestral, Cdf, Ddim, Digits, Ends, Sampler, Split, TrainConfig
+from iddpm.config import (
+    Ancestral,
+    Cdf,
+    Ddim,
+    Digits,
+    Ends,
+    FeaturesConfig,
+    LikelihoodConfig,
+    RandomNetwork,
+    SampleConfig,
+    Sampler,
+    Split,
+    TrainConfig,
+)
 from iddpm.data import load
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
 from iddpm.draws import generator
 from iddpm.ensembles import SwitchedNetwork
+from iddpm.evaluation.features import extract, load_extractor
 from iddpm.evaluation.likelihood import Reading
 from iddpm.samplers import to_uint8
 from iddpm.schedules import betas
 from iddpm.training import STATE_FILE, load_network
+from studies.runners.scores import EXTRACTOR, FEATURES
 from studies.store import Store
 from studies.tasks import Task
 from studies.worker import run_task
@@ -174,8 +189,8 @@ def test_both_networks_of_an_ensemble_draw_with_the_weights_asked_for(
 
 
 def ensemble(task: Task) -> Task:
-    assert not isinstance(task.config, TrainConfig)
-    config = replace(task.config, ensemble=ENDS)  # type: ignore[call-arg]
+    assert isinstance(task.config, LikelihoodConfig | SampleConfig)
+    config = replace(task.config, ensemble=ENDS)
     return replace(task, config=config, needs=(*task.needs, ("network_b", SECOND.address)))
 
 
@@ -248,3 +263,23 @@ def test_samples_are_drawn_as_their_settings_say(
     found = drawn(store, tiny.sampling(FIRST, **asked))
     assert np.array_equal(found, images(weights, **by_hand))
     assert np.array_equal(found, images(weights)) == (asked == {})
+
+
+# ---------------------------------------------------------------------------------------- features
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_real_features_are_those_of_the_split_asked_for(store: Store, split: Split) -> None:
+    made = tiny.extractor()
+    result(store, made)
+    images = load(Digits(), split).images
+    config = FeaturesConfig(images=len(images), data=Digits(), split=split)
+    task = replace(tiny.real_features(made), config=config)
+    said = result(store, task)
+    assert isinstance(made.config, RandomNetwork)
+    read_by = load_extractor(store.folder(made.address) / EXTRACTOR, made.config)
+    expected = extract(read_by.network, images, levels=17)
+    found = np.load(store.folder(task.address) / FEATURES)
+    np.testing.assert_allclose(found["features"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found["mean"], expected.mean(0), rtol=1e-5, atol=1e-6)
+    assert (said["source"], said["images"]) == (f"digits/{split}", len(images))

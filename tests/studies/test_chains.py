@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.config import TrainConfig
+from iddpm.config import Photos, Simple, TrainConfig
 from iddpm.files import write_json
 from studies import run
 from studies.costs import compute_left, costs
@@ -187,6 +187,42 @@ def test_a_chain_trains_each_step_once_and_ends_like_one_that_was_alone(
     alone = Store(tmp_path / "alone")
     inline.execute(alone, [LONG])
     assert alone.result(LONG.address) == store.result(LONG.address)
+
+
+def as_good_as_done(store: Store, task: Task) -> None:
+    """Finished by its files, though nothing was trained: whoever continued it would find out."""
+    store.create(task)
+    claim = store.claim(task.address)
+    assert claim is not None
+    store.publish(claim, {}, {})
+
+
+OTHERS = {
+    "seed": tiny.training(steps=7, seed=1),
+    "data": tiny.training(steps=7, data=Photos()),
+    "objective": tiny.training(steps=7, objective=Simple()),
+    "batch": tiny.training(steps=7, batch_size=8),
+}
+
+
+@pytest.mark.parametrize("differs", OTHERS)
+def test_a_longer_training_continues_no_other_one(store: Store, differs: str) -> None:
+    as_good_as_done(store, OTHERS[differs])
+    inline.execute(store, [SHORT, LONG])
+    made = store.provenance(LONG.address)
+    assert made is not None, store.failure(LONG.address)
+    assert made["steps_before"] == 4
+    alone = Store(store.root.parent / "alone")
+    inline.execute(alone, [LONG])
+    assert alone.result(LONG.address) == store.result(LONG.address)
+
+
+def test_a_shorter_training_continues_no_longer_one(store: Store) -> None:
+    as_good_as_done(store, LONG)
+    inline.execute(store, [SHORT])
+    made = store.provenance(SHORT.address)
+    assert made is not None, store.failure(SHORT.address)
+    assert made["steps_before"] == 0
 
 
 def test_a_longer_training_runs_all_the_same_where_the_shorter_one_failed(store: Store) -> None:
