@@ -69,7 +69,7 @@ def header(path: Path, name: str) -> Header:
         ArchiveError: If there is no such array, or it is none that NumPy writes.
     """
     with _told(), zipfile.ZipFile(path) as archive:
-        return _header(archive, _member(archive, name), name)
+        return _header(archive, _member(archive, path, name), name)
 
 
 def read(path: Path, name: str, *, mapped_from: int) -> NDArray[Any]:
@@ -84,7 +84,7 @@ def read(path: Path, name: str, *, mapped_from: int) -> NDArray[Any]:
         ArchiveError: As `header`; or if its numbers are damaged, or do not fit into memory.
     """
     with _told(), zipfile.ZipFile(path) as archive:
-        member = _member(archive, name)
+        member = _member(archive, path, name)
         found = _header(archive, member, name)
         as_it_is = member.compress_type == zipfile.ZIP_STORED and not found.is_fortran
         if as_it_is and found.size >= mapped_from:
@@ -110,7 +110,7 @@ def _told() -> Iterator[None]:
         raise ArchiveError(str(error) or type(error).__name__) from error
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+def _member(archive: zipfile.ZipFile, path: Path, name: str) -> zipfile.ZipInfo:
     """The member of an array, if it can be what it claims to be."""
     found = [member for member in archive.infolist() if member.filename == f"{name}.npy"]
     if len(found) != 1:
@@ -122,6 +122,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         raise ArchiveError(
             f"{name!r} is compressed by the method {member.compress_type} of zip; save it with "
             "numpy.savez"
+        )
+    if member.header_offset + member.compress_size > (whole := path.stat().st_size):
+        raise ArchiveError(
+            f"{name!r} claims to take {member.compress_size:,} bytes of a file of {whole:,}"
         )
     densest = DENSEST if member.compress_type == zipfile.ZIP_DEFLATED else 1
     if member.file_size > densest * member.compress_size:

@@ -6,7 +6,7 @@ left out, and an account says how many and which. What cannot be right is refuse
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -112,7 +112,7 @@ def some_image_names(root: Path, folder: str, account: Account, *, where: str) -
 
 
 def _walk(root: Path, folder: str, account: Account, where: str) -> Iterator[str]:
-    waiting = [(folder, frozenset({_identity(root / folder)}))]
+    waiting = [(folder, _identities_from_the_top(root / folder))]
     while waiting:
         name, above = waiting.pop()
         folders = []
@@ -144,22 +144,28 @@ def _entries(folder: Path, where: str) -> list[os.DirEntry[str]]:
         ) from error
 
 
-def _is(asked: Any, where: str, path: Path) -> bool:
+def _is(asked: Callable[[], bool], where: str, path: Path) -> bool:
     """What an entry, or what it links to, is asked; a link must lead somewhere."""
     try:
-        if (found := bool(asked())) or path.exists():
+        if (found := asked()) or path.exists():
             return found
-        reason = "which is not there"
+        reason = "what it links to is not there"
     except OSError as error:
         reason = str(error.strerror)
     raise ConfigError(
-        f"{where}: expected links that lead to a file or a folder, found {path} to "
-        f"{os.readlink(path) if path.is_symlink() else path} ({reason}); mend or remove it"
+        f"{where}: expected files, folders and links that lead to one, found {path} ({reason}); "
+        "mend or remove it"
     )
 
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in HELPERS
+
+
+def _identities_from_the_top(folder: Path) -> frozenset[tuple[int, int]]:
+    """Of a folder and of all that it lies in, by its name and by where links have led to it."""
+    ways = folder.absolute(), folder.resolve()
+    return frozenset(_identity(above) for way in ways for above in (way, *way.parents))
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -202,6 +208,11 @@ def listed(data: Folder) -> Listing:
     """
     root, account = Path(data.path), Account()
     names = {split: _names_of_split(root, split, account) for split in SPLITS}
+    if (root / "train").samefile(root / "test"):
+        raise ConfigError(
+            f"{PATH}: expected other images in test/ than in train/, found one folder for both in "
+            f"{root}"
+        )
     _note_what_lies_beside(root, names, account)
     taken, hint = _source_of_labels(data, names)
     if taken == "none":

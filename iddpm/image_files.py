@@ -85,7 +85,7 @@ def suffixes() -> frozenset[str]:
     """Suffixes, small and with their dot, of the files that are taken for images."""
     from PIL import Image
 
-    known = formats()
+    known = {*formats(), "MPO"}  # several JPEGs in one file, of which the first is read
     return frozenset(
         suffix for suffix, name in Image.registered_extensions().items() if name in known
     )
@@ -225,7 +225,11 @@ def _opened(path: Path, file: IO[bytes], where: str) -> Iterator[Any]:
 
 
 def _broken(path: Path, where: str, error: Exception) -> ConfigError:
+    from PIL import UnidentifiedImageError
+
     reason = str(error) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        reason = "its content is no image of a known kind"
     return ConfigError(
         f"{where}: expected an image that can be read, found {path} broken ({reason}); replace or "
         "remove it"

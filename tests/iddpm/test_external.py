@@ -181,7 +181,9 @@ def test_a_folder_is_walked_as_one_of_data_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load(at(root)), images[[0, 1, 2, 1]])
     (root / "gone.png").symlink_to("nowhere")
     describe_external.cache_clear()
-    with pytest.raises(ConfigError, match=r"^external.path: expected links that lead to a file"):
+    with pytest.raises(
+        ConfigError, match=r"^external.path: expected files, folders and links that lead"
+    ):
         describe_external(at(root))
 
 

@@ -32,7 +32,19 @@ def animals(tmp_path: Path) -> Path:
 
 # ------------------------------------------------------------------------------- what is taken
 
-SUFFIXES = (".tif", ".gif", ".jfif", ".avif", ".webp", ".bmp", ".tga", ".jp2", ".PNG", ".Jpeg")
+SUFFIXES = (
+    ".mpo",
+    ".tif",
+    ".gif",
+    ".jfif",
+    ".avif",
+    ".webp",
+    ".bmp",
+    ".tga",
+    ".jp2",
+    ".PNG",
+    ".Jpeg",
+)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -63,10 +75,11 @@ def test_a_split_may_be_a_link(animals: Path, tmp_path: Path) -> None:
     assert found_in(animals).names["test"] == ["test/cat/0.png", "test/dog/0.png"]
 
 
+@pytest.mark.parametrize("above", ["train", ".", "..", "/"])
 @pytest.mark.parametrize("place", ["train/cat/up", "train/up", "train/cat/deeper/up"])
-def test_a_link_to_a_folder_above_ends_and_is_told(animals: Path, place: str) -> None:
+def test_a_link_to_a_folder_above_ends_and_is_told(animals: Path, place: str, above: str) -> None:
     (animals / place).parent.mkdir(exist_ok=True)
-    (animals / place).symlink_to(animals / "train")
+    (animals / place).symlink_to(animals / above)
     assert len(found_in(animals).names["train"]) == 2
     assert f"left out, links to a folder that they lie in: 1 ({place})" in lines(animals)
 
@@ -74,17 +87,35 @@ def test_a_link_to_a_folder_above_ends_and_is_told(animals: Path, place: str) ->
 @pytest.mark.parametrize("name", ["train/emu", "train/cat/1.png"])
 def test_a_link_that_leads_nowhere_is_refused(animals: Path, name: str) -> None:
     (animals / name).symlink_to("gone")
-    expected = (
-        rf"^data\.folder\.path: expected links that lead to .*, found .*{name} to gone \(which"
-    )
+    expected = rf"^data\.folder\.path: expected files, .*, found .*{name} \(what it links to is not"
     with pytest.raises(ConfigError, match=expected):
+        found_in(animals)
+
+
+def test_one_folder_for_both_splits_is_refused(animals: Path) -> None:
+    shutil.rmtree(animals / "test")
+    (animals / "test").symlink_to("train")
+    expected = r"expected other images in test/ than in train/, found one folder for both in"
+    with pytest.raises(ConfigError, match=expected):
+        found_in(animals)
+
+
+def test_folders_deeper_than_a_name_can_tell_are_refused(animals: Path) -> None:
+    here = os.open(animals / "train/cat", os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=here)
+        inner = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    with pytest.raises(ConfigError, match=r"^data\.folder\.path: .* \(File name too long\)"):
         found_in(animals)
 
 
 def test_links_that_lead_to_each_other_are_refused(animals: Path) -> None:
     (animals / "train/a.png").symlink_to("b.png")
     (animals / "train/b.png").symlink_to("a.png")
-    with pytest.raises(ConfigError, match=r"found .*a\.png to b\.png \(Too many levels of symb"):
+    with pytest.raises(ConfigError, match=r"found .*a\.png \(Too many levels of symb"):
         found_in(animals)
 
 
