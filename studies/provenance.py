@@ -5,9 +5,7 @@ The same task gives the same result wherever it runs; everything that may differ
 
 import os
 import platform
-import resource
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from iddpm.files import read_json
+from studies.memory import peak_mb
 from studies.ownership import Claim
 
 
@@ -60,7 +59,7 @@ def provenance(claim: Claim, stopwatch: Stopwatch, device: str) -> dict[str, Any
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "cpu": cpu_model(),
         "threads": torch.get_num_threads(),
-        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_mb": peak_mb(),
     }
 
 
@@ -113,8 +112,3 @@ def cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or os.uname().machine
-
-
-def _peak_memory_mb() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes

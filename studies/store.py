@@ -25,7 +25,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -105,6 +105,8 @@ class Beat:
     unit: str
     begun: int = 0
     """Units that were done when the attempt began: by the ones before it."""
+    held_mb: int = field(default=0, compare=False)
+    """The most MiB of memory that its process was seen to hold; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -492,9 +494,16 @@ class Store:
                 final=False,
             )
             words = (*last_lines(self.attempt_folder(claim) / "log.txt"), *log)
-            self._record(claim, replace(failure or lost, log=words))
+            ended = failure or lost
+            message = f"{ended.message}{self._holding(address)}"
+            self._record(claim, replace(ended, message=message, log=words))
         self._remove_claim(address)
         return True
+
+    def _holding(self, address: str) -> str:
+        """What is to be said of the memory of a process that left nothing but its heartbeat."""
+        beat = self.progress(address)
+        return f"; it was seen to hold {beat.held_mb:,} MiB" if beat and beat.held_mb else ""
 
     def attempt_folder(self, claim: Claim) -> Path:
         """Where the attempt of this claim keeps its log."""
@@ -606,7 +615,8 @@ class Store:
         if heartbeat is None:
             return None
         record = json.loads(heartbeat)
-        return Beat(**{name: record[name] for name in ("done", "total", "unit", "begun")})
+        names = [item.name for item in fields(Beat)]
+        return Beat(**{name: record[name] for name in names if name in record})
 
 
 def last_lines(path: Path, count: int = 20) -> tuple[str, ...]:

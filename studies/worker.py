@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
 from iddpm.files import Held, StorageError
 from iddpm.interruption import Interrupted, Progress, StopCheck, TimeCheck
+from studies.memory import held_mb, remedy
 from studies.ownership import Claim
 from studies.provenance import Stopwatch, provenance
 from studies.signals import Reason, stop_requests
@@ -118,12 +119,12 @@ def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
 
 
 def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
-    log = store.attempt_folder(claim) / "log.txt"
+    log, heartbeat = store.attempt_folder(claim) / "log.txt", Heartbeat(store, claim)
     try:
         with (
             stop_requests() as stop,
             _logged_to(log),
-            Heartbeat(store, claim) as heartbeat,
+            heartbeat,
             _one_thread_deterministic(),
         ):
             stopwatch = Stopwatch()
@@ -144,7 +145,7 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             lost = Failure(error="lost", message=str(error), log=last_lines(log), final=False)
             store.fail(claim, limited(store, claim.address, lost))
             raise
-        store.fail(claim, _failure(error, log))
+        store.fail(claim, _failure(error, log, claim, heartbeat))
 
 
 def _of_the_first() -> NoReturn:
@@ -193,6 +194,8 @@ class Heartbeat:
         self._beat = Beat(done=0, total=0, unit=UNITS[claim.address.partition("-")[0]])
         self.lost = False
         """Whether the task was taken over: what this worker does is in vain."""
+        self.held_mb = 0
+        """The most MiB of memory that this process was seen to hold since the attempt began."""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -219,8 +222,10 @@ class Heartbeat:
 
     def _run(self) -> None:
         while True:
+            self.held_mb = max(self.held_mb, held_mb())
+            beat = replace(self._beat, held_mb=self.held_mb)
             try:
-                self._store.beat(self._claim, self._beat, time.time())
+                self._store.beat(self._claim, beat, time.time())
             except StorageError as error:
                 logger.warning("heartbeat: %s", error)  # the work itself meets the full disk
             except ClaimLostError:  # the work meets it at its next write
@@ -315,10 +320,14 @@ def limited(store: Store, address: str, failure: Failure) -> Failure:
     return replace(failure, message=message, final=True)
 
 
-def _failure(error: Exception, log: Path) -> Failure:
+def _failure(error: Exception, log: Path, claim: Claim, heartbeat: Heartbeat) -> Failure:
+    kind, message = _error_class(error), f"{type(error).__name__}: {error}".partition("\n")[0]
+    if kind == "oom":
+        helps = remedy(claim.address, claim.executor)
+        message += f"; its process was seen to hold {heartbeat.held_mb:,} MiB; {helps}"
     return Failure(
-        error=_error_class(error),
-        message=f"{type(error).__name__}: {error}".partition("\n")[0],
+        error=kind,
+        message=message,
         traceback="".join(traceback.format_exception(error)),
         log=last_lines(log),
     )

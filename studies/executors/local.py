@@ -20,6 +20,7 @@ from typing import IO, Self
 from iddpm.files import StorageError
 from iddpm.interruption import Interrupted
 from studies.executors.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
+from studies.memory import remedy
 from studies.signals import CutOff, stop_requests
 from studies.store import ENDED, Failure, Store
 from studies.tasks import Task
@@ -250,14 +251,16 @@ class Pool:
             self._lose(slot.address, _cause(status), words, agenda)
 
     def _lose(self, address: str, cause: str, words: tuple[str, ...], agenda: Agenda) -> None:
+        beat = self._store.progress(address)
         self._store.bury(address, log=words)
         self._losses[address] += 1
         if self._losses[address] <= RETRIES:
             agenda.tell_lost(address, cause)
         elif claim := self._store.claim(address):
+            held = f", seen to hold {beat.held_mb:,} MiB" if beat and beat.held_mb else ""
             message = (
-                f"its process died {self._losses[address]} times (last: {cause}); "
-                "if memory ran short, run again with fewer --workers and --retry failed"
+                f"its process died {self._losses[address]} times (last: {cause}{held}); "
+                f"if memory ran short, {remedy(address, 'local')} and --retry failed"
             )
             self._store.fail(claim, Failure(error="lost", message=message, log=words))
 

@@ -8,17 +8,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from iddpm.config import Ancestral, Simple
-from iddpm.files import StorageError
+from iddpm.files import StorageError, write_json
 from iddpm.interruption import Interrupted
 from studies.executors import inline, local
 from studies.executors.agenda import Agenda, Event, EventKind, unwatched
+from studies.ownership import Claim
 from studies.signals import CutOff, stop_requests
-from studies.store import Failure, Store
+from studies.store import Beat, Failure, Store
 from studies.tasks import Task
 from studies.worker import run_task
 from tests.witness import tiny
@@ -192,7 +194,6 @@ def test_local_gives_the_bytes_of_inline_though_a_worker_is_killed(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     tasks = tiny.study(seeds=workers)
-    victim = next(task.address for task in tasks if task.kind == "train")
     (tmp_path / "sitecustomize.py").write_text(
         "from pathlib import Path; from tests.witness import kills\n"
         f"kills.once_as_it_writes('state.pt', Path({str(tmp_path / 'killed')!r}))\n"
@@ -205,8 +206,9 @@ def test_local_gives_the_bytes_of_inline_though_a_worker_is_killed(
     inline.execute(other, tasks)
     assert results(store) == results(other)
     assert len(results(store)) == len(tasks)
-    (lost_task,) = diary.of("lost", "failed")
-    assert lost_task == ("lost", victim)
+    ((ended, victim),) = diary.of("lost", "failed")
+    assert ended == "lost"
+    assert victim.startswith(("train-", "gan-"))  # whichever of two workers writes its state first
     assert {event.text for event in diary.events if event.kind == "lost"} == {"killed by SIGKILL"}
     lost = store.attempt_failure(victim, 1)
     assert lost is not None
@@ -228,6 +230,33 @@ def test_a_task_whose_worker_dies_again_and_again_fails_as_lost(
     assert failure.error == "lost"
     assert failure.message.startswith("its process died 3 times (last: exit status 1); ")
     assert any("Python" in line for line in failure.log)
+
+
+def test_a_task_whose_worker_is_killed_again_and_again_says_what_its_process_held(
+    store: Store,
+) -> None:
+    task = tiny.score(tiny.extractor(), tiny.extractor())
+    agenda, pool = Agenda(store, [], unwatched), local.Pool(store, [])
+    store.create(task)
+    for _ in range(3):
+        claim = claim_of_a_dead_process(store, task.address)
+        store.beat(claim, Beat(done=0, total=0, unit="steps", held_mb=12_800), time=1.0)
+        pool._lose(task.address, "killed by SIGKILL", (), agenda)
+    failure = store.failure(task.address)
+    assert failure is not None
+    assert failure.message == (
+        "its process died 3 times (last: killed by SIGKILL, seen to hold 12,800 MiB); if memory "
+        "ran short, run again with fewer --workers or a smaller samples.reference.keep and "
+        "--retry failed"
+    )
+
+
+def claim_of_a_dead_process(store: Store, address: str) -> Claim:
+    claim = store.claim(address)
+    assert claim is not None
+    dead = replace(claim, process_start="1")
+    write_json(store.folder(address) / "claim.json", asdict(dead))
+    return dead
 
 
 @pytest.mark.slow

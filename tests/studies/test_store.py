@@ -356,6 +356,31 @@ def test_the_log_of_a_lost_attempt_is_kept(store: Store) -> None:
     assert lost.log == ("step 1", "step 2", "Killed")
 
 
+def test_a_process_that_was_killed_leaves_behind_how_much_memory_it_held(store: Store) -> None:
+    claim = claimed(store)
+    store.beat(claim, Beat(done=1, total=2, unit="steps", held_mb=12_800), time=1.0)
+    told = store.progress(ADDRESS)
+    assert told is not None
+    assert told.held_mb == 12_800
+    assert store.bury(ADDRESS, dead=claim)
+    lost = store.attempt_failure(ADDRESS, 1)
+    assert lost is not None
+    assert lost.message.endswith("ended without a word; it was seen to hold 12,800 MiB")
+
+
+def test_a_heartbeat_of_an_older_version_tells_of_no_memory(store: Store) -> None:
+    claim = claimed(store)
+    path = store.folder(ADDRESS) / "heartbeat.json"
+    write_json(path, {"time": 1.0, "done": 1, "total": 2, "unit": "steps", "begun": 0})
+    told = store.progress(ADDRESS)
+    assert told is not None
+    assert (told.done, told.held_mb) == (1, 0)
+    assert store.bury(ADDRESS, dead=claim)
+    lost = store.attempt_failure(ADDRESS, 1)
+    assert lost is not None
+    assert lost.message.endswith("ended without a word")
+
+
 def test_a_worker_killed_just_after_it_published_lost_nothing(store: Store) -> None:
     claim = claimed(store)
     store.publish(claim, {"steps": 1}, {})

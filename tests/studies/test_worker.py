@@ -2,23 +2,28 @@
 
 import logging
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from queue import SimpleQueue
 
+import numpy as np
 import pytest
 import torch
 
 from iddpm.config import Ancestral, OptimizerConfig, Simple
 from iddpm.interruption import Interrupted
 from iddpm.ranks import Ranks, RanksError
+from studies.evaluations import SCOPES, Reference, SamplesConfig
+from studies.memory import SMALLER, held_mb, remedy
+from studies.runners import RUNNERS, Work
 from studies.signals import OF_TERMINALS, SIGNALS, stop_requests
 from studies.store import Beat, Failure, Store, StoreError
-from studies.tasks import Task
+from studies.tasks import KINDS, Task
 from studies.worker import Heartbeat, run_task
 from tests.witness import tiny
 
@@ -376,3 +381,62 @@ def test_the_heart_beats_once_a_second_however_often_progress_is_told(
         assert beats.get() == Beat(done=8, total=9, unit="steps")
     assert beats.empty()
     assert ticks.waited == [1.0, 1.0]
+
+
+# --------------------------------------------------------------------------------------- memory
+
+
+def test_a_task_that_finds_too_little_memory_says_how_much_it_held_and_what_helps(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wants_more(work: Work) -> dict[str, object]:
+        block = np.ones(2**24)  # 128 MiB
+        beats = store.progress
+        while (beat := beats(work.task.address)) is None or beat.held_mb <= peak_before:
+            time.sleep(0.01)
+        raise MemoryError(f"Unable to allocate {block.nbytes} more\nand more")
+
+    peak_before = held_mb()
+    monkeypatch.setattr("studies.worker.BEAT_SECONDS", 0.01)
+    task = tiny.extractor()
+    for executor, helps in (("local", "fewer --workers"), ("inline", "more memory")):
+        monkeypatch.setenv("STUDIES_EXECUTOR", executor)
+        monkeypatch.setitem(RUNNERS, "extractor", wants_more)
+        done(store, task)
+        failure = store.failure(task.address)
+        assert failure is not None
+        assert failure.error == "oom"
+        said = re.fullmatch(
+            rf"MemoryError: Unable to allocate 134217728 more; its process was seen to hold "
+            rf"([\d,]+) MiB; run again with {helps}",
+            failure.message,
+        )
+        assert said is not None, failure.message
+        assert int(said[1].replace(",", "")) > peak_before
+        store.clear_failure(task.address)
+
+
+@pytest.mark.parametrize(
+    ("kind", "executor", "expected"),
+    [
+        ("score", "local", "fewer --workers or a smaller samples.reference.keep"),
+        ("radii", "slurm", "--resource radii.memory_gb=N or a smaller samples.reference.keep"),
+        ("likelihood_shard", "local", "fewer --workers or a smaller likelihood.block_size"),
+        ("features", "slurm", "--resource features.memory_gb=N"),
+        ("train", "inline", "more memory or a smaller train.block_size"),
+    ],
+)
+def test_the_remedy_for_want_of_memory_names_what_the_kind_goes_by(
+    kind: str, executor: str, expected: str
+) -> None:
+    assert remedy(f"{kind}-0123456789abcdef", executor) == f"run again with {expected}"
+
+
+def test_what_a_remedy_names_is_a_setting_of_the_kind() -> None:
+    assert set(SMALLER) < set(KINDS)
+    samples = {f"samples.{item.name}" for item in fields(SamplesConfig)}
+    reference = {f"samples.reference.{item.name}" for item in fields(Reference)}
+    settings = {
+        f"{scope}.{item.name}" for scope, config in SCOPES.items() for item in fields(config)
+    }
+    assert set(SMALLER.values()) <= samples | reference | settings

@@ -1,0 +1,46 @@
+"""What a process holds of memory, and what helps a task that wanted more than there is."""
+
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+SMALLER = {
+    "train": "train.block_size",
+    "sample": "samples.block_size",
+    "gan_sample": "samples.block_size",
+    "likelihood": "likelihood.block_size",
+    "likelihood_shard": "likelihood.block_size",
+    "gradient_noise": "gradient_noise.block_size",
+    "radii": "samples.reference.keep",
+    "score": "samples.reference.keep",
+}
+"""By kind of task, the setting that its memory goes by; of the others it goes by the images."""
+
+
+def held_mb() -> int:
+    """MiB that this process holds now; the most it ever did, where no /proc tells."""
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() // 2**20
+    return peak_mb()
+
+
+def peak_mb() -> int:
+    """The most MiB that this process ever held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes
+
+
+def remedy(address: str, executor: str) -> str:
+    """What helps a task that found too little memory: `run again with fewer --workers or ...`.
+
+    Args:
+        address: Of the task.
+        executor: By which it was run.
+    """
+    kind = address.rpartition("-")[0]
+    rooms = {"slurm": f"--resource {kind}.memory_gb=N", "local": "fewer --workers"}
+    room = rooms.get(executor, "more memory")
+    smaller = f" or a smaller {SMALLER[kind]}" if kind in SMALLER else ""
+    return f"run again with {room}{smaller}"
