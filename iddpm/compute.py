@@ -1,12 +1,14 @@
 """How much a network computes, counted from its config alone.
 
-One forward pass of the UNet takes so many multiply-adds: of its convolutions, its linear layers and
-the two products of matrices in each attention. Norms, activations and additions are left out, as
-is usual. The paper (arXiv:2102.09672, Section 6) calls one multiply-add a FLOP: its "roughly 39
-billion FLOPs" for the 128-channel ImageNet 64 network are the 39.74 billion of this count.
+A forward pass takes so many multiply-adds: of convolutions, of linear layers and of the two
+products of matrices in each attention. Norms, activations and additions are left out, as is usual.
+The paper (arXiv:2102.09672, Section 6) calls one multiply-add a FLOP: its "roughly 39 billion
+FLOPs" for the 128-channel ImageNet 64 network are the 39.74 billion of this count.
 """
 
-from iddpm.config import TrainConfig, UNetConfig
+from itertools import pairwise
+
+from iddpm.config import GanConfig, TrainConfig, UNetConfig
 from iddpm.data import Description
 
 FORWARD_AND_BACK = 3
@@ -63,6 +65,52 @@ def forward_multiply_adds(
     return total + _convolution(image_size, width, out_channels)
 
 
+def gan_multiply_adds(config: GanConfig, data: Description) -> int:
+    """Multiply-adds of the whole training of a GAN.
+
+    An update of the discriminator draws a batch, and passes it and a real one forwards and back; an
+    update of the generator passes its batch through both networks, and back to its weights.
+
+    Args:
+        config: The GAN.
+        data: What it is trained on.
+    """
+    drawn, judged = generator_multiply_adds(config, data), _discriminator(config, data)
+    of_discriminator = drawn + 2 * FORWARD_AND_BACK * judged
+    of_generator = FORWARD_AND_BACK * drawn + 2 * judged  # its weights stand still
+    updates = config.discriminator_steps * of_discriminator + of_generator
+    return updates * config.batch_size * config.steps
+
+
+def generator_multiply_adds(config: GanConfig, data: Description) -> int:
+    """Multiply-adds of a GAN's generator for one image.
+
+    Args:
+        config: The GAN.
+        data: What it is trained on.
+    """
+    widths = [multiplier * config.channels for multiplier in config.channel_mult]
+    told, side = 2 * config.latent, data.size // 2 ** (len(widths) - 1)
+    total: int = told * widths[-1] * side**2
+    for level, pair in enumerate(pairwise([widths[-1], *reversed(widths)])):
+        total += told * 2 * sum(pair) + _two_convolutions(side * 2**level, *pair)
+    return total + _convolution(data.size, widths[0], data.channels)
+
+
+def _discriminator(config: GanConfig, data: Description) -> int:
+    widths = [multiplier * config.channels for multiplier in config.channel_mult]
+    blocks = enumerate(pairwise([data.channels, *widths]))
+    return widths[-1] + sum(
+        _two_convolutions(data.size // 2**level, *pair) for level, pair in blocks
+    )
+
+
+def _two_convolutions(side: int, width_in: int, width: int) -> int:
+    """Those of a residual block, and the one that brings what passes it by to its width."""
+    beside = _convolution(side, width_in, width, kernel=1) if width_in != width else 0
+    return _convolution(side, width_in, width) + _convolution(side, width, width) + beside
+
+
 def _embedding(network: UNetConfig) -> int:
     width = network.model_channels
     return width * 4 * width + 4 * width * 4 * width
@@ -77,8 +125,7 @@ def _stage(network: UNetConfig, side: int, width_in: int, multiplier: int) -> in
 
 def _residual(network: UNetConfig, side: int, width_in: int, width: int) -> int:
     told = 4 * network.model_channels * width * (2 if network.scale_shift else 1)
-    skip = _convolution(side, width_in, width, kernel=1) if width_in != width else 0
-    return _convolution(side, width_in, width) + told + _convolution(side, width, width) + skip
+    return told + _two_convolutions(side, width_in, width)
 
 
 def _attention(side: int, width: int) -> int:

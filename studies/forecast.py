@@ -3,7 +3,7 @@
 Two tasks are alike if they are of one kind and compute with the same network on the same number of
 images at once. Their times are then in proportion to their units of work: training steps, network
 calls or images. A training that continues another one only takes the steps that are left. Of a task
-that nothing like it was measured for, nothing is known.
+that nothing like it was measured for, nothing is known here; `studies.guesses` has a guess.
 """
 
 import statistics

@@ -20,6 +20,7 @@ from studies.costs import compute_left, costs
 from studies.door import door, path, told
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
+from studies.guesses import CPU_CORE, GPUS
 from studies.plan import Plan, absent, cautions, chained, expand, needed, record
 from studies.resources import Resources, override_layer, resources, user_layer
 from studies.signals import CutOff
@@ -116,7 +117,11 @@ def _add_cluster_options(add: Callable[..., object]) -> None:
         "each task",
     )
     add("--max-parallel", type=_count, help="jobs of one array at once")
-    add("--max-gpu-hours", type=_amount, help="submit nothing that would take more")
+    add(
+        "--max-gpu-hours",
+        type=_amount,
+        help="submit nothing that would take more; what was never measured counts as a guess",
+    )
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -312,6 +317,12 @@ def _resources(
     return chosen, others
 
 
+GUESSED_GPUS = ", ".join(
+    f"a GPU {name.upper()} {', '.join(f'{rate:.1e} in {how}' for how, rate in rates.items())}"
+    for name, rates in GPUS.items()
+)
+
+
 def _print_submission(submission: slurm.Submission) -> None:
     """Hours by kind of task, and how many tasks stand where."""
     table = Table(title="what goes to the cluster")
@@ -320,12 +331,19 @@ def _print_submission(submission: slurm.Submission) -> None:
     for kind, hours in submission.hours.items():
         arrays = [array for array in submission.arrays if array.kind == kind]
         jobs = sum(len(array.elements) for array in arrays)
-        guess = "" if hours.measured == hours.tasks else "~"
-        times = (f"{guess}{hours.hours:.2f}", f"{guess}{hours.gpu_hours:.2f}")
+        mark = "~" if hours.guessed else ""
+        times = (f"{mark}{hours.hours:.2f}", f"{mark}{hours.gpu_hours:.2f}")
         table.add_row(kind, str(hours.tasks), str(len(arrays)), str(jobs), *times)
     terminal().print(table)
-    print("~ counts a task that nothing like it was measured for as one time limit, more or less.")
-    print(f"The longest chain takes {submission.longest_chain_hours:.2f} hours.")
+    guessed = sum(hours.guessed for hours in submission.hours.values())
+    if guessed:
+        print(
+            f"~ is a guess where nothing alike was measured, here for {guessed} tasks: their "
+            f"multiply-adds over what a device is taken to do in a second, a CPU core "
+            f"{CPU_CORE:.0e}, {GUESSED_GPUS}."
+        )
+    mark = "~" if guessed else ""
+    print(f"The longest chain takes {mark}{submission.longest_chain_hours:.2f} hours.")
     print(f"{submission.states.total()} tasks: {counted(submission.states)}")
 
 

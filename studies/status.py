@@ -4,12 +4,14 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from iddpm.config import ConfigError
 from studies.console import counted
 from studies.door import door, is_read, path, sentence, told
+from studies.guesses import guess
 from studies.records import tasks
 from studies.standing import UNREADABLE, Standing, standings
 from studies.store import Store, StoreError
@@ -77,7 +79,7 @@ def _show(store: Store, study: str | None) -> _Look:
             print(f"error: {name}: {words}", file=sys.stderr)
     addresses = list(dict.fromkeys(address for some in studies.values() for address in some))
     found, note = standings(store, addresses)
-    lines = _task_lines(found) if study else _study_lines(studies, found)
+    lines = _task_lines(found) if study else _study_lines(store, studies, found)
     for line in (*lines, *([note] if note else [])):
         print(line, flush=True)
     moves = any(s.state in ("running", "queued", "submitted") for s in found.values())
@@ -86,11 +88,11 @@ def _show(store: Store, study: str | None) -> _Look:
 
 
 def _study_lines(
-    studies: Mapping[str, Sequence[str]], found: Mapping[str, Standing]
+    store: Store, studies: Mapping[str, Sequence[str]], found: Mapping[str, Standing]
 ) -> Iterator[str]:
     for name, addresses in studies.items():
         states = Counter(found[address].state for address in addresses)
-        left = _time_left({address: found[address] for address in addresses})
+        left = _time_left(store, {address: found[address] for address in addresses})
         yield f"{name}: {len(addresses)} tasks: {counted(states)}{left}"
         for address in addresses:
             if found[address].state == UNREADABLE:
@@ -103,20 +105,40 @@ def _task_lines(found: Mapping[str, Standing]) -> Iterator[str]:
         yield from (f"    {line}" for line in standing.log[-LOG_LINES:])
 
 
-def _time_left(found: Mapping[str, Standing]) -> str:
-    """How long the rest may take, from the mean time of the study's own tasks of each kind."""
+def _time_left(store: Store, found: Mapping[str, Standing]) -> str:
+    """How long the rest may take, from the mean time of the study's own tasks of each kind.
+
+    Of a kind of which none is done there is a guess, for the device that others were done on.
+    """
     workers = sum(standing.state == "running" for standing in found.values())
     missing = Counter(_kind(a) for a, standing in found.items() if standing.state != "done")
-    if not missing or not workers:
-        return ""
     seconds: dict[str, list[float]] = {}
     for address, standing in found.items():
         if standing.state == "done":
             seconds.setdefault(_kind(address), []).append(standing.seconds)
-    if missing.keys() - seconds.keys():
+    if not missing or not workers or not seconds:
         return ""
-    left = sum(count * sum(seconds[kind]) / len(seconds[kind]) for kind, count in missing.items())
-    return f", about {left / workers / 60:.0f} min left"
+    known = missing.keys() & seconds.keys()
+    left = sum(missing[kind] * sum(seconds[kind]) / len(seconds[kind]) for kind in known)
+    mark = ""
+    if known != missing.keys():
+        guessed = _guessed(store, found, known)
+        if guessed is None:
+            return ""
+        left, mark = left + guessed, ", partly a guess"
+    return f", about {left / workers / 60:.0f} min left{mark}"
+
+
+def _guessed(store: Store, found: Mapping[str, Standing], known: Collection[str]) -> float | None:
+    """Seconds that the missing tasks of all but the known kinds may take; None: who knows."""
+    done = (address for address, standing in found.items() if standing.state == "done")
+    devices = ((store.provenance(address) or {}).get("device", "cpu") for address in done)
+    gpu = next((device for device in devices if device != "cpu"), None)
+    missing = [a for a, s in found.items() if s.state != "done" and _kind(a) not in known]
+    try:
+        return sum(guess(store.task(a), store.task, gpu=gpu) for a in missing)
+    except (StoreError, ConfigError):  # a task not written down yet, or data that are not here
+        return None
 
 
 def _kind(address: str) -> str:

@@ -8,8 +8,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from iddpm import build
-from iddpm.compute import forward_multiply_adds, training_compute
-from iddpm.config import Digits, Hybrid, Photos, Simple, TrainConfig, UNetConfig
+from iddpm.compute import (
+    forward_multiply_adds,
+    gan_multiply_adds,
+    generator_multiply_adds,
+    training_compute,
+)
+from iddpm.config import Digits, GanConfig, Hybrid, Photos, Simple, TrainConfig, UNetConfig
 from iddpm.data import describe
 
 SMALL = UNetConfig(
@@ -69,3 +74,29 @@ def test_compute_is_in_proportion_to_images_seen() -> None:
     data = describe(config.data)
     twice = replace(config, steps=2 * config.steps)
     assert training_compute(twice, data) == 2 * training_compute(config, data)
+
+
+@pytest.mark.parametrize("channel_mult", [(1,), (1, 2), (1, 2, 2)])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_the_count_of_a_gan_is_that_of_torch(channel_mult: tuple[int, ...], rounds: int) -> None:
+    config = GanConfig(
+        data=Digits(), latent=5, channels=6, channel_mult=channel_mult, batch_size=3,
+        discriminator_steps=rounds, steps=7,
+    )  # fmt: skip
+    data = describe(config.data)
+    generator, discriminator = (
+        made(config, data) for made in (build.gan_generator, build.gan_discriminator)
+    )
+    labels = torch.zeros(1, dtype=torch.int64)
+
+    def counted(of: torch.nn.Module, x: torch.Tensor) -> int:
+        counter = FlopCounterMode(display=False)
+        with torch.no_grad(), counter:
+            of.eval()(x, labels)
+        return int(counter.get_total_flops()) // 2
+
+    G = counted(generator, torch.zeros(1, 5))
+    D = counted(discriminator, torch.zeros(1, data.channels, data.size, data.size))
+    assert generator_multiply_adds(config, data) == G
+    update = rounds * (G + 3 * 2 * D) + 3 * G + 2 * D
+    assert gan_multiply_adds(config, data) == update * 3 * 7

@@ -18,7 +18,7 @@ from studies.plan import Plan, chained, expand, waves
 from studies.resources import Resources
 from studies.spec import read_sweep
 from studies.store import Element, Failure, Store
-from studies.tasks import KINDS, Task, task_json
+from studies.tasks import Task, task_json
 from tests.witness import tiny, tiny_sweep
 
 SHORT, MIDDLE, LONG = (tiny.training(steps=steps) for steps in (4, 7, 12))
@@ -258,7 +258,7 @@ def laid_out(tasks: Sequence[Task], queued: dict[str, Element] | None = None) ->
     return arrays(
         tasks,
         queued=queued or {},
-        resources={kind: Resources() for kind in KINDS},
+        resources=lambda task: Resources(),
         name=lambda kind, number: f"{kind}-{number}",
         seconds=lambda task: None,
         pack_seconds=0.0,

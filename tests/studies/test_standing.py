@@ -515,3 +515,41 @@ def test_watch_ends_on_ctrl_c_with_a_word(
     between_looks(monkeypatch, interrupted)
     assert shown(store, "--watch") == 0
     assert capsys.readouterr().out.endswith("no longer watching; what runs goes on\n")
+
+
+# --------------------------------------------------------------------------------- the time left
+
+
+def done(store: Store, task: Task, seconds: float, device: str = "cpu") -> None:
+    store.create(task)
+    claim = store.claim(task.address)
+    assert claim is not None
+    store.publish(claim, {}, {"seconds": seconds, "attempt": 1, "device": device})
+
+
+@pytest.mark.parametrize("device", ["cpu", "NVIDIA H100 80GB HBM3"])
+def test_the_time_left_is_by_the_times_of_others_and_of_none_a_guess(
+    store: Store, capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    """Of so small a bound the guess is ten seconds to begin."""
+    others = [tiny.training(seed=seed) for seed in range(1, 4)]
+    store.record_study("mine", {"tasks": [t.address for t in (TRAINING, BOUND, *others)]})
+    for task in (BOUND, *others):
+        store.create(task)
+    done(store, TRAINING, 290.0, device)
+    assert store.claim(others[0].address)
+    assert status.main(["--store", str(store.root)]) == 0
+    assert "about 15 min left, partly a guess" in capsys.readouterr().out  # 3 * 290 s and 10 s
+    done(store, BOUND, 30.0)
+    assert status.main(["--store", str(store.root)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(", about 14 min left")  # 3 * 290 s
+
+
+def test_before_anything_is_done_nothing_is_said_of_the_time_left(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.record_study("mine", {"tasks": [TRAINING.address]})
+    store.create(TRAINING)
+    assert store.claim(TRAINING.address)
+    assert status.main(["--store", str(store.root)]) == 0
+    assert "left" not in capsys.readouterr().out

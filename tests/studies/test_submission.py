@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +28,7 @@ from studies.executors.slurm import Settings, SlurmError, Submission, queue
 from studies.executors.slurm.queue import NEVER
 from studies.executors.slurm.script import warning_seconds
 from studies.executors.slurm.snapshot import snapshot
+from studies.guesses import guess
 from studies.plan import chained
 from studies.provenance import commit
 from studies.resources import TEXTS, Resources
@@ -219,9 +219,8 @@ def test_a_name_that_no_job_can_bear_is_refused(name: str) -> None:
 def test_a_setting_is_one_word_to_the_shell_and_to_the_scheduler(
     slurm: FakeSlurm, store: Store, tmp_path: Path, key: str
 ) -> None:
-    asked = settings(
-        {"train": replace(Resources(sbatch=(f"--mail-user={AWKWARD}",)), **{key: AWKWARD})}
-    )
+    text: Any = {key: AWKWARD}
+    asked = settings({"train": Resources(sbatch=(f"--mail-user={AWKWARD}",), **text)})
     submission = executor.submit(store, [TRAINING], asked)
     subprocess.run(["bash", "-c", submission.scripts[0]], cwd=tmp_path, check=True)
     (words,) = slurm.calls("sbatch")
@@ -573,27 +572,38 @@ def test_a_tasks_state_is_the_first_that_holds_of_done_running_failed_submitted_
 def test_more_gpu_hours_than_allowed_are_refused_and_nothing_is_submitted(
     slurm: FakeSlurm, store: Store
 ) -> None:
-    asked = {"train": Resources(gpus=2, nodes=2, time_min=30)}
+    publish(store, training(seed=7), seconds=1800.0)
+    asked = {"train": Resources(gpus=2, nodes=2, time_min=1)}
     with pytest.raises(ConfigError) as error:
-        executor.submit(
-            store, [TRAINING, tiny.likelihood(TRAINING)], settings(asked, max_gpu_hours=1.9)
-        )
+        executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=1.9))
     assert str(error.value) == (
-        "--max-gpu-hours: expected at most 1.9 GPU-hours, found 2.0; nothing was submitted. "
+        "--max-gpu-hours: expected at most 1.9 GPU-hours, found 2; nothing was submitted. "
         "--dry-run shows where they go"
     )
     assert slurm.calls("sbatch") == []
-    assert executor.submit(
-        store, [TRAINING, tiny.likelihood(TRAINING)], settings(asked, max_gpu_hours=2.0)
-    ).arrays
+    assert executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=2.0)).arrays
+
+
+@pytest.mark.parametrize("time_min", [1, 600])
+def test_a_budget_is_held_against_a_guess_and_never_against_a_time_limit(
+    slurm: FakeSlurm, store: Store, time_min: int
+) -> None:
+    """Ten seconds to begin, of four GPUs; what so small a network computes is next to nothing."""
+    asked = {"train": Resources(gpus=2, nodes=2, time_min=time_min)}
+    with pytest.raises(ConfigError) as error:
+        executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=0.011))
+    assert "found 0.0111, of which 0.0111 are a guess; nothing was submitted" in str(error.value)
+    assert slurm.calls("sbatch") == []
+    assert executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=0.012)).arrays
 
 
 def test_a_budget_counts_what_is_queued_already(slurm: FakeSlurm, store: Store) -> None:
     asked = settings({"train": Resources(gpus=1)}, max_gpu_hours=2.5)
+    publish(store, training(seed=7), seconds=3600.0)
     trainings = [training(seed=seed) for seed in range(3)]
     for count in (1, 2):
         assert executor.submit(store, trainings[:count], asked).arrays
-    with pytest.raises(ConfigError, match=r"found 3\.0 with 2\.0 that are queued or running;"):
+    with pytest.raises(ConfigError, match="found 3 with 2 that are queued or running;"):
         executor.submit(store, trainings, asked)
     assert len(slurm.rows()) == 2
 
@@ -602,8 +612,8 @@ def test_what_is_refused_leaves_the_failures_that_were_to_be_tried_again(
     slurm: FakeSlurm, store: Store
 ) -> None:
     fail(store, TRAINING, Failure(error="oom", message="no memory"))
-    asked = settings({"train": Resources(gpus=1)}, max_gpu_hours=0.5)
-    with pytest.raises(ConfigError, match="found 1"):
+    asked = settings({"train": Resources(gpus=1)}, max_gpu_hours=0.001)
+    with pytest.raises(ConfigError, match=r"found 0\.00278, of which 0\.00278 are a guess"):
         executor.submit(store, [TRAINING], asked, retry=["oom"])
     assert store.state(TRAINING.address) == "failed"
 
@@ -686,16 +696,18 @@ def test_what_continues_a_replaced_training_is_replaced_with_it_if_its_job_waits
     assert submission.states["queued"] == (0 if waits else 3)
 
 
-def test_hours_are_the_measured_ones_or_the_time_limit(slurm: FakeSlurm, store: Store) -> None:
+def test_hours_are_the_measured_ones_or_a_guess(slurm: FakeSlurm, store: Store) -> None:
     publish(store, training(seed=7), seconds=36.0)
     tasks = [*(training(seed=seed) for seed in range(10)), BOUND]
     asked = {"train": Resources(gpus=2), "likelihood": Resources(time_min=90)}
     submission = executor.submit(store, tasks, settings(asked))
     train, bound = submission.hours["train"], submission.hours["likelihood"]
-    assert (train.tasks, train.measured) == (9, 9)
+    assert (train.tasks, train.guessed) == (9, 0)
     assert (train.hours, train.gpu_hours) == pytest.approx((0.09, 0.18))
-    assert (bound.tasks, bound.measured, bound.hours, bound.gpu_hours) == (1, 0, 1.5, 0)
-    assert submission.longest_chain_hours == pytest.approx(1.51)
+    guessed = guess(BOUND, {TRAINING.address: TRAINING}.__getitem__, gpu=None) / 3600
+    assert 10 / 3600 < guessed < 11 / 3600
+    assert (bound.tasks, bound.guessed, bound.hours, bound.gpu_hours) == (1, 1, guessed, 0)
+    assert submission.longest_chain_hours == pytest.approx(0.01 + guessed)
     assert [len(array.elements) for array in submission.arrays] == [1, 1]
 
 
@@ -768,7 +780,9 @@ def test_a_dry_run_shows_the_scripts_and_writes_nothing(
     told = capsys.readouterr().out
     assert "#SBATCH --partition=big" in told
     assert "<number of train.tiny-tiny." in told
-    assert "~0.47" in told, "four trainings of seven minutes"
+    assert re.search(r"train +\S+ +4 +\S+ +\d+ +\S+ +4 +\S+ +~0\.01 +\S+ +~0\.00 ", told), told
+    assert "~ is a guess where nothing alike was measured, here for" in told
+    assert "The longest chain takes ~0.0" in told
     assert not (sweep.parent / "store").exists()
     assert slurm.calls("sbatch") == []
     assert call(sweep) == 0
@@ -780,10 +794,11 @@ def test_a_dry_run_shows_the_scripts_and_writes_nothing(
 def test_more_gpu_hours_than_the_option_allows_are_refused(
     slurm: FakeSlurm, sweep: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(sweep, "--max-gpu-hours", "3", "--resource", "train.gpus=1") == 2
-    assert "expected at most 3 GPU-hours, found 4.0; nothing was submitted" in (
-        capsys.readouterr().err
-    )
+    assert call(sweep, "--max-gpu-hours", "0.01", "--resource", "train.gpus=1") == 2
+    assert (
+        "expected at most 0.01 GPU-hours, found 0.0111, of which 0.0111 are a guess; nothing was "
+        "submitted"
+    ) in capsys.readouterr().err
     assert slurm.rows() == []
 
 

@@ -23,6 +23,7 @@ from studies.executors.slurm.script import sbatch, script
 from studies.executors.slurm.settle import is_hidden, settle
 from studies.executors.slurm.snapshot import snapshot
 from studies.forecast import Forecast
+from studies.guesses import guess
 from studies.plan import chained
 from studies.resources import Resources
 from studies.store import Element, ErrorClass, Store, StoreError
@@ -40,11 +41,12 @@ class Settings:
     of_tasks: Mapping[str, Resources] = field(default_factory=dict)
     """By address, of tasks that ask for others than their kind does."""
     pack_min: float = 10.0
-    """Small tasks share a job up to so many minutes of work."""
+    """Small tasks share a job up to so many minutes of work that was measured: a guess packs none,
+    as a job may not be cut into smaller ones once it is queued."""
     max_parallel: int | None = None
     """Elements of one array at once; None: as the cluster lets."""
     max_gpu_hours: float | None = None
-    """More than so many are not submitted."""
+    """More than so many, by what was measured and else by guesses, are not submitted."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
@@ -71,7 +73,7 @@ class Submission:
     hours: Mapping[str, "Hours"]
     """By kind of task, of what is submitted now."""
     longest_chain_hours: float
-    """However many jobs run at once, it takes so long."""
+    """However many jobs run at once, it takes so long; as good as the hours that it is made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +83,8 @@ class Hours:
     tasks: int
     hours: float
     gpu_hours: float
-    measured: int
-    """Tasks whose time is known from others like them; the rest count as their time limit."""
+    guessed: int
+    """Tasks that nothing like them was measured for: their hours are guesses."""
 
 
 # -------------------------------------------------------------------------------- public things
@@ -276,9 +278,13 @@ class _Draft:
             self._states[task.address] = self._state(task)
         self._pending = [task for task in tasks if self._states[task.address] == "new"]
         forecast = Forecast(store)
-        self._seconds = {
+        self._measured = {
             task.address: forecast.seconds(task, self._tasks.__getitem__)
             for task in (*self._pending, *self._under_way())
+        }
+        self._seconds = {
+            address: self._guess(self._tasks[address]) if seconds is None else seconds
+            for address, seconds in self._measured.items()
         }
         token = secrets.token_hex(4)
         self.arrays = arrays(
@@ -286,7 +292,7 @@ class _Draft:
             queued=self._queued,
             resources=settings.asked,
             name=lambda kind, number: f"{kind}.{settings.name}.{token}-{number}",
-            seconds=lambda task: self._seconds[task.address],
+            seconds=lambda task: self._measured[task.address],
             pack_seconds=settings.pack_min * 60,
             max_size=queue.max_array_size() if self._pending else 1,
         )
@@ -340,12 +346,15 @@ class _Draft:
             ConfigError: If it takes more GPU-hours than allowed.
         """
         allowed = self._settings.max_gpu_hours
-        asked = sum(hours.gpu_hours for hours in self._hours().values())
         before = sum(map(self._gpu_hours, self._under_way()))
-        if allowed is not None and asked + before > allowed:
-            found = f"{asked + before:.1f}"
+        counted = [*self._pending, *self._under_way()]
+        total = sum(map(self._gpu_hours, counted))
+        if allowed is not None and total > allowed:
+            found = f"{total:.3g}"
             if before:
-                found += f" with {before:.1f} that are queued or running"
+                found += f" with {before:.3g} that are queued or running"
+            if guessed := sum(self._gpu_hours(task) for task in counted if self._is_guess(task)):
+                found += f", of which {guessed:.3g} are a guess"
             raise ConfigError(
                 f"--max-gpu-hours: expected at most {allowed:g} GPU-hours, found {found}; nothing "
                 "was submitted. --dry-run shows where they go"
@@ -384,26 +393,30 @@ class _Draft:
         tasks = [task for task in self._pending if task.kind == kind]
         return Hours(
             tasks=len(tasks),
-            hours=sum(self._bound(task) for task in tasks) / 3600,
+            hours=sum(self._seconds[task.address] for task in tasks) / 3600,
             gpu_hours=sum(map(self._gpu_hours, tasks)),
-            measured=sum(self._seconds[task.address] is not None for task in tasks),
+            guessed=sum(map(self._is_guess, tasks)),
         )
 
     def _gpu_hours(self, task: Task) -> float:
         asked = self._settings.asked(task)
-        return self._bound(task) / 3600 * asked.nodes * asked.gpus
+        return self._seconds[task.address] / 3600 * asked.nodes * asked.gpus
 
-    def _bound(self, task: Task) -> float:
-        """Seconds that a task takes, or its time limit where nothing like it was measured."""
-        seconds = self._seconds[task.address]
-        return self._settings.asked(task).time_min * 60 if seconds is None else seconds
+    def _is_guess(self, task: Task) -> bool:
+        return self._measured[task.address] is None
+
+    def _guess(self, task: Task) -> float:
+        """Seconds that a task may take of which nothing like it was measured."""
+        asked = self._settings.asked(task)
+        gpu = (asked.gpu_type or "") if asked.gpus else None
+        return guess(task, self._tasks.__getitem__, gpu=gpu, processes=asked.processes)
 
     def _longest_chain(self) -> float:
         """Seconds until the last pending task could be done if every job started at once."""
         ends: dict[str, float] = {}
         for task in self._pending:
             start = max((ends.get(first, 0.0) for first in task.first), default=0.0)
-            ends[task.address] = start + self._bound(task)
+            ends[task.address] = start + self._seconds[task.address]
         return max(ends.values(), default=0.0)
 
 

@@ -1,0 +1,124 @@
+"""Guesses of times at the paper's scale, against sums done by hand from images a second."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iddpm.config import (
+    FeaturesConfig,
+    GanConfig,
+    LikelihoodShardConfig,
+    SampleConfig,
+    TrainConfig,
+)
+from studies.counts import training_steps
+from studies.guesses import BEGINNING_S, CPU_CORE, GPUS, ON_A_GPU, guess
+from studies.plan import Plan, expand
+from studies.spec import read_sweep
+from studies.tasks import KINDS, Task
+from tests.witness import tiny
+
+ROOT = Path(__file__).parents[2]
+HOUR = 3600
+
+
+def planned(sweep: str, preset: str) -> Plan:
+    return expand(read_sweep(ROOT / f"sweeps/{sweep}.yaml", preset=preset), outlined=True)
+
+
+def hours(plan: Plan, task: Task, gpu: str | None = "h100", processes: int = 1) -> float:
+    return guess(task, plan.tasks.__getitem__, gpu=gpu, processes=processes) / HOUR
+
+
+def longest(plan: Plan) -> Task:
+    trainings = [task for task in plan.tasks.values() if task.kind == "train"]
+    return replace(max(trainings, key=lambda task: training_steps(task.config)), after=())
+
+
+def test_a_training_on_cifar_takes_its_images_over_1500_a_second_on_an_h100() -> None:
+    plan = planned("sigma_ablation", "cifar10")
+    training = longest(plan)
+    assert hours(plan, training) == pytest.approx(500_000 * 128 / 1500 / HOUR, rel=0.02)
+    assert hours(plan, training, processes=2) == pytest.approx(hours(plan, training) / 2, rel=0.01)
+    assert hours(plan, training, "a100") > 2 * hours(plan, training)
+    assert hours(plan, training, "") == hours(plan, training, "a100")
+    assert hours(plan, training, "NVIDIA H100 80GB HBM3") == hours(plan, training)
+
+
+def test_the_long_training_on_imagenet_takes_seven_days() -> None:
+    plan = planned("objective_ablation", "imagenet64")
+    assert hours(plan, longest(plan)) / 24 == pytest.approx(7.0, rel=0.02)
+
+
+def test_a_training_that_continues_another_takes_the_steps_that_are_left() -> None:
+    plan = planned("overfitting", "cifar10")
+    lengths = [t for t in plan.tasks.values() if isinstance(t.config, TrainConfig)]
+    linear = [t for t in lengths if t.config.diffusion.schedule == "linear"]  # type: ignore[union-attr]
+    in_parts = sum(guess(t, plan.tasks.__getitem__, gpu="h100") - BEGINNING_S for t in linear)
+    assert in_parts / HOUR == pytest.approx(500_000 * 128 / 1500 / HOUR, rel=0.02)
+
+
+def test_all_samples_of_an_fid_take_12_hours_and_an_exact_bound_two_and_a_half() -> None:
+    plan = planned("objective_ablation", "cifar10")
+    whole = [
+        t
+        for t in plan.tasks.values()
+        if isinstance(t.config, SampleConfig) and t.config.steps == 4000
+    ]
+    networks = {t.parents["network"] for t in whole}
+    shards = [t for t in whole if t.parents["network"] == min(networks)]
+    drawn = sum(
+        (t.config.last_block - t.config.first_block) * 500
+        for t in shards
+        if isinstance(t.config, SampleConfig)
+    )
+    took = sum(hours(plan, t) - BEGINNING_S / HOUR for t in shards)
+    assert took * 50_000 / drawn == pytest.approx(12.3, rel=0.02)
+    bounds = [
+        t
+        for t in plan.tasks.values()
+        if isinstance(t.config, LikelihoodShardConfig)
+        and plan.tasks[t.parents["network"]].config.diffusion.steps == 4000  # type: ignore[union-attr]
+    ]
+    one = [t for t in bounds if t.parents["network"] == bounds[0].parents["network"]]
+    took = sum(hours(plan, t) - BEGINNING_S / HOUR for t in one)
+    assert took == pytest.approx(2.5, rel=0.02)
+
+
+def test_what_numpy_does_takes_a_cpu_core_whatever_gpu_there_is() -> None:
+    """All distances between 50,000 vectors of 2048 numbers; of 10,000 among them and to these."""
+    plan = planned("skip_prefix", "cifar10")
+    pairs = {"radii": 50_000**2, "score": 10_000**2 + 10_000 * 50_000}
+    for kind, count in pairs.items():
+        task = next(t for t in plan.tasks.values() if t.kind == kind)
+        sums = 2048 * count + (25 * 2048**3 if kind == "score" else 0)
+        assert hours(plan, task) == pytest.approx((BEGINNING_S + sums / CPU_CORE) / HOUR)
+        assert hours(plan, task, None) == hours(plan, task)
+
+
+def test_inception_reads_some_thousand_images_a_second() -> None:
+    plan = planned("skip_prefix", "cifar10")
+    features = next(
+        t for t in plan.tasks.values() if isinstance(t.config, FeaturesConfig) and t.config.data
+    )
+    seconds = guess(features, plan.tasks.__getitem__, gpu="h100") - BEGINNING_S
+    assert 1000 < 50_000 / seconds < 4000
+
+
+def test_the_gan_of_the_paper_presets_takes_hours_not_days() -> None:
+    plan = planned("gan_comparison", "cifar10")
+    gan = next(t for t in plan.tasks.values() if isinstance(t.config, GanConfig))
+    assert 0.5 < hours(plan, gan) < 24
+
+
+def test_rounding_as_tf32_does_is_faster_and_bf16_faster_still() -> None:
+    for rates in GPUS.values():
+        assert rates["float32"] < rates["tf32"] < rates["bf16"]
+
+
+def test_there_is_a_guess_for_every_kind_of_task() -> None:
+    tasks = {task.address: task for task in tiny.study()}
+    for task in tasks.values():
+        assert BEGINNING_S <= guess(task, tasks.__getitem__, gpu=None) < BEGINNING_S + 60
+    assert set(ON_A_GPU) < set(KINDS)
