@@ -7,6 +7,7 @@ each other. Nothing here imports torch, so a whole sweep is refused while it is 
 from collections.abc import Iterable
 from functools import lru_cache
 
+from iddpm.bounds import MOST_PARAMETERS, require
 from iddpm.config import (
     Ancestral,
     ConfigError,
@@ -21,6 +22,7 @@ from iddpm.config import (
     TrainConfig,
 )
 from iddpm.data import Description
+from iddpm.parameters import gan_parameters, training_parameters
 from iddpm.strides import stride_timesteps
 
 
@@ -29,8 +31,8 @@ def check_training(config: TrainConfig, description: Description) -> None:
 
     Raises:
         ConfigError: If the network cannot halve the image's side once per level, has attention at
-            a side that never occurs or of a width that its heads do not divide, or is told labels
-            that the data has not.
+            a side that never occurs or of a width that its heads do not divide, is told labels that
+            the data has not, or is larger than any.
     """
     _check_levels("network", config.network.channel_mult, description.size)
     _check_attention(config, description.size)
@@ -39,6 +41,7 @@ def check_training(config: TrainConfig, description: Description) -> None:
             "network.class_conditional: expected data with labels, found none in "
             f"{config.data.kind!r}; choose other data or class_conditional: false"
         )
+    _check_size("network.model_channels", training_parameters(config, description))
 
 
 def check_shares(config: TrainConfig, processes: int) -> None:
@@ -157,6 +160,13 @@ def check_gan(config: GanConfig, description: Description) -> None:
             f"none in {config.data.kind!r}; choose other data"
         )
     _check_levels("gan", config.channel_mult, description.size)
+    _check_size("gan.channels", gan_parameters(config, description))
+
+
+def _check_size(where: str, parameters: int) -> None:
+    """Refuse a network whose single counts may be, but not all of them together."""
+    expected = f"a network of at most {MOST_PARAMETERS} parameters"
+    require(parameters <= MOST_PARAMETERS, where, expected, parameters)
 
 
 def _check_ensemble(scope: str, ensemble: Ends | None, train: TrainConfig) -> None:

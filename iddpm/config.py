@@ -12,7 +12,34 @@ import math
 import re
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
+
+from iddpm.bounds import (
+    MOST_BATCH,
+    MOST_IMAGES,
+    MOST_LEVELS,
+    MOST_PIXELS,
+    MOST_T,
+    Batch,
+    Betas,
+    Between,
+    Block,
+    Bounded,
+    Channels,
+    Count,
+    Few,
+    Multipliers,
+    Name,
+    Positive,
+    Seed,
+    Share,
+    Some,
+    Steps,
+    Updates,
+    Where,
+    require,
+)
+from iddpm.bounds import ConfigError as ConfigError
 
 Schedule = Literal["linear", "cosine"]
 Prediction = Literal["eps", "x_0", "v"]
@@ -41,15 +68,6 @@ def kinds(choice: Any) -> tuple[str, ...]:
     members = [item for item in get_args(choice) or (choice,) if is_dataclass(item)]
     hints = (get_type_hints(member).get("kind") for member in members)
     return tuple(name for hint in hints for name in get_args(hint))
-
-
-class ConfigError(ValueError):
-    """A setting that cannot be: says which, what was expected, what was found, what to try."""
-
-
-def _require(holds: bool, where: str, expected: str, found: object) -> None:
-    if not holds:
-        raise ConfigError(f"{where}: expected {expected}, found {found!r}")
 
 
 def canonical(value: Any) -> Any:
@@ -96,66 +114,58 @@ class Digits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Photos:
+class Photos(Bounded):
     """16x16 RGB crops of scikit-learn's two photographs; test crops have regions of their own."""
 
     kind: Literal["photos"] = "photos"
-    train_images: int = 4000
-    test_images: int = 500
-
-    def __post_init__(self) -> None:
-        for name in ("train_images", "test_images"):
-            value = getattr(self, name)
-            _require(value >= 1, f"photos.{name}", "at least 1", value)
+    where: ClassVar = "photos"
+    train_images: Count = 4000
+    test_images: Count = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folder:
+class Folder(Bounded):
     """Image files below `path/train` and `path/test`.
 
     Each image is centre-cropped to a square and area-resized to `size` pixels a side.
     """
 
     kind: Literal["folder"] = "folder"
+    where: ClassVar = "folder"
     path: str = field(metadata=NOT_HASHED)
-    size: int
+    size: Annotated[int, Between(1, MOST_PIXELS, low="at least 1 pixel")]
     labels: Literal["auto", "folders", "prefix", "none"] = field(
         default="auto", metadata={"legacy": "auto"}
     )
     """The names of the subfolders, or what stands before the first _ of a file's name, as the
     official code has it. `auto`: the subfolders where there are any, or else the names where every
     one is `label_number` and the labels of test are among those, at least two, of train."""
-    name: str | None = field(default=None, metadata={"legacy": None})
+    name: Name | None = field(default=None, metadata={"legacy": None})
     """What scores call it; None: `folder`."""
-
-    def __post_init__(self) -> None:
-        _require(self.size >= 1, "folder.size", "at least 1 pixel", self.size)
-        _check_name("folder", self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+class Declared(Bounded):
     """What an .npz of images is to hold, so that a study can be planned before it is on disk."""
 
-    size: int
+    where: ClassVar = "declared"
+    size: Annotated[int, Between(1, MOST_PIXELS)]
     """Pixels a side."""
-    channels: int = 3
-    classes: int | None = None
+    channels: Annotated[
+        int,
+        Where("at least 1", lambda channels: channels >= 1),
+        Where("1 (grey) or 3 (RGB)", lambda channels: channels in (1, 3)),
+    ] = 3
+    classes: Few | None = None
     """None: without labels."""
-    train_images: int
-    test_images: int
+    train_images: Count
+    test_images: Count
     source: str
     """Where the images come from, for a person who has to get them."""
 
-    def __post_init__(self) -> None:
-        for name in ("size", "channels", "classes", "train_images", "test_images"):
-            value = getattr(self, name)
-            _require(value is None or value >= 1, f"declared.{name}", "at least 1", value)
-        _require(self.channels in (1, 3), "declared.channels", "1 (grey) or 3 (RGB)", self.channels)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Npz:
+class Npz(Bounded):
     """An .npz with uint8 arrays `train` and `test` (N, H, W, C), and optionally their int labels.
 
     The label arrays are `train_labels` and `test_labels`, of shape (N,). Large arrays of a file
@@ -163,22 +173,11 @@ class Npz:
     """
 
     kind: Literal["npz"] = "npz"
+    where: ClassVar = "npz"
     path: str = field(metadata=NOT_HASHED)
-    name: str | None = field(default=None, metadata={"legacy": None})
+    name: Name | None = field(default=None, metadata={"legacy": None})
     """What scores call it; None: `npz`."""
     declared: Declared | None = field(default=None, metadata=NOT_HASHED)
-
-    def __post_init__(self) -> None:
-        _check_name("npz", self.name)
-
-
-def _check_name(kind: str, name: str | None) -> None:
-    _require(
-        name is None or bool(re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name)),
-        f"{kind}.name",
-        "small letters, digits, _, - and .",
-        name,
-    )
 
 
 Data = Digits | Photos | Folder | Npz
@@ -194,20 +193,21 @@ def data_name(data: Data) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiffusionConfig:
+class DiffusionConfig(Bounded):
     """The forward process: its schedule and its number of steps T."""
 
+    where: ClassVar = "diffusion"
     schedule: Schedule = "cosine"
-    steps: int = 1000
+    steps: Annotated[
+        int,
+        Between(
+            *(2, MOST_T),
+            low="at least 2 (the first step's variance is stood in for by the second's)",
+        ),
+    ] = 1000
 
-    def __post_init__(self) -> None:
-        _require(
-            self.steps >= 2,
-            "diffusion.steps",
-            "at least 2 (the first step's variance is stood in for by the second's)",
-            self.steps,
-        )
-        _require(
+    def _check(self) -> None:
+        require(
             self.schedule != "linear" or self.steps > 20,
             "diffusion.steps",
             "more than 20 for the linear schedule (its last beta, 20 / T, must stay below 1)",
@@ -219,49 +219,44 @@ class DiffusionConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UNetConfig:
+class UNetConfig(Bounded):
     """The UNet of the paper's Appendix A; the defaults are those of its CIFAR-10 model."""
 
-    model_channels: int = 128
-    channel_mult: tuple[int, ...] = (1, 2, 2, 2)
-    res_blocks: int = 3
-    attention_resolutions: tuple[int, ...] = (16, 8)
+    where: ClassVar = "network"
+    model_channels: Channels = 128
+    channel_mult: Multipliers = (1, 2, 2, 2)
+    res_blocks: Annotated[int, Between(1, 100)] = 3
+    """Of a level; the paper's networks have 2 or 3."""
+    attention_resolutions: Annotated[
+        tuple[int, ...],
+        Where(f"at most {MOST_LEVELS} sides", lambda sides: len(sides) <= MOST_LEVELS),
+    ] = (16, 8)
     """Sides, in pixels of the feature map, at which a level has attention."""
-    heads: int = 4
-    groups: int = 32
-    dropout: float = 0.0
+    heads: Channels = 4
+    groups: Channels = 32
+    dropout: Annotated[float, Where("a probability in [0, 1)", lambda value: 0 <= value < 1)] = 0.0
     scale_shift: bool = True
     """True: GroupNorm(h)(1 + w) + b; False: GroupNorm(h + v), as Ho et al. (2020)."""
     rescale_timesteps: bool = True
     """Feed t * 1000 / T to the time embedding (official code's flag; not in the paper)."""
     class_conditional: bool = False
 
-    def __post_init__(self) -> None:
-        for name in ("model_channels", "res_blocks", "heads", "groups"):
-            value = getattr(self, name)
-            _require(value >= 1, f"network.{name}", "at least 1", value)
-        _require(
-            len(self.channel_mult) >= 1 and min(self.channel_mult) >= 1,
-            "network.channel_mult",
-            "one multiplier of at least 1 per level",
-            self.channel_mult,
-        )
-        _require(0 <= self.dropout < 1, "network.dropout", "a probability in [0, 1)", self.dropout)
+    def _check(self) -> None:
         widths = [m * self.model_channels for m in self.channel_mult]
         for width in {self.model_channels, *widths}:
-            _require(
+            require(
                 width % self.groups == 0,
                 "network.groups",
                 f"a divisor of every width (one is {width})",
                 self.groups,
             )
-        _require(
+        require(
             widths[-1] % self.heads == 0,
             "network.heads",
             f"a divisor of the width of the middle block ({widths[-1]})",
             self.heads,
         )
-        _require(
+        require(
             self.model_channels % 2 == 0,
             "network.model_channels",
             "an even number (half cosines, half sines)",
@@ -291,21 +286,20 @@ class Vlb:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hybrid:
+class Hybrid(Bounded):
     """L_hybrid (Eq. 16): L_simple + vlb_weight * L_vlb, the mean detached inside L_vlb."""
 
     kind: Literal["hybrid"] = "hybrid"
     variance: LearnedVariance = "range"
-    vlb_weight: float = 0.001
-    """lambda of Eq. 16, for L_vlb in bits per dimension (the official code's unit)."""
-
-    def __post_init__(self) -> None:
-        _require(
-            self.vlb_weight > 0 and math.isfinite(self.vlb_weight),
-            "objective.hybrid.vlb_weight",
+    where: ClassVar = "objective.hybrid"
+    vlb_weight: Annotated[
+        float,
+        Where(
             "a positive number (0 would leave the variance untrained; use the objective 'simple')",
-            self.vlb_weight,
-        )
+            lambda weight: 0 < weight < math.inf,
+        ),
+    ] = 0.001
+    """lambda of Eq. 16, for L_vlb in bits per dimension (the official code's unit)."""
 
 
 Objective = Simple | Vlb | Hybrid
@@ -319,59 +313,41 @@ class Uniform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LossSecondMoment:
+class LossSecondMoment(Bounded):
     """Importance sampling of t (Eq. 18) from the last `history` losses of each step."""
 
     kind: Literal["loss_second_moment"] = "loss_second_moment"
-    history: int = 10
-    uniform_share: float = 0.001
+    where: ClassVar = "timesteps"
+    history: Annotated[int, Between(1, 1000)] = 10
+    """A table of T rows is kept of it."""
+    uniform_share: Share = 0.001
     """Share of the probability spread evenly; in the official code, not in the paper."""
-
-    def __post_init__(self) -> None:
-        _require(self.history >= 1, "timesteps.history", "at least 1", self.history)
-        _require(
-            0 <= self.uniform_share < 1,
-            "timesteps.uniform_share",
-            "a share in [0, 1)",
-            self.uniform_share,
-        )
 
 
 Timesteps = Uniform | LossSecondMoment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizerConfig:
+class OptimizerConfig(Bounded):
     """AdamW as the official code sets it; with weight decay 0 it is Adam."""
 
-    learning_rate: float = 1.0e-4
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1.0e-8
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        positive = {"learning_rate": self.learning_rate, "eps": self.eps}
-        for name, value in positive.items():
-            _require(
-                value > 0 and math.isfinite(value), f"optimizer.{name}", "a positive number", value
-            )
-        _require(
-            self.weight_decay >= 0 and math.isfinite(self.weight_decay),
-            "optimizer.weight_decay",
-            "a number of at least 0",
-            self.weight_decay,
-        )
-        for beta in self.betas:
-            _require(0 <= beta < 1, "optimizer.betas", "two numbers in [0, 1)", self.betas)
+    where: ClassVar = "optimizer"
+    learning_rate: Positive = 1.0e-4
+    betas: Betas = (0.9, 0.999)
+    eps: Positive = 1.0e-8
+    weight_decay: Annotated[
+        float, Where("a number of at least 0", lambda value: 0 <= value < math.inf)
+    ] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Bounded):
     """A training trajectory and the step at which it is looked at.
 
     Everything but `steps` is the trajectory; a training to more steps continues one to fewer.
     """
 
+    where: ClassVar = "train"
     data: Data
     diffusion: DiffusionConfig = DiffusionConfig()
     prediction: Prediction = "eps"
@@ -379,36 +355,29 @@ class TrainConfig:
     objective: Objective = Simple()
     timesteps: Timesteps = Uniform()
     optimizer: OptimizerConfig = OptimizerConfig()
-    batch_size: int = 128
+    batch_size: Batch = 128
     block_size: int | None = None
     """Images that share one random stream and one backward pass; None: the whole batch."""
-    ema_decays: tuple[float, ...] = (0.9999,)
+    ema_decays: Annotated[
+        tuple[float, ...],
+        Where("decays in (0, 1)", lambda decays: all(0 < decay < 1 for decay in decays)),
+        Where("each decay once", lambda decays: len(set(decays)) == len(decays)),
+        Where("at most 100 decays", lambda decays: len(decays) <= 100),
+    ] = (0.9999,)
     precision: Precision = "float32"
-    max_nonfinite_steps: int = 10
+    max_nonfinite_steps: Updates = 10
     """Consecutive steps with a loss that is not finite after which the run counts as diverged."""
-    seed: int = 0
-    steps: int = 500_000
+    seed: Seed = 0
+    steps: Updates = 500_000
 
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "steps", "max_nonfinite_steps"):
-            value = getattr(self, name)
-            _require(value >= 1, f"train.{name}", "at least 1", value)
-        _require(self.seed >= 0, "train.seed", "a number of at least 0", self.seed)
+    def _check(self) -> None:
         if self.block_size is not None:
-            _require(
+            require(
                 self.block_size >= 1 and self.batch_size % self.block_size == 0,
                 "train.block_size",
                 f"a divisor of batch_size ({self.batch_size})",
                 self.block_size,
             )
-        for decay in self.ema_decays:
-            _require(0 < decay < 1, "train.ema_decays", "decays in (0, 1)", self.ema_decays)
-        _require(
-            len(set(self.ema_decays)) == len(self.ema_decays),
-            "train.ema_decays",
-            "each decay once",
-            self.ema_decays,
-        )
 
     @property
     def learned_variance(self) -> LearnedVariance | None:
@@ -428,64 +397,45 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GanConfig:
+class GanConfig(Bounded):
     """A class-conditional GAN and the step at which it is looked at, for comparison (Table 4).
 
     As with `TrainConfig`, everything but `steps` is the trajectory.
     """
 
+    where: ClassVar = "gan"
     data: Data
-    latent: int = 64
+    latent: Channels = 64
     """Numbers that an image is made from, besides its label."""
-    channels: int = 32
-    channel_mult: tuple[int, ...] = (1, 2)
+    channels: Channels = 32
+    channel_mult: Multipliers = (1, 2)
     """Widths from the image's own side down, each side half of the one before."""
-    batch_size: int = 64
-    generator_learning_rate: float = 2.0e-4
-    discriminator_learning_rate: float = 2.0e-4
-    betas: tuple[float, float] = (0.0, 0.9)
+    batch_size: Batch = 64
+    generator_learning_rate: Positive = 2.0e-4
+    discriminator_learning_rate: Positive = 2.0e-4
+    betas: Betas = (0.0, 0.9)
     """Of Adam, for both networks."""
-    discriminator_steps: int = 1
+    discriminator_steps: Annotated[int, Between(1, 1000)] = 1
     """Updates of the discriminator for each of the generator."""
-    ema_decay: float = 0.999
+    ema_decay: Annotated[float, Where("a decay in (0, 1)", lambda decay: 0 < decay < 1)] = 0.999
     """Of the average of the generator's weights, which is the one that is sampled."""
-    max_nonfinite_steps: int = 10
-    seed: int = 0
-    steps: int = 100_000
+    max_nonfinite_steps: Updates = 10
+    seed: Seed = 0
+    steps: Updates = 100_000
     """Updates of the generator."""
-
-    def __post_init__(self) -> None:
-        counts = ("latent", "channels", "batch_size", "discriminator_steps", "max_nonfinite_steps")
-        for name in (*counts, "steps"):
-            value = getattr(self, name)
-            _require(value >= 1, f"gan.{name}", "at least 1", value)
-        _require(self.seed >= 0, "gan.seed", "a number of at least 0", self.seed)
-        _require(
-            len(self.channel_mult) >= 1 and min(self.channel_mult) >= 1,
-            "gan.channel_mult",
-            "one multiplier of at least 1 per level",
-            self.channel_mult,
-        )
-        for name in ("generator_learning_rate", "discriminator_learning_rate"):
-            value = getattr(self, name)
-            _require(value > 0 and math.isfinite(value), f"gan.{name}", "a positive number", value)
-        for beta in self.betas:
-            _require(0 <= beta < 1, "gan.betas", "two numbers in [0, 1)", self.betas)
-        _require(0 < self.ema_decay < 1, "gan.ema_decay", "a decay in (0, 1)", self.ema_decay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GanSampleConfig:
-    """One shard of a GAN's samples: blocks [first_block, last_block) of an endless stream."""
+class Blocks(Bounded):
+    """Blocks [first_block, last_block) of an endless stream of images."""
 
-    first_block: int = 0
-    last_block: int
-    block_size: int
-    seed: int = 0
+    where: ClassVar = "samples"
+    first_block: Block = 0
+    last_block: Block
+    block_size: Batch
 
-    def __post_init__(self) -> None:
-        _require(self.block_size >= 1, "samples.block_size", "at least 1", self.block_size)
-        _require(
+    def _check(self) -> None:
+        require(
             0 <= self.first_block < self.last_block,
             "samples.last_block",
             f"more than first_block ({self.first_block})",
@@ -494,25 +444,33 @@ class GanSampleConfig:
 
     @property
     def images(self) -> int:
-        """Images in this shard."""
+        """Images in these blocks."""
         return (self.last_block - self.first_block) * self.block_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalConfig:
+class GanSampleConfig(Blocks):
+    """One shard of a GAN's samples."""
+
+    seed: Seed = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalConfig(Bounded):
     """Images that something else drew: an .npz as the official scripts write it, or a folder.
 
     The .npz holds uint8 images `arr_0` (N, S, S, C), the folder image files of the data's size.
     """
 
+    where: ClassVar = "external"
     path: str = field(metadata=NOT_HASHED)
-    name: str = field(metadata=NOT_HASHED)
+    name: Annotated[
+        str,
+        Where("a name", lambda name: bool(name.strip())),
+    ] = field(metadata=NOT_HASHED)
     """What they are called on a page, such as BigGAN-deep."""
     data: Data
     """What they are held against: its channels, size and levels."""
-
-    def __post_init__(self) -> None:
-        _require(bool(self.name.strip()), "external.name", "a name", self.name)
 
 
 # ---------------------------------------------------------------------------------- evaluation
@@ -528,22 +486,20 @@ class Ancestral:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ddim:
+class Ddim(Bounded):
     """DDIM (Song et al. 2020, arXiv:2010.02502, Eq. 12): eta = 0 is deterministic."""
 
     kind: Literal["ddim"] = "ddim"
-    eta: float = 0.0
+    where: ClassVar = "sampler.ddim"
+    eta: Annotated[float, Where("a number in [0, 1]", lambda eta: 0 <= eta <= 1)] = 0.0
     stride: Stride = "constant"
-
-    def __post_init__(self) -> None:
-        _require(0 <= self.eta <= 1, "sampler.ddim.eta", "a number in [0, 1]", self.eta)
 
 
 Sampler = Ancestral | Ddim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
+class Ends(Bounded):
     """A second network takes the steps at both ends of the chain (App. D).
 
     It was trained like the first but for its objective and its draws of t. The defaults are the
@@ -553,11 +509,9 @@ class Ends:
     kind: Literal["ends"] = "ends"
     objective: Objective = Vlb()
     timesteps: Timesteps = LossSecondMoment()
-    share: float = 0.025
+    where: ClassVar = "ensemble.ends"
+    share: Annotated[float, Where("a share in (0, 0.5)", lambda share: 0 < share < 0.5)] = 0.025
     """Of the T steps, at each end."""
-
-    def __post_init__(self) -> None:
-        _require(0 < self.share < 0.5, "ensemble.ends.share", "a share in (0, 0.5)", self.share)
 
     def inner_steps(self, total: int) -> range:
         """The steps of the trained chain that are left to the first network."""
@@ -570,17 +524,17 @@ class Ends:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleConfig:
-    """One shard of samples: the images of blocks [first_block, last_block) of an endless stream.
+class SampleConfig(Blocks):
+    """One shard of samples.
 
     Image i of a stream is the same image whatever the shard, so the first 10,000 of 50,000
     samples are the 10,000.
     """
 
     sampler: Sampler = Ancestral()
-    steps: int
+    steps: Steps
     """Reverse steps taken by an unskipped chain; equal to T when nothing is left out."""
-    skip: float = 0.0
+    skip: Annotated[float, Where("a fraction in [0, 1)", lambda skip: 0 <= skip < 1)] = 0.0
     """Fraction of the reverse process left out at its noisy end (Fig. 4)."""
     clip: bool = True
     """Clip the predicted x_0 to [-1, 1] at every step, as the official code does."""
@@ -588,40 +542,24 @@ class SampleConfig:
     """Which average of the weights is sampled; None: the raw weights."""
     ensemble: Ends | None = field(default=None, metadata={"legacy": None})
     """How a second network, of the role network_b, takes part; None: there is none."""
-    first_block: int = 0
-    last_block: int
-    block_size: int
     precision: Precision = "float32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _require(self.steps >= 2, "samples.steps", "at least 2", self.steps)
-        _require(0 <= self.skip < 1, "samples.skip", "a fraction in [0, 1)", self.skip)
-        _require(self.block_size >= 1, "samples.block_size", "at least 1", self.block_size)
-        _require(
-            0 <= self.first_block < self.last_block,
-            "samples.last_block",
-            f"more than first_block ({self.first_block})",
-            self.last_block,
-        )
-
-    @property
-    def images(self) -> int:
-        """Images in this shard."""
-        return (self.last_block - self.first_block) * self.block_size
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LikelihoodConfig:
+class LikelihoodConfig(Bounded):
     """The bound in bits/dim of a split's first `images` images, with every variance at once.
 
     Which those are, `iddpm.data.first_rows` says.
     """
 
+    where: ClassVar = "likelihood"
     split: Split = "test"
-    images: int | None = None
+    images: (
+        Annotated[int, Between(2, MOST_IMAGES, low="at least 2, for a standard error")] | None
+    ) = None
     """None: the whole split."""
-    steps: int | None = None
+    steps: Steps | None = None
     """Steps of a shorter chain; None: all T (the exact bound of the trained chain)."""
     stride: Stride = "even"
     clip: bool = True
@@ -631,45 +569,36 @@ class LikelihoodConfig:
     ema_decay: float | None = None
     ensemble: Ends | None = field(default=None, metadata={"legacy": None})
     """How a second network, of the role network_b, takes part; None: there is none."""
-    block_size: int = 64
-    shard_blocks: int | None = field(default=None, metadata={"legacy": None})
+    block_size: Batch = 64
+    shard_blocks: Block | None = field(default=None, metadata={"legacy": None})
     """Blocks that one task evaluates; None: one task evaluates all."""
     precision: Precision = "float32"
-    seed: int = 0
+    seed: Seed = 0
 
-    def __post_init__(self) -> None:
-        _require(
+    def _check(self) -> None:
+        require(
             self.shard_blocks is None or self.shard_blocks * self.block_size >= 2,
             "likelihood.shard_blocks",
             f"shards of at least 2 images (a block has {self.block_size})",
             self.shard_blocks,
         )
-        _require(
-            self.images is None or self.images >= 2,
-            "likelihood.images",
-            "at least 2, for a standard error",
-            self.images,
-        )
-        _require(self.block_size >= 1, "likelihood.block_size", "at least 1", self.block_size)
-        _require(
-            self.steps is None or self.steps >= 2, "likelihood.steps", "at least 2", self.steps
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LikelihoodShardConfig:
+class LikelihoodShardConfig(Bounded):
     """One shard of a likelihood: the images of `part` from block `first_block` on.
 
     A block meets the same noise in any shard, so shards that are put together are the whole.
     """
 
+    where: ClassVar = "likelihood_shard"
     part: LikelihoodConfig
     """Its images end where the shard ends."""
-    first_block: int
+    first_block: Block
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         images, size = self.part.images, self.part.block_size
-        _require(
+        require(
             images is not None and 0 <= self.first_block * size < images,
             "likelihood_shard.first_block",
             f"a block of the {images} images",
@@ -697,27 +626,22 @@ class LikelihoodMergeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GradientNoiseConfig:
+class GradientNoiseConfig(Bounded):
     """The noise scale of a training loss's gradient, from `draws` big batches made of blocks."""
 
-    draws: int = 32
+    where: ClassVar = "gradient_noise"
+    draws: Annotated[int, Between(2, MOST_BATCH)] = 32
     """Big batches."""
-    block_size: int = 64
+    block_size: Batch = 64
     """Images of a small batch: they share one random stream and one backward pass."""
-    blocks: int = 16
+    blocks: Annotated[int, Between(2, MOST_BATCH)] = 16
     """Small batches that make up a big one."""
     objective: Objective | None = None
     """Of the loss; None: the one that the network was trained with."""
     ema_decay: float | None = None
     """At which average of the weights; None: at the raw weights, as training follows them."""
     precision: Precision = "float32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        leasts = {"draws": 2, "block_size": 1, "blocks": 2}
-        for name, least in leasts.items():
-            value = getattr(self, name)
-            _require(value >= least, f"gradient_noise.{name}", f"at least {least}", value)
+    seed: Seed = 0
 
     @property
     def images(self) -> int:
@@ -726,131 +650,105 @@ class GradientNoiseConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Classifier:
+class Classifier(Bounded):
     """Features of a small classifier trained on the labels of `data`: its last hidden layer."""
 
     kind: Literal["classifier"] = "classifier"
+    where: ClassVar = "extractor"
     data: Data
-    channels: int = 32
-    features: int = 64
-    steps: int = 600
-    batch_size: int = 128
-    learning_rate: float = 1.0e-3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("channels", "features", "steps", "batch_size"):
-            value = getattr(self, name)
-            _require(value >= 1, f"extractor.{name}", "at least 1", value)
-        _require(
-            self.learning_rate > 0 and math.isfinite(self.learning_rate),
-            "extractor.learning_rate",
-            "a positive number",
-            self.learning_rate,
-        )
+    channels: Few = 32
+    features: Few = 64
+    steps: Updates = 600
+    batch_size: Batch = 128
+    learning_rate: Positive = 1.0e-3
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RandomNetwork:
+class RandomNetwork(Bounded):
     """Features of a fixed, untrained convolutional network: for data without labels."""
 
     kind: Literal["random"] = "random"
+    where: ClassVar = "extractor"
     data: Data
-    channels: int = 32
-    features: int = 64
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("channels", "features"):
-            value = getattr(self, name)
-            _require(value >= 1, f"extractor.{name}", "at least 1", value)
+    channels: Few = 32
+    features: Few = 64
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inception:
+class Inception(Bounded):
     """Features of Inception-V3 with the weights of 2015-12-05, over which a distance is an FID."""
 
     kind: Literal["inception"] = "inception"
     path: str = field(default="data/pt_inception-2015-12-05-6726825d.pth", metadata=NOT_HASHED)
-    sha256: str = "6726825d"
+    where: ClassVar = "extractor"
+    sha256: Annotated[
+        str,
+        Where(
+            "8 to 64 hexadecimal digits", lambda text: bool(re.fullmatch(r"[0-9a-f]{8,64}", text))
+        ),
+    ] = "6726825d"
     """First digits of the file's sha256, as hex; its name carries the first eight."""
-
-    def __post_init__(self) -> None:
-        _require(
-            bool(re.fullmatch(r"[0-9a-f]{8,64}", self.sha256)),
-            "extractor.sha256",
-            "8 to 64 hexadecimal digits",
-            self.sha256,
-        )
 
 
 ExtractorConfig = Classifier | RandomNetwork | Inception
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeaturesConfig:
+class FeaturesConfig(Bounded):
     """Features and moments of generated images (`data` is None) or of a split of real ones."""
 
-    images: int | None = None
+    where: ClassVar = "features"
+    images: Some | None = None
     """The first so many (of real ones as `iddpm.data.first_rows` says); None: all of them."""
     data: Data | None = None
     split: Split = "train"
-    block_size: int = 256
+    block_size: Batch = 256
 
-    keep: int | None = field(default=None, metadata={"legacy": None})
+    keep: Some | None = field(default=None, metadata={"legacy": None})
     """Feature vectors that are kept beside the moments of all images; None: every one."""
-
-    def __post_init__(self) -> None:
-        _require(
-            self.images is None or self.images >= 2, "features.images", "at least 2", self.images
-        )
-        _require(self.keep is None or self.keep >= 2, "features.keep", "at least 2", self.keep)
-        _require(self.block_size >= 1, "features.block_size", "at least 1", self.block_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreConfig:
+class ScoreConfig(Bounded):
     """Fréchet distance, precision, recall and more of one set of features against another."""
 
-    neighbours: int = 3
+    where: ClassVar = "score"
+    neighbours: Few = 3
     """k of Kynkäänniemi et al. (2019); the paper uses 5 on 50,000 images."""
     metrics: tuple[Metric, ...] = field(default=(), metadata={"legacy": ()})
     """What else is told."""
 
-    def __post_init__(self) -> None:
-        _require(self.neighbours >= 1, "score.neighbours", "at least 1", self.neighbours)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RadiiConfig:
+class RadiiConfig(Bounded):
     """How far each real feature vector is from its k-th neighbour, for every score that asks."""
 
-    neighbours: int = 3
+    where: ClassVar = "radii"
+    neighbours: Few = 3
     """The k of the scores."""
-
-    def __post_init__(self) -> None:
-        _require(self.neighbours >= 1, "radii.neighbours", "at least 1", self.neighbours)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatentsConfig:
+class LatentsConfig(Bounded):
     """One image on its way to noise: its latents x_t at evenly spaced t from 0 to T (Fig. 3).
 
     The noise is one draw of the seed and the image, for every t and every schedule.
     """
 
+    where: ClassVar = "latents"
     data: Data
     diffusion: DiffusionConfig
     split: Split = "test"
-    image: int = 0
+    image: Annotated[int, Between(0, MOST_IMAGES)] = 0
     """Its place in the split."""
     count: int = 11
     """Latents, the image itself (t = 0) among them."""
-    seed: int = 0
+    seed: Seed = 0
 
-    def __post_init__(self) -> None:
-        _require(self.image >= 0, "latents.image", "at least 0", self.image)
-        _require(
+    def _check(self) -> None:
+        require(
             2 <= self.count <= self.diffusion.steps + 1,
             "latents.count",
             f"from 2 to {self.diffusion.steps + 1}, the image and each of its steps",

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.archives import ArchiveError, Header, header, names, read
+from iddpm.bounds import MOST_CLASSES, require
 from iddpm.config import SPLITS, ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.draws import numpy_generator
 from iddpm.files import StorageError, write_whole
@@ -477,6 +478,7 @@ def _npz_classes(data: Npz, headers: dict[str, Header]) -> int | None:
             f"data.npz.path: expected labels in [0, {classes}), the classes of train_labels, "
             f"found {lowest if lowest < 0 else highest} in {data.path}"
         )
+    require(classes <= MOST_CLASSES, "data.npz.path", f"labels below {MOST_CLASSES}", classes - 1)
     return classes
 
 

@@ -4,6 +4,7 @@ Layer by layer what `iddpm.unet` and `iddpm.gan` build, without building it: a p
 of a network of hundreds of millions of parameters before there is a GPU library, or the data.
 """
 
+from functools import lru_cache
 from itertools import pairwise
 
 from iddpm.config import GanConfig, TrainConfig, UNetConfig
@@ -26,6 +27,7 @@ def training_parameters(config: TrainConfig, data: Description) -> int:
     )
 
 
+@lru_cache
 def parameters(
     network: UNetConfig,
     *,

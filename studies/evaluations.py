@@ -1,7 +1,9 @@
 """What a sweep can ask of a network or a schedule, and the scopes that its keys begin with."""
 
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
+from iddpm.bounds import MOST_IMAGES, MOST_T, Batch, Bounded, Count, Few, Some, Steps, at_most
 from iddpm.config import (
     Ancestral,
     ConfigError,
@@ -20,26 +22,28 @@ from iddpm.config import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(Bounded):
     """The real images that samples are compared with: the first `images` of a split."""
 
+    where: ClassVar = "samples.reference"
     split: Split = "train"
-    images: int | None = None
+    images: Annotated[int, at_most(MOST_IMAGES)] | None = None
     """None: the whole split."""
-    keep: int | None = None
+    keep: Annotated[int, at_most(MOST_IMAGES)] | None = None
     """Precision and recall are against the first so many alone, a distance against all; None: both
     against all. A set of a million images has too many neighbours to ask each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SamplesConfig:
+class SamplesConfig(Bounded):
     """Draw images, extract their features, score them against real ones.
 
     A plan cuts this into tasks: shards of `shard_blocks` blocks, one features task, one score.
     """
 
+    where: ClassVar = "samples"
     sampler: Sampler = field(default_factory=Ancestral)
-    steps: int | None
+    steps: Steps | None
     """Reverse steps taken; None: all T that the network was trained for."""
     skip: float = 0.0
     clip: bool = True
@@ -48,43 +52,39 @@ class SamplesConfig:
     ensemble: Ends | None = None
     """How a second network takes part, trained for it; None: there is none."""
     precision: Precision = "float32"
-    images: int
-    block_size: int = 64
+    images: Some
+    block_size: Batch = 64
     """Images that share one random stream and one pass of the network."""
-    shard_blocks: int = 16
+    shard_blocks: Count = 16
     extractor: ExtractorConfig
     reference: Reference = field(default_factory=Reference)
-    neighbours: int = 3
+    neighbours: Few = 3
     metrics: tuple[Metric, ...] = ()
     """What a score tells beside Fréchet distance, precision and recall."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         _check_counts(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RivalSamples:
+class RivalSamples(Bounded):
     """How many images of a rival are scored and how: `SamplesConfig` without what is of a chain."""
 
-    images: int
-    block_size: int = 64
+    where: ClassVar = "samples"
+    images: Some
+    block_size: Batch = 64
     """Images that share one random stream and one pass of the generator."""
-    shard_blocks: int = 16
+    shard_blocks: Count = 16
     extractor: ExtractorConfig
     reference: Reference = field(default_factory=Reference)
-    neighbours: int = 3
+    neighbours: Few = 3
     metrics: tuple[Metric, ...] = ()
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         _check_counts(self)
 
 
 def _check_counts(config: SamplesConfig | RivalSamples) -> None:
-    leasts = {"images": 2, "block_size": 1, "shard_blocks": 1, "neighbours": 1}
-    for name, least in leasts.items():
-        value = getattr(config, name)
-        if value < least:
-            raise ConfigError(f"samples.{name}: expected at least {least}, found {value}")
     reference = config.reference
     counts = (
         ("images", config.images),
@@ -98,15 +98,16 @@ def _check_counts(config: SamplesConfig | RivalSamples) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latents:
+class Latents(Bounded):
     """Show one image of a split on its way to noise; the schedule decides, nothing is trained.
 
     The fields are those of `iddpm.config.LatentsConfig`.
     """
 
+    where: ClassVar = "latents"
     split: Split = "test"
-    image: int = 0
-    count: int = 11
+    image: Annotated[int, at_most(MOST_IMAGES)] = 0
+    count: Annotated[int, at_most(MOST_T + 1)] = 11
 
 
 Evaluation = SamplesConfig | LikelihoodConfig | GradientNoiseConfig | Latents

@@ -47,9 +47,12 @@ from studies.documents import Node, Scalar
 from studies.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.names import CLAIMS
 from studies.rivals import GAN, Rival
-from studies.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
+from studies.settings import CUT, SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
 from studies.spec import ArmSpec, SweepSpec
 from studies.tasks import DERIVED, PART, Task, TaskConfig, radii
+
+MAX_TASKS = 50_000
+"""Of a plan: so many are planned in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,7 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
         _check_evaluation(arm)
     for rival in spec.rivals:
         _check_rival(rival)
+    _check_count_of_tasks(spec)
     compute = {
         network: training_compute(arm.train, outline(arm.train.data))
         for network, arm in networks.items()
@@ -345,6 +349,37 @@ def _check_rival(rival: Rival) -> None:
             _check_count(rival.samples, describe_external(config).images)
     except ConfigError as error:
         raise rival.placed(error, of_samples=True) from error
+
+
+def _check_count_of_tasks(spec: SweepSpec) -> None:
+    """Refuse a plan of more tasks than can be planned, before they are made."""
+    counts = [(len(spec.seeds) * _shard_count(arm), arm) for arm in spec.arms]
+    of_rivals = len(spec.seeds) * sum(
+        _shards_of(rival.samples) for rival in spec.rivals if rival.kind == "gan"
+    )
+    total = of_rivals + sum(count for count, _ in counts)
+    if total > MAX_TASKS:
+        _, largest = max(counts, key=lambda item: item[0])
+        error = ConfigError(
+            f"{scope(largest.evaluation)}.{CUT}: expected at most {MAX_TASKS} tasks in a plan, "
+            f"found about {total}; ask for fewer images or arms, or give each task more blocks"
+        )
+        raise largest.origin.placed(error, scope(largest.evaluation))
+
+
+def _shard_count(arm: ArmSpec) -> int:
+    """Tasks that the evaluation of an arm is cut into."""
+    config = arm.evaluation
+    if isinstance(config, SamplesConfig):
+        return _shards_of(config)
+    if isinstance(config, LikelihoodConfig) and config.shard_blocks is not None:
+        images = _bounded_images(config, arm.train)
+        return -(-images // (config.block_size * config.shard_blocks))
+    return 1
+
+
+def _shards_of(config: SamplesConfig | RivalSamples) -> int:
+    return -(-config.images // (config.block_size * config.shard_blocks))
 
 
 def _check_count(config: RivalSamples, available: int) -> None:

@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
+from iddpm.bounds import Between, Bounded, Where, at_most
 from iddpm.config import ConfigError
 from studies.documents import Node, children, only, overlaid, parse, read_text
 from studies.reading import nested, read
@@ -53,22 +55,25 @@ TEXTS = ("partition", "account", "qos", "gpu_type", "constraint", "exclude", "co
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
+class Resources(Bounded):
     """What one job of a kind of task asks the scheduler for; None: whatever the cluster gives."""
 
+    where: ClassVar = "resources"
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
-    time_min: int = 60
+    time_min: Annotated[int, Between(1, 10 * 366 * 24 * 60)] = 60
     """Time limit. A task that needs longer is saved, queued again and goes on."""
-    memory_gb: float = 8.0
+    memory_gb: Annotated[
+        float, Where("a positive number", lambda size: size > 0), at_most(1_000_000)
+    ] = 8.0
     """Per node."""
-    cpus: int = 1
+    cpus: Annotated[int, Between(1, 10_000)] = 1
     """Per process; a task computes on one thread, so more only serve what surrounds it."""
-    gpus: int = 0
+    gpus: Annotated[int, Between(0, 1000)] = 0
     """Per node; a training runs one process on each."""
     gpu_type: str | None = None
-    nodes: int = 1
+    nodes: Annotated[int, Between(1, 100_000)] = 1
     constraint: str | None = None
     exclude: str | None = None
     """Nodes to stay away from."""
@@ -76,19 +81,10 @@ class Resources:
     sbatch: tuple[str, ...] = ()
     """Further options as sbatch spells them: `--reservation=maintenance`."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for name in TEXTS:
             if (text := getattr(self, name)) is not None:
                 _refuse_unprintable(name, text)
-        for name in ("time_min", "cpus", "nodes"):
-            if (value := getattr(self, name)) < 1:
-                raise ConfigError(f"resources.{name}: expected at least 1, found {value}")
-        if self.gpus < 0:
-            raise ConfigError(f"resources.gpus: expected at least 0, found {self.gpus}")
-        if self.memory_gb <= 0:
-            raise ConfigError(
-                f"resources.memory_gb: expected a positive number, found {self.memory_gb}"
-            )
         if self.gpu_type is not None and not self.gpus:
             raise ConfigError(
                 f"resources.gpu_type: expected gpus to be at least 1, found 0 of {self.gpu_type!r}"

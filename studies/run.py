@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from iddpm.interruption import Interrupted
 from studies import executors
 from studies.console import counted, terminal, watching
 from studies.costs import compute_left, costs
+from studies.documents import short
 from studies.door import door, path, told
 from studies.executors import slurm
 from studies.executors.slurm import SlurmError
@@ -39,6 +41,10 @@ SLURM_ONLY = {
     "max_gpu_hours": "--max-gpu-hours",
 }
 """Options of one executor, as they stand in the namespace and on the command line."""
+MOST_AT_ONCE = 10_000
+"""Processes of a pool, or jobs of an array: more than a machine or a scheduler runs."""
+MOST_AMOUNT = 1_000_000_000
+"""Minutes of a job, or hours of a GPU."""
 
 
 @door(ConfigError, StoreError, SlurmError)
@@ -84,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="overrides",
         help="a setting that wins over the files, such as train.steps=500; may be repeated",
     )
-    add("--seeds", nargs="+", type=int, help="instead of the sweep's")
+    add("--seeds", nargs="+", type=_whole, help="instead of the sweep's")
     add("--store", type=path, default=Path("store"), help="where results live; default: store")
     add("--executor", choices=executors.NAMES, help="default: what suits this machine")
     add("--workers", type=_count, help="processes at once; default: one per GPU, else per core")
@@ -127,13 +133,22 @@ def _add_cluster_options(add: Callable[..., object]) -> None:
 def _setting(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found {short(text)}")
     return key, value
 
 
+def _whole(text: str) -> int:
+    if not re.fullmatch("-?[0-9]{1,1000}", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {short(text)}")
+    return int(text)
+
+
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {text!r}")
+    if not text.isdecimal() or not text.strip("0"):
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {short(text)}")
+    if len(text) > len(str(MOST_AT_ONCE)) or int(text) > MOST_AT_ONCE:
+        expected = f"expected a number of at most {MOST_AT_ONCE}"
+        raise argparse.ArgumentTypeError(f"{expected}, found {short(text)}")
     return int(text)
 
 
@@ -143,7 +158,10 @@ def _amount(text: str) -> float:
     except ValueError:
         amount = math.nan
     if not 0 <= amount < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 0, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, found {short(text)}")
+    if amount > MOST_AMOUNT:
+        expected = f"expected a number of at most {MOST_AMOUNT}"
+        raise argparse.ArgumentTypeError(f"{expected}, found {short(text)}")
     return amount
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from iddpm.bounds import MOST_SEED
 from iddpm.config import ConfigError, Data, TrainConfig
 from studies import needs
 from studies.cells import (
@@ -30,7 +31,7 @@ from studies.cells import (
     strongest,
     with_data,
 )
-from studies.documents import Node, children, fault, nearest, only, parse, read_text
+from studies.documents import Node, children, fault, nearest, only, parse, read_text, short
 from studies.evaluations import SCOPES, Evaluation, Latents
 from studies.names import (
     CLAIMS,
@@ -199,7 +200,9 @@ def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
         known.setdefault(composed(path.stem), []).append(path)
     if (wanted := composed(name)) not in known:
         hint = nearest(name, known)
-        raise ConfigError(f"{sweep}: preset: expected one in {presets}, found {name!r}; {hint}")
+        raise ConfigError(
+            f"{sweep}: preset: expected one in {presets}, found {short(name)}; {hint}"
+        )
     if letter := unseen(wanted):
         expected = "a name of characters that can be seen"
         raise ConfigError(f"{sweep}: preset: expected {expected}, found {letter}; rename its file")
@@ -349,6 +352,8 @@ def _seeds(root: Node, given: Sequence[int] | None, wished: Node | None) -> tupl
         raise fault(node, "seeds", "at least one seed", found="none")
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise fault(node, "seeds", "whole numbers of at least 0, each once")
+    if max(seeds) > MOST_SEED:
+        raise fault(node, "seeds", f"whole numbers of at most {MOST_SEED}")
     return seeds
 
 

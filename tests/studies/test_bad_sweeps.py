@@ -318,10 +318,10 @@ CELLS = {
         "found 1"
     ),
     inside("[10, 100]", f"{list(range(2, 102))}\n        skip: {[i / 2e3 for i in range(1001)]}"): (
-        "sweep.yaml:10: evaluate[1].samples: expected at most 100000 cells, found 100100"
+        "sweep.yaml:10: evaluate[1].samples: expected at most 20000 cells, found 100100"
     ),
     inside("[0, 1]", str(list(range(250))), inside("[10, 100]", str(list(range(2, 252))))): (
-        "sweep.yaml:1: grid: expected at most 100000 cells, found 125500"
+        "sweep.yaml:1: grid: expected at most 20000 cells, found 125500"
     ),
     inside("seeds:", "blocks: []\nseeds:", SWEEP.replace("grid:\n  train", "#\n#")): (
         "sweep.yaml:6: blocks: expected a list of at least one block, found []"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iddpm.config import (
@@ -373,6 +373,7 @@ samplings = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(trainings, samplings))
 def test_a_task_comes_back_from_its_json(config: TrainConfig | SampleConfig) -> None:
     kind = "train" if isinstance(config, TrainConfig) else "sample"

@@ -1,0 +1,171 @@
+"""The bounds of settings: stated beside each field, and held by one loop.
+
+No count is without an upper bound. Each is far above what anybody has asked for, and low enough
+that whatever keeps to it is planned in seconds.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be: says which, what was expected, what was found, what to try."""
+
+
+def require(holds: bool, where: str, expected: str, found: object) -> None:
+    """Refuse what does not hold.
+
+    Raises:
+        ConfigError: If it does not: where, what was expected, what was found.
+    """
+    if not holds:
+        text = repr(found)
+        shown = text if len(text) <= 60 else f"{text[:57]}..."
+        raise ConfigError(f"{where}: expected {expected}, found {shown}")
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A bound of a count, stated beside its field: `Annotated[int, Between(1, 100)]`.
+
+    No count is without an upper one: what a slip of the finger asks for is refused, rather than
+    planned until the memory is full.
+    """
+
+    least: int
+    most: int
+    low: str = ""
+    """What is said of less; empty: `at least 1`."""
+
+    def check(self, where: str, value: int) -> None:
+        """Refuse what lies outside.
+
+        Raises:
+            ConfigError: With the bound.
+        """
+        require(value >= self.least, where, self.low or f"at least {self.least}", value)
+        require(value <= self.most, where, f"at most {self.most}", value)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What holds for a value, in words and as a test."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+    def check(self, where: str, value: object) -> None:
+        """Refuse a value for which it does not hold.
+
+        Raises:
+            ConfigError: In the words.
+        """
+        require(self.holds(value), where, self.words, value)
+
+
+def at_most(most: int) -> Where:
+    """The upper bound of a count whose lower one follows from other fields."""
+    return Where(f"at most {most}", lambda value: value <= most)
+
+
+class Bounded:
+    """A config whose fields keep to the bounds that stand beside them."""
+
+    __slots__ = ()
+    where: ClassVar[str]
+    """What messages call the config."""
+
+    def __post_init__(self) -> None:
+        """Holds each field against its bounds, then the fields against each other."""
+        config_type: Any = self.__class__
+        for name, bounds in _bounds(config_type):
+            if (value := getattr(self, name)) is not None:
+                for bound in bounds:
+                    bound.check(f"{self.where}.{name}", value)
+        self._check()
+
+    def _check(self) -> None:
+        """What the fields must be to each other.
+
+        Raises:
+            ConfigError: If they are not.
+        """
+
+
+@lru_cache
+def _bounds(config_type: Any) -> tuple[tuple[str, tuple[Between | Where, ...]], ...]:
+    """Name and bounds of each field that has some."""
+    hints = get_type_hints(config_type, include_extras=True)
+    found = ((item.name, _of_hint(hints[item.name])) for item in fields(config_type))
+    return tuple((name, bounds) for name, bounds in found if bounds)
+
+
+def _of_hint(hint: Any) -> tuple[Between | Where, ...]:
+    if get_origin(hint) is Annotated:
+        return tuple(hint.__metadata__)
+    return tuple(bound for part in get_args(hint) for bound in _of_hint(part))
+
+
+# ---------------------------------------------------------------------------- a bound per kind
+
+MOST_IMAGES = 100_000_000
+"""Above every set of images that a score or a bound was ever taken over; ImageNet has 1.3 million.
+"""
+MOST_UPDATES = 100_000_000
+"""Of a training: a hundred times the longest of the paper."""
+MOST_T = 100_000
+"""Steps of a chain, 25 times the paper's; tables of them are made while a sweep is planned."""
+MOST_CHANNELS = 100_000_000
+"""Of a layer. What bounds a network as a whole is `MOST_PARAMETERS`."""
+MOST_PARAMETERS = 100_000_000_000
+"""Above the largest diffusion models there are, of some ten thousand million."""
+MOST_BATCH = 1_000_000
+MOST_CLASSES = 100_000
+"""Above ImageNet-21k's 21,843. A label beyond is an identifier, not a class."""
+MOST_PIXELS = 4096
+"""A side of an image."""
+MOST_LEVELS = 16
+"""Of a network, each half as wide in pixels as the one before: 4096 pixels have 13."""
+MOST_SEED = 2**53 - 1
+"""The last whole number before which tables, JSON and figures hold each exactly."""
+
+Count = Annotated[int, Between(1, MOST_IMAGES)]
+Channels = Annotated[int, Between(1, MOST_CHANNELS)]
+Few = Annotated[int, Between(1, MOST_CLASSES)]
+"""Of classes, features, neighbours."""
+Batch = Annotated[int, Between(1, MOST_BATCH)]
+Updates = Annotated[int, Between(1, MOST_UPDATES)]
+Steps = Annotated[int, Between(2, MOST_T)]
+Some = Annotated[int, Between(2, MOST_IMAGES)]
+"""Images of which a spread is taken."""
+Seed = Annotated[int, Between(0, MOST_SEED, low="a number of at least 0")]
+Block = Annotated[int, at_most(MOST_IMAGES)]
+"""Place of a block; how blocks stand to each other is checked beside."""
+Multipliers = Annotated[
+    tuple[int, ...],
+    Where(
+        "one multiplier of at least 1 per level", lambda found: len(found) > 0 and min(found) > 0
+    ),
+    Where(
+        f"at most {MOST_LEVELS} multipliers of at most 1000",
+        lambda found: len(found) <= MOST_LEVELS and max(found) <= 1000,
+    ),
+]
+Positive = Annotated[float, Where("a positive number", lambda value: 0 < value < math.inf)]
+Share = Annotated[float, Where("a share in [0, 1)", lambda value: 0 <= value < 1)]
+Betas = Annotated[
+    tuple[float, float],
+    Where("two numbers in [0, 1)", lambda betas: all(0 <= beta < 1 for beta in betas)),
+]
+Name = Annotated[
+    str,
+    Where(
+        "small letters, digits, _, - and .",
+        lambda name: bool(re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name)),
+    ),
+    Where("at most 100 letters", lambda name: len(name) <= 100),
+]
