@@ -377,6 +377,28 @@ def test_the_terms_are_averaged_by_region() -> None:
     assert end.interval.mean == pytest.approx(math.log(1.5) + shift)
 
 
+@pytest.mark.parametrize("term", [0.0, -1e-9])
+def test_a_term_that_is_not_above_zero_in_both_networks_has_no_ratio(term: float) -> None:
+    study = made_up()
+    lost = (study.steps["step"] == 100) & (study.steps["objective"] == "hybrid")
+    without = study.steps.assign(mean=study.steps["mean"].mask(lost, term))
+    name = "hybrid_is_better_between_the_ends"
+    measured = judge(name, replace(study, steps=without)).measurements[1]
+    shift = sum(math.log(1 + 0.02 * seed) for seed in SEEDS) / 3
+    assert measured.interval.mean == pytest.approx(math.log(0.8) + shift)
+
+
+def test_neither_prior_nor_another_sigma_nor_the_ensemble_has_a_part_in_the_ratio() -> None:
+    study = made_up()
+    foreign = [{"part": "prior"}, {"variance": "beta"}, {"likelihood.ensemble": "ends"}]
+    odd = [study.steps.assign(mean=study.steps["step"] + 1e-6, **change) for change in foreign]
+    mixed = replace(study, steps=pd.concat([study.steps, *odd], ignore_index=True))
+    name = "hybrid_is_better_between_the_ends"
+    found = [m.interval for m in judge(name, mixed).measurements]
+    expected = [m.interval for m in judge(name, study).measurements]
+    assert [i.mean for i in found] == pytest.approx([i.mean for i in expected])
+
+
 @pytest.mark.parametrize("at", [0, 100, 199])
 def test_one_region_on_the_other_side_contradicts_it(at: int) -> None:
     def turned(step: int, seed: int) -> float:

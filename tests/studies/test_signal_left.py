@@ -1,6 +1,7 @@
 """The claims about schedules against numbers computed by the official modules, and turned round."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -117,3 +118,81 @@ def test_a_first_noise_above_a_bin_or_far_below_it_would_contradict(
         monkeypatch.setattr(signal_left, "betas", lambda s, T, b=first: np.array([b**2]))
         finding = judge("first_cosine_noise_is_below_a_pixel_bin", NOTHING)
         assert finding.verdict == "contradicted"
+
+
+# ---------------------------------------------------------------- edges that were fixed beforehand
+
+
+def judged_on(
+    claim: str, curves: Callable[[Schedule, int], FloatArray], monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """The verdict, had the schedules these ᾱ."""
+    monkeypatch.setattr(signal_left, "left", curves)
+    return judge(claim, NOTHING).verdict
+
+
+@pytest.mark.parametrize(
+    ("halfway", "linear", "cosine", "level", "verdict"),
+    [
+        (0.499, 0.252, 0.248, 0.0099, "supported"),
+        (0.501, 0.252, 0.248, 0.0099, "contradicted"),
+        (0.499, 0.248, 0.248, 0.0099, "contradicted"),
+        (0.499, 0.252, 0.252, 0.0099, "contradicted"),
+        (0.499, 0.252, 0.248, 0.0101, "contradicted"),
+    ],
+)
+def test_early_is_half_at_the_middle_and_a_hundredth_over_a_quarter(
+    halfway: float,
+    linear: float,
+    cosine: float,
+    level: float,
+    verdict: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def curves(schedule: Schedule, T: int) -> FloatArray:
+        share = linear if schedule == "linear" else cosine
+        curve = np.where(np.arange(T + 1) > T - share * T, level, 1.0)
+        curve[T // 2] = halfway if schedule == "linear" else 1.0
+        return curve
+
+    assert judged_on("linear_destroys_information_early", curves, monkeypatch) == verdict
+
+
+@pytest.mark.parametrize(
+    ("first", "bend", "last", "verdict"),
+    [
+        (0.0099, 0.0499, 0.0099, "supported"),
+        (0.0099, -0.0499, 0.0099, "supported"),
+        (0.0101, 0.0499, 0.0099, "contradicted"),
+        (0.0099, 0.0501, 0.0099, "contradicted"),
+        (0.0099, -0.0501, 0.0099, "contradicted"),
+        (0.0099, 0.0499, 0.0101, "contradicted"),
+    ],
+)
+def test_evenly_is_a_hundredth_at_each_end_and_a_twentieth_from_a_line_between(
+    first: float, bend: float, last: float, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A curve of straight pieces: flat over a twentieth at each end, bent in the middle."""
+    places = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]
+    heights = [1, 1 - first, 0.8, 0.5 + bend, 0.2, last, 0]
+
+    def curves(schedule: Schedule, T: int) -> FloatArray:
+        return np.interp(np.arange(T + 1) / T, places, heights)
+
+    assert judged_on("cosine_falls_evenly_between_its_ends", curves, monkeypatch) == verdict
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    [
+        (0.499, "contradicted"),
+        (0.501, "supported"),
+        (0.999, "supported"),
+        (1.001, "contradicted"),
+    ],
+)
+def test_slightly_smaller_is_from_half_a_bin_to_one(
+    share: float, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal_left, "betas", lambda s, T: np.array([(share / 127.5) ** 2]))
+    assert judge("first_cosine_noise_is_below_a_pixel_bin", NOTHING).verdict == verdict
