@@ -6,7 +6,7 @@ left out, and an account says how many and which. What cannot be right is refuse
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -191,13 +191,13 @@ class Listing:
     """By split, the class of each image."""
     taken: Labels
     """Where the labels come from."""
-    hint: str | None
+    hints: tuple[str, ...]
     """What a person may not expect of the labels."""
     account: Account
 
     def lines(self) -> tuple[str, ...]:
         """A line for each thing that a person is to know."""
-        return (*([self.hint] if self.hint else []), *self.account.lines())
+        return *self.hints, *self.account.lines()
 
 
 def listed(data: Folder) -> Listing:
@@ -214,10 +214,10 @@ def listed(data: Folder) -> Listing:
             f"{root}"
         )
     _note_what_lies_beside(root, names, account)
-    taken, hint = _source_of_labels(data, names)
+    taken, hints = _source_of_labels(data, names)
     if taken == "none":
         return Listing(
-            names=names, classes=(), labels=None, taken=taken, hint=hint, account=account
+            names=names, classes=(), labels=None, taken=taken, hints=hints, account=account
         )
     texts = {split: [_label(name, taken) for name in names[split]] for split in SPLITS}
     _check_labels(root, taken, names, texts)
@@ -237,7 +237,7 @@ def listed(data: Folder) -> Listing:
         classes=tuple(classes),
         labels={s: np.array([number[text] for text in texts[s]], np.int64) for s in SPLITS},
         taken=taken,
-        hint=hint,
+        hints=(*hints, *_hint_of_numbers(classes)),
         account=account,
     )
 
@@ -263,24 +263,39 @@ def _note_what_lies_beside(root: Path, names: dict[Split, list[str]], account: A
                 account.note(WITHOUT_IMAGES, f"{split}/{entry.name}")
 
 
-def _source_of_labels(data: Folder, names: dict[Split, list[str]]) -> tuple[Labels, str | None]:
+def _source_of_labels(
+    data: Folder, names: dict[Split, list[str]]
+) -> tuple[Labels, tuple[str, ...]]:
     """Where the labels stand, by the setting or by what the names look like, and what to tell."""
     if data.labels != "auto":
-        return data.labels, None
+        return data.labels, ()
     every = [name for split in SPLITS for name in names[split]]
     if any(name.count("/") > 1 for name in every):
-        return "folders", None
+        return "folders", ()
     if not all(_label(name, "prefix") for name in every):
-        return "none", None
+        return "none", ()
     train, test = ({_one_form(_label(name, "prefix")) for name in names[split]} for split in SPLITS)
     numbered = all(_stem(name).partition("_")[2].isdecimal() for name in every)
     if numbered and 2 <= len(train) <= len(names["train"]) / 2 and test <= train:
-        shown = ", ".join(map(printable, sorted(train)[:NAMED])) + ", …" * (len(train) > NAMED)
-        return "prefix", f"labels are what stands before the first _ of each name: {shown}"
+        shown = _first(sorted(train))
+        return "prefix", (f"labels are what stands before the first _ of each name: {shown}",)
     return "none", (
         "no labels are taken from the file names, though each has a _; with the labels 'prefix', "
-        "what stands before the first one is the label"
+        "what stands before the first one is the label",
     )
+
+
+def _hint_of_numbers(classes: Sequence[str]) -> tuple[str, ...]:
+    """Names that are numbers are labels by their order as text, which may be another number."""
+    numbers = [int(name) if name.isdecimal() else -1 for name in classes]
+    if min(numbers) < 0 or numbers == list(range(len(numbers))):
+        return ()
+    places = _first([str(place) for place in range(len(classes))])
+    return (f"labels are places in the order of the names: {_first(classes)} are {places}",)
+
+
+def _first(texts: Sequence[str]) -> str:
+    return ", ".join(map(printable, texts[:NAMED])) + ", …" * (len(texts) > NAMED)
 
 
 def _label(name: str, taken: Labels) -> str:

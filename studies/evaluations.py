@@ -23,7 +23,10 @@ from iddpm.config import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference(Bounded):
-    """The real images that samples are compared with: the first `images` of a split."""
+    """The real images that samples are compared with: the first `images` of a split.
+
+    Which those are, `iddpm.data.first_rows` says.
+    """
 
     where: ClassVar = "samples.reference"
     split: Split = "train"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,24 @@ def test_labels_of_names_that_train_lacks_are_not_guessed(tmp_path: Path) -> Non
 
 def test_names_without_a_line_say_nothing(tmp_path: Path) -> None:
     assert found_in(write_folder(tmp_path, "a_1.png", "a_2.png", "b.png")).lines() == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("0", "1", "2"), []),
+        (("a", "1", "2"), []),
+        (("1", "2"), ["labels are places in the order of the names: 1, 2 are 0, 1"]),
+        (
+            [str(number) for number in range(11)],
+            ["labels are places in the order of the names: 0, 1, 10, … are 0, 1, 2, …"],
+        ),
+    ],
+)
+def test_names_that_are_other_numbers_than_their_labels_are_told(
+    tmp_path: Path, names: Sequence[str], told: list[str]
+) -> None:
+    assert lines(write_folder(tmp_path, *(f"{name}/0.png" for name in names))) == told
 
 
 def test_labels_can_be_asked_for(animals: Path, tmp_path: Path) -> None:
