@@ -1,17 +1,17 @@
-"""Arrays that finished tasks left in the store, read so that a damaged file is named."""
+"""Arrays that finished tasks left in the store, held against what the tasks noted of them."""
 
-import zipfile
-import zlib
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.store import StoreError
+from iddpm.blocks import UNREADABLE
+from studies.integrity import check_file, damaged, result_of, task_folder
 
-BROKEN = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, FileNotFoundError)
-"""What numpy raises for a file that is cut short, foreign or gone."""
+HASHED = (None, "features")
+"""Names of the arrays whose hash stands in the result of the task that left them."""
 
 
 def read_array(path: Path, name: str | None = None, *, mapped: bool = False) -> NDArray[Any]:
@@ -20,25 +20,33 @@ def read_array(path: Path, name: str | None = None, *, mapped: bool = False) -> 
     Args:
         path: The file, in the folder of the task that made it.
         name: None: the file holds a single array.
-        mapped: Read only what is looked at.
+        mapped: Keep in memory only what is looked at.
 
     Raises:
-        StoreError: If the file was cut short, is gone or holds something else.
+        StoreError: If the file was cut short or damaged, is gone or holds something else.
     """
+    is_checked = check_file(path, "whole arrays")
     try:
         if name is None:
-            whole: NDArray[Any] = np.load(path, "r" if mapped else None, allow_pickle=False)
-            return whole
-        with np.load(path, allow_pickle=False) as arrays:
-            found: NDArray[Any] = arrays[name]
-            return found
-    except BROKEN as error:
+            array: NDArray[Any] = np.load(path, "r" if mapped else None, allow_pickle=False)
+        else:
+            with np.load(path, allow_pickle=False) as arrays:
+                array = arrays[name]
+    except UNREADABLE as error:
         raise damaged(path, "whole arrays") from error
+    if not is_checked and name in HASHED:
+        _check_hash(path, array)
+    return array
 
 
-def damaged(path: Path, expected: str) -> StoreError:
-    """The one sentence about a file that a finished task left, to be raised by the caller."""
-    return StoreError(
-        f"{path}: expected {expected}, found a file cut short, foreign or gone; delete it and "
-        "the result.json beside it, and run the sweep again with --retry failed"
-    )
+def _check_hash(path: Path, array: NDArray[Any]) -> None:
+    """Hold an array that an older version left against the hash in its task's result."""
+    folder = task_folder(path)
+    result = None if folder is None else result_of(folder)
+    if result is not None and result.get("sha256") not in (None, sha256(array)):
+        raise damaged(path, "the array whose hash stands in the result")
+
+
+def sha256(array: NDArray[Any]) -> str:
+    """Of the array's bytes in C order, as hex."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

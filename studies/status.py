@@ -1,4 +1,6 @@
-"""`python -m studies.status [STUDY]`: one line per study, or one per task of a study."""
+"""`python -m studies.status [STUDY]`: one line per study, or one per task of a study.
+
+With `--verify` every file is read, and each that is damaged is named with its remedy."""
 
 import argparse
 import sys
@@ -15,6 +17,7 @@ from studies.guesses import guess
 from studies.records import tasks
 from studies.standing import UNREADABLE, Standing, standings
 from studies.store import Store, StoreError
+from studies.verification import damages
 
 INCOMPLETE = 1
 WATCH_SECONDS = 30
@@ -24,16 +27,22 @@ it does not answer."""
 
 LOG_LINES = 3
 
+VERIFIED_PER_LINE = 500
+"""After so many tasks `--verify` says how far it is."""
+
 
 @door(StoreError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print where studies stand; the exit code.
 
-    0: fine. 1: a study or a task cannot be read; it is named, and the others are shown. 2: bad use.
+    0: fine. 1: a study, a task or a file cannot be read or is damaged; it is named, and the others
+    are shown. 2: bad use.
     """
     options = _parser().parse_args(arguments)
     try:
         store = Store(options.store)  # one for all looks: it tells a heart that stands still
+        if options.verify:
+            return _verify(store, options.study)
         wait = WATCH_SECONDS
         while (look := _show(store, options.study)).moves and options.watch and is_read():
             wait = WATCH_SECONDS if look.answered else min(2 * wait, LONGEST_WAIT_SECONDS)
@@ -51,7 +60,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--watch", action="store_true", help=f"again every {WATCH_SECONDS} s while anything moves"
     )
+    parser.add_argument(
+        "--verify", action="store_true", help="read every file, and name what is damaged"
+    )
     return parser
+
+
+def _verify(store: Store, study: str | None) -> int:
+    """Print a line for each damaged file; the exit code."""
+    seen = 0
+
+    def count(done: int, total: int) -> None:
+        nonlocal seen
+        seen = total
+        if done % VERIFIED_PER_LINE == 0:
+            print(f"read {done} of {total} tasks", file=sys.stderr, flush=True)
+
+    found = 0
+    for line in damages(store, study, count):
+        print(line, flush=True)
+        found += 1
+    print(f"{found} damaged files in {seen} tasks")
+    return INCOMPLETE if found else 0
 
 
 class _Look(NamedTuple):

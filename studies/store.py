@@ -24,14 +24,25 @@ import secrets
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from iddpm.files import REMEDIES, StorageError, read_json, write_json
+from iddpm.files import REMEDIES, StorageError, read_json, remove_unfinished, write_json
+from studies.checksums import StoreError as StoreError
+from studies.checksums import read_record, write_record
+from studies.integrity import (
+    ANEW,
+    FILES,
+    PROVENANCE,
+    RESULT,
+    left_files,
+    provenance_of,
+    result_of,
+)
 from studies.ownership import Claim, Observer, Place, new_claim
 from studies.tasks import Task, task_from_json, task_json
 
@@ -49,8 +60,8 @@ RECENT_SECONDS = 60.0
 """Clocks of two machines may differ by so much, and a shared file system may show a file so late.
 """
 
-ANEW = "delete it and run the sweep again"
-"""What to try with a file that another run writes anew."""
+WRITTEN_ANEW = "run its sweep again, which writes it anew"
+"""What to try with a file that every run writes that plans the same."""
 
 WRITERS = 8
 """Threads that write many small files: each mostly waits for the disk."""
@@ -69,10 +80,6 @@ SHARD = "shard"
 
 LATENTS = "latents.npy"
 """What a finished task `latents` leaves: float32 in [-1, 1] and beyond, (count, H, W, C)."""
-
-
-class StoreError(Exception):
-    """The store cannot give what was asked of it: says which file, and what to try."""
 
 
 class ClaimLostError(Exception):
@@ -133,7 +140,7 @@ class Store:
     def _check_format(self) -> None:
         path = self.root / "store.json"
         names = _names(self.root)  # before the next line: a store that appears has its format first
-        record = _read(path, "restore it from another store, it holds only a number")
+        record = read_record(path, "restore it from another store, it holds only a number")
         if record is None:
             if names or self.root.is_file():
                 raise StoreError(
@@ -153,7 +160,7 @@ class Store:
         with _storage_errors(folder):
             if not (self.root / "store.json").exists():
                 self.root.mkdir(parents=True, exist_ok=True)
-                write_json(self.root / "store.json", {"format": FORMAT})
+                write_record(self.root / "store.json", {"format": FORMAT})
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -167,6 +174,7 @@ class Store:
                 `a` under `b-c`, and a disk may take `A` for `a`.
             StorageError: If the store cannot be written.
         """
+        self._sweep()
         path, wanted = self.root / "studies" / f"{study}.json", json.loads(json.dumps(record))
         found = _read_if_whole(path)
         if found == wanted:
@@ -179,7 +187,13 @@ class Store:
                 f"that of {theirs[0]!r} under {theirs[1]!r}, whose file has the same name; rename "
                 "one of them, or name another folder with --store"
             )
-        write_json(self._made(path.parent) / path.name, wanted)
+        write_record(self._made(path.parent) / path.name, wanted)
+
+    def _sweep(self) -> None:
+        """Remove what was half written outside of the tasks by processes that are gone."""
+        submissions = self.root / "submissions"
+        for folder in (self.root, self.root / "studies", submissions, *submissions.glob("*/")):
+            remove_unfinished(folder / "*")
 
     def studies(self) -> list[str]:
         """The ids of all recorded studies, sorted."""
@@ -193,7 +207,7 @@ class Store:
             StoreError: If there is none of this name, or its file was cut short.
         """
         path = self.root / "studies" / f"{study}.json"
-        record = _read(path, "run the sweep again, which writes it anew")
+        record = read_record(path, "run the sweep again, which writes it anew")
         if record is None:
             known = self.studies()
             near = get_close_matches(study, known, n=1)
@@ -220,15 +234,16 @@ class Store:
         the task is done. What a worker left that was killed as it published goes.
         """
         path = self.folder(task.address) / "task.json"
-        wanted = task_json(task)
-        if self.is_done(task.address):
-            self.bury(task.address)
-            return
-        if _read(path, ANEW) == wanted:
+        wanted, is_done = task_json(task), self.is_done(task.address)
+        found = _read_if_whole(path)
+        if is_done:
+            with suppress(StorageError):  # it may be in a store that nobody may write
+                self.bury(task.address)
+        if found == wanted or (is_done and _is_task(found, task.address)):
             return
         self._made(path.parent)
         with self._locked(task.address):  # who claims the task removes files that are half written
-            write_json(path, wanted)
+            write_record(path, wanted)
 
     def task(self, address: str) -> Task:
         """What the task is; checked against its address.
@@ -252,10 +267,14 @@ class Store:
             StoreError: If its file was cut short or holds something else.
         """
         record = self._task_record(address)
-        return (*record.get("needs", {}).values(), *record.get("derived", {}).values())
+        needs, derived = record.get("needs"), record.get("derived", {})
+        if not (isinstance(needs, dict) and isinstance(derived, dict)):
+            path = self.folder(address) / "task.json"
+            raise StoreError(f"{path}: expected a task, found one without needs; {WRITTEN_ANEW}")
+        return (*needs.values(), *derived.values())
 
     def _task_record(self, address: str) -> dict[str, Any]:
-        record = _read(self.folder(address) / "task.json", ANEW)
+        record = read_record(self.folder(address) / "task.json", WRITTEN_ANEW)
         if record is None:
             raise StoreError(f"{self.root}: no task {address}; run its sweep again")
         return record
@@ -280,14 +299,18 @@ class Store:
         """What came out; None: the task is not done.
 
         Raises:
-            StoreError: If the file was cut short.
+            StoreError: If the file was cut short, damaged or edited.
         """
-        return _read(self.folder(address) / "result.json", ANEW)
+        return result_of(self.folder(address))
 
     def provenance(self, address: str) -> dict[str, Any] | None:
-        """When, where and with what the task was done; None: it is not done."""
-        path = self.folder(address) / "provenance.json"
-        return _read(path, "delete it and result.json, and run again")
+        """When, where and with what the task was done; None: it is not done.
+
+        Raises:
+            StoreError: If the file was cut short, damaged or edited.
+        """
+        made = provenance_of(self.folder(address))
+        return made and {name: value for name, value in made.items() if name != FILES}
 
     def failure(self, address: str) -> Failure | None:
         """Why the task counts as failed; None: it does not."""
@@ -304,8 +327,16 @@ class Store:
 
     def attempt_failure(self, address: str, number: int) -> Failure | None:
         """How an attempt ended badly; None: it did not, or not yet."""
-        record = _read(self._attempt(address, number) / "error.json", ANEW)
-        return Failure(**{**record, "log": tuple(record["log"])}) if record else None
+        path = self._attempt(address, number) / "error.json"
+        record = read_record(path, ANEW)
+        if record is None:
+            return None
+        try:
+            return Failure(**{**record, "log": tuple(record["log"])})
+        except (TypeError, KeyError) as error:
+            raise StoreError(
+                f"{path}: expected how an attempt ended, found something else ({error}); {ANEW}"
+            ) from error
 
     def clear_failure(self, address: str) -> None:
         """Let a failed task be tried again; the record of what went wrong stays."""
@@ -336,21 +367,21 @@ class Store:
             "elements": {str(i): elements[i] for i in elements},
             "user": getpass.getuser(),
         }
-        write_json(folder / "submission.json", record)
+        write_record(folder / "submission.json", record)
         places = {address: index for index in elements for address in elements[index]}
 
         def write(address: str) -> None:
             attempts = max(self.attempts(address), default=0)
             record = {"array": array, "index": places[address], "attempts_before": attempts}
             with self._locked(address):  # who claims the task removes what is half written
-                write_json(self.folder(address) / "submission.json", record)
+                write_record(self.folder(address) / "submission.json", record)
 
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(write, places))
 
     def record_queued(self, array: str, number: str) -> None:
         """Write down that the scheduler took a job array, under this number."""
-        write_json(self.submission_folder(array) / "queued.json", {"number": number})
+        write_record(self.submission_folder(array) / "queued.json", {"number": number})
 
     def was_queued(self, array: str) -> bool:
         """Whether the scheduler is known to have taken a job array."""
@@ -364,15 +395,22 @@ class Store:
         """
         if array not in self._elements:
             path = self.submission_folder(array) / "submission.json"
-            record = _read(path, "run its sweep again")
+            record = read_record(path, "run its sweep again")
             if record is None:
                 raise StoreError(f"{self.root}: no submission {array}; run its sweep again")
-            self._elements[array] = {int(i): tasks for i, tasks in record["elements"].items()}
+            try:
+                self._elements[array] = {int(i): tasks for i, tasks in record["elements"].items()}
+            except (KeyError, ValueError, AttributeError) as error:
+                raise StoreError(
+                    f"{path}: expected the elements of a job array, found something else "
+                    f"({error}); run its sweep again"
+                ) from error
         return self._elements[array]
 
     def submitter(self, array: str) -> str | None:
         """Who submitted a job array; None: an older version of this program did not say."""
-        record = _read(self.submission_folder(array) / "submission.json", "run its sweep again")
+        path = self.submission_folder(array) / "submission.json"
+        record = read_record(path, "run its sweep again")
         return record.get("user") if record else None
 
     def submission(self, address: str) -> Element | None:
@@ -396,7 +434,13 @@ class Store:
         return max(self.attempts(address), default=0) > before
 
     def _submission_record(self, address: str) -> dict[str, Any] | None:
-        return _read(self.folder(address) / "submission.json", ANEW)
+        path = self.folder(address) / "submission.json"
+        record = read_record(path, ANEW)
+        if record is not None and not {"array", "index", "attempts_before"} <= record.keys():
+            raise StoreError(
+                f"{path}: expected the element of a job array, found something else; {ANEW}"
+            )
+        return record
 
     def failed(self, addresses: Iterable[str], errors: Collection[str]) -> list[str]:
         """Those of the tasks that failed for good in one of these ways."""
@@ -514,14 +558,17 @@ class Store:
     ) -> None:
         """Make the task done: its result appears, the claim and the finished parts go.
 
+        Size and hash of every file that the task leaves go into its provenance.
+
         Raises:
             ClaimLostError: If the task was taken over meanwhile.
             ValueError: If a number of the result is not finite.
         """
+        folder = self.folder(claim.address)
+        files = left_files(folder)
         with self.owned(claim):
-            folder = self.folder(claim.address)
-            write_json(folder / "provenance.json", dict(provenance))
-            write_json(folder / "result.json", dict(result))
+            write_record(folder / PROVENANCE, {**provenance, FILES: files})
+            write_record(folder / RESULT, result)
             shutil.rmtree(folder / BLOCKS, ignore_errors=True)
             self._remove_claim(claim.address)
 
@@ -557,7 +604,7 @@ class Store:
             yield
 
     def _record(self, claim: Claim, failure: Failure) -> None:
-        write_json(self._made(self.attempt_folder(claim)) / "error.json", asdict(failure))
+        write_record(self._made(self.attempt_folder(claim)) / "error.json", asdict(failure))
 
     def _remove_claim(self, address: str) -> None:
         for name in ("heartbeat.json", "claim.json"):
@@ -607,16 +654,20 @@ class Store:
         claim, heartbeat = self.claim_of(address), _bytes(self.folder(address) / "heartbeat.json")
         if claim is None or heartbeat is None or self._is_dead(claim):
             return False
-        return abs(now - float(json.loads(heartbeat)["time"])) < RECENT_SECONDS
+        with suppress(ValueError, KeyError, TypeError):  # it is replaced in a second
+            return abs(now - float(json.loads(heartbeat)["time"])) < RECENT_SECONDS
+        return False
 
     def progress(self, address: str) -> Beat | None:
         """How far the task is by its last heartbeat; None: it has none."""
         heartbeat = _bytes(self.folder(address) / "heartbeat.json")
         if heartbeat is None:
             return None
-        record = json.loads(heartbeat)
-        names = [item.name for item in fields(Beat)]
-        return Beat(**{name: record[name] for name in names if name in record})
+        with suppress(ValueError, KeyError, TypeError):  # it is replaced in a second
+            record = json.loads(heartbeat)
+            names = [item.name for item in fields(Beat)]
+            return Beat(**{name: record[name] for name in names if name in record})
+        return None
 
 
 def last_lines(path: Path, count: int = 20) -> tuple[str, ...]:
@@ -636,7 +687,7 @@ def _names(folder: Path) -> list[str]:
 def _read_if_whole(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None: there is no such file, or it is not whole."""
     try:
-        return _read(path, ANEW)
+        return read_record(path, ANEW)
     except StoreError:
         return None
 
@@ -683,18 +734,8 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
 
 
-def _read(path: Path, remedy: str) -> dict[str, Any] | None:
-    """The object in a JSON file of the store; None: there is no such file.
-
-    Raises:
-        StoreError: If it was cut short or holds something else.
-    """
-    try:
-        value = read_json(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError as error:
-        raise StoreError(f"{error}; {remedy}") from error
-    if not isinstance(value, dict):
-        raise StoreError(f"{path}: expected an object, found {value!r:.40}; {remedy}")
-    return value
+def _is_task(record: Mapping[str, Any] | None, address: str) -> bool:
+    """Whether a record is of the task of an address, whatever it says beside the address."""
+    with suppress(ValueError):
+        return record is not None and task_from_json(record).address == address
+    return False

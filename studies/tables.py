@@ -24,10 +24,11 @@ from iddpm.config import (
     TrainConfig,
     canonical,
 )
+from studies.integrity import ANEW
 from studies.intervals import half_width_per_deviation
 from studies.records import whole
 from studies.resampling import share_resampled
-from studies.store import ANEW, LATENTS, SAMPLES, Store, StoreError
+from studies.store import LATENTS, SAMPLES, Store, StoreError
 from studies.tasks import Task
 
 ARM = (

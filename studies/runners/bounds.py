@@ -24,7 +24,7 @@ from iddpm.denoiser import Denoiser
 from iddpm.evaluation.likelihood import Block, Reading
 from iddpm.precision import arithmetic
 from iddpm.strides import stride_timesteps
-from studies.arrays import damaged
+from studies.integrity import check_file, damaged
 from studies.runners.networks import trained_denoiser, weights_role
 from studies.runners.work import Work
 from studies.store import SHARD
@@ -80,6 +80,7 @@ def _blocks_of_a_shard(work: Work, role: str) -> list[Block]:
     blocks = []
     try:
         for number in shard.blocks:
+            check_file(kept.file(number), "a whole file for each block of a shard")
             with np.load(kept.file(number), allow_pickle=False) as arrays:
                 blocks.append(Block(**{name: arrays[name] for name in Block._fields}))
     except UNREADABLE as error:

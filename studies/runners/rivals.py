@@ -15,9 +15,10 @@ from iddpm.gan import Generator
 from iddpm.gan_training import load_generator
 from iddpm.interruption import Interrupted
 from iddpm.samplers import to_uint8
+from studies.arrays import sha256
 from studies.runners.networks import weights_role
 from studies.runners.sampling import drawn_once
-from studies.runners.work import UInt8Array, Work, of_a_finished_task, sha256
+from studies.runners.work import UInt8Array, Work, of_a_finished_task
 from studies.store import SAMPLES
 
 

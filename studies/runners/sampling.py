@@ -18,8 +18,9 @@ from iddpm.draws import generator
 from iddpm.interruption import Interrupted
 from iddpm.precision import arithmetic
 from iddpm.samplers import to_uint8
+from studies.arrays import sha256
 from studies.runners.networks import trained_denoiser
-from studies.runners.work import UInt8Array, Work, sha256
+from studies.runners.work import UInt8Array, Work
 from studies.store import SAMPLES
 
 

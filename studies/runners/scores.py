@@ -37,9 +37,10 @@ from iddpm.evaluation.frechet import (
 from iddpm.evaluation.metrics import METRICS
 from iddpm.evaluation.precision_recall import precision_recall, squared_radii
 from iddpm.interruption import Interrupted
-from studies.arrays import read_array
+from studies.arrays import read_array, sha256
+from studies.integrity import damaged
 from studies.runners.networks import weights_role
-from studies.runners.work import Work, of_a_finished_task, sha256
+from studies.runners.work import Work, of_a_finished_task
 from studies.store import RADII, SAMPLES, StoreError
 
 EXTRACTOR = "extractor.pt"
@@ -63,6 +64,8 @@ def features(work: Work) -> dict[str, Any]:
     weights = work.parents["extractor"] / EXTRACTOR
     with of_a_finished_task(weights):
         read_by = load_extractor(weights, made)
+    if read_by.sha256 != work.result_of("extractor")["sha256"]:
+        raise damaged(weights, "the weights whose hash stands in its task's result")
     images, origin = _images(work, config)
     found, summary = _read(work, read_by, images, _kept(work, config, images))
     with work.new_file(FEATURES) as file:

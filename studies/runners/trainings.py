@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from iddpm import training
+from iddpm import gan_training, training
+from iddpm.checkpoints import Ending, load
 from iddpm.config import GanConfig, TrainConfig
-from iddpm.files import read_json
 from iddpm.gan_training import train_gan
-from studies.runners.work import Work
+from studies.checksums import StoreError, read_record
+from studies.integrity import RESULT, result_of
+from studies.runners.work import Work, of_a_finished_task
+from studies.store import WRITTEN_ANEW
 from studies.tasks import task_from_json
 
 
@@ -47,12 +50,31 @@ def gan(work: Work) -> dict[str, Any]:
 
 
 def _shorter_training(work: Work, config: TrainConfig | GanConfig) -> Path | None:
-    """The state of the longest finished training in the store that this one continues."""
-    states: dict[int, Path] = {}
-    for result in work.folder.parent.glob(f"{work.task.kind}-*/result.json"):
-        with suppress(ValueError):  # written by another version: its state is not continued
-            earlier = task_from_json(read_json(result.with_name("task.json"))).config
+    """The state of the longest finished training in the store that this one continues.
+
+    Raises:
+        StoreError: If it is damaged, or not the state that its training ended with.
+    """
+    folders: dict[int, Path] = {}
+    for result in work.folder.parent.glob(f"{work.task.kind}-*/{RESULT}"):
+        with suppress(ValueError, StoreError):  # of another version, or not to be read: passed over
+            record = read_record(result.with_name("task.json"), WRITTEN_ANEW)
+            earlier = task_from_json(record or {}).config
             assert isinstance(earlier, TrainConfig | GanConfig)
             if earlier.steps < config.steps and replace(earlier, steps=config.steps) == config:
-                states[earlier.steps] = result.with_name(training.STATE_FILE)
-    return states[max(states)] if states else None
+                folders[earlier.steps] = result.parent
+    if not folders:
+        return None
+    steps = max(folders)
+    state, result_there = folders[steps] / training.STATE_FILE, result_of(folders[steps])
+    assert result_there is not None
+    ending = Ending(step=steps, weights=result_there["weights"])
+    with of_a_finished_task(state):
+        load(state, _trajectory(config), ending=ending)
+    return state
+
+
+def _trajectory(config: TrainConfig | GanConfig) -> dict[str, Any]:
+    if isinstance(config, GanConfig):
+        return gan_training.trajectory(config)
+    return training.trajectory(config)

@@ -1,6 +1,5 @@
 """What a task is done with, and what every kind of task does with its files."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,14 +12,16 @@ from numpy.typing import NDArray
 
 from iddpm.blocks import Blocks
 from iddpm.checkpoints import CheckpointError
-from iddpm.files import Held, read_json, written_whole
+from iddpm.files import Held, written_whole
 from iddpm.interruption import Progress, StopCheck, TimeCheck
 from iddpm.ranks import ALONE, Ranks
-from studies.arrays import damaged
+from studies.integrity import ANEW, check_file, damaged, result_of
 from studies.store import BLOCKS
 from studies.tasks import Task
 
 UInt8Array = NDArray[np.uint8]
+
+WEIGHTS = "the weights of a finished task"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +60,13 @@ class Work:
             np.save(file, array)
 
     def result_of(self, role: str) -> dict[str, Any]:
-        """The result of the task of a role."""
-        result: dict[str, Any] = read_json(self.parents[role] / "result.json")
+        """The result of the task of a role.
+
+        Raises:
+            StoreError: If its file is damaged.
+        """
+        result = result_of(self.parents[role], f"{ANEW} with --retry failed")
+        assert result is not None, "a task is begun when all that it needs is done"
         return result
 
 
@@ -76,12 +82,8 @@ def of_a_finished_task(path: Path) -> Iterator[None]:
     Raises:
         StoreError: In place of an error about the checkpoint at `path`.
     """
+    check_file(path, WEIGHTS)
     try:
         yield
     except (CheckpointError, FileNotFoundError) as error:
-        raise damaged(path, "the weights of a finished task") from error
-
-
-def sha256(array: NDArray[Any]) -> str:
-    """Of the array's bytes in C order, as hex."""
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+        raise damaged(path, WEIGHTS) from error

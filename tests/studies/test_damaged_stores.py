@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.files import read_json, write_json
+from iddpm.files import write_json
 from studies import cancel, run, status
 from studies.report import __main__ as report
+from tests.witness.records import edit
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -174,7 +175,7 @@ def test_samples_that_cannot_be_read_are_named_by_the_report(
     for path in (folder / "store").glob("tasks/sample-*/samples.npy"):
         damage(path)
     record = next((folder / "store" / "studies").iterdir())
-    write_json(record, {**read_json(record), "figures": ["sample_grid"]})
+    edit(record, figures=["sample_grid"])
     capsys.readouterr()
     assert drawing(folder) == 1
     assert re.search(
@@ -285,7 +286,7 @@ def test_a_result_of_other_keys_is_named_and_never_a_traceback(
     words: str,
 ) -> None:
     path = next((folder / "store").glob(f"tasks/{kind}-*/result.json"))
-    write_json(path, {**read_json(path), **change})
+    edit(path, **change)
     capsys.readouterr()
     assert drawing(folder) == 1
     message = sentence(capsys)

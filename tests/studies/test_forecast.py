@@ -10,11 +10,11 @@ from iddpm.config import (
     Ddim,
     DiffusionConfig,
 )
-from iddpm.files import read_json, write_json
 from studies.forecast import Forecast
 from studies.store import Store
 from studies.tasks import Task
 from tests.witness import tiny
+from tests.witness.records import edit
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_task_that_was_gone_on_with_tells_nothing_of_its_whole_time(store: Sto
 def test_a_task_of_another_version_is_passed_over(store: Store) -> None:
     took(store, 5.0, TRAINING)
     path = store.folder(TRAINING.address) / "task.json"
-    write_json(path, read_json(path) | {"schema": 99})
+    edit(path, schema=99)
     assert seconds(store, tiny.training(seed=1)) is None
 
 

@@ -30,7 +30,6 @@ from iddpm.evaluation import precision_recall as room
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.gradient_noise import LossGradient
 from iddpm.evaluation.precision_recall import precision_recall
-from iddpm.files import read_json, write_json
 from iddpm.interruption import Interrupted
 from iddpm.unet import UNet
 from studies.runners import RUNNERS, Work
@@ -39,6 +38,7 @@ from studies.store import BLOCKS, SHARD, Store
 from studies.tasks import KINDS, Task
 from studies.worker import UNITS, run_task
 from tests.witness import tiny
+from tests.witness.records import edit
 
 TRAINED = tiny.training()
 
@@ -256,11 +256,12 @@ def test_a_damaged_block_of_a_shard_is_named(tmp_path: Path, harm: Callable[[Pat
     done(store, TRAINED, *shards)
     store.create(merge)
     folder = store.folder(shards[1].address) / SHARD
-    harm(folder / "block-000001.npz")
+    path = folder / "block-000001.npz"
+    harm(path)
     run_task(str(store.root), merge.address)
     failure = store.failure(merge.address)
     assert failure is not None
-    assert f"{folder}: expected a whole file for each block of a shard" in failure.message
+    assert f"{path}: expected a whole file for each block of a shard" in failure.message
 
 
 def test_a_bound_says_what_it_is_of(store: Store) -> None:
@@ -402,8 +403,9 @@ def test_radii_of_features_that_were_made_anew_are_not_used(store: Store) -> Non
     task = tiny.score(drawn, real, ("radii", near.address))
     done(store, shard, real, drawn, near)
     path = store.folder(near.address) / "result.json"
-    before = read_json(path)
-    write_json(path, before | {"features_sha256": "0" * 64})
+    files = [path, path.with_name("provenance.json")]
+    before = [file.read_bytes() for file in files]
+    edit(path, features_sha256="0" * 64)
     store.create(task)
     run_task(str(store.root), task.address)
     failure = store.failure(task.address)
@@ -413,7 +415,8 @@ def test_radii_of_features_that_were_made_anew_are_not_used(store: Store) -> Non
         "those of others; delete its result.json and run the sweep again with --retry failed$",
         failure.message,
     )
-    write_json(path, before)
+    for file, content in zip(files, before, strict=True):
+        file.write_bytes(content)
 
 
 def test_more_features_than_images_are_refused(store: Store) -> None:

@@ -19,6 +19,7 @@ from studies.ownership import LEASE_SECONDS, Claim, Observer, here, new_claim, p
 from studies.store import BLOCKS, Beat, ClaimLostError, Failure, Store, StoreError
 from studies.tasks import Task
 from tests.witness import tiny
+from tests.witness.records import edit
 
 TASK = tiny.training()
 ADDRESS = TASK.address
@@ -132,8 +133,7 @@ def test_a_result_cut_short_is_named_with_its_remedy(store: Store) -> None:
 def test_a_task_that_is_not_what_its_address_says_is_named(store: Store) -> None:
     path = store.folder(ADDRESS) / "task.json"
     record = json.loads(path.read_text())
-    record["config"]["seed"] = 5
-    write_json(path, record)
+    edit(path, config={**record["config"], "seed": 5})
     with pytest.raises(StoreError, match=r"task\.json: task: expected the address"):
         store.task(ADDRESS)
 
