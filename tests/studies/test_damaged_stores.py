@@ -307,7 +307,7 @@ def test_status_shows_the_rest_and_names_what_it_cannot_read(
     assert asking(folder) == 1
     printed = capsys.readouterr()
     first, second = printed.out.splitlines()
-    assert first == "tiny-tiny: 14 tasks: 13 done, 1 unreadable"
+    assert first == "tiny-tiny: 15 tasks: 14 done, 1 unreadable"
     assert second.startswith(f"    {damaged.name}  unreadable  {damaged}/claim.json: expected a ")
     assert printed.err == (
         f"error: notes: {studies}/notes.json: expected the record of a study, found one without "
