@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.bounds import MOST_CLASSES, require
 from iddpm.config import SPLITS, ConfigError, Folder, Split
 from iddpm.image_files import suffixes
 
@@ -231,6 +232,7 @@ def listed(data: Folder) -> Listing:
             f"{PATH}: expected the labels of test/ among those of train/, "
             f"found {sorted(unknown)[0]!r} only below {root / 'test'}"
         )
+    require(len(classes) <= MOST_CLASSES, PATH, f"at most {MOST_CLASSES} labels", len(classes))
     number = {name: i for i, name in enumerate(classes)}
     return Listing(
         names=names,

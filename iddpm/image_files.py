@@ -22,7 +22,7 @@ from iddpm.config import ConfigError
 
 UInt8Array = NDArray[np.uint8]
 
-MOST_PIXELS = 2**26
+MOST_STORED_PIXELS = 2**26
 """Of an image file; 8192 x 8192. A file of a few bytes can claim billions."""
 
 NOT_READ = frozenset({"EPS", "WMF", "MPEG", "GRIB", "BUFR", "HDF5", "IPTC"})
@@ -138,7 +138,7 @@ def decoded(
 
     Raises:
         ConfigError: If the file cannot be read, has more bits a channel than 8 levels can tell, or
-            more pixels than `MOST_PIXELS`.
+            more pixels than `MOST_STORED_PIXELS`.
     """
     from PIL import Image, ImageOps
 
@@ -217,7 +217,7 @@ def _opened(path: Path, file: IO[bytes], where: str) -> Iterator[Any]:
         raise
     except Image.DecompressionBombError as error:
         raise ConfigError(
-            f"{where}: expected images of at most {MOST_PIXELS:,} pixels, found {path} "
+            f"{where}: expected images of at most {MOST_STORED_PIXELS:,} pixels, found {path} "
             f"({error}); make it smaller or remove it"
         ) from error
     except Exception as error:  # the readers of foreign bytes raise anything
@@ -238,9 +238,9 @@ def _broken(path: Path, where: str, error: Exception) -> ConfigError:
 
 def _check(image: Any, path: Path, where: str) -> None:
     width, height = image.size
-    if width * height > MOST_PIXELS:
+    if width * height > MOST_STORED_PIXELS:
         raise ConfigError(
-            f"{where}: expected images of at most {MOST_PIXELS:,} pixels, found {path} of "
+            f"{where}: expected images of at most {MOST_STORED_PIXELS:,} pixels, found {path} of "
             f"{width} x {height}; make it smaller or remove it"
         )
     if image.mode not in GREY_MODES | COLOUR_MODES:

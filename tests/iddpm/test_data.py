@@ -377,6 +377,14 @@ def test_arrays_beside_those_that_are_used_may_be_anything(tmp_path: Path) -> No
     assert describe(data).classes == 3
 
 
+def test_labels_that_number_the_images_are_refused(tmp_path: Path) -> None:
+    count = 100_001
+    images, labels = np.zeros((count, 1, 1, 1), dtype=np.uint8), np.arange(count)
+    data = saved(tmp_path, train=images, train_labels=labels, test=images, test_labels=labels)
+    with pytest.raises(ConfigError, match=r"npz\.path: expected labels below 100000, found 100000"):
+        describe(data)
+
+
 def test_a_missing_npz_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"expected an \.npz file, found no file at .*no\.npz"):
         describe(Npz(path=str(tmp_path / "no.npz")))

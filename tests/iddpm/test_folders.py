@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from iddpm import image_files
+from iddpm import folders, image_files
 from iddpm.config import ConfigError, Folder, canonical
 from iddpm.data import describe, load
 from iddpm.folders import Listing, listed
@@ -284,6 +284,16 @@ def test_labels_that_cannot_be_right_are_refused(
     write_folder(tmp_path, *names)
     with pytest.raises(ConfigError, match=rf"^data\.folder\.path: expected .*{message}"):
         found_in(tmp_path, labels=labels)
+
+
+def test_more_labels_than_can_be_meant_are_refused(
+    animals: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "MOST_CLASSES", 1)
+    expected = r"^data\.folder\.path: expected at most 1 labels, found 2"
+    with pytest.raises(ConfigError, match=expected):
+        found_in(animals)
+    assert found_in(animals, labels="none").labels is None
 
 
 def test_how_labels_are_read_moves_an_address_only_where_it_is_asked_for() -> None:
