@@ -210,6 +210,8 @@ class Store:
         record = read_record(path, "run the sweep again, which writes it anew")
         if record is None:
             known = self.studies()
+            if study in known:
+                raise StoreError(f"{path}: expected a file, found a link to none; remove the link")
             near = get_close_matches(study, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
             raise StoreError(

@@ -6,6 +6,8 @@ study that cannot be shown at all, the page says why; the one drawn before stays
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from iddpm.files import REMEDIES, StorageError, write_whole
@@ -15,6 +17,8 @@ from studies.store import Store
 from studies.tables import tables
 
 PAGE, BEFORE, FAULTS = "index.html", "before.html", "faults.txt"
+INDEX = "index"
+"""What faults of the index stand under, among those of studies."""
 
 
 class UndrawnError(Exception):
@@ -22,7 +26,7 @@ class UndrawnError(Exception):
 
     Args:
         pages: Those that were written, the index first.
-        faults: What is not shown, by study.
+        faults: What is not shown, by study or under `INDEX`.
     """
 
     def __init__(self, pages: Sequence[Path], faults: Mapping[str, Sequence[Fault]]) -> None:
@@ -50,8 +54,8 @@ def build(store: Store, out: Path, studies: Sequence[str] | None = None) -> list
 
     Raises:
         StoreError: If there is no such study; nothing is written then.
-        StorageError: If the folder or the index cannot be written.
-        UndrawnError: If something of the studies cannot be read or drawn, after all the rest was.
+        StorageError: If there is no such folder and none can be made.
+        UndrawnError: If something cannot be read, drawn or written, after all the rest was.
     """
     known = store.studies()
     names = known if studies is None else list(dict.fromkeys(studies))
@@ -60,12 +64,16 @@ def build(store: Store, out: Path, studies: Sequence[str] | None = None) -> list
             store.study(name)  # says which there are
     _made(out)
     built = {name: _built(store, out / name, name) for name in names}
-    others = [name for name in known if name not in built and (out / name / PAGE).exists()]
+    others = [name for name in known if name not in built and _is_there(out / name / PAGE)]
     told = built | {name: _told(store, name) for name in others}
     entries = [told[name] for name in known if name in told]
-    index = _write(out, {PAGE: index_page(entries)})
-    pages = [index, *(out / name / PAGE for name in names if built[name].has_page)]
-    if faults := {one.study: one.faults for one in entries if one.faults}:
+    faults = {one.study: one.faults for one in entries if one.faults}
+    pages = [out / name / PAGE for name in names if built[name].has_page]
+    try:
+        pages.insert(0, _write(out, {PAGE: index_page(entries)}))
+    except StorageError as error:
+        faults[INDEX] = [fault(error)]
+    if faults:
         raise UndrawnError(pages, faults)
     return pages
 
@@ -74,29 +82,37 @@ def _built(store: Store, folder: Path, name: str) -> Entry:
     """Write the page of a study, or one that says why there is none."""
     try:
         page = study_page(store, tables(store, name))
-        _write(folder, page.files)
-        for figure in page.undrawn:  # what an earlier report drew is not what the store holds now
-            _remove(folder / f"{figure}.svg", folder / f"{figure}.csv")
-        _remove(folder / BEFORE)
-        _write_faults(folder, page.entry.faults)
     except Exception as error:
         return _notice(folder, name, fault(error))
+    try:
+        for figure in page.undrawn:  # what an earlier report drew is not what the store holds now
+            _remove(folder / f"{figure}.svg", folder / f"{figure}.csv")
+        _write(folder, page.files)
+        _remove(folder / BEFORE)
+        _write_faults(folder, page.entry.faults)
+    except OSError as error:
+        return _unwritten(page.entry, folder, error)
     return page.entry
 
 
 def _notice(folder: Path, name: str, found: Fault) -> Entry:
-    faults = [found]
+    """Write the page of a study that cannot be shown; the one of before is kept beside it."""
+    told = Entry(study=name, faults=[found])
     try:
         page = _made(folder) / PAGE
         if page.exists() and not is_notice(page.read_text(errors="replace")):
             os.replace(page, folder / BEFORE)
         before = BEFORE if (folder / BEFORE).exists() else ""
         _write(folder, {PAGE: notice_page(name, found, before=before)})
-        _write_faults(folder, faults)
+        _write_faults(folder, told.faults)
     except OSError as error:
-        if str(error) != found.sentence:
-            faults.append(fault(error, "its page"))
-    return Entry(study=name, faults=faults, has_page=(folder / PAGE).exists())
+        return _unwritten(told, folder, error)
+    return told
+
+
+def _unwritten(told: Entry, folder: Path, error: OSError) -> Entry:
+    faults = [*told.faults, fault(error, "its page")]
+    return replace(told, faults=faults, has_page=_is_there(folder / PAGE))
 
 
 def _told(store: Store, name: str) -> Entry:
@@ -133,6 +149,12 @@ def _made(folder: Path) -> Path:
     except OSError as error:
         raise _refused(folder, error) from error
     return folder
+
+
+def _is_there(path: Path) -> bool:
+    with suppress(OSError):  # a folder that this user may not look into
+        return path.exists()
+    return False
 
 
 def _remove(*paths: Path) -> None:

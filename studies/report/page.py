@@ -82,7 +82,7 @@ class Page:
     """The page of a study, and the line of the index that leads to it."""
 
     files: dict[str, str]
-    """By name: `index.html`, each figure's SVG and CSV, the results."""
+    """By name: the results, each figure's SVG and CSV, and last `index.html`, which names them."""
     undrawn: list[str]
     """Figures that have no files: there is nothing to draw yet, or they could not be drawn."""
     entry: Entry
@@ -117,7 +117,7 @@ def study_page(store: Store, tables: Tables) -> Page:
     }
     results = _csv(tables.results.drop(columns="settings"))
     return Page(
-        files={"index.html": html, "results.csv": results, **drawn},
+        files={"results.csv": results, **drawn, "index.html": html},
         undrawn=[figure.name for figure in figures if figure.name in FIGURES and not figure.svg],
         entry=told,
     )

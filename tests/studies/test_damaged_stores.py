@@ -317,6 +317,32 @@ def test_status_shows_the_rest_and_names_what_it_cannot_read(
     assert status.main(["notes", "--store", str(folder / "store")]) == 2
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (Path.mkdir, "Is a directory; it is a folder; name a file"),
+        (lambda path: path.symlink_to("none"), "expected a file, found a link to none; remove the"),
+        (lambda path: path.write_bytes(b"\xff\x00"), "expected whole JSON, found a file cut short"),
+    ],
+)
+def test_whatever_lies_among_the_studies_is_named_and_the_rest_is_told(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    make: Callable[[Path], object],
+    words: str,
+) -> None:
+    make(folder / "store" / "studies" / "other.json")
+    for door, told in ((asking, "14 done"), (drawing, "tiny-tiny/index.html")):
+        capsys.readouterr()
+        assert door(folder) == 1
+        printed = capsys.readouterr()
+        assert told in printed.out
+        (line,) = printed.err.splitlines()
+        assert line.startswith("error: other: ")
+        assert "other.json: " in line
+        assert words in line
+
+
 def test_cancel_touches_nothing_while_it_cannot_tell_what_others_need(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -335,8 +361,8 @@ def test_a_page_that_cannot_be_written_is_named_with_what_to_try(
     capsys.readouterr()
     assert drawing(folder) == 1
     assert sentence(capsys) == (
-        f"error: tiny-tiny: {reports}/tiny-tiny: expected a folder for pages, found a file in its "
-        "way; move it or name another folder with --out"
+        f"error: tiny-tiny: its page: {reports}/tiny-tiny: expected a folder for pages, found "
+        "a file in its way; move it or name another folder with --out"
     )
     index = (reports / "index.html").read_text()
     assert "found a file in its way" in index
@@ -345,8 +371,8 @@ def test_a_page_that_cannot_be_written_is_named_with_what_to_try(
     (reports / "index.html").unlink()
     (reports / "index.html").mkdir()
     (reports / "tiny-tiny").unlink()
-    assert drawing(folder) == 2
-    assert f"{reports}/index.html: cannot write: " in sentence(capsys)
+    assert drawing(folder) == 1
+    assert sentence(capsys).startswith(f"error: index: {reports}/index.html: cannot write: ")
     assert (reports / "tiny-tiny" / "index.html").is_file()
 
     store, out = folder / "store", folder / "sweep.yaml"

@@ -1,6 +1,8 @@
 """The page: every number and link against the tables, its bytes, its gaps, its escaping."""
 
+import errno
 import json
+import os
 import re
 from collections import Counter
 from dataclasses import replace
@@ -521,3 +523,27 @@ def test_text_that_a_spreadsheet_would_run_stands_behind_an_apostrophe(
     shown = dict.fromkeys(notes.dropna())
     wanted = ["'=1+1", "'+x", "'-x", "'@x", "'\t=x", "-5", "x=1"]
     assert list(shown) == wanted[: len(record["cells"])]
+
+
+def test_a_disk_that_is_full_costs_no_page_of_before(
+    two: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The page comes last, so what stands there links to nothing that is not there."""
+    out = tmp_path / "out"
+    build(Store(two), out)
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+    def refuse(*names: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        assert drawing(two, out) == 1
+    lines = capsys.readouterr().err.splitlines()
+    whats = ["bad-digits: its page", "good-digits: its page", "index"]
+    assert [line.partition(f": {out}")[0] for line in lines] == [f"error: {what}" for what in whats]
+    assert all(line.endswith("free some space and run the same command again") for line in lines)
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
