@@ -405,6 +405,13 @@ def test_l_vlb_is_held_against_networks_over_as_many_images_alone() -> None:
     assert judge("vlb_gives_lowest_nll", tables_of(rows)).verdict == "supported"
 
 
+def test_l_vlb_is_held_against_one_average_of_the_weights() -> None:
+    other = network("hybrid") | {"ema_decay": 0.5}
+    rows = [*results(), *bound_rows(other, "range", [3.0, 3.1, 3.2])]
+    finding = judge("vlb_gives_lowest_nll", tables_of(rows))
+    assert (finding.verdict, len(finding.measurements)) == ("supported", 5)
+
+
 def test_of_resampled_and_uniform_l_vlb_any_resampled_one_stands_for_it() -> None:
     plain = [
         row for T in (1000, 4000) for row in bound_rows(network("vlb", T=T), "range", [9.0] * 3)
