@@ -476,6 +476,23 @@ UNIFORM = (
 )
 
 
+@pytest.mark.parametrize("claim", SUPPORTED[1:])
+def test_an_ensemble_is_compared_with_the_sigma_that_its_networks_learned(claim: str) -> None:
+    study = made_up()
+    fixed = study.results.assign(variance="beta", value=1e3 + study.results["value"] ** 2)
+    mixed = replace(study, results=pd.concat([study.results, fixed], ignore_index=True))
+    assert judge(claim, mixed).measurements == judge(claim, study).measurements
+
+
+def test_a_longer_chain_that_drew_by_importance_does_not_speak_for_a_shorter_one() -> None:
+    study = made_up(resampled=0.0)
+    vlb = study.results[study.results["objective"] == "vlb"]
+    longer = vlb.assign(T=2 * T, share_resampled=0.5)
+    mixed = replace(study, results=pd.concat([study.results, longer], ignore_index=True))
+    found = judge("hybrid_is_better_between_the_ends", mixed)
+    assert not any(m.decides for m in found.measurements)
+
+
 @pytest.mark.parametrize("claim", SUPPORTED[:2])
 def test_an_l_vlb_network_that_never_drew_by_importance_tells_nothing(claim: str) -> None:
     found = finding(claim, resampled=0.0)
