@@ -47,6 +47,7 @@ def main(store_root: str, array: str) -> int:
     It decides whether the jobs that wait for this one may start. They look for themselves which of
     their tasks have all that they need.
     """
+    os.chdir(os.environ.get("STUDIES_FOLDER", "."))  # data may be named from there
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     store = Store(Path(store_root))
     element = Element(array=array, index=int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))

@@ -27,10 +27,13 @@ that this will not do leaves by itself earlier."""
 
 DIRECTIVE = "#SBATCH "
 
-SRUN = ("srun", "--unbuffered", "--output")
+LOG, FIRST_LOG = "%A_%a_%t_log.out", "%A_%a_0_log.out"
+"""Names of what a process of a job prints, and of what the script and its first process print."""
 
-SRUN_ARGS = ("--kill-on-bad-exit=1", "--export=ALL")
-"""Of several processes none waits for a dead one. All get what the script exports, above all where
+SRUN = ("srun", "--unbuffered", "--output", LOG, "--kill-on-bad-exit=1", "--export=ALL")
+"""Called from the folder of the logs: srun does not read every path with a % in it as sbatch does.
+
+Of several processes none waits for a dead one. All get what the script exports, above all where
 their code is, even where the cluster or the user has sbatch pass on nothing."""
 
 
@@ -60,7 +63,6 @@ def script(
     require_scheduler()
     for path in (folder, code, store_root, Path(sys.executable)):
         _check_path(path)
-    log = _escaped(folder) + "/%A_%a_"
     executor = SlurmExecutor(folder, python=sys.executable)
     executor.update_parameters(
         **_parameters(array.resources),
@@ -69,9 +71,9 @@ def script(
         signal_delay_s=warning_seconds(array.resources.time_min),
         stderr_to_stdout=True,
         setup=[check(code, folder), *_setup(code, array.resources.time_min)],
-        use_srun=False,  # what we call is srun, which names logs as folders with a % need it
+        use_srun=False,  # what we call is srun, with its log named from where it is called
         additional_parameters={
-            "output": f"{log}0_log.out",
+            "output": f"{_escaped(folder)}/{FIRST_LOG}",
             "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
             "requeue": True,
             "kill-on-invalid-dep": "yes",
@@ -80,8 +82,9 @@ def script(
         },
     )
     job = [sys.executable, "-P", "-m", "studies.executors.slurm.job", str(store_root), array.name]
-    command = shlex.join([*SRUN, f"{log}%t_log.out", *SRUN_ARGS, *job])
-    text: str = executor._make_submission_file_text(command, uid="")
+    text: str = executor._make_submission_file_text(
+        f"cd {shlex.quote(str(folder))}\n{shlex.join([*SRUN, *job])}", uid=""
+    )
     return text
 
 
@@ -139,6 +142,7 @@ def _further(asked: Resources) -> dict[str, str | bool]:
 def _setup(code: Path, time_min: int) -> list[str]:
     environment = {
         "PYTHONPATH": shlex.quote(str(code)),
+        "STUDIES_FOLDER": '"$PWD"',
         "STUDIES_EXECUTOR": "slurm",
         "STUDIES_JOB_START": "$(date +%s)",
         "STUDIES_JOB_END": f"$(($(date +%s) + {time_min * 60}))",

@@ -18,6 +18,7 @@
 # setup
 found=$(set -o pipefail; cd STORE/code/DIGEST && find . ! -type d -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum) && [ "$found" = "DIGEST  -" ] || { echo 'STORE/code/DIGEST: expected the code that was submitted, found it changed' | tee STORE/submissions/likelihood.study.TOKEN-1/changed_code.$SLURM_ARRAY_TASK_ID; exit 1; }
 export PYTHONPATH=STORE/code/DIGEST
+export STUDIES_FOLDER="$PWD"
 export STUDIES_EXECUTOR=slurm
 export STUDIES_JOB_START=$(date +%s)
 export STUDIES_JOB_END=$(($(date +%s) + 3600))
@@ -29,4 +30,5 @@ export OPENBLAS_NUM_THREADS=1
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output STORE/submissions/likelihood.study.TOKEN-1/%A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE likelihood.study.TOKEN-1
+cd STORE/submissions/likelihood.study.TOKEN-1
+srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE likelihood.study.TOKEN-1

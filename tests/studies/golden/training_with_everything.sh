@@ -26,6 +26,7 @@
 # setup
 found=$(set -o pipefail; cd STORE/code/DIGEST && find . ! -type d -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum) && [ "$found" = "DIGEST  -" ] || { echo 'STORE/code/DIGEST: expected the code that was submitted, found it changed' | tee STORE/submissions/train.study.TOKEN-0/changed_code.$SLURM_ARRAY_TASK_ID; exit 1; }
 export PYTHONPATH=STORE/code/DIGEST
+export STUDIES_FOLDER="$PWD"
 export STUDIES_EXECUTOR=slurm
 export STUDIES_JOB_START=$(date +%s)
 export STUDIES_JOB_END=$(($(date +%s) + 5400))
@@ -37,4 +38,5 @@ export OPENBLAS_NUM_THREADS=1
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output STORE/submissions/train.study.TOKEN-0/%A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE train.study.TOKEN-0
+cd STORE/submissions/train.study.TOKEN-0
+srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE train.study.TOKEN-0
