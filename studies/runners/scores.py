@@ -90,7 +90,11 @@ def _kept(work: Work, config: FeaturesConfig, images: Selection) -> NDArray[np.b
 def _read(
     work: Work, extractor: Extractor, images: Selection, kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], Moments]:
-    """The features that are to be kept, and the moments of all, a part at a time."""
+    """The features that are to be kept, and the moments of all, a block at a time.
+
+    Raises:
+        Interrupted: If asked to stop; the finished blocks are kept.
+    """
     config = work.task.config
     assert isinstance(config, FeaturesConfig)
     network = extractor.network.to(work.device)
@@ -98,13 +102,19 @@ def _read(
     summary, done = None, 0
     for start in range(0, len(images), MOMENTS_BLOCK):
         if work.should_stop():
-            raise Interrupted(f"{work.task.address}: begins anew, for features are kept whole")
-        part = extract(
-            network,
-            images[start : start + MOMENTS_BLOCK],
-            levels=extractor.levels,
-            block_size=config.block_size,
-        )
+            raise Interrupted(f"{work.task.address}: the finished blocks are kept", saved=start)
+        number, count = start // MOMENTS_BLOCK, min(MOMENTS_BLOCK, len(images) - start)
+        like = {"features": ((count, extractor.dimensions), "float32")}
+        if arrays := work.blocks.kept(number, like):
+            part = arrays["features"]
+        else:
+            part = extract(
+                network,
+                images[start : start + count],
+                levels=extractor.levels,
+                block_size=config.block_size,
+            )
+            work.blocks.keep(number, {"features": part})
         chosen = part[kept[start : start + MOMENTS_BLOCK]]
         found[done : done + len(chosen)] = chosen
         done += len(chosen)

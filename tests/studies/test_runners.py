@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Ancestral,
     Ddim,
+    FeaturesConfig,
     LikelihoodConfig,
     LikelihoodShardConfig,
     SampleConfig,
@@ -27,12 +28,13 @@ from iddpm.config import (
 from iddpm.data import describe
 from iddpm.evaluation import gradient_noise
 from iddpm.evaluation import precision_recall as room
+from iddpm.evaluation.features import extract
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.gradient_noise import LossGradient
 from iddpm.evaluation.precision_recall import precision_recall
 from iddpm.interruption import Interrupted
 from iddpm.unet import UNet
-from studies.runners import RUNNERS, Work
+from studies.runners import RUNNERS, Work, scores
 from studies.runners.sampling import block_of_images
 from studies.store import BLOCKS, SHARD, Store
 from studies.tasks import KINDS, Task
@@ -89,6 +91,39 @@ def test_features_that_are_told_to_stop_leave_nothing(store: Store) -> None:
     with pytest.raises(Interrupted):
         RUNNERS["features"](work(store, made, store.folder(made.address), stopping_after(0)))
     assert not (store.folder(made.address) / "features.npz").exists()
+
+
+@pytest.mark.parametrize("spoil", range(4), ids=["whole", "short", "foreign", "damaged"])
+def test_features_that_were_stopped_go_on_behind_their_finished_blocks(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: int
+) -> None:
+    monkeypatch.setattr(scores, "MOMENTS_BLOCK", 3)
+    read = list[int]()
+
+    def counted(network: Any, images: Any, **settings: Any) -> Any:
+        read.append(len(images))
+        return extract(network, images, **settings)
+
+    monkeypatch.setattr(scores, "extract", counted)
+    task = tiny.real_features(tiny.extractor())
+    other = replace(task, config=replace(cast(FeaturesConfig, task.config), split="train"))
+    kept = []
+    for folder, one in ((tmp_path / "ours", task), (tmp_path / "theirs", other)):
+        folder.mkdir()
+        halfway = work(store, one, folder, stopping_after(2))
+        with pytest.raises(Interrupted, match="the finished blocks are kept") as stop:
+            RUNNERS["features"](halfway)
+        assert stop.value.saved == 6
+        kept.append(halfway.blocks)
+    if spoil:
+        spoilt_blocks()[spoil - 1](*kept)
+    read.clear()
+    resumed = RUNNERS["features"](work(store, task, tmp_path / "ours", lambda: False))
+    assert read == ([3, 2] if spoil else [2])
+    (tmp_path / "whole").mkdir()
+    assert resumed == RUNNERS["features"](work(store, task, tmp_path / "whole", lambda: False))
+    ours, whole = (tmp_path / name / "features.npz" for name in ("ours", "whole"))
+    assert ours.read_bytes() == whole.read_bytes()
 
 
 def test_every_kind_of_task_has_a_runner_and_a_unit() -> None:
