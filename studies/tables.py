@@ -26,6 +26,7 @@ from iddpm.config import (
 )
 from studies.integrity import ANEW
 from studies.intervals import half_width_per_deviation
+from studies.recipes import Results
 from studies.records import whole
 from studies.resampling import share_resampled
 from studies.store import LATENTS, SAMPLES, Store, StoreError
@@ -122,7 +123,8 @@ def results(
     """
     cells = store.study(study)["cells"] if cells is None else cells
     columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
-    rows = [{"study": study, **row} for cell in cells for row in _cell_rows(store, cell)]
+    read = Results(store)
+    rows = [{"study": study, **row} for cell in cells for row in _cell_rows(store, cell, read)]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -132,12 +134,13 @@ def _swept(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if name not in (*ARM, "evaluation")]
 
 
-def _cell_rows(store: Store, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _cell_rows(store: Store, cell: Mapping[str, Any], read: Results) -> Iterator[dict[str, Any]]:
     """The rows of one cell; without a result they hold no value, and say why."""
     role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
     address = cell["tasks"][role]
     trained = cell["tasks"].get("train") or cell["tasks"].get("gan")
-    result = store.result(address)
+    with _reading(store, address):
+        result = read.of(address)
     state, reason = ("done", "") if result is not None else _gap(store, address)
     shared = {
         **_arm(cell),
@@ -353,19 +356,21 @@ def steps_table(store: Store, study: str) -> pd.DataFrame:
     """
     cells = store.study(study)["cells"]
     columns = [*ARM, *_swept(cells), "seed", "recipe", "part", "step", "mean", "standard_error"]
+    read = Results(store)
     frames = [
         frame
         for cell in cells
         if cell["arm"]["evaluation"] == "likelihood"
-        for frame in _term_frames(store, cell)
+        for frame in _term_frames(store, cell, read)
     ]
     whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
     return whole.reindex(columns=columns)
 
 
-def _term_frames(store: Store, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+def _term_frames(store: Store, cell: Mapping[str, Any], read: Results) -> Iterator[pd.DataFrame]:
     address = cell["tasks"]["likelihood"]
-    result = store.result(address)
+    with _reading(store, address):
+        result = read.of(address)
     if result is None:
         return
     with _reading(store, address):

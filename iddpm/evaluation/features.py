@@ -43,6 +43,7 @@ from iddpm.evaluation import inception
 from iddpm.evaluation.inception import empty_inception, load_inception
 from iddpm.files import Held
 from iddpm.interruption import Interrupted, Progress, StopCheck
+from iddpm.weights_file import is_published
 
 FloatArray = NDArray[np.float32]
 
@@ -163,7 +164,7 @@ def extract(
 def _extractor(config: ExtractorConfig, network: nn.Module, accuracy: float | None) -> Extractor:
     if isinstance(config, Inception):
         return Extractor(
-            name=inception.NAME,
+            name=inception.NAME if is_published(config.sha256) else inception.OTHER,
             network=network.eval(),
             dimensions=inception.FEATURES,
             test_accuracy=None,

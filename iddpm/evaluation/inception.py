@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from iddpm.config import ConfigError
 from iddpm.weights_file import SOURCE, check_weights
 
-NAME = "inception-2015-12-05"
+NAME, OTHER = "inception-2015-12-05", "inception"
+"""What the published weights are called, and any others: no distance over those is an FID."""
 RESIZE = "TF1 bilinear to 299"
 FEATURES = 2048
 SIDE = 299

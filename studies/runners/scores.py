@@ -244,7 +244,8 @@ def _distance(work: Work, generated: NDArray[np.float32], real: NDArray[np.float
 def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:
     """All that a score must share with another to be compared with it."""
     drawn, real = (work.result_of(role) for role in ("generated", "reference"))
-    assert drawn["extractor"] == real["extractor"]
+    hashes = {read["extractor"].rpartition(":")[2] for read in (drawn, real)}
+    assert len(hashes) == 1  # an older version gave any weights of Inception-V3 the published name
     return {
         "extractor": drawn["extractor"],
         "reference": real["source"],

@@ -56,7 +56,9 @@ def test_every_value_is_the_one_in_the_result_file(store: Store, table: pd.DataF
                 result["prior"] if name == "prior" else result["variances"][row["variance"]][name]
             )
             assert (row["value"], row["standard_error"]) == (part["mean"], part["standard_error"])
-        assert json.loads(row["recipe"]) == result["recipe"]
+        told = json.loads(row["recipe"])
+        assert {name: told[name] for name in result["recipe"]} == result["recipe"]
+        assert set(told) - set(result["recipe"]) <= {"data", "extractor_weights"}
 
 
 def test_the_settings_of_a_row_are_those_of_its_training_and_of_what_was_asked(

@@ -11,7 +11,8 @@ import torch
 from iddpm.config import ConfigError, Inception, canonical
 from iddpm.data import to_unit
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
-from iddpm.evaluation.inception import NAME, load_inception, resized
+from iddpm.evaluation.inception import NAME, OTHER, load_inception, resized
+from iddpm.weights_file import PUBLISHED, SOURCE, check_weights, is_published
 from studies.paper import INCEPTION
 from tests.witness.inception_by_hand import (
     Weights,
@@ -80,7 +81,7 @@ def test_an_extractor_is_named_and_known_by_its_weights(
 ) -> None:
     config = Inception(path=str(file[0]), sha256=file[1])
     made = make_extractor(config)
-    assert made.name == NAME == INCEPTION
+    assert made.name == OTHER  # an FID is over the published weights alone
     assert (made.dimensions, made.levels, made.resize) == (2048, 256, "TF1 bilinear to 299")
     save_extractor(tmp_path / "extractor.pt", config, made)
     again = load_extractor(tmp_path / "extractor.pt", config)
@@ -148,3 +149,30 @@ def test_a_file_that_is_none_of_weights_is_refused(tmp_path: Path, content: byte
 def test_a_hash_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^extractor\.sha256: expected 8 to 64 hexadecimal"):
         Inception(sha256="xyz")
+
+
+def test_the_published_weights_are_known_by_their_whole_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert NAME == INCEPTION
+    assert f"{PUBLISHED[:8]}.pth" in SOURCE
+    assert re.fullmatch("[0-9a-f]{64}", PUBLISHED)
+    assert is_published("6726825d")
+    assert is_published(PUBLISHED)
+    assert not is_published("6726825e")
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"some weights")
+    found = hashlib.sha256(b"some weights").hexdigest()
+    check_weights(path, found[:8])
+    twin = found[:8] + PUBLISHED[8:]  # another file of the same first digits
+    monkeypatch.setattr("iddpm.weights_file.PUBLISHED", twin)
+    with pytest.raises(ConfigError, match=r"expected .*weights\.pth to have a sha256 that begins"):
+        check_weights(path, found[:8])
+
+
+def test_an_extractor_of_the_published_weights_bears_their_name(
+    file: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = hashlib.sha256(file[0].read_bytes()).hexdigest()
+    monkeypatch.setattr("iddpm.weights_file.PUBLISHED", whole)
+    assert make_extractor(Inception(path=str(file[0]), sha256=file[1])).name == NAME
