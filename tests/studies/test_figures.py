@@ -415,6 +415,8 @@ def drawn_text(label: str) -> str:
         r"\L_vlb of a back\slash",
         "a_b^c {d} % & ~",
         "MODEL_small",
+        "MODEL_simple",
+        "L_vlb2",
         "L_best of ours",
         "costs $5",
         "<script>alert(1)</script>",
