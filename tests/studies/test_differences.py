@@ -98,6 +98,12 @@ def test_the_papers_data_are_no_difference(data: str) -> None:
     assert of(BITS | {"recipe": recipe}, parts=names.LIKELIHOOD) == NO_SPREAD
 
 
+def test_where_some_data_are_the_papers_the_images_are_no_difference() -> None:
+    digits = BITS | {"recipe": json.dumps({"split": "digits/test"})}
+    assert of(BITS, digits, parts=names.LIKELIHOOD) == NO_SPREAD
+    assert "the images (digits here, " in of(digits, parts=names.LIKELIHOOD)
+
+
 def test_on_lsun_a_thousand_steps_of_noise_are_the_papers() -> None:
     lsun = BITS | {"T": 1000, "recipe": json.dumps({"split": "lsun256/test"})}
     assert of(lsun, parts=names.LIKELIHOOD) == NO_SPREAD
