@@ -165,6 +165,14 @@ def test_the_best_of_a_training_is_the_least_of_its_milestones_by_seed(overfitti
     assert best(arms) == expected
 
 
+def test_a_seed_that_lacks_a_milestone_has_no_best_yet(overfitting: Plan) -> None:
+    results = made_up(overfitting, turning(800, 800)).results
+    arms = results[(results["metric"] == "frechet_distance") & (results["schedule"] == "linear")]
+    for steps in (arms["training_steps"].min(), arms["training_steps"].max()):
+        lost = (arms["seed"] == 1) & (arms["training_steps"] == steps)
+        assert best(arms[~lost]).keys() == {0, 2}
+
+
 # ---------------------------------------------------------------------------------- early stopping
 
 

@@ -339,7 +339,7 @@ def test_a_network_trained_half_way_has_no_say_in_it(whole: Tables) -> None:
     scores = whole.results[whole.results["metric"] == "frechet_distance"]
     swapped = [1e3 / value for value in scores["value"]]  # the loss turned round
     half = scores.assign(training_steps=1, value=swapped)
-    both = replace(whole, results=pd.concat([half, whole.results], ignore_index=True))
+    both = replace(whole, results=pd.concat([whole.results, half], ignore_index=True))
     finding = judge(FEW, both)
     assert finding.measurements == judge(FEW, whole).measurements
 
