@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SWEEP ?= sweeps/sigma_ablation.yaml
 ARGS ?=
 MARKERS ?= not slow and not gpu and not slurm
+WORKERS ?= auto
 BIN := .venv/bin
 
 .PHONY: study test check cluster cluster-down examples clean
@@ -13,7 +14,7 @@ study: .venv/installed
 	$(BIN)/python -m studies.report
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest -m "$(MARKERS)" $(ARGS)
+	$(BIN)/python -m pytest -m "$(MARKERS)" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: .venv/installed-test
 	$(BIN)/ruff check .
