@@ -1,10 +1,10 @@
 """Studies on a real SLURM: what is submitted, what comes out, and what is told of it."""
 
-import random
+import os
 import re
+import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from studies.executors.slurm.queue import queued
 from tests import test_readme
 from tests.cluster.cluster import Cluster
 from tests.slurm.study import TRAINING, Study
+from tests.witness import kills
 
 pytestmark = pytest.mark.slurm
 
@@ -61,9 +62,8 @@ def test_a_study_gives_the_bytes_of_inline_and_a_second_run_submits_nothing(
     assert made is not None
     assert (made["executor"], made["threads"]) == ("slurm", 1)
     logs = [p.read_text() for p in study.store.root.glob("submissions/train.*/*_log.out")]
-    begun = [re.search(r"the first of its \w+.*, (\d+) s after its job began", log) for log in logs]
-    assert all(begun), "every training tells how long its job took to get to work"
-    assert min(int(found[1]) for found in begun if found) < 15
+    began = re.compile(r"the first of its \w+.*, \d+ s after its job began")
+    assert all(map(began.search, logs)), "every training tells how long its job took to get to work"
 
 
 def test_a_job_runs_the_code_that_was_submitted_where_sbatch_passes_nothing_on(
@@ -244,21 +244,16 @@ def test_two_runs_at_once_submit_every_task_once(cluster: Cluster, tmp_path: Pat
     assert all(count == 1 for count in elements(study).values())
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_a_submitter_killed_at_any_moment_leaves_no_orphan(
-    cluster: Cluster, tmp_path: Path, attempt: int
+@pytest.mark.parametrize("file", ["submission.json", "script.sh", "queued.json"])
+def test_a_submitter_killed_as_it_writes_leaves_no_orphan(
+    cluster: Cluster, tmp_path: Path, file: str
 ) -> None:
     study = Study(tmp_path, "--seeds", "0", "--set", "train.objective=[simple]")
+    (tmp_path / "sitecustomize.py").write_text(kills.customised(file, tmp_path / "killed"))
+    paths = os.pathsep.join([str(tmp_path), str(test_readme.ROOT)])
     command = [sys.executable, "-m", "studies.run", *study.arguments()]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    submissions = study.store.root / "submissions"
-    study_began = time.monotonic()
-    while not list(submissions.glob("*/submission.json")) and process.poll() is None:
-        assert time.monotonic() - study_began < 60
-        time.sleep(0.001)
-    time.sleep(random.uniform(0, 0.4))
-    process.kill()
-    process.wait()
+    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert study.run() == 0
     states = {address: study.store.state(address) for address in study.tasks()}
     assert set(states.values()) <= {"submitted", "running", "done"}

@@ -23,7 +23,7 @@ from studies.signals import CutOff, stop_requests
 from studies.store import Beat, Failure, Store
 from studies.tasks import Task
 from studies.worker import run_task
-from tests.witness import tiny
+from tests.witness import kills, tiny
 
 
 @pytest.fixture
@@ -194,10 +194,7 @@ def test_local_gives_the_bytes_of_inline_though_a_worker_is_killed(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     tasks = tiny.study(seeds=workers)
-    (tmp_path / "sitecustomize.py").write_text(
-        "from pathlib import Path; from tests.witness import kills\n"
-        f"kills.once_as_it_writes('state.pt', Path({str(tmp_path / 'killed')!r}))\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text(kills.customised("state.pt", tmp_path / "killed"))
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(tmp_path))
         diary = Diary()

@@ -46,6 +46,14 @@ def at(operation: int, number: int = signal.SIGKILL) -> None:
     Count(send)
 
 
+def customised(name: str, killed: Path) -> str:
+    """A `sitecustomize.py` by which every process of Python does `once_as_it_writes`."""
+    return (
+        "from pathlib import Path; from tests.witness import kills\n"
+        f"kills.once_as_it_writes({name!r}, Path({str(killed)!r}))\n"
+    )
+
+
 def once_as_it_writes(name: str, killed: Path) -> None:
     """Kill this process just before it gives a file this name, if none was killed so before.
 
