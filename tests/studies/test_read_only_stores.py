@@ -1,0 +1,99 @@
+"""A finished study in a store that may only be read is shown; leftovers beside the tasks go."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from iddpm.files import UNFINISHED, write_whole
+from studies import run, status
+from studies.store import Store
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET, SWEEP
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    write_sweep(folder, SWEEP, PRESET)
+    assert running(folder) == 0
+    return folder
+
+
+def running(folder: Path) -> int:
+    store = str(folder / "store")
+    options = ["--store", store, "--executor", "inline", "--seeds", "0"]
+    return run.main([str(folder / "sweep.yaml"), *options])
+
+
+def test_a_finished_study_in_a_store_that_may_only_be_read_is_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*words: object, **options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for name in ("replace", "rename", "link", "unlink", "fsync"):
+        monkeypatch.setattr(os, name, refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    capsys.readouterr()
+    assert running(folder) == 0
+    assert "bits/dim" in capsys.readouterr().out
+    assert status.main(["--store", str(folder / "store"), "--verify"]) == 0
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from iddpm.files import written_whole
+with written_whole(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    print("halfway", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def halfway(path: Path) -> "subprocess.Popen[str]":
+    """A process in the middle of writing a file."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "halfway\n"
+    return writer
+
+
+def test_a_run_sweeps_what_killed_writers_left_and_no_write_in_progress(folder: Path) -> None:
+    root = folder / "store"
+    (root / "submissions" / "array").mkdir(parents=True)
+    places = [root, root / "studies", root / "submissions", root / "submissions" / "array"]
+    for place in places:
+        killed = halfway(place / "lost.json")
+        killed.kill()
+        killed.communicate()
+    living = halfway(root / "studies" / "other.json")
+    assert len(list(root.rglob(f"*{UNFINISHED}"))) == 5
+    assert running(folder) == 0
+    assert [path.parent for path in root.rglob(f"*{UNFINISHED}")] == [root / "studies"]
+    living.communicate("go on\n")
+    assert (root / "studies" / "other.json").read_bytes() == b"half"
+    (root / "studies" / "other.json").unlink()
+
+
+def test_a_record_that_says_the_same_is_left_as_it_is(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.record_study("a", {"cells": (1, 2), "tasks": []})
+    path = tmp_path / "studies" / "a.json"
+    before = path.stat()
+    store.record_study("a", {"cells": [1, 2], "tasks": []})
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    write_whole(path, b'{"cells": [')
+    store.record_study("a", {"cells": [1, 2], "tasks": []})
+    assert store.study("a") == {"cells": [1, 2], "tasks": []}
