@@ -445,12 +445,11 @@ def test_a_name_is_shown_as_it_was_given_wherever_it_stands(
 ) -> None:
     root = tmp_path / "store"
     shutil.copytree(study.samples["path"].iloc[0].parents[2], root)
-    path = root / "studies" / "rivals-tiny.json"
-    record = json.loads(path.read_text())
+    record = Store(root).study("rivals-tiny")
     for cell in record["cells"]:
         if cell["arm"].get("rival") == "real digits":
             cell["arm"]["rival"] = name
-    path.write_text(json.dumps(record))
+    Store(root).record_study("rivals-tiny", record)
     _, page = build_pages(Store(root), tmp_path / "reports")
     html = page.read_text()
     assert str(markupsafe.escape(name)) in html
