@@ -59,6 +59,17 @@ def test_both_parts_are_those_of_a_known_quadratic() -> None:
     assert abs(error) < 4 * found.log_scale.standard_error
 
 
+def test_every_block_of_a_draw_counts_in_both_norms() -> None:
+    table = numpy_generator(0, "blocks").standard_normal((3, 4, 5)) + 1.0
+    table *= np.array([1.0, 3.0, 0.5, 2.0])[:, None]  # blocks far from alike
+    found = evaluate(lambda d, b: torch.from_numpy(table[d, b]), draws=3, blocks=4, block_size=2)
+    small = (table**2).sum(2).mean(1)
+    big = (table.mean(1) ** 2).sum(1)
+    by_hand = gradient_noise(np.stack([small, big], axis=1), small_batch=2, big_batch=8)
+    assert found.squared_norm == pytest.approx(by_hand.squared_norm, rel=1e-12)
+    assert found.variance == pytest.approx(by_hand.variance, rel=1e-12)
+
+
 def test_expected_norms_give_back_the_exact_parts() -> None:
     def expected(batch: int) -> float:
         return SQUARED_NORM + VARIANCE / batch
