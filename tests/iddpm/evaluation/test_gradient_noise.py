@@ -252,6 +252,16 @@ def test_a_block_is_a_function_of_its_seed_and_number(
     assert len(steps) > 5
 
 
+def test_images_steps_and_noise_of_every_block_are_its_own(told: list[tuple[Any, ...]]) -> None:
+    gradient = replace(gradient_of(network(), Simple()), block_size=16)
+    for at in ((1, 2), (0, 2), (1, 0), (2, 1)):
+        gradient(*at)
+    replace(gradient, seed=1)(1, 2)
+    for part in (1, 2, 3):  # x_0, t, eps
+        drawn = [tuple(call[part].flatten().tolist()) for call in told]
+        assert len(set(drawn)) == 5, part
+
+
 def test_each_block_has_a_dropout_of_its_own() -> None:
     gradient = gradient_of(network(0.5), Simple(), dropout=0.5)
     seeds = []
