@@ -1,7 +1,8 @@
 """A campaign of faults: hundreds of kills, and workers that go on after they were taken over.
 
 Every kill and every stop is at a counted file operation, and every moment that matters is waited
-for by what is seen then, so the campaign is the same on every machine.
+for by what is seen then, so the campaign is the same on every machine. On one idle core the kills
+take about a minute and the workers that were taken over half a minute.
 """
 
 import fcntl

@@ -28,10 +28,22 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Store,
     return {task.kind: (store, task) for task in tasks}
 
 
-def contents(folder: Path) -> dict[str, bytes | None]:
-    """Every file and folder, but for the logs of attempts and the lock."""
-    paths = [p for p in folder.rglob("*") if p.name not in ("log.txt", "lock", "2")]
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in paths}
+def contents(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Every file but the logs and the lock, and which one it is: equal bytes may be another file's.
+
+    A folder is a file of no bytes here; that of the second attempt holds its log.
+    """
+    found = {}
+    for path in folder.rglob("*"):
+        if path.name not in ("log.txt", "lock", "2"):
+            stat, name = path.stat(), str(path.relative_to(folder))
+            is_file = path.is_file()
+            found[name] = (
+                stat.st_ino,
+                stat.st_mtime_ns if is_file else 0,
+                path.read_bytes() if is_file else b"",
+            )
+    return found
 
 
 @contextmanager
@@ -79,6 +91,19 @@ def finish(source: Path, folder: Path) -> None:
     shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock"))
 
 
+def finishing(
+    source: Path, folder: Path, moment: int, left: dict[str, tuple[int, int, bytes]]
+) -> Callable[[int], None]:
+    """Finishes the task at one moment, and notes what is there then."""
+
+    def act(number: int) -> None:
+        if number == moment:
+            finish(source, folder)
+            left.update(contents(folder))
+
+    return act
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_whenever_a_task_was_taken_over_the_first_worker_changes_nothing(
     kind: str,
@@ -97,12 +122,10 @@ def test_whenever_a_task_was_taken_over_the_first_worker_changes_nothing(
         mine = begun(store, task, tmp_path / f"store-{moment}")
         folder = mine.folder(task.address)
 
-        def take_over(number: int, moment: int = moment, folder: Path = folder) -> None:
-            if number == moment:
-                finish(store.folder(task.address), folder)
-
+        finished_elsewhere: dict[str, tuple[int, int, bytes]] = {}
+        take_over = finishing(store.folder(task.address), folder, moment, finished_elsewhere)
         with before_lock(monkeypatch, folder / "lock", take_over):
             run_task(str(mine.root), task.address)
-        assert contents(folder) == contents(store.folder(task.address)), moment
+        assert contents(folder) == finished_elsewhere != {}, moment
         assert not (folder / BLOCKS).exists()
         shutil.rmtree(mine.root)
