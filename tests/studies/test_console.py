@@ -102,6 +102,13 @@ def test_a_failure_on_a_terminal_is_no_markup(capsys: pytest.CaptureFixture[str]
     assert "failed: [/red] :smile: of /a[b]" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_a_terminal_that_cannot_draw_gets_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    with watching(1, dumb) as watch:
+        watch(Event(kind="started", address=TRAINING))
+    assert capsys.readouterr().out == f"[0/1] {TRAINING}: started\n"
+
+
 def test_counts_of_states_are_said_in_words() -> None:
     assert counted({"done": 3, "failed": 1, "running": 0}) == "3 done, 1 failed"
     assert counted({}) == "none"
