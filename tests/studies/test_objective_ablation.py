@@ -304,6 +304,14 @@ def test_the_wait_at_the_papers_settings_is_what_the_official_code_needs() -> No
     assert share_resampled(1000, 64 * 800) == pytest.approx(1 - 23_239 / 51_200, abs=1e-4)
 
 
+def test_a_shorter_history_is_waited_for_less() -> None:
+    images = 100_000
+    for history in (1, 3, 10):
+        share = 1 - warm_up_draws(1000, history=history) / images
+        assert share_resampled(1000, images, history=history) == pytest.approx(share)
+    assert warm_up_draws(1000, history=1) < 0.5 * warm_up_draws(1000)
+
+
 # -------------------------------------------------------------------------------------- the claims
 
 

@@ -1,12 +1,15 @@
 """Power laws: recovered from synthetic points, and held against those of the paper."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.optimize import curve_fit
 
 from studies.paper.scaling import FIG_10, FIG_10_COMPUTE, FIG_10_LAWS
-from studies.power_law import PowerLaw, fit, frontier, trend
+from studies.power_law import FloatArray, PowerLaw, fit, frontier, trend
 
 COMPUTE = list(np.geomspace(1e17, 1e20, 9))
 
@@ -144,3 +147,32 @@ def test_points_that_hardly_fall_have_a_law_that_goes_through_them(level: float)
     assert 0 < found.exponent < 1e-8
     np.testing.assert_allclose(found(np.array(compute)), values, rtol=1e-9)
     assert math.isfinite(found.scale)
+
+
+def test_the_constant_is_freed_where_an_f_test_says_so_with_95_percent_confidence() -> None:
+    """By SciPy's curve fit, over constants that lead from no evidence to a clear one."""
+    compute = np.geomspace(1e3, 1e8, 7)
+    wobble = 0.02 * np.array([1.0, -1.2, 0.4, 0.9, -0.8, -0.6, 0.3])
+    ratios = []
+    for constant in np.linspace(0.0, 0.002, 25):
+        y = (constant + compute**-0.3 * 3) * np.exp(wobble)
+        fixed = np.polynomial.Polynomial.fit(np.log(compute), np.log(y), 1)
+        left = float(((fixed(np.log(compute)) - np.log(y)) ** 2).sum())
+
+        def law(x: FloatArray, c: float, level: float, exponent: float) -> FloatArray:
+            return np.asarray(np.log(c + np.exp(level - exponent * x)))
+
+        start = (0.9 * constant + 1e-4, math.log(3), 0.3)
+        highest = (float(y.min()), np.inf, np.inf)
+        found, _ = curve_fit(
+            law, np.log(compute), np.log(y), start, bounds=((0, -np.inf, -np.inf), highest)
+        )
+        free = float(((law(np.log(compute), *found) - np.log(y)) ** 2).sum())
+        ratio = (left - free) * (7 - 3) / free
+        ratios.append(ratio)
+        ours = fit(list(compute), list(y), constant=0.0)
+        assert ours is not None
+        assert ours.constant_is_fitted == (ratio > stats.f.ppf(0.95, 1, 4)), (constant, ratio)
+    edges = [stats.f.ppf(confidence, 1, 4) for confidence in (0.9, 0.95, 0.99)]
+    assert [sum(a < r < b for r in ratios) > 0 for a, b in pairwise(edges)] == [True, True]
+    assert any(0.8 * edges[1] < r < edges[1] for r in ratios), ratios
