@@ -265,7 +265,7 @@ READING = {
 def test_one_setting_of_the_training_that_differs_keeps_every_number_away(setting: str) -> None:
     own = [(setting, TRAINING[setting])]
     if setting == "train.data":
-        own.append(("samples.extractor", "random"))
+        own += [("samples.extractor", "random"), ("likelihood.images", "500")]  # all there are
     assert found("overfitting", "cifar10") != set()
     assert found("overfitting", "cifar10", *own) == set()
     if setting != "train.diffusion.steps":  # its chains are longer than that
