@@ -172,6 +172,7 @@ READ_BY = {
     "external-*/samples.npy": ("features", "score"),
     "features-*/features.npz": ("score",),
     "features-*/result.json": ("score",),
+    "radii-*/radii.npy": ("score",),
     "train-*/result.json": ("likelihood_shard", "likelihood_merge"),
     "likelihood_shard-*/shard/*.npz": ("likelihood_merge",),
     "likelihood_shard-*/provenance.json": ("likelihood_merge",),
