@@ -5,7 +5,6 @@ byte is the number of dimensions, the sizes as big-endian integers, then the byt
 """
 
 import gzip
-import re
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from studies.store import Store
 FILES = Path("/usr/share/datasets/fashion-mnist")
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"
 IMAGES = 60_000
-MOST_MB = 900
+MOST_MB = 1200
 """Of any process, torch and its libraries (some 350) among them."""
 
 pytestmark = [
@@ -100,5 +99,5 @@ def test_sixty_thousand_images_go_from_their_files_to_a_page(tmp_path: Path) -> 
     assert len(scores) == 2
     assert all(score and score["reference"] == IMAGES for score in scores)
     assert len([address for address in made if address.startswith("radii-")]) == 1
-    (page,) = (tmp_path / "page").rglob("index.html")
-    assert re.search("fashion/train", page.read_text())
+    page = tmp_path / "page" / "real_images-fashion" / "index.html"
+    assert "fashion/train" in page.read_text()
