@@ -11,6 +11,7 @@ from studies.paper import (
     Published,
     closest_reasons,
     comparable,
+    differences,
     fig_8_numbers,
     numbers,
     reasons_against,
@@ -307,6 +308,22 @@ def test_a_result_made_as_the_papers_stands_beside_its_number() -> None:
     assert beside(a_row()) == [5.6]
     assert beside(a_row(steps=4000)) == [3.19, 3.2]
     assert beside(a_row(objective="simple", sampler="ddim")) == [5.9]
+
+
+@pytest.mark.parametrize(
+    ("images", "apart"), [(999, True), (1000, False), (10_000, False), (10_001, True)]
+)
+def test_a_bound_is_over_a_thousand_images_to_the_papers(images: int, apart: bool) -> None:
+    ours = settings_of(a_row()) | {"images": images}
+    number = next(n for n in table_numbers() if (n.data, n.metric) == ("cifar10", "bits_per_dim"))
+    assert ("images" in differences(number, ours)) == apart
+
+
+@pytest.mark.parametrize(("rate", "apart"), [(1.0005e-4, False), (1.005e-4, True)])
+def test_a_rate_may_be_rounded_at_its_fourth_digit(rate: float, apart: bool) -> None:
+    path = "train.optimizer.learning_rate"
+    number = next(n for n in table_numbers() if n.data == "cifar10")
+    assert (path in differences(number, settings_of(a_row()) | {path: rate})) == apart
 
 
 @pytest.mark.parametrize("change", [{"stride": "constant"}, {"sampler": "cooled"}, {"skip": 0.1}])
