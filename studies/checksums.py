@@ -4,6 +4,7 @@ What a damaged disk or a hand has changed in a record is refused in one sentence
 of it is used. A record without a checksum was written by an older version, and is taken as it is.
 """
 
+import errno
 import hashlib
 import json
 import re
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from iddpm.files import write_whole
+from iddpm.files import REMEDIES, write_whole
 
 CHECKSUM = "checksum"
 """Name of the last entry: sha256, as hex, of all bytes before it."""
@@ -59,7 +60,8 @@ def read_checked(path: Path, remedy: str) -> tuple[dict[str, Any], bool] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+        remedy = REMEDIES[errno.EISDIR] if path.is_dir() else remedy
+        raise StoreError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError) as error:

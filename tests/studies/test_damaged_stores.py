@@ -332,7 +332,7 @@ def test_whatever_lies_among_the_studies_is_named_and_the_rest_is_told(
     words: str,
 ) -> None:
     make(folder / "store" / "studies" / "other.json")
-    for door, told in ((asking, "14 done"), (drawing, "tiny-tiny/index.html")):
+    for door, told in ((asking, "15 done"), (drawing, "tiny-tiny/index.html")):
         capsys.readouterr()
         assert door(folder) == 1
         printed = capsys.readouterr()
