@@ -177,6 +177,7 @@ SAYS = {
         r"(?m)^train-[0-9a-f]{16}  done  in \d+ s$",
     ),
     "python -m studies.status --watch": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
+    "python -m studies.status --verify": (r"(?m)^0 damaged files in \d+ tasks$",),
     "python -m studies.report": (r"reports/index\.html",),
 }
 """What each command shows, as the README says."""

@@ -50,7 +50,7 @@ def test_a_write_that_meets_a_limit_halfway_leaves_the_old_file_and_nothing_else
         (errno.EDQUOT, "Disk quota exceeded; the disk quota is used up; free some space and run "),
         (errno.EROFS, "Read-only file system; the disk is read-only; choose another folder"),
         (errno.EACCES, "Permission denied; this user may not write there; choose another folder"),
-        (errno.EIO, "Input/output error; look at the folder and run the same command again"),
+        (errno.EIO, "Input/output error; the disk, or the way to it, fails; choose another"),
     ],
 )
 def test_a_disk_that_cannot_be_written_is_named_with_what_to_try(

@@ -127,8 +127,8 @@ def test_a_training_ends_before_the_time_left_is_too_short_for_another_save(
     clock, asked = [0.0], []
     save, advance = Training.save, Training.advance
 
-    def slow_save(training: Training, file: Path) -> None:
-        save(training, file)
+    def slow_save(training: Training, file: Path, **options: Any) -> None:
+        save(training, file, **options)
         clock[0] += 7.0
 
     def slow_step(training: Training) -> None:
@@ -450,8 +450,7 @@ def test_a_diverged_training_keeps_its_last_good_state_and_stays_diverged(tmp_pa
         )
     state = saved(tmp_path, config)
     assert (state["step"], state["nonfinite_steps"]) == (4, 3)
-    network = load_network(tmp_path / STATE_FILE, config, ema_decay=None, device="cpu")
-    assert all(weight.isfinite().all() for weight in network.parameters())
+    assert all(weight.isfinite().all() for weight in state["weights"]["raw"].values())
 
 
 def test_a_divergence_is_the_same_when_stopped_on_the_way(tmp_path: Path) -> None:

@@ -613,8 +613,7 @@ def test_a_folder_with_a_broken_image_is_refused(tmp_path: Path) -> None:
     data = f"data: {{folder: {{path: {tmp_path}/images, size: 8}}}}"
     assert complaint(tmp_path, preset=inside("data: digits", data, PRESET)) == (
         "presets/tiny.yaml:2: train.data.path: expected an image that can be read, found "
-        "images/train/a.png broken (cannot identify image file 'images/train/a.png'); replace or "
-        "remove it"
+        "images/train/a.png broken (its content is no image of a known kind); replace or remove it"
     )
 
 

@@ -26,6 +26,7 @@ from studies.store import Beat, Failure, Store, StoreError
 from studies.tasks import KINDS, Task
 from studies.worker import Heartbeat, run_task
 from tests.witness import tiny
+from tests.witness.limits import most_memory
 
 
 @pytest.fixture
@@ -148,8 +149,9 @@ def test_a_training_that_diverges_is_recorded_as_diverged(store: Store) -> None:
 
 
 def test_a_network_too_large_for_the_memory_is_recorded_as_out_of_memory(store: Store) -> None:
-    task = tiny.training(network=replace(tiny.NETWORK, model_channels=2**26))
-    done(store, task)
+    task = tiny.training(network=replace(tiny.NETWORK, model_channels=2**12))
+    with most_memory(2**28):
+        done(store, task)
     failure = store.failure(task.address)
     assert failure is not None
     assert failure.error == "oom", failure.message
@@ -235,12 +237,13 @@ def test_a_signal_that_is_ignored_for_us_as_by_nohup_stops_nothing(number: signa
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_each_stop_signal_sets_the_flag_and_the_old_handler_returns(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
+    heeded = signal.SIG_DFL  # not ignored, as under nohup
+    inherited = signal.signal(number, heeded)
     with stop_requests() as stop:
         assert not stop.is_set()
         signal.raise_signal(number)
         assert stop.is_set()
-    assert signal.getsignal(number) is before
+    assert signal.signal(number, inherited) is heeded
 
 
 def test_a_second_ctrl_c_interrupts_at_once() -> None:
