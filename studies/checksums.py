@@ -26,17 +26,26 @@ class StoreError(Exception):
 
 
 def write_record(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object, whole or not at all, with its checksum; equal values are equal bytes.
+    """Write an object, whole or not at all, with its checksum.
 
     Raises:
         StorageError: If it cannot be written.
+        ValueError: If a number in it is not finite.
+    """
+    write_whole(path, record_bytes(value))
+
+
+def record_bytes(value: Mapping[str, Any]) -> bytes:
+    """What stands in the file of a record; equal values are equal bytes.
+
+    Raises:
         ValueError: If a number in it is not finite.
     """
     assert CHECKSUM not in value
     text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
     body = f"{text[:-2]},".encode() if value else b"{"
     ending = f'\n "{CHECKSUM}": "{hashlib.sha256(body).hexdigest()}"\n}}\n'
-    write_whole(path, body + ending.encode())
+    return body + ending.encode()
 
 
 def read_record(path: Path, remedy: str) -> dict[str, Any] | None:

@@ -1,9 +1,10 @@
 """Whether the files of a finished task still are the bytes that it left.
 
-When a task is published, size and sha256 of every file that it leaves are written into its
-provenance. Whoever reads such a file holds it against them first: a small file each time, a large
-one once in the life of a process. Tasks of older versions have no such list; of those, what their
-results say (a hash of the array, of the weights) is compared instead.
+When a task is published, its address, and size and sha256 of every file that it leaves, of its
+result as well, are written into its provenance. Whoever reads such a file holds it against them
+first: a small file each time, a large one once in the life of a process. Tasks of older versions
+have no such list; of those, what their results say (a hash of the array, of the weights) is
+compared instead.
 """
 
 import hashlib
@@ -19,7 +20,10 @@ ANEW = "delete it and run the sweep again"
 RESULT, PROVENANCE = "result.json", "provenance.json"
 
 FILES = "files"
-"""Under this name the provenance lists what the task left."""
+"""Under this name the provenance lists what the task left, its result included."""
+
+ADDRESS = "address"
+"""Under this name the provenance says whose it is."""
 
 UNLISTED = {
     *("task.json", "submission.json", "claim.json", "heartbeat.json", "lock"),
@@ -45,6 +49,12 @@ def left_files(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def vouched(folder: Path, result: bytes) -> dict[str, Any]:
+    """What the provenance of a task says of its files, once the result is written as well."""
+    its = {"bytes": len(result), "sha256": hashlib.sha256(result).hexdigest()}
+    return {ADDRESS: folder.name, FILES: {**left_files(folder), RESULT: its}}
+
+
 def result_of(folder: Path, remedy: str = ANEW) -> dict[str, Any] | None:
     """The result in a task's folder; None: the task is not done.
 
@@ -60,8 +70,13 @@ def result_of(folder: Path, remedy: str = ANEW) -> dict[str, Any] | None:
     if found is None:
         return None
     result, has_checksum = found
-    if not has_checksum and listed_files(folder) is not None:
+    files = listed_files(folder)
+    if not has_checksum and files is not None:
         raise StoreError(f"{path}: expected a checksum at its end, found none; {remedy}")
+    if has_checksum and files is None:
+        raise _unvouched(folder)
+    if files is not None and files.get(RESULT, {}).get("sha256") != _sha256(path):
+        raise StoreError(f"{path}: expected the result of this task, found another's; {remedy}")
     return result
 
 
@@ -78,6 +93,8 @@ def provenance_of(folder: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(found[0].get(FILES, {}), dict):
         raise StoreError(f"{path}: expected an object under {FILES!r}, found none; {remedy}")
+    if FILES in found[0] and (whose := found[0].get(ADDRESS)) != folder.name:
+        raise StoreError(f"{path}: expected what made this task, found that of {whose}; {remedy}")
     return found[0]
 
 
@@ -128,10 +145,14 @@ def _check_is_of_an_older_version(folder: Path) -> None:
     """A result with a checksum comes with a provenance: without it nothing vouches for files."""
     found = read_checked(folder / RESULT, ANEW)
     if found is not None and found[1]:
-        raise StoreError(
-            f"{folder / PROVENANCE}: expected a list of what the task left, found none; "
-            f"delete {RESULT} beside it and run the sweep again with --retry failed"
-        )
+        raise _unvouched(folder)
+
+
+def _unvouched(folder: Path) -> StoreError:
+    return StoreError(
+        f"{folder / PROVENANCE}: expected a list of what the task left, found none; "
+        f"delete {RESULT} beside it and run the sweep again with --retry failed"
+    )
 
 
 def task_folder(path: Path) -> Path | None:

@@ -31,17 +31,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from iddpm.files import REMEDIES, StorageError, read_json, remove_unfinished, write_json
+from iddpm.files import (
+    REMEDIES,
+    StorageError,
+    read_json,
+    remove_unfinished,
+    write_json,
+    write_whole,
+)
 from studies.checksums import StoreError as StoreError
-from studies.checksums import read_record, write_record
+from studies.checksums import read_record, record_bytes, write_record
 from studies.integrity import (
+    ADDRESS,
     ANEW,
     FILES,
     PROVENANCE,
     RESULT,
-    left_files,
     provenance_of,
     result_of,
+    vouched,
 )
 from studies.ownership import Claim, Observer, Place, new_claim
 from studies.tasks import Task, task_from_json, task_json
@@ -312,7 +320,8 @@ class Store:
             StoreError: If the file was cut short, damaged or edited.
         """
         made = provenance_of(self.folder(address))
-        return made and {name: value for name, value in made.items() if name != FILES}
+        vouching = (ADDRESS, FILES)
+        return made and {name: value for name, value in made.items() if name not in vouching}
 
     def failure(self, address: str) -> Failure | None:
         """Why the task counts as failed; None: it does not."""
@@ -560,17 +569,18 @@ class Store:
     ) -> None:
         """Make the task done: its result appears, the claim and the finished parts go.
 
-        Size and hash of every file that the task leaves go into its provenance.
+        Address, and size and hash of every file that the task leaves, go into its provenance.
 
         Raises:
             ClaimLostError: If the task was taken over meanwhile.
             ValueError: If a number of the result is not finite.
         """
         folder = self.folder(claim.address)
-        files = left_files(folder)
+        content = record_bytes(result)
+        vouching = vouched(folder, content)
         with self.owned(claim):
-            write_record(folder / PROVENANCE, {**provenance, FILES: files})
-            write_record(folder / RESULT, result)
+            write_record(folder / PROVENANCE, {**provenance, **vouching})
+            write_whole(folder / RESULT, content)
             shutil.rmtree(folder / BLOCKS, ignore_errors=True)
             self._remove_claim(claim.address)
 

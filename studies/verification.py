@@ -10,6 +10,7 @@ from studies.arrays import read_array
 from studies.checksums import StoreError, read_record
 from studies.integrity import (
     ANEW,
+    RESULT,
     check_file,
     damaged,
     left_files,
@@ -41,7 +42,7 @@ def damages(store: Store, study: str | None, told: Told) -> Iterator[str]:
         yield from _said(store.study, name)
     addresses = store.addresses() if study is None else list(store.study(study)["tasks"])
     for number, address in enumerate(addresses):
-        yield from _of_task(store, address)
+        yield from dict.fromkeys(_of_task(store, address))  # one file may be read for another
         told(number + 1, len(addresses))
     if study is None:
         for record in sorted((store.root / "submissions").glob("*/*.json")):
@@ -83,7 +84,7 @@ def _of_files(folder: Path) -> Iterator[str]:
         for name in left_files(folder):
             yield from _said(_check_unlisted, folder / name)
         return
-    for name in sorted(listed):
+    for name in sorted(listed.keys() - {RESULT}):  # it was read before
         yield from _said(check_file, folder / name, LEFT)
 
 

@@ -15,7 +15,7 @@ import pytest
 from iddpm.files import read_json, write_json
 from studies import run, status
 from studies.checksums import StoreError
-from studies.integrity import RESULT
+from studies.integrity import PROVENANCE, RESULT
 from studies.report import __main__ as report
 from studies.store import Store
 from studies.verification import damages
@@ -257,3 +257,30 @@ def test_a_result_that_has_lost_its_checksum_is_refused(folder: Path) -> None:
     write_json(score, record)
     with pytest.raises(StoreError, match=r"result\.json: expected a checksum at its end, found no"):
         Store(folder / "store").result(score.parent.name)
+
+
+def two_of(folder: Path, kind: str) -> tuple[Path, Path]:
+    """Folders of two tasks of a kind with different results."""
+    first, *rest = sorted((folder / "store").glob(f"tasks/{kind}-????????????????"))
+    result = (first / RESULT).read_bytes()
+    return first, next(task for task in rest if (task / RESULT).read_bytes() != result)
+
+
+@pytest.mark.parametrize("names", [(RESULT,), (PROVENANCE,), (RESULT, PROVENANCE)], ids=" ".join)
+@pytest.mark.parametrize("kind", ["score", "sample", "features"])
+def test_records_of_another_task_are_refused_and_doing_as_told_mends_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, names: tuple[str, ...]
+) -> None:
+    expected = products(folder)
+    theirs, ours = two_of(folder, kind)
+    for name in names:
+        shutil.copyfile(theirs / name, ours / name)
+    sentences = found_by_reading(folder / "store")
+    assert sentences
+    assert all(str(ours) in sentence for sentence in sentences)
+    if kind == "score":
+        assert drawing(folder) != 0
+        assert str(ours) in capsys.readouterr().err
+    obey(sentences[0])
+    assert running(folder, "--retry", "failed") == 0
+    assert products(folder) == expected
