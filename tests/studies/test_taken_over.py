@@ -11,7 +11,7 @@ import pytest
 
 from studies.store import BLOCKS, Store
 from studies.tasks import KINDS, Task
-from studies.worker import run_task
+from studies.worker import Heartbeat, run_task
 from tests.witness import tiny
 
 
@@ -104,6 +104,18 @@ def finishing(
     return act
 
 
+def beaten_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the heart beat in the main thread, once: its moments are then counted with the others."""
+
+    def beat(heartbeat: Heartbeat) -> Heartbeat:
+        heartbeat._end.set()  # it beats, and would wait then
+        heartbeat._run()
+        return heartbeat
+
+    monkeypatch.setattr(Heartbeat, "__enter__", beat)
+    monkeypatch.setattr(Heartbeat, "__exit__", lambda heartbeat, *error: None)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_whenever_a_task_was_taken_over_the_first_worker_changes_nothing(
     kind: str,
@@ -112,6 +124,7 @@ def test_whenever_a_task_was_taken_over_the_first_worker_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store, task = finished[kind]
+    beaten_once(monkeypatch)
     moments = list[int]()
     alone = begun(store, task, tmp_path / "alone")
     with before_lock(monkeypatch, alone.folder(task.address) / "lock", moments.append):
