@@ -18,7 +18,7 @@ from pathlib import Path
 
 import iddpm
 import studies
-from iddpm.files import StorageError, write_whole
+from iddpm.files import StorageError
 from studies.provenance import COMMIT_FILE, commit
 
 CHANGED_CODE = "changed_code"
@@ -91,18 +91,19 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _write(folder: Path, content: Mapping[str, bytes]) -> None:
-    """All files, or none: they are written elsewhere, and the whole folder takes its name."""
+    """All files, or none: they are written elsewhere, and the whole folder takes its name.
+
+    None is flushed to the disk: the folder is hashed before every use, and made anew if need be.
+    """
     unfinished, old = (folder.with_name(f".{folder.name}.{secrets.token_hex(8)}") for _ in range(2))
     try:
         for name, data in content.items():
             path = unfinished / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, data)
+            path.write_bytes(data)
         if folder.exists():
             os.rename(folder, old)
         os.rename(unfinished, folder)
-    except StorageError:
-        raise
     except OSError as error:
         if not _is_whole(folder):  # else another submission wrote the same at the same time
             raise StorageError(f"{folder}: cannot write: {error.strerror}") from error
