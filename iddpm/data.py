@@ -24,7 +24,7 @@ from iddpm.bounds import MOST_CLASSES, require
 from iddpm.config import SPLITS, ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.draws import numpy_generator
 from iddpm.files import StorageError, write_whole
-from iddpm.folders import PATH, UNICODE, listed
+from iddpm.folders import PATH, UNICODE, Account, listed
 from iddpm.image_files import LAID_OVER, TURNED, decoded, looked_at, opened
 
 UInt8Array = NDArray[np.uint8]
@@ -385,7 +385,17 @@ def _describe_npz(data: Npz) -> Description:
         train_images=shapes["train"][0],
         test_images=shapes["test"][0],
         digest=_digest({"kind": "npz"}, _unnamed(Path(data.path))),
+        told=_unused(Path(data.path)),
     )
+
+
+def _unused(path: Path) -> tuple[str, ...]:
+    """A line for the arrays that are not looked at: labels may stand there by another name."""
+    found = [name for name in names(path) if name not in ARRAYS]
+    account = Account()
+    for name in found:
+        account.note(f"left out of {path}, arrays that are none of {', '.join(ARRAYS)}", name)
+    return account.lines()
 
 
 def _check_declared(data: Npz, shapes: dict[Split, tuple[int, ...]], classes: int | None) -> None:

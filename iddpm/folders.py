@@ -41,6 +41,7 @@ HIDDEN = "left out, hidden or a file manager's"
 LOOP = "left out, links to a folder that they lie in"
 SPECIAL = "left out, neither files nor folders"
 BESIDE = "left out, folders beside train/ and test/"
+IMAGES_BESIDE = "left out, images beside train/ and test/"
 WITHOUT_IMAGES = "left out, folders of a label without an image"
 UNICODE = "labels brought to one Unicode form"
 
@@ -255,8 +256,14 @@ def _names_of_split(root: Path, split: Split, account: Account) -> list[str]:
 
 def _note_what_lies_beside(root: Path, names: dict[Split, list[str]], account: Account) -> None:
     for entry in _entries(root, PATH):
-        if entry.name not in SPLITS and entry.is_dir():
-            account.note(HIDDEN if _is_hidden(entry.name) else BESIDE, entry.name)
+        if entry.name in SPLITS:
+            continue
+        if _is_hidden(entry.name):
+            account.note(HIDDEN, entry.name)
+        elif _is(entry.is_dir, PATH, root / entry.name):
+            account.note(BESIDE, entry.name)
+        elif os.path.splitext(entry.name)[1].lower() in suffixes():
+            account.note(IMAGES_BESIDE, entry.name)
     for split in SPLITS:
         with_images = {name.split("/")[1] for name in names[split]}
         for entry in _entries(root / split, PATH):
@@ -274,8 +281,12 @@ def _source_of_labels(
     every = [name for split in SPLITS for name in names[split]]
     if any(name.count("/") > 1 for name in every):
         return "folders", ()
-    if not all(_label(name, "prefix") for name in every):
-        return "none", ()
+    without = [name for name in every if not _label(name, "prefix")]
+    if without:
+        some = (
+            f"no labels are taken from the file names: {len(without):,} of {len(every):,} have none"
+        )
+        return "none", (f"{some} before a _ ({_first(without)})",) * (len(without) < len(every))
     train, test = ({_one_form(_label(name, "prefix")) for name in names[split]} for split in SPLITS)
     numbered = all(_stem(name).partition("_")[2].isdecimal() for name in every)
     if numbered and 2 <= len(train) <= len(names["train"]) / 2 and test <= train:

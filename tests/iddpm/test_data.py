@@ -548,3 +548,13 @@ def test_a_name_that_is_no_name_is_refused() -> None:
     for kind, make in (("npz", Npz), ("folder", partial(Folder, size=4))):
         with pytest.raises(ConfigError, match=rf"^{kind}\.name: expected small letters, digits"):
             make(path="a", name="a/b")
+
+
+def test_arrays_that_are_not_used_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, **WHOLE, y_train=np.zeros(3, np.int64))  # type: ignore[arg-type]
+    (line,) = describe(Npz(path=str(path))).told
+    assert line == (
+        f"left out of {path}, arrays that are none of train, test, train_labels, test_labels: "
+        "1 (y_train)"
+    )

@@ -166,6 +166,17 @@ def test_folders_without_an_image_and_beside_the_splits_are_told(animals: Path) 
     ]
 
 
+def test_images_beside_the_splits_are_told(animals: Path) -> None:
+    write_image(animals / "lost.png", noise(4, 4, 3))
+    assert lines(animals) == ["left out, images beside train/ and test/: 1 (lost.png)"]
+
+
+def test_a_link_to_itself_beside_the_splits_is_refused(animals: Path) -> None:
+    (animals / "more").symlink_to("more")
+    with pytest.raises(ConfigError, match=r"found \S+/more \(Too many levels of symbolic links\)"):
+        found_in(animals)
+
+
 def test_a_pipe_is_not_waited_for(animals: Path) -> None:
     os.mkfifo(animals / "train/cat/pipe.png")
     assert lines(animals) == ["left out, neither files nor folders: 1 (train/cat/pipe.png)"]
@@ -237,8 +248,18 @@ def test_labels_of_names_that_train_lacks_are_not_guessed(tmp_path: Path) -> Non
     assert found_in(tmp_path).labels is None
 
 
+def test_a_name_that_keeps_the_labels_of_all_others_away_is_told(tmp_path: Path) -> None:
+    names = ("cat_0.png", "cat_1.png", "dog_0.png", "dog_1.png")
+    root = write_folder(tmp_path, *names)
+    write_image(root / "train/cover.png", noise(8, 8, 3))
+    assert found_in(root).labels is None
+    assert lines(root) == [
+        "no labels are taken from the file names: 1 of 9 have none before a _ (train/cover.png)"
+    ]
+
+
 def test_names_without_a_line_say_nothing(tmp_path: Path) -> None:
-    assert found_in(write_folder(tmp_path, "a_1.png", "a_2.png", "b.png")).lines() == ()
+    assert found_in(write_folder(tmp_path, "a1.png", "a2.png", "_b.png")).lines() == ()
 
 
 @pytest.mark.parametrize(
