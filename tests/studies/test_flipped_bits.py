@@ -19,6 +19,7 @@ from studies.integrity import PROVENANCE, RESULT
 from studies.report import __main__ as report
 from studies.store import Store
 from studies.verification import damages
+from tests.witness.records import edit
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -284,3 +285,13 @@ def test_records_of_another_task_are_refused_and_doing_as_told_mends_it(
     obey(sentences[0])
     assert running(folder, "--retry", "failed") == 0
     assert products(folder) == expected
+
+
+def test_features_of_another_task_of_an_older_version_are_named(folder: Path) -> None:
+    theirs, ours = two_of(folder, "features")
+    for task in (theirs, ours):
+        edit(task / RESULT)
+    assert found_by_reading(folder / "store") == []
+    shutil.copyfile(theirs / "features.npz", ours / "features.npz")
+    (sentence,) = found_by_reading(folder / "store")
+    assert sentence.startswith(f"{ours / 'features.npz'}: expected the array whose hash stands in ")
