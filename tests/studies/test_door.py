@@ -17,6 +17,7 @@ from studies import data as data_door
 from studies.door import door, is_read, path, sentence, told
 from studies.report import __main__ as report
 from studies.signals import CutOff
+from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -81,7 +82,7 @@ def test_a_run_does_its_work_though_no_line_of_it_can_be_printed(sweep: Path) ->
     assert shell(">/dev/full", "--store", store, module="studies.status") == (2, LOST)
 
 
-@pytest.mark.parametrize("code", ["ascii", "latin-1", "cp1252", "cp437"])
+@pytest.mark.parametrize("code", slow_except(["ascii", "latin-1", "cp1252", "cp437"], "ascii"))
 def test_letters_that_a_terminal_lacks_are_spelled_out(
     sweep: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:

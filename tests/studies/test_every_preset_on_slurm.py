@@ -8,6 +8,7 @@ import pytest
 
 from studies import run
 from tests.witness.fake_slurm import FakeSlurm
+from tests.witness.marks import slow_except
 
 ROOT = Path(__file__).parents[2]
 PRESETS = sorted(path.stem for path in (ROOT / "sweeps/presets").glob("*.yaml"))
@@ -50,7 +51,7 @@ def told(
     return captured.err if code else captured.out
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", slow_except(PRESETS, "cifar10"))
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_a_cluster_is_asked_for_a_gpu_by_all_that_computes_at_the_papers_scale(
     told: str, sweep: str, preset: str

@@ -189,7 +189,8 @@ def test_without_gpus_there_is_a_slot_for_every_core(monkeypatch: pytest.MonkeyP
     assert len(local.slot_environments(None)) == len(os.sched_getaffinity(0))
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_local_gives_the_bytes_of_inline_though_a_worker_is_killed(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:

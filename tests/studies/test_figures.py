@@ -27,6 +27,7 @@ from studies.store import Store
 from studies.tables import Tables, tables
 from tests.witness.made_up_store import MadeUp, terms, variant, write_store
 from tests.witness.made_up_tables import made_up, planned
+from tests.witness.marks import slow_except
 
 STUDY = MadeUp()
 
@@ -374,7 +375,7 @@ def test_grey_levels_are_those_of_the_data(study: Tables) -> None:
 # ----------------------------------------------------------------------------------- every figure
 
 
-@pytest.mark.parametrize("name", STUDY.figures)
+@pytest.mark.parametrize("name", slow_except(STUDY.figures, "beta_ratio", "quality_vs_steps"))
 def test_the_same_table_gives_the_same_svg_bytes(name: str, study: Tables) -> None:
     table, figure = drawn(name, study)
     again = style.svg(FIGURES[name].draw(table))

@@ -12,6 +12,7 @@ from studies.claims import judge
 from studies.plan import expand
 from studies.spec import read_sweep
 from tests.witness.made_up_tables import made_up
+from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep
 
 SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
@@ -192,7 +193,7 @@ ON_OTHER_TABLES = (
 WITH_RESULTS = [p.stem for p in SWEEPS if p.stem not in ("gan_comparison", "noise_schedules")]
 
 
-@pytest.mark.parametrize("sweep", WITH_RESULTS)
+@pytest.mark.parametrize("sweep", slow_except(WITH_RESULTS, "sigma_ablation"))
 def test_a_need_is_met_by_the_arms_just_where_their_results_decide_the_claim(sweep: str) -> None:
     spec = read_sweep(SWEEPS[0].parent / f"{sweep}.yaml")
     draws = random.Random(0)

@@ -37,6 +37,7 @@ from studies.tasks import KINDS, Task
 from studies.worker import run_task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
+from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -311,7 +312,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", slow_except(CHANGES, "edited"))
 def test_a_job_does_not_run_code_that_was_changed_and_the_next_submission_makes_it_anew(
     slurm: FakeSlurm, store: Store, capsys: pytest.CaptureFixture[str], change: str
 ) -> None:

@@ -45,6 +45,7 @@ def test_a_shift_of_the_mean_is_seen() -> None:
     assert kid(features(400, 0), features(400, 1, 1.0)) > 1
 
 
+@pytest.mark.slow
 def test_large_sets_are_compared_by_the_same_subsets_at_every_call() -> None:
     real, generated = features(SUBSET_SIZE + 300, 0, 0.1), features(500, 1)
     assert kid(real, generated) == kid(real, generated)

@@ -1,0 +1,11 @@
+"""Marks for cases of one test that take long together: a few stand for the others."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def slow_except(cases: Iterable[Any], *fast: Any) -> list[Any]:
+    """The cases of a test, those that are not among the fast ones marked `slow`."""
+    return [case if case in fast else pytest.param(case, marks=pytest.mark.slow) for case in cases]
