@@ -36,6 +36,8 @@ def whole(store: Store, study: str) -> Mapping[str, Any]:
     record = store.study(study)
     for name, kind in WHOLE.items():
         _require(isinstance(record.get(name), kind), store, study, f"a value of {name!r}")
+    its_own = study == f"{record['study']}-{record['preset']}"
+    _require(its_own, store, study, "the study and preset that its file is named after")
     _require_tasks(record["tasks"], store, study)
     _require(all(map(_is_cell, record["cells"])), store, study, "arm, seed and tasks of each cell")
     seeds, overrides = record["seeds"], record["overrides"]

@@ -295,3 +295,15 @@ def test_features_of_another_task_of_an_older_version_are_named(folder: Path) ->
     shutil.copyfile(theirs / "features.npz", ours / "features.npz")
     (sentence,) = found_by_reading(folder / "store")
     assert sentence.startswith(f"{ours / 'features.npz'}: expected the array whose hash stands in ")
+
+
+def test_a_record_under_the_name_of_another_study_is_named_and_not_drawn(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (study,) = Store(folder / "store").studies()
+    records = folder / "store" / "studies"
+    shutil.copyfile(records / f"{study}.json", records / "other-tiny.json")
+    assert drawing(folder) != 0
+    said = "other-tiny.json: expected the record of a study, found one without the study and preset"
+    assert said in capsys.readouterr().err
+    assert not (folder / "reports" / "other-tiny" / "results.csv").exists()
