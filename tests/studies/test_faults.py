@@ -59,7 +59,7 @@ def assert_as_undisturbed(store: Store, undisturbed: Store) -> None:
     assert found == {name: expected[name] for name in found}
     tasks = len(list((store.root / "tasks").iterdir()))
     assert sum(name.endswith("result.json") for name in found) == tasks > 0
-    left = {path.name for path in store.root.rglob("*") if path.name.startswith(".")}
+    left = {path.name for path in store.root.glob("tasks/**/.*")}
     left |= {path.name for path in store.root.glob("tasks/*/claim.json")}
     assert left == set()
 

@@ -22,6 +22,7 @@ def started(folder: Path, store: Path, *options: str) -> "subprocess.Popen[str]"
         [*command, "--store", str(store), *options],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         umask=0o002,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # not as under nohup
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

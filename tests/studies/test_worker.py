@@ -4,6 +4,8 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -443,3 +445,11 @@ def test_what_a_remedy_names_is_a_setting_of_the_kind() -> None:
         f"{scope}.{item.name}" for scope, config in SCOPES.items() for item in fields(config)
     }
     assert set(SMALLER.values()) <= samples | reference | settings
+
+
+def test_the_memory_that_a_process_held_is_not_that_of_whoever_started_it() -> None:
+    held = bytearray(2**29)
+    held[:: 2**12] = bytes(len(held[:: 2**12]))  # it holds every page
+    code = "from studies.memory import peak_mb; print(peak_mb())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 256

@@ -28,6 +28,7 @@ import yaml
 
 from studies import cancel, run, status
 from studies.evaluations import SCOPES
+from studies.memory import peak_mb
 from studies.reading import _members
 from studies.report import __main__ as report
 from studies.tasks import KINDS
@@ -313,8 +314,7 @@ def main(sort: str, first: str, last: str) -> None:
             fine += code == 0
             if fault:
                 faults[number] = fault
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    json.dump({"faults": faults, "fine": fine, "bytes": used}, sys.stdout)
+    json.dump({"faults": faults, "fine": fine, "megabytes": peak_mb()}, sys.stdout)
 
 
 if __name__ == "__main__":

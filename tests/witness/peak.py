@@ -4,16 +4,14 @@ Runs one task of a store, or draws the report of a study, in a process of its ow
 many MiB the process grew at its peak over what it held once everything was imported.
 """
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
 from studies import runners  # noqa: F401 (torch is no part of the growth)
+from studies.memory import held_mb, peak_mb
 from studies.report import __main__ as report
 from studies.worker import run_task
-
-PAGE_KIB = resource.getpagesize() // 1024
 
 
 def growth_mb(store: Path, name: str) -> int:
@@ -23,19 +21,14 @@ def growth_mb(store: Path, name: str) -> int:
     return int(done.stdout.split()[-1])
 
 
-def _resident_kib() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_KIB
-
-
 def main(store: str, name: str) -> None:
     """Do it, then print the growth."""
-    before = _resident_kib()
+    before = held_mb()
     if (Path(store) / "tasks" / name).is_dir():
         run_task(store, name)
     else:
         assert report.main([name, "--store", store, "--out", str(Path(store).parent / "page")]) == 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print((peak - before) // 1024)
+    print(peak_mb() - before)
 
 
 if __name__ == "__main__":
