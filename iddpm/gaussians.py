@@ -54,12 +54,12 @@ def discretised_log_likelihood(
 
     By "tanh" a bin above the mean is mirrored below it, where its two ends are still told apart.
     "tanh_official" is the arithmetic of published bounds: the difference of two values of
-    0.5 (1 + tanh) in float32, which loses its digits far from the mean, and above it first. From 5
-    standard deviations above the mean on it is wrong by more than half of an 8-bit pixel's
-    probability, and at 5.5 it finds none: 3 to 14 bits too many for the pixel, until at 6.5 both
-    forms are at the floor. That is 1e-4 to 1e-3 bits/dim where one pixel in 100,000 to 10,000 lies
-    so far out, as with a good network, and 0.05 for an image with one in 200. The official code
-    trains by it too; a training here never does.
+    0.5 (1 + tanh) in float32, which loses its digits far from the mean, and above it first. At 5
+    standard deviations above the mean it is wrong by 1% to 136% of an 8-bit pixel's probability,
+    by where the rounding falls, and at 5.5 it finds none: 3 to 14 bits too many for the pixel,
+    until at 6.5 both forms are at the floor. That is 1e-4 to 1e-3 bits/dim where one pixel in
+    100,000 to 10,000 lies so far out, as with a good network, and 0.05 for an image with one in
+    200. The official code trains by it too; a training here never does.
 
     Args:
         x: Pixels in [-1, 1], on the levels.

@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,14 +180,11 @@ def test_a_rank_that_answers_no_more_is_waited_for_no_longer_than_said(
 ) -> None:
     frozen = {victim: {"signals": (3, int(signal.SIGSTOP))}}
     workers = started(warm, tmp_path, 2, timeout_s=3, by_rank=frozen)
-    begun = time.monotonic()
     survivor = ended(workers[1 - victim], tmp_path / "none")
-    waited_s = time.monotonic() - begun
     workers[victim].kill()
     assert workers[victim].wait() == -signal.SIGKILL
-    assert survivor.status == 1
+    assert survivor.status == 1  # its alarm, which rings much later, did not end it
     assert "RanksError: ranks: another one has ended or does not answer" in survivor.said
-    assert waited_s < 20  # 3 s of waiting, and what a busy machine takes to begin
 
 
 @pytest.mark.parametrize("number", [0, 1])
