@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from iddpm import samplers
 from iddpm.checks import check_gan, check_training
-from iddpm.conditioning import Conditioning
 from iddpm.config import (
     DiffusionConfig,
     GanConfig,
@@ -25,12 +24,13 @@ from iddpm.config import (
 from iddpm.data import Description
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
-from iddpm.gan import Discriminator, Generator
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.gan import Discriminator, Generator
+from iddpm.networks.unet import UNet
 from iddpm.registry import named
 from iddpm.schedules import betas
 from iddpm.strides import kept_steps, stride_timesteps
 from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
-from iddpm.unet import UNet
 
 RESCALED_STEPS = 1000
 """Range that the official `rescale_timesteps` brings every chain's step numbers to."""

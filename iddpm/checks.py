@@ -22,7 +22,7 @@ from iddpm.config import (
     TrainConfig,
 )
 from iddpm.data import Description
-from iddpm.parameters import gan_parameters, training_parameters
+from iddpm.networks.parameters import gan_parameters, training_parameters
 from iddpm.strides import stride_timesteps
 
 

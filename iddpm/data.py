@@ -19,13 +19,13 @@ from typing import Any, Protocol, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.archives import ArchiveError, Header, header, names, read
 from iddpm.bounds import MOST_CLASSES, require
 from iddpm.config import SPLITS, ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
-from iddpm.draws import numpy_generator
-from iddpm.files import StorageError, write_whole
-from iddpm.folders import PATH, UNICODE, Account, listed
-from iddpm.image_files import LAID_OVER, TURNED, decoded, looked_at, opened
+from iddpm.images.archives import ArchiveError, Header, header, names, read
+from iddpm.images.decoding import LAID_OVER, TURNED, decoded, looked_at, opened
+from iddpm.images.folders import PATH, UNICODE, Account, listed
+from iddpm.running.draws import numpy_generator
+from iddpm.running.files import StorageError, write_whole
 
 UInt8Array = NDArray[np.uint8]
 Int64Array = NDArray[np.int64]

@@ -12,10 +12,10 @@ from typing import NamedTuple, get_args
 
 from torch import Tensor
 
-from iddpm.conditioning import Conditioning
 from iddpm.config import LearnedVariance, Prediction, Variance
 from iddpm.diffusion import Diffusion, Step, at
 from iddpm.gaussians import Gaussian
+from iddpm.networks.conditioning import Conditioning
 from iddpm.registry import named
 
 Network = Callable[[Tensor, Tensor, Conditioning | None], Tensor]

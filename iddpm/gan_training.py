@@ -16,16 +16,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from iddpm import build, checkpoints
+from iddpm import build
 from iddpm.config import GanConfig, canonical
 from iddpm.data import batch_indices, describe, load, to_unit
-from iddpm.draws import derived_seed, generator
-from iddpm.ema import MovingAverages
-from iddpm.files import Held
-from iddpm.flat import FlatWeights
-from iddpm.gan import Generator, discriminator_loss, generator_loss
-from iddpm.interruption import Progress, StopCheck, TimeCheck
-from iddpm.ranks import ALONE, Ranks
+from iddpm.networks.ema import MovingAverages
+from iddpm.networks.flat import FlatWeights
+from iddpm.networks.gan import Generator, discriminator_loss, generator_loss
+from iddpm.running import checkpoints
+from iddpm.running.draws import derived_seed, generator
+from iddpm.running.files import Held
+from iddpm.running.interruption import Progress, StopCheck, TimeCheck
+from iddpm.running.ranks import ALONE, Ranks
 from iddpm.training import Diverged, LossCurve, driven
 
 CURVES = ("loss", "generator_loss")

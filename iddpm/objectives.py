@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from iddpm.conditioning import Conditioning
 from iddpm.config import Hybrid, Objective, Simple, Variance, Vlb, kinds
 from iddpm.denoiser import Denoiser, Output
 from iddpm.gaussians import discretised_log_likelihood, kl
+from iddpm.networks.conditioning import Conditioning
 from iddpm.registry import named
 
 

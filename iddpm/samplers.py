@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from iddpm.conditioning import Conditioning
 from iddpm.config import Variance
 from iddpm.denoiser import Denoiser
 from iddpm.gaussians import Gaussian, sample
+from iddpm.networks.conditioning import Conditioning
 
 OnStep = Callable[[int, int], None]
 """Called after each reverse step with the steps done and their total."""

@@ -3,7 +3,8 @@
 Training step n is a function of the state before it and of (seed, n): its images, their steps t,
 noise and dropout come from generators of their own. So a training that was stopped, or killed, or
 continued from a shorter one ends in the same state as one that ran through: bit for bit on a CPU
-with one thread. Several processes may train it together (`iddpm.ranks`), each on blocks of its own.
+with one thread. Several processes may train it together (`iddpm.running.ranks`), each on blocks of
+its own.
 """
 
 import math
@@ -19,20 +20,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from iddpm import build, checkpoints
+from iddpm import build
 from iddpm.checks import check_shares
-from iddpm.conditioning import Conditioning
 from iddpm.config import TrainConfig, canonical
 from iddpm.data import Int64Array, batch_indices, describe, load, to_unit
-from iddpm.draws import derived_seed, generator
-from iddpm.ema import MovingAverages
-from iddpm.files import Held, remove_unfinished
-from iddpm.flat import FlatWeights
-from iddpm.interruption import Interrupted, Progress, StopCheck, TimeCheck
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.ema import MovingAverages
+from iddpm.networks.flat import FlatWeights
+from iddpm.networks.precision import arithmetic, tf32
+from iddpm.networks.unet import UNet
 from iddpm.objectives import Losses, objective_losses
-from iddpm.precision import arithmetic, tf32
-from iddpm.ranks import ALONE, Ranks, RanksError
-from iddpm.unet import UNet
+from iddpm.running import checkpoints
+from iddpm.running.draws import derived_seed, generator
+from iddpm.running.files import Held, remove_unfinished
+from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeCheck
+from iddpm.running.ranks import ALONE, Ranks, RanksError
 
 STATE_FILE = "state.pt"
 

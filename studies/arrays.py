@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.blocks import UNREADABLE
+from iddpm.running.blocks import UNREADABLE
 from studies.integrity import check_file, damaged, result_of, task_folder
 
 HASHED = (None, "features")

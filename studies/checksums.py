@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from iddpm.files import REMEDIES, write_whole
+from iddpm.running.files import REMEDIES, write_whole
 
 CHECKSUM = "checksum"
 """Name of the last entry: sha256, as hex, of all bytes before it."""

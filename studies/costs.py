@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from iddpm.config import FeaturesConfig, GanConfig, TrainConfig
 from iddpm.data import outline
-from iddpm.parameters import gan_parameters, training_parameters
+from iddpm.networks.parameters import gan_parameters, training_parameters
 from studies.counts import network_calls, steps_before, training_steps
 from studies.documents import Scalar
 from studies.plan import Cell, Plan

@@ -12,7 +12,7 @@ from typing import get_args, get_type_hints
 
 from iddpm.config import ConfigError, Folder, Npz
 from iddpm.data import describe
-from iddpm.packing import pack
+from iddpm.images.packing import pack
 from studies.door import door, path
 
 SAID_EVERY = 10_000

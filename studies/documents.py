@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from iddpm.config import ConfigError
-from iddpm.files import REMEDIES_OF_READING
+from iddpm.running.files import REMEDIES_OF_READING
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000

@@ -13,7 +13,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TextIO, cast
 
-from iddpm.files import REMEDIES_OF_READING
+from iddpm.running.files import REMEDIES_OF_READING
 
 BAD_INPUT = 2
 STANDARD_ERROR = 2

@@ -9,13 +9,6 @@ asked first (`studies.forecast`).
 from collections.abc import Callable
 from dataclasses import replace
 
-from iddpm.compute import (
-    FORWARD_AND_BACK,
-    forward_multiply_adds,
-    gan_multiply_adds,
-    generator_multiply_adds,
-    training_compute,
-)
 from iddpm.config import (
     Classifier,
     FeaturesConfig,
@@ -28,6 +21,13 @@ from iddpm.config import (
     TrainConfig,
 )
 from iddpm.data import outline
+from iddpm.networks.compute import (
+    FORWARD_AND_BACK,
+    forward_multiply_adds,
+    gan_multiply_adds,
+    generator_multiply_adds,
+    training_compute,
+)
 from studies.counts import network_calls, steps_before
 from studies.tasks import Task
 

@@ -18,7 +18,6 @@ from iddpm.checks import (
     check_samples,
     check_training,
 )
-from iddpm.compute import training_compute
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -40,8 +39,9 @@ from iddpm.config import (
     TrainConfig,
 )
 from iddpm.data import Description, describe, may_be_sorted, missing, outline
-from iddpm.external import describe_external
-from iddpm.weights_file import check_weights
+from iddpm.evaluation.weights_file import check_weights
+from iddpm.images.external import describe_external
+from iddpm.networks.compute import training_compute
 from studies.counts import training_steps
 from studies.documents import Node, Scalar
 from studies.evaluations import Latents, RivalSamples, SamplesConfig

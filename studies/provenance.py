@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from iddpm.files import read_json
+from iddpm.running.files import read_json
 from studies.memory import peak_mb
 from studies.ownership import Claim
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from iddpm.config import Inception
-from iddpm.weights_file import is_published
+from iddpm.evaluation.weights_file import is_published
 from studies.paper import INCEPTION
 from studies.store import Store, StoreError
 from studies.tasks import Task

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from iddpm.config import ConfigError
-from iddpm.files import StorageError
-from iddpm.interruption import Interrupted
+from iddpm.running.files import StorageError
+from iddpm.running.interruption import Interrupted
 from studies import executors
 from studies.console import counted, terminal, watching
 from studies.costs import compute_left, costs

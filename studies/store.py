@@ -31,7 +31,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from iddpm.files import (
+from iddpm.running.files import (
     REMEDIES,
     StorageError,
     read_json,

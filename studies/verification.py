@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from iddpm.blocks import UNREADABLE
+from iddpm.running.blocks import UNREADABLE
 from studies.arrays import read_array
 from studies.checksums import StoreError, read_record
 from studies.integrity import (

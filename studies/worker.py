@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
-from iddpm.files import Held, StorageError
-from iddpm.interruption import Interrupted, Progress, StopCheck, TimeCheck
+from iddpm.running.files import Held, StorageError
+from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeCheck
 from studies.memory import held_mb, remedy
 from studies.ownership import Claim
 from studies.provenance import Stopwatch, provenance
@@ -25,7 +25,7 @@ from studies.signals import Reason, stop_requests
 from studies.store import Beat, ClaimLostError, ErrorClass, Failure, Store, last_lines
 
 if TYPE_CHECKING:
-    from iddpm.ranks import Ranks
+    from iddpm.running.ranks import Ranks
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ def _work(
     store: Store, address: str, watch: _Watch, held: Held, ranks: "Ranks | None"
 ) -> tuple[dict[str, object], str]:
     """The result of the task, and the device that made it."""
-    from iddpm.ranks import ALONE
+    from iddpm.running.ranks import ALONE
     from studies import runners
 
     device = runners.device()
@@ -335,7 +335,7 @@ def _failure(error: Exception, log: Path, claim: Claim, heartbeat: Heartbeat) ->
 
 def _is_of_ranks(error: Exception) -> bool:
     """Whether it tells of another process's end, which is no fault of the task."""
-    from iddpm.ranks import RanksError
+    from iddpm.running.ranks import RanksError
 
     return isinstance(error, RanksError)
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from iddpm import checkpoints
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -38,12 +37,13 @@ from iddpm.data import (
     load,
     to_unit,
 )
-from iddpm.draws import derived_seed, generator
 from iddpm.evaluation import inception
 from iddpm.evaluation.inception import empty_inception, load_inception
-from iddpm.files import Held
-from iddpm.interruption import Interrupted, Progress, StopCheck
-from iddpm.weights_file import is_published
+from iddpm.evaluation.weights_file import is_published
+from iddpm.running import checkpoints
+from iddpm.running.draws import derived_seed, generator
+from iddpm.running.files import Held
+from iddpm.running.interruption import Interrupted, Progress, StopCheck
 
 FloatArray = NDArray[np.float32]
 

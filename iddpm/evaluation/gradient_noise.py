@@ -18,17 +18,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iddpm.blocks import Blocks
-from iddpm.conditioning import Conditioning
 from iddpm.config import Objective, Precision
 from iddpm.data import Images, to_unit
 from iddpm.denoiser import Denoiser
-from iddpm.draws import derived_seed, generator
 from iddpm.evaluation.likelihood import Estimate
-from iddpm.flat import FlatWeights
-from iddpm.interruption import Interrupted, Progress, StopCheck
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.flat import FlatWeights
+from iddpm.networks.precision import arithmetic, tf32
 from iddpm.objectives import objective_losses
-from iddpm.precision import arithmetic, tf32
+from iddpm.running.blocks import Blocks
+from iddpm.running.draws import derived_seed, generator
+from iddpm.running.interruption import Interrupted, Progress, StopCheck
 from iddpm.timesteps import UniformTimesteps
 
 FloatArray = NDArray[np.float64]

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iddpm.config import ConfigError
-from iddpm.weights_file import SOURCE, check_weights
+from iddpm.evaluation.weights_file import SOURCE, check_weights
 
 NAME, OTHER = "inception-2015-12-05", "inception"
 """What the published weights are called, and any others: no distance over those is an FID."""

@@ -20,14 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iddpm.blocks import Blocks
-from iddpm.conditioning import Conditioning
 from iddpm.config import Cdf, Variance
 from iddpm.data import Int64Array, Selection, UInt8Array, to_unit
 from iddpm.denoiser import Denoiser, Output
-from iddpm.draws import generator
 from iddpm.gaussians import Gaussian, discretised_log_likelihood, kl
-from iddpm.interruption import Interrupted, Progress, StopCheck
+from iddpm.networks.conditioning import Conditioning
+from iddpm.running.blocks import Blocks
+from iddpm.running.draws import generator
+from iddpm.running.interruption import Interrupted, Progress, StopCheck
 
 FloatArray = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.evaluation.feature_sets import check_comparable
-from iddpm.interruption import Interrupted, Progress, StopCheck
+from iddpm.running.interruption import Interrupted, Progress, StopCheck
 
 FloatArray = NDArray[np.float64]
 

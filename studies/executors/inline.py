@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from iddpm.interruption import Interrupted
+from iddpm.running.interruption import Interrupted
 from studies.executors.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
 from studies.signals import CutOff, stop_requests
 from studies.store import ENDED, Store

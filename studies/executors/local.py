@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
-from iddpm.files import StorageError
-from iddpm.interruption import Interrupted
+from iddpm.running.files import StorageError
+from iddpm.running.interruption import Interrupted
 from studies.executors.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
 from studies.memory import remedy
 from studies.signals import CutOff, stop_requests

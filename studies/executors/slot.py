@@ -11,8 +11,8 @@ import sys
 import threading
 from queue import SimpleQueue
 
-from iddpm.files import StorageError
-from iddpm.interruption import Interrupted
+from iddpm.running.files import StorageError
+from iddpm.running.interruption import Interrupted
 from studies.signals import StopFlag, stop_requests
 from studies.worker import run_task
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from iddpm.files import REMEDIES, StorageError, write_whole
+from iddpm.running.files import REMEDIES, StorageError, write_whole
 from studies.report.faults import Fault, fault
 from studies.report.page import Entry, entry, index_page, is_notice, notice_page, study_page
 from studies.store import Store

@@ -4,7 +4,7 @@ import traceback
 from dataclasses import dataclass
 
 from iddpm.config import ConfigError
-from iddpm.files import StorageError
+from iddpm.running.files import StorageError
 from studies import door
 from studies.store import StoreError
 

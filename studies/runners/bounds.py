@@ -10,8 +10,6 @@ import numpy as np
 from torch import Tensor
 
 from iddpm import build
-from iddpm.blocks import UNREADABLE, Blocks
-from iddpm.conditioning import Conditioning
 from iddpm.config import (
     LikelihoodConfig,
     LikelihoodMergeConfig,
@@ -22,7 +20,9 @@ from iddpm.config import (
 from iddpm.data import Selection, describe, first_rows, load
 from iddpm.denoiser import Denoiser
 from iddpm.evaluation.likelihood import Block, Reading
-from iddpm.precision import arithmetic
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.precision import arithmetic
+from iddpm.running.blocks import UNREADABLE, Blocks
 from iddpm.strides import stride_timesteps
 from studies.integrity import check_file, damaged
 from studies.runners.networks import trained_denoiser, weights_role

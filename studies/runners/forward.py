@@ -7,7 +7,7 @@ import torch
 from iddpm import build
 from iddpm.config import LatentsConfig, data_name
 from iddpm.data import load, to_unit
-from iddpm.draws import generator
+from iddpm.running.draws import generator
 from studies.arrays import sha256
 from studies.runners.work import Work
 from studies.store import LATENTS

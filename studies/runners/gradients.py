@@ -6,7 +6,7 @@ from iddpm import build
 from iddpm.config import GradientNoiseConfig, canonical, data_name
 from iddpm.data import load
 from iddpm.evaluation import gradient_noise as noise
-from iddpm.flat import FlatWeights
+from iddpm.networks.flat import FlatWeights
 from studies.runners.networks import trained_network, weights_role
 from studies.runners.work import Work
 

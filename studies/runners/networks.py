@@ -3,8 +3,8 @@
 from iddpm import build, training
 from iddpm.config import LikelihoodConfig, SampleConfig, TrainConfig
 from iddpm.denoiser import Denoiser
-from iddpm.ensembles import SwitchedNetwork
-from iddpm.unet import UNet
+from iddpm.networks.ensembles import SwitchedNetwork
+from iddpm.networks.unet import UNet
 from studies.runners.work import Work, of_a_finished_task
 
 

@@ -9,11 +9,11 @@ import torch
 from iddpm import training
 from iddpm.config import ExternalConfig, GanConfig, GanSampleConfig
 from iddpm.data import describe, fixed_permutation
-from iddpm.draws import generator
-from iddpm.external import load_external
-from iddpm.gan import Generator
 from iddpm.gan_training import load_generator
-from iddpm.interruption import Interrupted
+from iddpm.images.external import load_external
+from iddpm.networks.gan import Generator
+from iddpm.running.draws import generator
+from iddpm.running.interruption import Interrupted
 from iddpm.samplers import to_uint8
 from studies.arrays import sha256
 from studies.runners.networks import weights_role

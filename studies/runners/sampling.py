@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from iddpm import build
-from iddpm.conditioning import Conditioning
 from iddpm.config import GanConfig, SampleConfig, TrainConfig
 from iddpm.data import describe
 from iddpm.denoiser import Network
-from iddpm.draws import generator
-from iddpm.interruption import Interrupted
-from iddpm.precision import arithmetic
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.precision import arithmetic
+from iddpm.running.draws import generator
+from iddpm.running.interruption import Interrupted
 from iddpm.samplers import to_uint8
 from studies.arrays import sha256
 from studies.runners.networks import trained_denoiser

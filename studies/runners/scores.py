@@ -36,7 +36,7 @@ from iddpm.evaluation.frechet import (
 )
 from iddpm.evaluation.metrics import METRICS
 from iddpm.evaluation.precision_recall import precision_recall, squared_radii
-from iddpm.interruption import Interrupted
+from iddpm.running.interruption import Interrupted
 from studies.arrays import read_array, sha256
 from studies.integrity import damaged
 from studies.runners.networks import weights_role

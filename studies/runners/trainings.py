@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from iddpm import gan_training, training
-from iddpm.checkpoints import Ending, load
 from iddpm.config import GanConfig, TrainConfig
 from iddpm.gan_training import train_gan
+from iddpm.running.checkpoints import Ending, load
 from studies.checksums import StoreError, read_record
 from studies.integrity import RESULT, result_of
 from studies.runners.work import Work, of_a_finished_task

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from iddpm.blocks import Blocks
-from iddpm.checkpoints import CheckpointError
-from iddpm.files import Held, written_whole
-from iddpm.interruption import Progress, StopCheck, TimeCheck
-from iddpm.ranks import ALONE, Ranks
+from iddpm.running.blocks import Blocks
+from iddpm.running.checkpoints import CheckpointError
+from iddpm.running.files import Held, written_whole
+from iddpm.running.interruption import Progress, StopCheck, TimeCheck
+from iddpm.running.ranks import ALONE, Ranks
 from studies.integrity import ANEW, check_file, damaged, result_of
 from studies.store import BLOCKS
 from studies.tasks import Task

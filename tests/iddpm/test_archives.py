@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from iddpm import archives
-from iddpm.archives import ArchiveError, header, names, read
+from iddpm.images import archives
+from iddpm.images.archives import ArchiveError, header, names, read
 
 ARRAY = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), dtype=np.uint8)
 

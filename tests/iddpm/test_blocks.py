@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iddpm.blocks import Blocks
+from iddpm.running.blocks import Blocks
 
 LIKE = {"images": ((2, 3), "uint8"), "mean": ((), "float64")}
 

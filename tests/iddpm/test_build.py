@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import build, samplers
-from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Ancestral,
     ConfigError,
@@ -25,10 +24,11 @@ from iddpm.config import (
 )
 from iddpm.data import Description
 from iddpm.denoiser import Denoiser
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.unet import ResBlock
 from iddpm.schedules import linear_betas
 from iddpm.strides import stride_timesteps
 from iddpm.timesteps import LossSecondMomentTimesteps, UniformTimesteps
-from iddpm.unet import ResBlock
 from tests.witness.unet_layout import layout
 
 TRAIN = TrainConfig(

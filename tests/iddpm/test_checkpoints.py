@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from iddpm import checkpoints
-from iddpm.checkpoints import CheckpointError, digest, load, save
+from iddpm.running import checkpoints
+from iddpm.running.checkpoints import CheckpointError, digest, load, save
 
 WORK = {"kind": "training", "network": {"width": 8, "blocks": [1, 2]}, "seed": 0}
 

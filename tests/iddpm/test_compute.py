@@ -8,14 +8,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from iddpm import build
-from iddpm.compute import (
+from iddpm.config import Digits, GanConfig, Hybrid, Photos, Simple, TrainConfig, UNetConfig
+from iddpm.data import describe
+from iddpm.networks.compute import (
     forward_multiply_adds,
     gan_multiply_adds,
     generator_multiply_adds,
     training_compute,
 )
-from iddpm.config import Digits, GanConfig, Hybrid, Photos, Simple, TrainConfig, UNetConfig
-from iddpm.data import describe
 
 SMALL = UNetConfig(
     model_channels=8,

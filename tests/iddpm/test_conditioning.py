@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from iddpm.conditioning import Conditioning
+from iddpm.networks.conditioning import Conditioning
 
 
 def test_labels_that_are_not_whole_numbers_are_refused() -> None:

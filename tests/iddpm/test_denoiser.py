@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from iddpm.conditioning import Conditioning
 from iddpm.config import LearnedVariance, Prediction, Variance
 from iddpm.denoiser import Denoiser, Output, split
 from iddpm.diffusion import Diffusion
+from iddpm.networks.conditioning import Conditioning
 from iddpm.schedules import linear_betas, variance_ratio
 from tests.witness.diffusers_schedulers import scheduler
 

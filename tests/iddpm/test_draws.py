@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import torch
 
-from iddpm.draws import derived_seed, generator, numpy_generator
+from iddpm.running.draws import derived_seed, generator, numpy_generator
 
 DRAWS: list[tuple[int, str, tuple[int, ...]]] = [
     (0, "noise", ()),

@@ -2,7 +2,7 @@
 
 import torch
 
-from iddpm.ema import MovingAverages
+from iddpm.networks.ema import MovingAverages
 
 
 def test_averages_are_the_geometric_series_of_the_weights() -> None:

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from iddpm import build, samplers
-from iddpm.conditioning import Conditioning
 from iddpm.config import ConfigError, Digits, Ends, LossSecondMoment, Uniform, Vlb
 from iddpm.data import describe, load
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
-from iddpm.draws import generator
-from iddpm.ensembles import SwitchedNetwork
 from iddpm.evaluation.likelihood import Reading
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.ensembles import SwitchedNetwork
+from iddpm.running.draws import generator
 from iddpm.schedules import betas
 from iddpm.strides import even
 from tests.witness import tiny

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from iddpm.config import ConfigError, Digits, ExternalConfig, Photos
-from iddpm.external import describe_external, load_external
+from iddpm.images.external import describe_external, load_external
 
 PHOTOS = Photos(train_images=8, test_images=8)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.files import StorageError, read_json, remove_unfinished, write_json, write_whole
+from iddpm.running.files import StorageError, read_json, remove_unfinished, write_json, write_whole
 from tests.witness.limits import largest_file
 
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from iddpm.flat import ALIGNMENT, FlatWeights
+from iddpm.networks.flat import ALIGNMENT, FlatWeights
 
 
 def network() -> nn.Module:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from iddpm import folders, image_files
 from iddpm.config import ConfigError, Folder, canonical
 from iddpm.data import describe, load
-from iddpm.folders import Listing, listed
+from iddpm.images import decoding as image_files
+from iddpm.images import folders
+from iddpm.images.folders import Listing, listed
 from tests.witness.image_folders import noise, write_folder, write_image
 
 CAFE, CAFE_OF_A_MAC = "caf\u00e9", "cafe\u0301"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from iddpm.gan import (
+from iddpm.networks.gan import (
     Discriminator,
     Generator,
     discriminator_loss,

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from iddpm.checkpoints import CheckpointError
 from iddpm.config import ConfigError, Digits, GanConfig, Photos
 from iddpm.gan_training import CURVES, GanTraining, load_generator, train_gan
-from iddpm.interruption import Interrupted
+from iddpm.running.checkpoints import CheckpointError
+from iddpm.running.interruption import Interrupted
 from iddpm.training import Diverged
 
 CONFIG = GanConfig(

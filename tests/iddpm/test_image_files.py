@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from iddpm import image_files
 from iddpm.config import ConfigError
-from iddpm.image_files import Look, decoded, looked_at, opened
+from iddpm.images import decoding as image_files
+from iddpm.images.decoding import Look, decoded, looked_at, opened
 from tests.witness.image_folders import noise, write_image
 
 PIXELS = noise(6, 4, 3)

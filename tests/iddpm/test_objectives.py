@@ -7,11 +7,11 @@ from scipy import stats
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from iddpm.conditioning import Conditioning
 from iddpm.config import Hybrid, Objective, Prediction, Simple, Variance, Vlb
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
 from iddpm.gaussians import Gaussian, kl
+from iddpm.networks.conditioning import Conditioning
 from iddpm.objectives import objective_losses, vlb_term
 from iddpm.schedules import cosine_betas
 from tests.witness.gaussian_chains import GaussianPixels, links

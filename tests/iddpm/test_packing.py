@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from iddpm import data as data_room
-from iddpm import image_files, packing
 from iddpm.config import SPLITS, ConfigError, Folder, Npz
 from iddpm.data import describe, load
-from iddpm.packing import pack
+from iddpm.images import decoding as image_files
+from iddpm.images import packing
+from iddpm.images.packing import pack
 from tests.witness.image_folders import noise, write_folder, write_image
 
 

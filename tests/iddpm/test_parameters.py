@@ -8,7 +8,7 @@ import torch
 from iddpm import build
 from iddpm.config import Digits, GanConfig, Hybrid, Simple, TrainConfig, UNetConfig
 from iddpm.data import Description
-from iddpm.parameters import gan_parameters, training_parameters
+from iddpm.networks.parameters import gan_parameters, training_parameters
 
 SMALL = UNetConfig(
     model_channels=8, channel_mult=(1, 2, 3), res_blocks=2, attention_resolutions=(8,), groups=4

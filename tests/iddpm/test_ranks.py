@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from iddpm import checkpoints
 from iddpm.config import ConfigError
-from iddpm.ranks import ALONE, Ranks, RanksError, joined
+from iddpm.running import checkpoints
+from iddpm.running.ranks import ALONE, Ranks, RanksError, joined
 from iddpm.training import STATE_FILE, Training, trajectory
 from tests.witness.rank import CONFIG
 from tests.witness.warm import Warm, Worker

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from iddpm.conditioning import Conditioning
 from iddpm.config import FixedVariance, Prediction
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
+from iddpm.networks.conditioning import Conditioning
 from iddpm.samplers import ancestral, ddim, to_uint8
 from iddpm.schedules import cosine_betas, linear_betas
 from iddpm.strides import stride_timesteps

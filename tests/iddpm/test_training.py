@@ -16,9 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iddpm import build, checkpoints
-from iddpm.checkpoints import CheckpointError
-from iddpm.conditioning import Conditioning
+from iddpm import build
 from iddpm.config import (
     Hybrid,
     Objective,
@@ -30,10 +28,13 @@ from iddpm.config import (
 )
 from iddpm.data import batch_indices, load, to_unit
 from iddpm.denoiser import Network
-from iddpm.draws import generator
-from iddpm.files import UNFINISHED, StorageError
-from iddpm.interruption import Interrupted
+from iddpm.networks.conditioning import Conditioning
 from iddpm.objectives import Losses, objective_losses
+from iddpm.running import checkpoints
+from iddpm.running.checkpoints import CheckpointError
+from iddpm.running.draws import generator
+from iddpm.running.files import UNFINISHED, StorageError
+from iddpm.running.interruption import Interrupted
 from iddpm.training import (
     CURVE_POINTS,
     STATE_FILE,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iddpm.conditioning import Conditioning
-from iddpm.unet import AttentionBlock, GroupNorm, ResBlock, UNet, timestep_features
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.unet import AttentionBlock, GroupNorm, ResBlock, UNet, timestep_features
 from tests.witness import freeze_unet_outputs as frozen
 from tests.witness.unet_layout import layout
 

@@ -31,10 +31,10 @@ from iddpm.config import (
 from iddpm.data import load
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
-from iddpm.draws import generator
-from iddpm.ensembles import SwitchedNetwork
 from iddpm.evaluation.features import extract, load_extractor
 from iddpm.evaluation.likelihood import Reading
+from iddpm.networks.ensembles import SwitchedNetwork
+from iddpm.running.draws import generator
 from iddpm.samplers import to_uint8
 from iddpm.schedules import betas
 from iddpm.training import STATE_FILE, load_network

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iddpm.config import Photos, Simple, TrainConfig
-from iddpm.files import write_json
+from iddpm.running.files import write_json
 from studies import run
 from studies.costs import compute_left, costs
 from studies.executors import inline, local

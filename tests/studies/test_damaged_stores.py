@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.files import write_json
+from iddpm.running.files import write_json
 from studies import cancel, run, status
 from studies.report import __main__ as report
 from tests.witness.records import edit

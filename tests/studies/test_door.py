@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.files import StorageError
-from iddpm.interruption import Interrupted
+from iddpm.running.files import StorageError
+from iddpm.running.interruption import Interrupted
 from studies import cancel, executors, run, status
 from studies import data as data_door
 from studies.door import door, is_read, path, sentence, told

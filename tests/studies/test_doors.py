@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.files import read_json, write_json
+from iddpm.running.files import read_json, write_json
 from studies import run, status
 from studies.report import __main__ as report
 from studies.store import Store

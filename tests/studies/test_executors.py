@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from iddpm.config import Ancestral, Simple
-from iddpm.files import StorageError, write_json
-from iddpm.interruption import Interrupted
+from iddpm.running.files import StorageError, write_json
+from iddpm.running.interruption import Interrupted
 from studies.executors import inline, local
 from studies.executors.agenda import Agenda, Event, EventKind, unwatched
 from studies.ownership import Claim

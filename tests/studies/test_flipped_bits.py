@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iddpm.files import read_json, write_json
+from iddpm.running.files import read_json, write_json
 from studies import run, status
 from studies.checksums import StoreError
 from studies.integrity import PROVENANCE, RESULT

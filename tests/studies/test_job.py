@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from iddpm import training
-from iddpm.interruption import Interrupted
+from iddpm.running.interruption import Interrupted
 from studies import executors, worker
 from studies.executors.slurm import job
 from studies.signals import StopFlag

@@ -31,7 +31,7 @@ from iddpm.config import (
     Vlb,
 )
 from iddpm.data import outline
-from iddpm.parameters import training_parameters
+from iddpm.networks.parameters import training_parameters
 from studies import run
 from studies.claims import judge
 from studies.evaluations import SamplesConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.files import UNFINISHED, write_whole
+from iddpm.running.files import UNFINISHED, write_whole
 from studies import run, status
 from studies.store import Store
 from tests.witness.sweep_files import write_sweep
@@ -48,7 +48,7 @@ def test_a_finished_study_in_a_store_that_may_only_be_read_is_shown(
 WRITER = """
 import sys
 from pathlib import Path
-from iddpm.files import written_whole
+from iddpm.running.files import written_whole
 with written_whole(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()

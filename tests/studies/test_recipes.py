@@ -16,8 +16,8 @@ from iddpm.config import (
     Npz,
     ScoreConfig,
 )
-from iddpm.files import write_json
-from iddpm.weights_file import PUBLISHED
+from iddpm.evaluation.weights_file import PUBLISHED
+from iddpm.running.files import write_json
 from studies.labels import distance_name
 from studies.recipes import Results
 from studies.store import Store

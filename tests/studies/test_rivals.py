@@ -18,7 +18,7 @@ from scipy import stats
 from iddpm import build
 from iddpm.config import ConfigError, Digits, GanConfig
 from iddpm.data import describe, load
-from iddpm.interruption import Interrupted
+from iddpm.running.interruption import Interrupted
 from studies import run
 from studies.claims import Finding, judge
 from studies.costs import arm_label, costs

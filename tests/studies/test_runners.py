@@ -13,8 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iddpm.blocks import Blocks
-from iddpm.conditioning import Conditioning
 from iddpm.config import (
     Ancestral,
     Ddim,
@@ -32,8 +30,10 @@ from iddpm.evaluation.features import extract
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.gradient_noise import LossGradient
 from iddpm.evaluation.precision_recall import precision_recall
-from iddpm.interruption import Interrupted
-from iddpm.unet import UNet
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.unet import UNet
+from iddpm.running.blocks import Blocks
+from iddpm.running.interruption import Interrupted
 from studies.runners import RUNNERS, Work, scores
 from studies.runners.sampling import block_of_images
 from studies.store import BLOCKS, SHARD, Store

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from iddpm.files import write_json
+from iddpm.running.files import write_json
 from studies import ownership, standing, status
 from studies.executors.slurm.queue import NEVER
 from studies.ownership import Claim, Place, here

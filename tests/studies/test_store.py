@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from iddpm.config import Npz, SampleConfig, TrainConfig
-from iddpm.files import StorageError, write_json
+from iddpm.running.files import StorageError, write_json
 from studies.ownership import LEASE_SECONDS, Claim, Observer, here, new_claim, process_start
 from studies.store import BLOCKS, Beat, ClaimLostError, Failure, Store, StoreError
 from studies.tasks import Task

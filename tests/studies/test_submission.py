@@ -21,7 +21,7 @@ import pytest
 import iddpm
 import studies
 from iddpm.config import ConfigError
-from iddpm.files import StorageError, read_json
+from iddpm.running.files import StorageError, read_json
 from studies import cancel, run, status
 from studies.executors import slurm as executor
 from studies.executors.slurm import Settings, SlurmError, Submission, queue
@@ -307,7 +307,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "removed": lambda code: (code / "studies" / "worker.py").unlink(),
     "added": lambda code: (code / "numpy.py").touch(),
     "compiled": compiled,
-    "renamed": lambda code: (code / "iddpm/ema.py").rename(code / "iddpm/ama.py"),
+    "renamed": lambda code: (code / "iddpm/networks/ema.py").rename(code / "iddpm/ama.py"),
     "linked": lambda code: (code / "torch").symlink_to(code / "iddpm"),
 }
 

@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from iddpm.config import Ancestral, OptimizerConfig, Simple
-from iddpm.interruption import Interrupted
-from iddpm.ranks import Ranks, RanksError
+from iddpm.running.interruption import Interrupted
+from iddpm.running.ranks import Ranks, RanksError
 from studies.evaluations import SCOPES, Reference, SamplesConfig
 from studies.memory import SMALLER, held_mb, remedy
 from studies.runners import RUNNERS, Work

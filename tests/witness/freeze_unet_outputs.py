@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iddpm.conditioning import Conditioning
-from iddpm.unet import UNet
+from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.unet import UNet
 
 FILE = Path(__file__).with_name("unet_outputs.npz")
 

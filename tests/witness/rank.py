@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from iddpm.checkpoints import digest
-from iddpm.interruption import Interrupted
-from iddpm.ranks import Ranks, joined
+from iddpm.running.checkpoints import digest
+from iddpm.running.interruption import Interrupted
+from iddpm.running.ranks import Ranks, joined
 from iddpm.timesteps import LossSecondMomentTimesteps
 from iddpm.training import Training, train
 from tests.witness.limits import largest_file

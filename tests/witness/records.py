@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from iddpm.files import read_json, write_json
+from iddpm.running.files import read_json, write_json
 from studies.checksums import CHECKSUM
 from studies.integrity import FILES, PROVENANCE, RESULT
 

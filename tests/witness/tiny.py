@@ -29,7 +29,7 @@ from iddpm.config import (
     UNetConfig,
 )
 from iddpm.data import describe
-from iddpm.external import describe_external
+from iddpm.images.external import describe_external
 from studies import tasks as kinds
 from studies.tasks import Task
 

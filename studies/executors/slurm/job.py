@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iddpm.interruption import Interrupted
+from iddpm.running.interruption import Interrupted
 from studies.executors.slurm import queue
 from studies.executors.slurm.queue import SlurmError
 from studies.signals import StopFlag, stop_requests
@@ -26,7 +26,7 @@ from studies.store import Element, Store
 from studies.worker import follow_task, run_task
 
 if TYPE_CHECKING:
-    from iddpm.ranks import Ranks
+    from iddpm.running.ranks import Ranks
 
 POLL_SECONDS = 2.0
 
@@ -83,7 +83,7 @@ def _joined() -> Iterator["Ranks | None"]:
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     if gpus != [""]:  # each process computes on one of its node's
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[int(os.environ["SLURM_LOCALID"]) % len(gpus)]
-    from iddpm.ranks import joined
+    from iddpm.running.ranks import joined
     from studies import runners
 
     with joined(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import iddpm
 import studies
-from iddpm.files import StorageError
+from iddpm.running.files import StorageError
 from studies.provenance import COMMIT_FILE, commit
 
 CHANGED_CODE = "changed_code"

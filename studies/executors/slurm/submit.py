@@ -15,7 +15,7 @@ from pathlib import Path
 
 from iddpm.checks import check_shares
 from iddpm.config import ConfigError, TrainConfig
-from iddpm.files import StorageError, write_whole
+from iddpm.running.files import StorageError, write_whole
 from studies.executors.slurm import queue
 from studies.executors.slurm.layout import Array, Dependency, arrays
 from studies.executors.slurm.queue import Job, SlurmError

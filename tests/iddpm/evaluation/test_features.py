@@ -8,7 +8,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from iddpm.checkpoints import CheckpointError
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -27,7 +26,8 @@ from iddpm.evaluation.features import (
     save_extractor,
 )
 from iddpm.evaluation.frechet import frechet_distance
-from iddpm.interruption import Interrupted
+from iddpm.running.checkpoints import CheckpointError
+from iddpm.running.interruption import Interrupted
 
 QUICK = Classifier(
     data=Digits(), channels=8, features=16, steps=60, batch_size=64, learning_rate=3e-3

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from iddpm import build
-from iddpm.blocks import Blocks
 from iddpm.config import Digits, Hybrid, Objective, Simple, Vlb
 from iddpm.data import describe, load
-from iddpm.draws import numpy_generator
 from iddpm.evaluation import gradient_noise as room
 from iddpm.evaluation.gradient_noise import LossGradient, evaluate, gradient_noise
-from iddpm.flat import FlatWeights
-from iddpm.interruption import Interrupted
+from iddpm.networks.flat import FlatWeights
+from iddpm.networks.unet import UNet
 from iddpm.objectives import objective_losses
-from iddpm.unet import UNet
+from iddpm.running.blocks import Blocks
+from iddpm.running.draws import numpy_generator
+from iddpm.running.interruption import Interrupted
 from tests.witness import tiny
 
 # --------------------------------------------------------------------------- a known quadratic

@@ -12,7 +12,7 @@ from iddpm.config import ConfigError, Inception, canonical
 from iddpm.data import to_unit
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
 from iddpm.evaluation.inception import NAME, OTHER, load_inception, resized
-from iddpm.weights_file import PUBLISHED, SOURCE, check_weights, is_published
+from iddpm.evaluation.weights_file import PUBLISHED, SOURCE, check_weights, is_published
 from studies.paper import INCEPTION
 from tests.witness.inception_by_hand import (
     Weights,
@@ -165,7 +165,7 @@ def test_the_published_weights_are_known_by_their_whole_hash(
     found = hashlib.sha256(b"some weights").hexdigest()
     check_weights(path, found[:8])
     twin = found[:8] + PUBLISHED[8:]  # another file of the same first digits
-    monkeypatch.setattr("iddpm.weights_file.PUBLISHED", twin)
+    monkeypatch.setattr("iddpm.evaluation.weights_file.PUBLISHED", twin)
     with pytest.raises(ConfigError, match=r"expected .*weights\.pth to have a sha256 that begins"):
         check_weights(path, found[:8])
 
@@ -174,5 +174,5 @@ def test_an_extractor_of_the_published_weights_bears_their_name(
     file: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = hashlib.sha256(file[0].read_bytes()).hexdigest()
-    monkeypatch.setattr("iddpm.weights_file.PUBLISHED", whole)
+    monkeypatch.setattr("iddpm.evaluation.weights_file.PUBLISHED", whole)
     assert make_extractor(Inception(path=str(file[0]), sha256=file[1])).name == NAME

@@ -13,14 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from iddpm.blocks import Blocks
 from iddpm.config import Variance
 from iddpm.data import UInt8Array
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
 from iddpm.evaluation import likelihood
 from iddpm.evaluation.likelihood import Likelihood, Reading
-from iddpm.interruption import Interrupted
+from iddpm.running.blocks import Blocks
+from iddpm.running.interruption import Interrupted
 from iddpm.schedules import betas
 from tests.witness.gaussian_chains import GaussianPixels, links
 

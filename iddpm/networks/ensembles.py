@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from iddpm.conditioning import Conditioning
 from iddpm.denoiser import Network
+from iddpm.networks.conditioning import Conditioning
 
 
 @dataclass(frozen=True, kw_only=True)

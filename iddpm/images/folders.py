@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from iddpm.bounds import MOST_CLASSES, require
 from iddpm.config import SPLITS, ConfigError, Folder, Split
-from iddpm.image_files import suffixes
+from iddpm.images.decoding import suffixes
 
 PATH = "data.folder.path"
 """The setting that names the folder, for an error."""

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from iddpm.files import Held, write_whole
+from iddpm.running.files import Held, write_whole
 
 FORMAT = "iddpm-studies"
 VERSION = 1

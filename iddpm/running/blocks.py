@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.files import Held, write_whole
+from iddpm.running.files import Held, write_whole
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iddpm.conditioning import Conditioning
+from iddpm.networks.conditioning import Conditioning
 
 Convolution = TypeVar("Convolution", nn.Conv1d, nn.Conv2d)
 

@@ -1,7 +1,8 @@
 """How many numbers a network learns, counted from its config alone.
 
-Layer by layer what `iddpm.unet` and `iddpm.gan` build, without building it: a plan tells the size
-of a network of hundreds of millions of parameters before there is a GPU library, or the data.
+Layer by layer what `iddpm.networks.unet` and `iddpm.networks.gan` build, without building it: a
+plan tells the size of a network of hundreds of millions of parameters before there is a GPU
+library, or the data.
 """
 
 from functools import lru_cache

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from iddpm.archives import ArchiveError, Header, header, names, read
 from iddpm.config import ConfigError, ExternalConfig
 from iddpm.data import LARGE, Description, UInt8Array, describe
-from iddpm.folders import Account, some_image_names
-from iddpm.image_files import MODES, decoded, looked_at, opened
+from iddpm.images.archives import ArchiveError, Header, header, names, read
+from iddpm.images.decoding import MODES, decoded, looked_at, opened
+from iddpm.images.folders import Account, some_image_names
 
 ARRAY = "arr_0"
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from iddpm.config import SPLITS, Folder
 from iddpm.data import fixed_permutation
-from iddpm.files import written_whole
-from iddpm.folders import PATH, Listing, listed
-from iddpm.image_files import MODES, decoded, looked_at, opened
-from iddpm.interruption import Progress
+from iddpm.images.decoding import MODES, decoded, looked_at, opened
+from iddpm.images.folders import PATH, Listing, listed
+from iddpm.running.files import written_whole
+from iddpm.running.interruption import Progress
 
 ACCOUNT = "packing.json"
 """The member that says how the images were made: their labels, and what was done to them."""

@@ -1,0 +1,1 @@
+"""Images that come from disk: archives, folders, their decoding and packing."""

@@ -1,0 +1,1 @@
+"""What keeps long work whole: files, checkpoints, draws, ranks and being interrupted."""
