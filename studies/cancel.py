@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from studies.door import door, path
-from studies.executors import slurm
-from studies.executors.slurm import SlurmError
-from studies.records import tasks
-from studies.store import Store, StoreError
+from studies.execute import slurm
+from studies.execute.slurm import SlurmError
+from studies.store.records import tasks
+from studies.store.store import Store, StoreError
 
 
 @door(StoreError, SlurmError)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from iddpm.config import Hybrid, LearnedVariance, TrainConfig, Vlb
-from studies.documents import Scalar
-from studies.evaluations import Evaluation
-from studies.settings import Leaves, leaves_and_extra, scope, shown
+from studies.spec.documents import Scalar
+from studies.spec.evaluations import Evaluation
+from studies.spec.settings import Leaves, leaves_and_extra, scope, shown
 
 LEARNED = get_args(LearnedVariance)
 OBJECTIVE, TIMESTEPS, LENGTH = "train.objective", "train.timesteps", "train.steps"

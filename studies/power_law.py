@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import fdtri
 
-from studies.intervals import CONFIDENCE
+from studies.tables.intervals import CONFIDENCE
 
 LEAST_POINTS = 3
 """Two numbers go through any two points; with fewer than three there is nothing to fit."""

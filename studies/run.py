@@ -15,20 +15,20 @@ from rich.table import Table
 from iddpm.config import ConfigError
 from iddpm.running.files import StorageError
 from iddpm.running.interruption import Interrupted
-from studies import executors
-from studies.console import counted, terminal, watching
-from studies.costs import compute_left, costs
-from studies.documents import short
+from studies import execute as executors
 from studies.door import door, path, told
-from studies.executors import slurm
-from studies.executors.slurm import SlurmError
-from studies.guesses import CPU_CORE, GPUS
-from studies.plan import Plan, absent, cautions, chained, expand, needed, record
-from studies.resources import Resources, override_layer, resources, user_layer
-from studies.signals import CutOff
-from studies.spec import read_sweep
-from studies.store import ErrorClass, Store, StoreError
-from studies.tasks import Task
+from studies.execute import slurm
+from studies.execute.console import counted, terminal, watching
+from studies.execute.guesses import CPU_CORE, GPUS
+from studies.execute.signals import CutOff
+from studies.execute.slurm import SlurmError
+from studies.plan.costs import compute_left, costs
+from studies.plan.plan import Plan, absent, cautions, chained, expand, needed, record
+from studies.spec.documents import short
+from studies.spec.resources import Resources, override_layer, resources, user_layer
+from studies.spec.sweep import read_sweep
+from studies.store.store import ErrorClass, Store, StoreError
+from studies.tasks.task import Task
 
 INCOMPLETE, INTERRUPTED = 1, 130
 PACK_MIN = 10.0

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iddpm.config import ConfigError
-from studies.console import counted
 from studies.door import door, is_read, path, sentence, told
-from studies.guesses import guess
-from studies.records import tasks
-from studies.standing import UNREADABLE, Standing, standings
-from studies.store import Store, StoreError
-from studies.verification import damages
+from studies.execute.console import counted
+from studies.execute.guesses import guess
+from studies.execute.standing import UNREADABLE, Standing, standings
+from studies.store.records import tasks
+from studies.store.store import Store, StoreError
+from studies.store.verification import damages
 
 INCOMPLETE = 1
 WATCH_SECONDS = 30

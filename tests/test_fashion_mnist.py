@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from studies import run
 from studies.report import __main__ as report
-from studies.store import Store
+from studies.store.store import Store
 
 FILES = Path("/usr/share/datasets/fashion-mnist")
 PRESETS = Path(__file__).parents[1] / "sweeps" / "presets"

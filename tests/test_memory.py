@@ -11,10 +11,10 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from studies import plan as plans
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tasks import Task
+from studies.plan import plan as plans
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tasks.task import Task
 from tests.witness.peak import growth_mb
 from tests.witness.sweep_files import write_sweep
 

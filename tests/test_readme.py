@@ -18,9 +18,9 @@ import pytest
 
 from studies import run
 from studies.claims import CLAIMS
-from studies.evaluations import SamplesConfig
-from studies.plan import expand
-from studies.spec import read_sweep
+from studies.plan.plan import expand
+from studies.spec.evaluations import SamplesConfig
+from studies.spec.sweep import read_sweep
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -9,9 +9,9 @@ from studies import run
 from studies.claims import judge
 from studies.figures import FIGURES
 from studies.report.build import build
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import tables
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.tables import tables
 
 ROOT = Path(__file__).parents[1]
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))

@@ -28,10 +28,10 @@ from studies.claims import (
     signal_left,
     skipping,
 )
-from studies.claims.differences import differences
-from studies.claims.verdicts import Claim, Finding, Measurement, decide
+from studies.judging.differences import differences
+from studies.judging.verdicts import Claim, Finding, Measurement, decide
 from studies.names import CLAIMS as PARTS
-from studies.tables import Tables, is_done
+from studies.tables.tables import Tables, is_done
 
 __all__ = ["CLAIMS", "Claim", "Finding", "Measurement", "judge"]
 

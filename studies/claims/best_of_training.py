@@ -7,7 +7,10 @@ from itertools import product
 
 import pandas as pd
 
-from studies.claims.rows import (
+from studies.judging.verdicts import Claim, Measured, Measurement, Untold
+from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.labels import labelled
+from studies.tables.rows import (
     DROPOUT,
     asked,
     mean,
@@ -16,10 +19,7 @@ from studies.claims.rows import (
     of_first_average,
     with_own_variance,
 )
-from studies.claims.verdicts import Claim, Measured, Measurement, Untold
-from studies.intervals import paired_differences, t_interval
-from studies.labels import labelled
-from studies.tables import Tables, arm_columns, by_seed
+from studies.tables.tables import Tables, arm_columns, by_seed
 
 MARGIN = 0.10
 """Largest relative difference in the best Fréchet distance that still counts as similar."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from iddpm.config import Ends
-from studies.claims.importance import lack_of_importance, remarks
-from studies.claims.rows import asked, mean, named, term_log_ratios
 from studies.claims.sigma import MARGIN
-from studies.claims.verdicts import Claim, Measured, Measurement, Untold
-from studies.intervals import paired_differences, t_interval
-from studies.labels import is_ensemble
+from studies.judging.importance import lack_of_importance, remarks
+from studies.judging.verdicts import Claim, Measured, Measurement, Untold
 from studies.paper import APPENDIX_D, ENSEMBLE
-from studies.tables import Tables, arm_columns, by_seed
+from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.labels import is_ensemble
+from studies.tables.rows import asked, mean, named, term_log_ratios
+from studies.tables.tables import Tables, arm_columns, by_seed
 
 SHARE = Ends().share
 

@@ -1,9 +1,9 @@
 """What the paper says of the v that a network interpolates Σ by (Eq. 15)."""
 
-from studies.claims.rows import asked, named
-from studies.claims.verdicts import Claim, Measured, Measurement
-from studies.intervals import t_interval
-from studies.tables import OUTSIDE_RANGE, Tables, arm_columns, by_seed
+from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.intervals import t_interval
+from studies.tables.rows import asked, named
+from studies.tables.tables import OUTSIDE_RANGE, Tables, arm_columns, by_seed
 
 HARDLY_EVER = 0.001
 

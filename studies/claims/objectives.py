@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pandas as pd
 
-from studies.claims.importance import drew_uniformly, lack_of_importance, remarks
-from studies.claims.pairs import READ, SCORED, Pair, compared, fewer_bits, pairs
-from studies.claims.rows import mean, named, tied_to_schedule
-from studies.claims.verdicts import Claim, Measured, Measurement
-from studies.intervals import paired_differences, t_interval
-from studies.labels import TIMESTEPS, is_resampled
-from studies.table_rows import bounds, distances
-from studies.tables import Tables
+from studies.judging.importance import drew_uniformly, lack_of_importance, remarks
+from studies.judging.pairs import READ, SCORED, Pair, compared, fewer_bits, pairs
+from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.labels import TIMESTEPS, is_resampled
+from studies.tables.rows import mean, named, tied_to_schedule
+from studies.tables.table_rows import bounds, distances
+from studies.tables.tables import Tables
 
 MARGIN = 0.10
 """Largest share by which a Fréchet distance may be the larger and still count as kept."""

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from studies.claims.rows import asked, log_ratios, mean, named
-from studies.claims.verdicts import Claim, Measured, Measurement, listed
-from studies.intervals import t_interval
-from studies.table_rows import LEARNED
-from studies.tables import Tables, arm_columns, is_longest
+from studies.judging.verdicts import Claim, Measured, Measurement, listed
+from studies.tables.intervals import t_interval
+from studies.tables.rows import asked, log_ratios, mean, named
+from studies.tables.table_rows import LEARNED
+from studies.tables.tables import Tables, arm_columns, is_longest
 
 HUNDRED = 100
 NEAR = math.log(1.3)

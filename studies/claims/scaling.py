@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from studies.claims.rows import asked, mean, named, with_own_variance
-from studies.claims.verdicts import Claim, Measured, Measurement, Untold
-from studies.intervals import paired_differences, t_interval
-from studies.labels import setting
+from studies.judging.verdicts import Claim, Measured, Measurement, Untold
 from studies.paper import FIG_10_LAWS, INCEPTION, settings_of
 from studies.power_law import Trend, trend
-from studies.tables import Tables, arm_columns, by_seed, records
+from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.labels import setting
+from studies.tables.rows import asked, mean, named, with_own_variance
+from studies.tables.tables import Tables, arm_columns, by_seed, records
 
 WIDTH = "train.network.model_channels"
 FOLLOWS = (WIDTH, "train.optimizer.learning_rate", "train.network.groups")

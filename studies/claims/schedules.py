@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from iddpm.config import Schedule
 from iddpm.schedules import betas, variance_ratio
-from studies.claims.verdicts import Claim, Measured, Measurement
-from studies.intervals import exact
-from studies.tables import Tables
+from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.intervals import exact
+from studies.tables.tables import Tables
 
 RATIO_FROM_INDEX = 18
 RATIO_AT_LEAST = 0.9

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from studies.claims.rows import asked, mean, named
-from studies.claims.verdicts import Claim, Measured, Measurement, listed
-from studies.intervals import paired_differences, t_interval
-from studies.labels import OBJECTIVES, VARIANCES
-from studies.table_rows import LEARNED
-from studies.tables import Tables, arm_columns, by_seed, is_longest
+from studies.judging.verdicts import Claim, Measured, Measurement, listed
+from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.labels import OBJECTIVES, VARIANCES
+from studies.tables.rows import asked, mean, named
+from studies.tables.table_rows import LEARNED
+from studies.tables.tables import Tables, arm_columns, by_seed, is_longest
 
 MARGIN = 0.10
 """Largest relative difference in Fréchet distance that still counts as minor."""

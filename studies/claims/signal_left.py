@@ -6,9 +6,9 @@ import numpy as np
 
 from iddpm.config import Schedule
 from iddpm.schedules import FloatArray, alpha_bar, betas
-from studies.claims.verdicts import Claim, Measured, Measurement
-from studies.intervals import exact
-from studies.tables import Tables
+from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.intervals import exact
+from studies.tables.tables import Tables
 
 LENGTHS = (1000, 4000)
 ALMOST_NOTHING = 0.01

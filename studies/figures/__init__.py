@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studies import names
-from studies.tables import Tables
+from studies.tables.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)

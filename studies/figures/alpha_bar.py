@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.schedules import SCHEDULES, alpha_bar, betas
-from studies.figures import style
-from studies.tables import Tables
+from studies.drawing import style
+from studies.tables.tables import Tables
 
 TITLE = "ᾱ along the diffusion process"
 T = 4000

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import along, style
+from studies.drawing import along, style
 from studies.figures.vlb_terms import spread
-from studies.tables import Tables
+from studies.tables.tables import Tables
 
 TITLE = "Quality and bits/dim by architecture"
 METRICS = ("frechet_distance", "bits_per_dim")

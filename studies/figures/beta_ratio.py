@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.schedules import linear_betas, variance_ratio
-from studies.figures import style
-from studies.tables import Tables
+from studies.drawing import style
+from studies.tables.tables import Tables
 
 LENGTHS = (100, 1000, 10_000)
 TITLE = "β̃/β along the diffusion process"

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.arrays import read_array
-from studies.figures import style
+from studies.drawing import style
 from studies.figures.sample_grid import LINE_IN, described, strip
-from studies.labels import labelled
-from studies.tables import Tables, arm_columns
+from studies.store.arrays import read_array
+from studies.tables.labels import labelled
+from studies.tables.tables import Tables, arm_columns
 
 TITLE = "Samples by class"
 CLASSES = 8

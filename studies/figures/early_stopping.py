@@ -3,10 +3,10 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.claims.rows import DROPOUT, of_first_average
-from studies.figures import along, distance_axis, style
+from studies.drawing import along, distance_axis, style
 from studies.figures.vlb_terms import spread
-from studies.tables import Tables, arm_columns
+from studies.tables.rows import DROPOUT, of_first_average
+from studies.tables.tables import Tables, arm_columns
 
 TITLE = "Quality along training, by dropout and by average of the weights"
 SCHEDULE, AVERAGE = "schedule", "ema_decay"

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import style
+from studies.drawing import style
 from studies.figures.vlb_terms import spread
-from studies.labels import OBJECTIVES, labelled
 from studies.paper import FIG_7, FIG_7_ERROR
-from studies.tables import Tables, arm_columns, over_seeds
+from studies.tables.labels import OBJECTIVES, labelled
+from studies.tables.tables import Tables, arm_columns, over_seeds
 
 TITLE = "Gradient noise scale along training"
 ERRORS = 2

@@ -13,11 +13,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.schedules import SCHEDULES
-from studies.arrays import read_array
-from studies.figures import style
+from studies.drawing import style
 from studies.figures.sample_grid import strip
-from studies.labels import labelled
-from studies.tables import Tables, arm_columns
+from studies.store.arrays import read_array
+from studies.tables.labels import labelled
+from studies.tables.tables import Tables, arm_columns
 
 TITLE = "One image on its way to noise"
 LEVELS = 256

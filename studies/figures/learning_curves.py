@@ -15,9 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from studies.figures import overlay, style
+from studies.drawing import overlay, style
 from studies.figures.objective_table import resampling_note
-from studies.labels import TIMESTEPS, labelled
 from studies.paper import (
     FIG_6_NOISY,
     FIG_6_RESAMPLED,
@@ -26,7 +25,8 @@ from studies.paper import (
     fig_6_numbers,
     settings_of,
 )
-from studies.tables import Tables, is_longest, network_columns, over_seeds, records
+from studies.tables.labels import TIMESTEPS, labelled
+from studies.tables.tables import Tables, is_longest, network_columns, over_seeds, records
 
 TITLE = "The bound while training"
 POINTS = 40

@@ -9,10 +9,8 @@ import json
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import overlay, style
+from studies.drawing import overlay, style
 from studies.figures.objective_table import bound_steps, resampling_note
-from studies.intervals import CONFIDENCE
-from studies.labels import mode
 from studies.paper import (
     TABLE_3,
     TABLE_3_DATA,
@@ -21,8 +19,10 @@ from studies.paper import (
     own_number,
     table_3,
 )
-from studies.table_rows import bounds
-from studies.tables import Tables, over_seeds, records
+from studies.tables.intervals import CONFIDENCE
+from studies.tables.labels import mode
+from studies.tables.table_rows import bounds
+from studies.tables.tables import Tables, over_seeds, records
 
 TITLE = "Bits/dim beside other models"
 HERE = "this study"

@@ -14,9 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import overlay, style
-from studies.intervals import CONFIDENCE
-from studies.labels import distance_name, labelled
+from studies.drawing import overlay, style
 from studies.paper import closest_reasons, comparable
 from studies.paper.gan_comparison import (
     METRICS,
@@ -25,7 +23,9 @@ from studies.paper.gan_comparison import (
     inferred_of,
     table_4_numbers,
 )
-from studies.tables import SAMPLE_METRICS, Tables, arm_columns, over_seeds, records
+from studies.tables.intervals import CONFIDENCE
+from studies.tables.labels import distance_name, labelled
+from studies.tables.tables import SAMPLE_METRICS, Tables, arm_columns, over_seeds, records
 
 TITLE = "Diffusion beside a GAN"
 HERE = "this study"

@@ -13,14 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.claims.scaling import FOLLOWS, WIDTH, sizes, trend_of
-from studies.figures import along, overlay, style
+from studies.drawing import along, overlay, style
 from studies.figures.quality_vs_steps import HERE
 from studies.figures.vlb_terms import spread
-from studies.intervals import t_interval
-from studies.labels import setting
 from studies.paper import FIG_10_LAWS, closest_reasons, fig_10_numbers
 from studies.power_law import LEAST_POINTS, FloatArray, PowerLaw
-from studies.tables import Tables, records
+from studies.tables.intervals import t_interval
+from studies.tables.labels import setting
+from studies.tables.tables import Tables, records
 
 TITLE = "Quality and bits/dim against training compute"
 METRICS = ("frechet_distance", "bits_per_dim")

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.strides import stride_timesteps
-from studies.claims.rows import with_own_variance
-from studies.figures import style
+from studies.drawing import style
 from studies.figures.vlb_terms import spread
-from studies.labels import labelled, mode
 from studies.paper import SHORT_BOUND_STEPS, SHORT_BOUNDS
-from studies.tables import Tables, arm_columns, over_seeds
+from studies.tables.labels import labelled, mode
+from studies.tables.rows import with_own_variance
+from studies.tables.tables import Tables, arm_columns, over_seeds
 
 TITLE = "Bits per dimension against evaluation steps"
 STRIDES = {"even": "even stride", "even_plus_first": "even and every t up to T/K"}

@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import distance_axis, overlay, style
-from studies.intervals import CONFIDENCE
-from studies.labels import TIMESTEPS, distance_name, is_resampled, mode, objective_name
+from studies.drawing import distance_axis, overlay, style
 from studies.paper import closest_reasons, table_numbers
-from studies.resampling import share_resampled, warm_up_draws
-from studies.table_rows import bounds, distances
-from studies.tables import Tables, over_seeds, records
+from studies.tables.intervals import CONFIDENCE
+from studies.tables.labels import TIMESTEPS, distance_name, is_resampled, mode, objective_name
+from studies.tables.resampling import share_resampled, warm_up_draws
+from studies.tables.table_rows import bounds, distances
+from studies.tables.tables import Tables, over_seeds, records
 
 TITLE = "Bits/dim and sample quality by schedule, T and objective"
 HERE = "this study"

@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import along, style
+from studies.drawing import along, style
 from studies.figures.vlb_terms import spread
-from studies.tables import Tables
+from studies.tables.tables import Tables
 
 TITLE = "Quality and bits/dim along training, on training and validation images"
 METRICS = ("frechet_distance", "bits_per_dim")

@@ -6,10 +6,11 @@ or in larger ones at a higher. Only arms that were trained both ways are drawn.
 
 import pandas as pd
 
-from studies.figures import distance_axis, quality_vs_steps
+from studies.drawing import distance_axis
+from studies.figures import quality_vs_steps
 from studies.figures.quality_vs_steps import BATCH, distances, quality
 from studies.figures.vlb_terms import spread
-from studies.tables import Tables, arm_columns
+from studies.tables.tables import Tables, arm_columns
 
 TITLE = "Sample quality against sampling steps, by batch size and learning rate"
 

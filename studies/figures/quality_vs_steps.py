@@ -13,11 +13,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import distance_axis, overlay, style
+from studies.drawing import distance_axis, overlay, style
 from studies.figures.vlb_terms import spread
-from studies.labels import distance_name, labelled, mode
 from studies.paper import closest_reasons, fig_8_numbers
-from studies.tables import Tables, arm_columns, is_longest, over_seeds, records
+from studies.tables.labels import distance_name, labelled, mode
+from studies.tables.tables import Tables, arm_columns, is_longest, over_seeds, records
 
 TITLE = "Sample quality against sampling steps"
 HERE = "this study"

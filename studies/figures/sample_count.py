@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.figures import style
+from studies.drawing import style
 from studies.figures.vlb_terms import spread
-from studies.labels import distance_name, labelled, mode
-from studies.tables import Tables, arm_columns, over_seeds
+from studies.tables.labels import distance_name, labelled, mode
+from studies.tables.tables import Tables, arm_columns, over_seeds
 
 TITLE = "Fréchet distance against the number of samples it is over"
 

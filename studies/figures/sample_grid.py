@@ -14,10 +14,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.config import ConfigError
-from studies.arrays import read_array
-from studies.figures import style
-from studies.labels import labelled
-from studies.tables import Tables, arm_columns
+from studies.drawing import style
+from studies.store.arrays import read_array
+from studies.tables.labels import labelled
+from studies.tables.tables import Tables, arm_columns
 
 TITLE = "Samples of each arm from the same noise"
 COLUMNS = 12

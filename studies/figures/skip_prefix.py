@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import overlay, style
+from studies.drawing import overlay, style
 from studies.figures.quality_vs_steps import HERE, distances
 from studies.figures.vlb_terms import spread
-from studies.labels import distance_name, labelled
 from studies.paper import closest_reasons, fig_4_numbers
-from studies.tables import Tables, arm_columns, over_seeds, records
+from studies.tables.labels import distance_name, labelled
+from studies.tables.tables import Tables, arm_columns, over_seeds, records
 
 TITLE = "Sample quality against the part of the reverse process skipped"
 ARMS = ["rank", "arm", "schedule", "distance"]

@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.config import Ends
-from studies.claims.rows import term_log_ratios
-from studies.figures import style
+from studies.drawing import style
 from studies.figures.vlb_terms import span, spread
-from studies.tables import Tables, over_seeds
+from studies.tables.rows import term_log_ratios
+from studies.tables.tables import Tables, over_seeds
 
 TITLE = "Terms of the bound, L_hybrid over L_vlb"
 SHARE = Ends().share

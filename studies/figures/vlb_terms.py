@@ -11,11 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.figures import style
-from studies.intervals import CONFIDENCE
-from studies.labels import labelled, mode
+from studies.drawing import style
 from studies.paper import FIG_2
-from studies.tables import Tables, arm_columns, over_seeds
+from studies.tables.intervals import CONFIDENCE
+from studies.tables.labels import labelled, mode
+from studies.tables.tables import Tables, arm_columns, over_seeds
 
 PROCESS = ["schedule", "T"]
 TITLE = "Terms of the bound by diffusion step"

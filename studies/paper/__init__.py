@@ -20,7 +20,11 @@ from studies.paper.learning_curves import (
     fig_6_numbers,
 )
 from studies.paper.likelihoods import TABLE_3, TABLE_3_DATA, own_number, table_3
-from studies.paper.published import (
+from studies.paper.sampling_steps import fig_8_numbers
+from studies.paper.scaling import FIG_10_LAWS, fig_10_numbers
+from studies.paper.short_bounds import SHORT_BOUND_STEPS, SHORT_BOUNDS
+from studies.paper.skipped_prefix import fig_4_numbers
+from studies.published.published import (
     ENSEMBLE,
     INCEPTION,
     Published,
@@ -31,10 +35,6 @@ from studies.paper.published import (
     same_cell,
     settings_of,
 )
-from studies.paper.sampling_steps import fig_8_numbers
-from studies.paper.scaling import FIG_10_LAWS, fig_10_numbers
-from studies.paper.short_bounds import SHORT_BOUND_STEPS, SHORT_BOUNDS
-from studies.paper.skipped_prefix import fig_4_numbers
 
 __all__ = [
     "APPENDIX_D",

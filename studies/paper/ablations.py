@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from iddpm.config import Schedule
-from studies.paper.networks import IMAGES
-from studies.paper.published import OVER_ALL_STEPS, WHOLE_TEST_SET, Inferred, Published
+from studies.published.networks import IMAGES
+from studies.published.published import OVER_ALL_STEPS, WHOLE_TEST_SET, Inferred, Published
 
 Row = tuple[int, int, Schedule, str, float, float]
 TABLES: tuple[tuple[str, str, int, tuple[Row, ...]], ...] = (

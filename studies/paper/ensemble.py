@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from studies.paper.networks import IMAGES
-from studies.paper.published import (
+from studies.published.networks import IMAGES
+from studies.published.published import (
     OVER_ALL_STEPS,
     WHOLE_TEST_SET,
     Inferred,

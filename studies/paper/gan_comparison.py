@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from studies.paper.published import Inferred, Metric, Published
+from studies.published.published import Inferred, Metric, Published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

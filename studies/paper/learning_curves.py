@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from studies.paper.published import Inferred, Published
+from studies.published.published import Inferred, Published
 
 FIG_6_RESAMPLED: dict[int, float] = {
     6_000: 3.93,

@@ -1,7 +1,7 @@
 """Table 3: bits/dim of models of many families."""
 
 from studies.paper.ablations import table_numbers
-from studies.paper.published import Published
+from studies.published.published import Published
 
 TABLE_3_DATA = ("imagenet64", "cifar10")
 TABLE_3: tuple[tuple[str, float | None, float | None], ...] = (

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from iddpm.config import Variance
-from studies.paper.published import OCCLUDED, Inferred, Published
+from studies.published.published import OCCLUDED, Inferred, Published
 
 FIG_8_STEPS = (25, 50, 100, 200, 400, 1000, 4000)
 FIG_8_ERROR = 0.1

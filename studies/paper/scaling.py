@@ -3,15 +3,15 @@
 import math
 from collections.abc import Iterator
 
-from studies.paper.networks import IMAGES
-from studies.paper.published import (
+from studies.power_law import PowerLaw
+from studies.published.networks import IMAGES
+from studies.published.published import (
     OCCLUDED,
     OVER_ALL_STEPS,
     WHOLE_TEST_SET,
     Metric,
     Published,
 )
-from studies.power_law import PowerLaw
 
 FIG_10_LAWS: dict[Metric, PowerLaw] = {
     "frechet_distance": PowerLaw.of(4.00, 2.500e-25, 0.22),

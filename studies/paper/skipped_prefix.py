@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from iddpm.config import Schedule
-from studies.paper.published import OVER_ALL_STEPS, Inferred, Published
+from studies.published.published import OVER_ALL_STEPS, Inferred, Published
 
 FIG_4_ERROR = 0.15
 

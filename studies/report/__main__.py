@@ -7,7 +7,7 @@ from pathlib import Path
 
 from studies.door import door, path
 from studies.report.build import UndrawnError, build, sentences
-from studies.store import Store, StoreError
+from studies.store.store import Store, StoreError
 
 NOTHING = INCOMPLETE = 1
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from iddpm.running.files import REMEDIES, StorageError, write_whole
 from studies.report.faults import Fault, fault
 from studies.report.page import Entry, entry, index_page, is_notice, notice_page, study_page
-from studies.store import Store
-from studies.tables import tables
+from studies.store.store import Store
+from studies.tables.tables import tables
 
 PAGE, BEFORE, FAULTS = "index.html", "before.html", "faults.txt"
 INDEX = "index"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from iddpm.config import ConfigError
 from iddpm.running.files import StorageError
 from studies import door
-from studies.store import StoreError
+from studies.store.store import StoreError
 
 TOLD = (StoreError, StorageError, ConfigError)
 """Errors whose own words say where, what and what to try."""

@@ -18,16 +18,16 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from studies.claims import CLAIMS, Claim, Finding, Measurement, judge
-from studies.claims.verdicts import Measured, Verdict
+from studies.drawing.style import svg
 from studies.figures import FIGURES
-from studies.figures.style import svg
-from studies.intervals import t_interval
-from studies.labels import BETA_TILDE, LOSS, distance_name, labelled
+from studies.judging.verdicts import Measured, Verdict
 from studies.paper import closest_reasons, comparable, numbers
 from studies.report.faults import Fault, fault
 from studies.report.provenance import work_done
-from studies.store import Store, StoreError
-from studies.tables import Tables, arm_columns, by_seed, is_done, records
+from studies.store.store import Store, StoreError
+from studies.tables.intervals import t_interval
+from studies.tables.labels import BETA_TILDE, LOSS, distance_name, labelled
+from studies.tables.tables import Tables, arm_columns, by_seed, is_done, records
 
 METRICS = {
     "frechet_distance": "Fréchet distance",

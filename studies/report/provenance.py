@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from studies.store import Store, StoreError
+from studies.store.store import Store, StoreError
 
 NEEDED = (
     *("started", "ended", "seconds", "peak_memory_mb", "dirty", "commit", "versions"),

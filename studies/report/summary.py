@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from studies.labels import labelled
-from studies.store import Store
-from studies.tables import arm_columns, over_seeds, results
+from studies.store.store import Store
+from studies.tables.labels import labelled
+from studies.tables.tables import arm_columns, over_seeds, results
 
 TITLES = {
     "bits_per_dim": "bits/dim",

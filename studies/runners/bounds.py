@@ -24,10 +24,10 @@ from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.precision import arithmetic
 from iddpm.running.blocks import UNREADABLE, Blocks
 from iddpm.strides import stride_timesteps
-from studies.integrity import check_file, damaged
 from studies.runners.networks import trained_denoiser, weights_role
 from studies.runners.work import Work
-from studies.store import SHARD
+from studies.store.integrity import check_file, damaged
+from studies.store.store import SHARD
 
 
 def likelihood(work: Work) -> dict[str, Any]:

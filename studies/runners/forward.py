@@ -8,9 +8,9 @@ from iddpm import build
 from iddpm.config import LatentsConfig, data_name
 from iddpm.data import load, to_unit
 from iddpm.running.draws import generator
-from studies.arrays import sha256
 from studies.runners.work import Work
-from studies.store import LATENTS
+from studies.store.arrays import sha256
+from studies.store.store import LATENTS
 
 
 def latents(work: Work) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from iddpm.networks.gan import Generator
 from iddpm.running.draws import generator
 from iddpm.running.interruption import Interrupted
 from iddpm.samplers import to_uint8
-from studies.arrays import sha256
 from studies.runners.networks import weights_role
 from studies.runners.sampling import drawn_once
 from studies.runners.work import UInt8Array, Work, of_a_finished_task
-from studies.store import SAMPLES
+from studies.store.arrays import sha256
+from studies.store.store import SAMPLES
 
 
 def gan_sample(work: Work) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from iddpm.networks.precision import arithmetic
 from iddpm.running.draws import generator
 from iddpm.running.interruption import Interrupted
 from iddpm.samplers import to_uint8
-from studies.arrays import sha256
 from studies.runners.networks import trained_denoiser
 from studies.runners.work import UInt8Array, Work
-from studies.store import SAMPLES
+from studies.store.arrays import sha256
+from studies.store.store import SAMPLES
 
 
 def sample(work: Work) -> dict[str, Any]:

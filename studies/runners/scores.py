@@ -37,11 +37,11 @@ from iddpm.evaluation.frechet import (
 from iddpm.evaluation.metrics import METRICS
 from iddpm.evaluation.precision_recall import precision_recall, squared_radii
 from iddpm.running.interruption import Interrupted
-from studies.arrays import read_array, sha256
-from studies.integrity import damaged
 from studies.runners.networks import weights_role
 from studies.runners.work import Work, of_a_finished_task
-from studies.store import RADII, SAMPLES, StoreError
+from studies.store.arrays import read_array, sha256
+from studies.store.integrity import damaged
+from studies.store.store import RADII, SAMPLES, StoreError
 
 EXTRACTOR = "extractor.pt"
 FEATURES = "features.npz"

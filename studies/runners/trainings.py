@@ -9,11 +9,11 @@ from iddpm import gan_training, training
 from iddpm.config import GanConfig, TrainConfig
 from iddpm.gan_training import train_gan
 from iddpm.running.checkpoints import Ending, load
-from studies.checksums import StoreError, read_record
-from studies.integrity import RESULT, result_of
 from studies.runners.work import Work, of_a_finished_task
-from studies.store import WRITTEN_ANEW
-from studies.tasks import task_from_json
+from studies.store.checksums import StoreError, read_record
+from studies.store.integrity import RESULT, result_of
+from studies.store.store import WRITTEN_ANEW
+from studies.tasks.task import task_from_json
 
 
 def train(work: Work) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.files import Held, written_whole
 from iddpm.running.interruption import Progress, StopCheck, TimeCheck
 from iddpm.running.ranks import ALONE, Ranks
-from studies.integrity import ANEW, check_file, damaged, result_of
-from studies.store import BLOCKS
-from studies.tasks import Task
+from studies.store.integrity import ANEW, check_file, damaged, result_of
+from studies.store.store import BLOCKS
+from studies.tasks.task import Task
 
 UInt8Array = NDArray[np.uint8]
 

@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from studies.plan import Plan, expand
-from studies.spec import read_sweep
-from studies.tasks import task_json
+from studies.plan.plan import Plan, expand
+from studies.spec.sweep import read_sweep
+from studies.tasks.task import task_json
 
 PRESET = """
 description: a small network

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from studies import cancel, run, status
-from studies.plan import expand, record
-from studies.spec import read_sweep
-from studies.store import Store
+from studies.plan.plan import expand, record
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
 from tests.benchmarks.planning import MANY_EVALUATIONS, PRESET
 from tests.witness.sweep_files import write_sweep
 

@@ -11,8 +11,8 @@ from iddpm.bounds import MOST_SEED, Between, Where, at_most
 from iddpm.checks import check_gan, check_training
 from iddpm.config import ConfigError, Digits, GanConfig, TrainConfig, UNetConfig
 from iddpm.data import describe
-from studies import evaluations
-from studies.resources import Resources
+from studies.spec import evaluations
+from studies.spec.resources import Resources
 
 CONFIGS = sorted(
     {

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from studies import run, status
-from studies.executors.slurm.queue import Job, queued
-from studies.store import Store
+from studies.execute.slurm.queue import Job, queued
+from studies.store.store import Store
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 

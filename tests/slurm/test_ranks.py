@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from studies.store import Store
+from studies.store.store import Store
 from tests.cluster.cluster import Cluster
 from tests.slurm.study import TRAINING, Study
 
@@ -128,7 +128,7 @@ def processes(store: Store, training: str) -> list[int]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "cmdline").read_bytes().split(b"\0")
-            is_python = words[2:4] == [b"-m", b"studies.executors.slurm.job"]
+            is_python = words[2:4] == [b"-m", b"studies.execute.slurm.job"]
             if is_python and mark in (path / "environ").read_bytes().split(b"\0"):
                 found.append(int(path.name))
         except (OSError, IndexError):

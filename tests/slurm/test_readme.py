@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.resources import resources, user_layer
+from studies.spec.resources import resources, user_layer
 from tests.test_readme import CLUSTER, README, blocks, printed, tiny_checkout
 
 pytestmark = pytest.mark.slurm

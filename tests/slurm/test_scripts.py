@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.executors.slurm.queue import client
+from studies.execute.slurm.queue import client
 from tests.cluster.cluster import Cluster
 from tests.slurm.study import TRAINING, Study
 from tests.studies.test_submission import AWKWARD, edited

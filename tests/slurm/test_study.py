@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from studies import cancel
-from studies.executors.slurm import snapshot
-from studies.executors.slurm.queue import queued
+from studies.execute.slurm import snapshot
+from studies.execute.slurm.queue import queued
 from tests import test_readme
 from tests.cluster.cluster import Cluster
 from tests.slurm.study import TRAINING, Study

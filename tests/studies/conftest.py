@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.executors.slurm import queue
+from studies.execute.slurm import queue
 from tests.witness.fake_slurm import FakeSlurm, path_with
 
 

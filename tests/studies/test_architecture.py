@@ -9,8 +9,8 @@ import pytest
 
 from studies.claims import judge
 from studies.figures import FIGURES
-from studies.plan import Plan
-from studies.tables import records
+from studies.plan.plan import Plan
+from studies.tables.tables import records
 from tests.witness.made_up_tables import made_up, planned
 
 CLAIM = "architecture_improves_quality"

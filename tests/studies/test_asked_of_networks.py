@@ -38,10 +38,10 @@ from iddpm.running.draws import generator
 from iddpm.samplers import to_uint8
 from iddpm.schedules import betas
 from iddpm.training import STATE_FILE, load_network
+from studies.execute.worker import run_task
 from studies.runners.scores import EXTRACTOR, FEATURES
-from studies.store import Store
-from studies.tasks import Task
-from studies.worker import run_task
+from studies.store.store import Store
+from studies.tasks.task import Task
 from tests.witness import tiny
 
 FAST = replace(tiny.TRAINING.optimizer, learning_rate=1e-2)

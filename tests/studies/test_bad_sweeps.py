@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from iddpm.config import ConfigError
-from studies import documents
-from studies.documents import MAX_BYTES
-from studies.evaluations import SCOPES
-from studies.plan import expand
-from studies.presets import EVALUATIONS
-from studies.spec import read_sweep
+from studies.plan.plan import expand
+from studies.spec import documents
+from studies.spec.documents import MAX_BYTES
+from studies.spec.evaluations import SCOPES
+from studies.spec.presets import EVALUATIONS
+from studies.spec.sweep import read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 

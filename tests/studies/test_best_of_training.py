@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from studies.claims import judge
 from studies.claims.best_of_training import best
 from studies.figures import FIGURES
-from studies.plan import Plan
-from studies.tables import Tables
+from studies.plan.plan import Plan
+from studies.tables.tables import Tables
 from tests.witness.made_up_tables import Value, made_up, planned
 
 DROPOUT, SPLIT = "train.network.dropout", "likelihood.split"

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from studies.store import Store
-from studies.verification import damages
+from studies.store.store import Store
+from studies.store.verification import damages
 from tests.witness import tiny
 from tests.witness.warm import Warm, Worker
 
@@ -121,8 +121,8 @@ run_task({root!r}, {address!r})
 """
 
 TAKING_OVER = """
-import studies.ownership
-studies.ownership.LEASE_SECONDS = -1.0
+import studies.store.ownership
+studies.store.ownership.LEASE_SECONDS = -1.0
 run_task({root!r}, {address!r})
 """
 """A worker for which another machine's is dead at the first look, instead of after two minutes."""

@@ -8,9 +8,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from iddpm.config import ConfigError, LikelihoodConfig
-from studies.cells import Cell, cells, laid, overlay, override, rules
-from studies.documents import Node, parse
-from studies.reading import read
+from studies.spec.cells import Cell, cells, laid, overlay, override, rules
+from studies.spec.documents import Node, parse
+from studies.spec.reading import read
 
 MENU: dict[str, list[Any]] = {
     "images": [3, 5, 9],

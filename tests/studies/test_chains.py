@@ -8,17 +8,17 @@ import pytest
 from iddpm.config import Photos, Simple, TrainConfig
 from iddpm.running.files import write_json
 from studies import run
-from studies.costs import compute_left, costs
-from studies.executors import inline, local
-from studies.executors.agenda import Agenda, unwatched
-from studies.executors.slurm.layout import Array, arrays
-from studies.forecast import Forecast
-from studies.labels import setting
-from studies.plan import Plan, chained, expand, waves
-from studies.resources import Resources
-from studies.spec import read_sweep
-from studies.store import Element, Failure, Store
-from studies.tasks import Task, task_json
+from studies.execute import inline, local
+from studies.execute.agenda import Agenda, unwatched
+from studies.execute.forecast import Forecast
+from studies.execute.slurm.layout import Array, arrays
+from studies.plan.costs import compute_left, costs
+from studies.plan.plan import Plan, chained, expand, waves
+from studies.spec.resources import Resources
+from studies.spec.sweep import read_sweep
+from studies.store.store import Element, Failure, Store
+from studies.tables.labels import setting
+from studies.tasks.task import Task, task_json
 from tests.witness import tiny, tiny_sweep
 
 SHORT, MIDDLE, LONG = (tiny.training(steps=steps) for steps in (4, 7, 12))

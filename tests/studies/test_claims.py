@@ -11,9 +11,9 @@ import pytest
 
 from studies import names
 from studies.claims import CLAIMS, Finding, Measurement, judge
-from studies.intervals import Interval
-from studies.store import Store
-from studies.tables import Tables, records, tables
+from studies.store.store import Store
+from studies.tables.intervals import Interval
+from studies.tables.tables import Tables, records, tables
 from tests.witness.made_up_store import bound, distance, terms, variant, write_store
 
 Judge = Callable[..., Finding]

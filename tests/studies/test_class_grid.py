@@ -10,11 +10,11 @@ import pytest
 from studies import run
 from studies.figures import FIGURES
 from studies.figures.class_grid import CLASSES, COLUMNS
-from studies.labels import setting
-from studies.plan import expand
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import Tables, tables
+from studies.plan.plan import expand
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.labels import setting
+from studies.tables.tables import Tables, tables
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from studies.console import LINE_EVERY_S, counted, terminal, watching
-from studies.executors.agenda import Event
-from studies.store import Beat
+from studies.execute.agenda import Event
+from studies.execute.console import LINE_EVERY_S, counted, terminal, watching
+from studies.store.store import Beat
 
 TRAINING = "train-0123456789abcdef"
 

@@ -10,13 +10,14 @@ import pytest
 
 from iddpm.bounds import MOST_SEED
 from iddpm.config import ConfigError
-from studies import plan, run
-from studies.documents import parse
-from studies.evaluations import RIVALS, SCOPES
-from studies.plan import expand
-from studies.reading import _members
-from studies.resources import Resources, resources
-from studies.spec import read_sweep
+from studies import run
+from studies.plan import plan
+from studies.plan.plan import expand
+from studies.spec.documents import parse
+from studies.spec.evaluations import RIVALS, SCOPES
+from studies.spec.reading import _members
+from studies.spec.resources import Resources, resources
+from studies.spec.sweep import read_sweep
 from tests.witness.sweep_files import SWEEP, write_sweep
 
 HUGE = [str(10**11), "1" + "0" * 400, "1e300"]

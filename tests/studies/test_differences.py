@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from studies import names
-from studies.claims.differences import differences
+from studies.judging.differences import differences
 from tests.witness.made_up_results import BOUND, SCORE, planned, study
 
 TRAINED_LIKE_THE_PAPER = {"training_steps": 500_000, "T": 4000}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.documents import Node, completed, nearest, overlaid, parse
+from studies.spec.documents import Node, completed, nearest, overlaid, parse
 
 scalars = st.one_of(
     st.none(),

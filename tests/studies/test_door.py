@@ -12,11 +12,12 @@ import pytest
 
 from iddpm.running.files import StorageError
 from iddpm.running.interruption import Interrupted
-from studies import cancel, executors, run, status
+from studies import cancel, run, status
 from studies import data as data_door
+from studies import execute as executors
 from studies.door import door, is_read, path, sentence, told
+from studies.execute.signals import CutOff
 from studies.report import __main__ as report
-from studies.signals import CutOff
 from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP

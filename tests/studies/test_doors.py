@@ -9,7 +9,7 @@ import pytest
 from iddpm.running.files import read_json, write_json
 from studies import run, status
 from studies.report import __main__ as report
-from studies.store import Store
+from studies.store.store import Store
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 

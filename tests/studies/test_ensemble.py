@@ -22,9 +22,8 @@ from iddpm.config import (
 )
 from studies import run
 from studies.claims import Finding, judge
-from studies.costs import arm_label
+from studies.execute.worker import run_task
 from studies.figures import FIGURES
-from studies.labels import is_ensemble, labelled
 from studies.paper import (
     APPENDIX_D,
     appendix_d_numbers,
@@ -34,13 +33,14 @@ from studies.paper import (
     settings_of,
     table_numbers,
 )
-from studies.plan import expand
+from studies.plan.costs import arm_label
+from studies.plan.plan import expand
 from studies.report.build import build
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import Tables, arm_columns, records, tables
-from studies.tasks import Task
-from studies.worker import run_task
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.labels import is_ensemble, labelled
+from studies.tables.tables import Tables, arm_columns, records, tables
+from studies.tasks.task import Task
 from tests.witness import made_up_tables, tiny
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET

@@ -24,8 +24,8 @@ from matplotlib.transforms import Bbox
 
 from studies import names
 from studies.figures import FIGURES
-from studies.plan import record
-from studies.tables import ARM, SAMPLE_METRICS, Tables
+from studies.plan.plan import record
+from studies.tables.tables import ARM, SAMPLE_METRICS, Tables
 from tests.studies import test_ensemble, test_gradient_noise, test_learning_curves
 from tests.witness.made_up_rows import distance_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned

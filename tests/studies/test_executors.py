@@ -16,13 +16,13 @@ import pytest
 from iddpm.config import Ancestral, Simple
 from iddpm.running.files import StorageError, write_json
 from iddpm.running.interruption import Interrupted
-from studies.executors import inline, local
-from studies.executors.agenda import Agenda, Event, EventKind, unwatched
-from studies.ownership import Claim
-from studies.signals import CutOff, stop_requests
-from studies.store import Beat, Failure, Store
-from studies.tasks import Task
-from studies.worker import run_task
+from studies.execute import inline, local
+from studies.execute.agenda import Agenda, Event, EventKind, unwatched
+from studies.execute.signals import CutOff, stop_requests
+from studies.execute.worker import run_task
+from studies.store.ownership import Claim
+from studies.store.store import Beat, Failure, Store
+from studies.tasks.task import Task
 from tests.witness import kills, tiny
 
 
@@ -93,7 +93,7 @@ def test_a_task_of_another_live_process_is_waited_for(store: Store) -> None:
     task = tiny.extractor()
     store.create(task)
     code = (
-        "import sys; from pathlib import Path; from studies.store import Store\n"
+        "import sys; from pathlib import Path; from studies.store.store import Store\n"
         f"store = Store(Path({str(store.root)!r})); claim = store.claim({task.address!r})\n"
         "print('mine', flush=True); sys.stdin.readline()\n"
         "store.publish(claim, {'by': 'another'}, {})"
@@ -114,7 +114,7 @@ def test_a_task_whose_process_dies_while_it_is_waited_for_is_taken_over(store: S
     task = tiny.extractor()
     store.create(task)
     code = (
-        "import time; from pathlib import Path; from studies.store import Store\n"
+        "import time; from pathlib import Path; from studies.store.store import Store\n"
         f"Store(Path({str(store.root)!r})).claim({task.address!r})\n"
         "print('mine', flush=True); time.sleep(60)"
     )
@@ -349,8 +349,8 @@ def test_a_second_ctrl_c_cuts_off_the_task_that_this_process_is_at(
 def test_the_workers_of_a_killed_run_save_and_leave(store: Store) -> None:
     task = tiny.training(steps=1_000_000)
     code = (
-        "from pathlib import Path; from studies.executors import local\n"
-        "from studies.store import Store; from tests.witness import tiny\n"
+        "from pathlib import Path; from studies.execute import local\n"
+        "from studies.store.store import Store; from tests.witness import tiny\n"
         f"store = Store(Path({str(store.root)!r}))\n"
         "local.execute(store, [tiny.training(steps=1_000_000)], workers=1)"
     )
@@ -389,8 +389,8 @@ def test_a_run_started_as_a_module_is_not_imported_again_by_its_workers(tmp_path
     (tmp_path / "door.py").write_text(
         "from pathlib import Path\n"
         "print('imported', flush=True)\n"
-        "from studies.executors import local\n"
-        "from studies.store import Store\n"
+        "from studies.execute import local\n"
+        "from studies.store.store import Store\n"
         "from tests.witness import tiny\n"
         f"local.execute(Store(Path({str(tmp_path / 'store')!r})), tiny.study(seeds=1), workers=2)\n"
     )

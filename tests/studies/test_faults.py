@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.store import Store
+from studies.store.store import Store
 from tests.witness import tiny
 from tests.witness.warm import Warm
 

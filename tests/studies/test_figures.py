@@ -20,11 +20,12 @@ from scipy import stats
 from iddpm.config import Digits, Photos
 from iddpm.data import describe
 from studies import names
-from studies.figures import FIGURES, style
+from studies.drawing import style
+from studies.figures import FIGURES
 from studies.figures.sample_grid import COLUMNS, step_counts
 from studies.paper import fig_8_numbers
-from studies.store import Store
-from studies.tables import Tables, tables
+from studies.store.store import Store
+from studies.tables.tables import Tables, tables
 from tests.witness.made_up_store import MadeUp, terms, variant, write_store
 from tests.witness.made_up_tables import made_up, planned
 from tests.witness.marks import slow_except

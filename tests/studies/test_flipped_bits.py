@@ -14,11 +14,11 @@ import pytest
 
 from iddpm.running.files import read_json, write_json
 from studies import run, status
-from studies.checksums import StoreError
-from studies.integrity import PROVENANCE, RESULT
 from studies.report import __main__ as report
-from studies.store import Store
-from studies.verification import damages
+from studies.store.checksums import StoreError
+from studies.store.integrity import PROVENANCE, RESULT
+from studies.store.store import Store
+from studies.store.verification import damages
 from tests.witness.records import edit
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP

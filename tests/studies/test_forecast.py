@@ -10,9 +10,9 @@ from iddpm.config import (
     Ddim,
     DiffusionConfig,
 )
-from studies.forecast import Forecast
-from studies.store import Store
-from studies.tasks import Task
+from studies.execute.forecast import Forecast
+from studies.store.store import Store
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.records import edit
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from studies import run
-from studies.store import Store
-from studies.tasks import KINDS
+from studies.store.store import Store
+from studies.tasks.task import KINDS
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -107,6 +107,6 @@ def test_a_kind_computes_what_its_version_did(
     kind: str, found: dict[str, tuple[float, ...]]
 ) -> None:
     version = KINDS[kind].version
-    remedy = f"raise the version of {kind!r} in studies/tasks.py, and pin {found[kind]} here"
+    remedy = f"raise the version of {kind!r} in studies/tasks/task.py, and pin {found[kind]} here"
     assert (kind, version) in GOLDEN, remedy
     assert found[kind] == pytest.approx(GOLDEN[kind, version], rel=TOLERANCE), remedy

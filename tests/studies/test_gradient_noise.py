@@ -14,15 +14,15 @@ from scipy.stats import t as student
 from iddpm.config import ConfigError, GradientNoiseConfig
 from studies import run
 from studies.claims import Finding, judge
-from studies.costs import arm_label, costs
 from studies.figures import FIGURES
 from studies.paper import FIG_7, FIG_7_ERROR
-from studies.plan import expand, record
+from studies.plan.costs import arm_label, costs
+from studies.plan.plan import expand, record
 from studies.report.build import build
 from studies.report.page import study_page
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import MEASURED, UNDETERMINED, Tables, records, tables
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.tables import MEASURED, UNDETERMINED, Tables, records, tables
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 

@@ -12,11 +12,11 @@ from iddpm.config import (
     SampleConfig,
     TrainConfig,
 )
-from studies.counts import training_steps
-from studies.guesses import BEGINNING_S, CPU_CORE, GPUS, ON_A_GPU, guess
-from studies.plan import Plan, expand
-from studies.spec import read_sweep
-from studies.tasks import KINDS, Task
+from studies.execute.guesses import BEGINNING_S, CPU_CORE, GPUS, ON_A_GPU, guess
+from studies.plan.plan import Plan, expand
+from studies.spec.sweep import read_sweep
+from studies.tasks.counts import training_steps
+from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from studies.intervals import Interval, half_width_per_deviation, paired_differences, t_interval
+from studies.tables.intervals import (
+    Interval,
+    half_width_per_deviation,
+    paired_differences,
+    t_interval,
+)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 30])

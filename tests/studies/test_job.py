@@ -14,11 +14,12 @@ import pytest
 
 from iddpm import training
 from iddpm.running.interruption import Interrupted
-from studies import executors, worker
-from studies.executors.slurm import job
-from studies.signals import StopFlag
-from studies.store import Failure, Store
-from studies.tasks import Task
+from studies import execute as executors
+from studies.execute import worker
+from studies.execute.signals import StopFlag
+from studies.execute.slurm import job
+from studies.store.store import Failure, Store
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 

@@ -9,12 +9,12 @@ import pytest
 from iddpm.config import ConfigError, FeaturesConfig, canonical
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.precision_recall import precision_recall
-from studies.plan import expand
+from studies.execute.worker import run_task
+from studies.plan.plan import expand
 from studies.runners import scores
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tasks import Task
-from studies.worker import run_task
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 

@@ -11,15 +11,15 @@ from iddpm.config import ConfigError, DiffusionConfig, Digits, LatentsConfig
 from iddpm.data import load
 from studies import run
 from studies.claims import judge
-from studies.costs import arm_label, costs
 from studies.figures import FIGURES
 from studies.figures.latents import brightness
-from studies.plan import expand
+from studies.plan.costs import arm_label, costs
+from studies.plan.plan import expand
 from studies.report.build import build
 from studies.report.summary import summary
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import Tables, tables
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.tables import Tables, tables
 from tests.witness.sweep_files import PRESET, write_sweep
 
 SWEEP = """\
@@ -202,7 +202,7 @@ def test_while_they_are_planned_their_figure_waits(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, SWEEP)
     store = Store(tmp_path / "store")
     plan = expand(read_sweep(path))
-    from studies.plan import record
+    from studies.plan.plan import record
 
     store.record_study(plan.study, record(plan))
     for task in plan.tasks.values():

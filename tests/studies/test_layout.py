@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.executors.slurm.layout import Array, arrays
-from studies.plan import expand
-from studies.resources import Resources
-from studies.spec import read_sweep
-from studies.store import Element
-from studies.tasks import KINDS, Task
+from studies.execute.slurm.layout import Array, arrays
+from studies.plan.plan import expand
+from studies.spec.resources import Resources
+from studies.spec.sweep import read_sweep
+from studies.store.store import Element
+from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 from tests.witness.calls import calls
 

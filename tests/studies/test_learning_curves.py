@@ -14,12 +14,13 @@ from scipy import stats
 
 from studies.claims import judge
 from studies.claims.learning_curves import noise_of
-from studies.figures import FIGURES, style
+from studies.drawing import style
+from studies.figures import FIGURES
 from studies.figures.learning_curves import POINTS
 from studies.paper import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import Tables, losses_table, records, settings_behind, tables
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.tables import Tables, losses_table, records, settings_behind, tables
 from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_store import variant, write_store
 from tests.witness.made_up_tables import planned

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from studies.claims import judge
-from studies.figures import FIGURES, style
+from studies.drawing import style
+from studies.figures import FIGURES
 from studies.paper import TABLE_3, table_3, table_numbers
-from studies.plan import expand
-from studies.spec import read_sweep
-from studies.tables import Tables, records
+from studies.plan.plan import expand
+from studies.spec.sweep import read_sweep
+from studies.tables.tables import Tables, records
 from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned
 

@@ -10,11 +10,11 @@ from iddpm.config import ConfigError
 from studies import names
 from studies.claims import CLAIMS, judge
 from studies.figures import FIGURES
-from studies.presets import EVALUATIONS
 from studies.report.build import build
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import Tables
+from studies.spec.presets import EVALUATIONS
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.tables import Tables
 from tests.witness.made_up_results import SCORE, planned, study
 from tests.witness.made_up_store import variant, write_store
 from tests.witness.sweep_files import SWEEP, write_sweep

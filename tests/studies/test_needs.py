@@ -9,8 +9,8 @@ import pytest
 from iddpm.config import ConfigError
 from studies import names, needs
 from studies.claims import judge
-from studies.plan import expand
-from studies.spec import read_sweep
+from studies.plan.plan import expand
+from studies.spec.sweep import read_sweep
 from tests.witness.made_up_tables import made_up
 from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep

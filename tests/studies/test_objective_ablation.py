@@ -13,14 +13,15 @@ from scipy import stats
 
 from iddpm.config import LossSecondMoment, SampleConfig, TrainConfig, Uniform
 from studies.claims import judge
-from studies.evaluations import SamplesConfig
-from studies.figures import FIGURES, style
-from studies.labels import labelled
-from studies.plan import Plan, expand
-from studies.resampling import share_resampled, warm_up_draws
-from studies.spec import SweepSpec, read_sweep
-from studies.table_rows import bounds, distances
-from studies.tables import Tables
+from studies.drawing import style
+from studies.figures import FIGURES
+from studies.plan.plan import Plan, expand
+from studies.spec.evaluations import SamplesConfig
+from studies.spec.sweep import SweepSpec, read_sweep
+from studies.tables.labels import labelled
+from studies.tables.resampling import share_resampled, warm_up_draws
+from studies.tables.table_rows import bounds, distances
+from studies.tables.tables import Tables
 from tests.witness import made_up_results
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from studies.ownership import Claim, Observer, Place, here, new_claim
+from studies.store.ownership import Claim, Observer, Place, here, new_claim
 
 AFAR = Place(host="elsewhere", boot="another", namespace="another")
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from studies.claims import judge
-from studies.claims.pairs import Pair, compared, fewer_bits, pairs
-from studies.claims.rows import DROPOUT, log_ratios, named, tied_to_schedule
-from studies.claims.verdicts import Measurement, Untold, decide
-from studies.intervals import Interval, exact
-from studies.tables import Tables
+from studies.judging.pairs import Pair, compared, fewer_bits, pairs
+from studies.judging.verdicts import Measurement, Untold, decide
+from studies.tables.intervals import Interval, exact
+from studies.tables.rows import DROPOUT, log_ratios, named, tied_to_schedule
+from studies.tables.tables import Tables
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
 
 

@@ -19,7 +19,7 @@ from studies.paper import (
     table_numbers,
 )
 from studies.paper.sampling_steps import FIG_8_ERROR
-from studies.tables import records
+from studies.tables.tables import records
 from tests.witness.made_up_tables import made_up, planned
 
 FID = "frechet_distance"

@@ -34,9 +34,9 @@ from iddpm.data import outline
 from iddpm.networks.parameters import training_parameters
 from studies import run
 from studies.claims import judge
-from studies.evaluations import SamplesConfig
-from studies.plan import Plan, expand
-from studies.spec import ArmSpec, read_sweep
+from studies.plan.plan import Plan, expand
+from studies.spec.evaluations import SamplesConfig
+from studies.spec.sweep import ArmSpec, read_sweep
 from tests.witness.made_up_tables import made_up
 
 ROOT = Path(__file__).parents[2]

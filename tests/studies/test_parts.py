@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from iddpm import build
 from iddpm.config import FeaturesConfig, Npz, RandomNetwork
 from iddpm.data import describe
-from studies.plan import Plan, expand
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tasks import PART, Task
-from studies.worker import run_task
+from studies.execute.worker import run_task
+from studies.plan.plan import Plan, expand
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tasks.task import PART, Task
 from tests.witness import tiny
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET

@@ -27,10 +27,10 @@ from iddpm.config import (
 )
 from iddpm.config import LikelihoodShardConfig as Shard
 from iddpm.data import describe
-from studies.costs import Cost, arm_label, costs
-from studies.plan import Plan, cautions, expand, needed, record, waves
-from studies.spec import read_sweep
-from studies.tasks import Task, radii
+from studies.plan.costs import Cost, arm_label, costs
+from studies.plan.plan import Plan, cautions, expand, needed, record, waves
+from studies.spec.sweep import read_sweep
+from studies.tasks.task import Task, radii
 from tests.witness.image_folders import write_folder
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
@@ -465,7 +465,8 @@ def test_a_record_is_plain_json_with_all_that_was_asked(plan: Plan) -> None:
 
 def test_planning_the_ablation_loads_no_torch_pandas_or_matplotlib() -> None:
     script = (
-        "import sys; from studies.plan import expand; from studies.spec import read_sweep; "
+        "import sys; from studies.plan.plan import expand; "
+        "from studies.spec.sweep import read_sweep; "
         "expand(read_sweep('sweeps/sigma_ablation.yaml')); "
         "heavy = ('torch', 'pandas', 'matplotlib', 'scipy', 'sklearn'); "
         "print([name for name in heavy if name in sys.modules])"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from iddpm.config import Ancestral, ConfigError, Ddim, Hybrid, LikelihoodConfig, Simple
-from studies.evaluations import SamplesConfig
-from studies.plan import expand
-from studies.spec import SweepSpec, read_sweep
+from studies.plan.plan import expand
+from studies.spec.evaluations import SamplesConfig
+from studies.spec.sweep import SweepSpec, read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.figures import FIGURES, style
-from studies.tables import Tables, is_longest
+from studies.drawing import style
+from studies.figures import FIGURES
+from studies.tables.tables import Tables, is_longest
 from tests.studies.test_sampling_claims import STEPS, as_in_the_paper, of, study
 
 

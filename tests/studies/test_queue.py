@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from studies.executors.slurm import queue
-from studies.executors.slurm.queue import SlurmError
-from studies.store import Element
+from studies.execute.slurm import queue
+from studies.execute.slurm.queue import SlurmError
+from studies.store.store import Element
 from tests.witness.fake_slurm import FakeSlurm
 
 MINE = "some-study-with-a-long-name.likelihood.0123abcd"

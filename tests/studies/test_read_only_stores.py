@@ -11,7 +11,7 @@ import pytest
 
 from iddpm.running.files import UNFINISHED, write_whole
 from studies import run, status
-from studies.store import Store
+from studies.store.store import Store
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 

@@ -20,9 +20,9 @@ from iddpm.config import (
     UNetConfig,
     Vlb,
 )
-from studies.documents import Node, parse
-from studies.evaluations import SamplesConfig
-from studies.reading import Keys, leaves, placed, read, setting, spelled_out
+from studies.spec.documents import Node, parse
+from studies.spec.evaluations import SamplesConfig
+from studies.spec.reading import Keys, leaves, placed, read, setting, spelled_out
 
 
 def node(text: str) -> Node:

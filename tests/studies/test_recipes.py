@@ -18,10 +18,10 @@ from iddpm.config import (
 )
 from iddpm.evaluation.weights_file import PUBLISHED
 from iddpm.running.files import write_json
-from studies.labels import distance_name
-from studies.recipes import Results
-from studies.store import Store
-from studies.tasks import Task
+from studies.store.store import Store
+from studies.tables.labels import distance_name
+from studies.tables.recipes import Results
+from studies.tasks.task import Task
 
 NPZ = Npz(path="some.npz", name="photos")
 

@@ -20,8 +20,8 @@ from studies.claims import judge
 from studies.figures import FIGURES
 from studies.report.__main__ import main
 from studies.report.build import UndrawnError, build
-from studies.store import Store
-from studies.tables import tables
+from studies.store.store import Store
+from studies.tables.tables import tables
 from tests.witness.made_up_store import ARMS, PROVENANCE, MadeUp, variant, write_store
 
 HOSTILE = "<script>alert('x')</script> & \"co\""

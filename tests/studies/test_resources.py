@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from iddpm.config import ConfigError
-from studies.documents import Node, parse
-from studies.plan import expand
-from studies.resources import TEXTS, Resources, override_layer, resources, user_layer
-from studies.spec import read_sweep
-from studies.tasks import KINDS
+from studies.plan.plan import expand
+from studies.spec.documents import Node, parse
+from studies.spec.resources import TEXTS, Resources, override_layer, resources, user_layer
+from studies.spec.sweep import read_sweep
+from studies.tasks.task import KINDS
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 

@@ -21,19 +21,19 @@ from iddpm.data import describe, load
 from iddpm.running.interruption import Interrupted
 from studies import run
 from studies.claims import Finding, judge
-from studies.costs import arm_label, costs
+from studies.execute.forecast import Forecast
+from studies.execute.worker import run_task
 from studies.figures import FIGURES
-from studies.forecast import Forecast
 from studies.paper.gan_comparison import TABLE_4, table_4_numbers
-from studies.plan import Plan, expand
+from studies.plan.costs import arm_label, costs
+from studies.plan.plan import Plan, expand
 from studies.report.build import build as build_pages
 from studies.runners import RUNNERS, Work
 from studies.runners.rivals import gan_block
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import SAMPLE_METRICS, Tables, tables
-from studies.tasks import Task
-from studies.worker import run_task
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.tables import SAMPLE_METRICS, Tables, tables
+from studies.tasks.task import Task
 from tests.witness import made_up_tables, tiny
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET

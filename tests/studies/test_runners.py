@@ -34,11 +34,11 @@ from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.unet import UNet
 from iddpm.running.blocks import Blocks
 from iddpm.running.interruption import Interrupted
+from studies.execute.worker import UNITS, run_task
 from studies.runners import RUNNERS, Work, scores
 from studies.runners.sampling import block_of_images
-from studies.store import BLOCKS, SHARD, Store
-from studies.tasks import KINDS, Task
-from studies.worker import UNITS, run_task
+from studies.store.store import BLOCKS, SHARD, Store
+from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 from tests.witness.records import edit
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.store import Store
+from studies.store.store import Store
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 

@@ -11,8 +11,8 @@ from scipy import stats
 from studies.claims import judge
 from studies.figures import FIGURES
 from studies.report.summary import summary
-from studies.store import Store
-from studies.tables import Tables
+from studies.store.store import Store
+from studies.tables.tables import Tables
 from tests.witness.made_up_rows import distance_rows, network, tables_of
 from tests.witness.made_up_store import variant, write_store
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from studies.claims import Finding, judge
-from studies.tables import ARM, MEASURED, OUTSIDE_RANGE, Tables
+from studies.tables.tables import ARM, MEASURED, OUTSIDE_RANGE, Tables
 from tests.witness.made_up_rows import SETTINGS
 
 STEPS = (10, 25, 100, 250)

@@ -12,8 +12,8 @@ import pytest
 from studies.claims import judge
 from studies.figures import FIGURES
 from studies.paper.scaling import FIG_10_COMPUTE, FIG_10_LAWS, FIG_10_STEPS, fig_10_numbers
-from studies.plan import Plan
-from studies.tasks import Task
+from studies.plan.plan import Plan
+from studies.tasks.task import Task
 from tests.witness.made_up_tables import Value, made_up, planned
 
 WIDTH = "train.network.model_channels"

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from studies.executors.slurm import settle as settling
-from studies.executors.slurm.queue import Job
-from studies.executors.slurm.settle import settle
-from studies.ownership import Claim
-from studies.store import Beat, Element, Failure, Store
-from studies.tasks import Task
+from studies.execute.slurm import settle as settling
+from studies.execute.slurm.queue import Job
+from studies.execute.slurm.settle import settle
+from studies.store.ownership import Claim
+from studies.store.store import Beat, Element, Failure, Store
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 

@@ -10,12 +10,12 @@ from scipy import stats
 
 from studies import paper
 from studies.claims import Finding, judge
-from studies.claims.rows import with_own_variance
 from studies.figures import FIGURES
-from studies.plan import expand
+from studies.plan.plan import expand
 from studies.report.summary import summary
-from studies.spec import read_sweep
-from studies.tables import Tables
+from studies.spec.sweep import read_sweep
+from studies.tables.rows import with_own_variance
+from studies.tables.tables import Tables
 from tests.witness.made_up_results import BOUND, planned, study
 from tests.witness.sweep_files import PRESET, write_sweep
 

@@ -10,7 +10,7 @@ import pytest
 from iddpm.config import Schedule
 from iddpm.schedules import FloatArray
 from studies.claims import Finding, judge, signal_left
-from studies.tables import Tables
+from studies.tables.tables import Tables
 
 NONE = pd.DataFrame({"schedule": [], "recipe": [], "training_steps": [], "T": [], "state": []})
 NOTHING = Tables(

@@ -14,10 +14,10 @@ from studies import run
 from studies.claims import Finding, judge
 from studies.figures import FIGURES
 from studies.paper import fig_4_numbers, numbers, same_cell
-from studies.plan import expand
-from studies.spec import read_sweep
-from studies.store import Store
-from studies.tables import Tables
+from studies.plan.plan import expand
+from studies.spec.sweep import read_sweep
+from studies.store.store import Store
+from studies.tables.tables import Tables
 from tests.witness.made_up_results import SCORE, planned, study
 from tests.witness.made_up_tables import made_up
 from tests.witness.made_up_tables import planned as plan_of
@@ -289,7 +289,7 @@ def test_to_skip_nothing_is_not_to_skip_by_address_and_by_bytes(tmp_path: Path) 
 
 def test_the_steps_that_are_left_are_counted(tmp_path: Path) -> None:
     sweep = SWEEP.replace("steps: 4", "steps: 4\n      skip: 0.5")
-    from studies.costs import costs
+    from studies.plan.costs import costs
 
     total = costs(expand(read_sweep(write_sweep(tmp_path, sweep, PRESET))))[-1]
     assert total.network_calls == 8 * 2  # two blocks of four images, two of four steps

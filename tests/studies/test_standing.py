@@ -12,12 +12,14 @@ from types import SimpleNamespace
 import pytest
 
 from iddpm.running.files import write_json
-from studies import ownership, standing, status
-from studies.executors.slurm.queue import NEVER
-from studies.ownership import Claim, Place, here
-from studies.standing import Standing, standings
-from studies.store import Beat, Failure, Store
-from studies.tasks import Task
+from studies import status
+from studies.execute import standing
+from studies.execute.slurm.queue import NEVER
+from studies.execute.standing import Standing, standings
+from studies.store import ownership
+from studies.store.ownership import Claim, Place, here
+from studies.store.store import Beat, Failure, Store
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.calls import calls
 from tests.witness.fake_slurm import FakeSlurm

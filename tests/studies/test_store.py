@@ -15,9 +15,9 @@ import pytest
 
 from iddpm.config import Npz, SampleConfig, TrainConfig
 from iddpm.running.files import StorageError, write_json
-from studies.ownership import LEASE_SECONDS, Claim, Observer, here, new_claim, process_start
-from studies.store import BLOCKS, Beat, ClaimLostError, Failure, Store, StoreError
-from studies.tasks import Task
+from studies.store.ownership import LEASE_SECONDS, Claim, Observer, here, new_claim, process_start
+from studies.store.store import BLOCKS, Beat, ClaimLostError, Failure, Store, StoreError
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.records import edit
 
@@ -425,7 +425,7 @@ def test_who_was_taken_over_publishes_nothing(store: Store) -> None:
 RACE = """
 import sys
 from pathlib import Path
-from studies.store import Store
+from studies.store.store import Store
 store = Store(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()

@@ -23,18 +23,18 @@ import studies
 from iddpm.config import ConfigError
 from iddpm.running.files import StorageError, read_json
 from studies import cancel, run, status
-from studies.executors import slurm as executor
-from studies.executors.slurm import Settings, SlurmError, Submission, queue
-from studies.executors.slurm.queue import NEVER
-from studies.executors.slurm.script import warning_seconds
-from studies.executors.slurm.snapshot import snapshot
-from studies.guesses import guess
-from studies.plan import chained
-from studies.provenance import commit
-from studies.resources import TEXTS, Resources
-from studies.store import Failure, Store
-from studies.tasks import KINDS, Task
-from studies.worker import run_task
+from studies.execute import slurm as executor
+from studies.execute.guesses import guess
+from studies.execute.slurm import Settings, SlurmError, Submission, queue
+from studies.execute.slurm.queue import NEVER
+from studies.execute.slurm.script import warning_seconds
+from studies.execute.slurm.snapshot import snapshot
+from studies.execute.worker import run_task
+from studies.plan.plan import chained
+from studies.spec.resources import TEXTS, Resources
+from studies.store.provenance import commit
+from studies.store.store import Failure, Store
+from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 from tests.witness.marks import slow_except
@@ -168,7 +168,7 @@ def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
         str(snapshot(store.root, write=False)),
         str(store.submission_folder(name)),
     ]
-    job = [sys.executable, "-P", "-m", "studies.executors.slurm.job", str(store.root), name]
+    job = [sys.executable, "-P", "-m", "studies.execute.slurm.job", str(store.root), name]
     together = ("--kill-on-bad-exit=1", "--export=ALL")
     log = "%A_%a_%t_log.out"
     assert slurm.calls("srun") == [["--unbuffered", "--output", log, *together, *job]]
@@ -277,7 +277,7 @@ def test_the_snapshot_is_named_by_its_content(tmp_path: Path) -> None:
 
     def name_of_its_own() -> str:
         code = (
-            "import sys, pathlib; from studies.executors.slurm.snapshot import snapshot; "
+            "import sys, pathlib; from studies.execute.slurm.snapshot import snapshot; "
             "print(snapshot(pathlib.Path(sys.argv[1]), write=False).name)"
         )
         command = [sys.executable, "-P", "-B", "-c", code, str(tmp_path)]

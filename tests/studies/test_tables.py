@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from iddpm.config import canonical
-from studies.plan import record
-from studies.store import Store
-from studies.tables import (
+from studies.plan.plan import record
+from studies.store.store import Store
+from studies.tables.tables import (
     ARM,
     MEASURED,
     arm_columns,

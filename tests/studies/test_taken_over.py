@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from studies.store import BLOCKS, Store
-from studies.tasks import KINDS, Task
-from studies.worker import Heartbeat, run_task
+from studies.execute.worker import Heartbeat, run_task
+from studies.store.store import BLOCKS, Store
+from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 
 

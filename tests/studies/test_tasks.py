@@ -40,8 +40,8 @@ from iddpm.config import (
     Vlb,
     canonical,
 )
-from studies import tasks
-from studies.tasks import KINDS, Kind, Task, task_from_json, task_json
+from studies.tasks import task as tasks
+from studies.tasks.task import KINDS, Kind, Task, task_from_json, task_json
 
 DATA = (("data", "d1"),)
 NETWORK = (("network", "train-0000000000000000"),)

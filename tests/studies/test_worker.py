@@ -20,13 +20,13 @@ import torch
 from iddpm.config import Ancestral, OptimizerConfig, Simple
 from iddpm.running.interruption import Interrupted
 from iddpm.running.ranks import Ranks, RanksError
-from studies.evaluations import SCOPES, Reference, SamplesConfig
-from studies.memory import SMALLER, held_mb, remedy
+from studies.execute.memory import SMALLER, held_mb, remedy
+from studies.execute.signals import OF_TERMINALS, SIGNALS, stop_requests
+from studies.execute.worker import Heartbeat, run_task
 from studies.runners import RUNNERS, Work
-from studies.signals import OF_TERMINALS, SIGNALS, stop_requests
-from studies.store import Beat, Failure, Store, StoreError
-from studies.tasks import KINDS, Task
-from studies.worker import Heartbeat, run_task
+from studies.spec.evaluations import SCOPES, Reference, SamplesConfig
+from studies.store.store import Beat, Failure, Store, StoreError
+from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 from tests.witness.limits import most_memory
 
@@ -402,7 +402,7 @@ def test_a_task_that_finds_too_little_memory_says_how_much_it_held_and_what_help
         raise MemoryError(f"Unable to allocate {block.nbytes} more\nand more")
 
     peak_before = held_mb()
-    monkeypatch.setattr("studies.worker.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("studies.execute.worker.BEAT_SECONDS", 0.01)
     task = tiny.extractor()
     for executor, helps in (("local", "fewer --workers"), ("inline", "more memory")):
         monkeypatch.setenv("STUDIES_EXECUTOR", executor)
@@ -450,6 +450,6 @@ def test_what_a_remedy_names_is_a_setting_of_the_kind() -> None:
 def test_the_memory_that_a_process_held_is_not_that_of_whoever_started_it() -> None:
     held = bytearray(2**29)
     held[:: 2**12] = bytes(len(held[:: 2**12]))  # it holds every page
-    code = "from studies.memory import peak_mb; print(peak_mb())"
+    code = "from studies.execute.memory import peak_mb; print(peak_mb())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 256

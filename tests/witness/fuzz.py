@@ -27,11 +27,11 @@ from typing import Any, get_type_hints
 import yaml
 
 from studies import cancel, run, status
-from studies.evaluations import SCOPES
-from studies.memory import peak_mb
-from studies.reading import _members
+from studies.execute.memory import peak_mb
 from studies.report import __main__ as report
-from studies.tasks import KINDS
+from studies.spec.evaluations import SCOPES
+from studies.spec.reading import _members
+from studies.tasks.task import KINDS
 from tests.witness import tiny_sweep
 from tests.witness.sweep_files import PRESET, SWEEP
 

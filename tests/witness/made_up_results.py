@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from studies.tables import ARM, MEASURED, Tables
+from studies.tables.tables import ARM, MEASURED, Tables
 from tests.witness.made_up_rows import SETTINGS
 
 COLUMNS = ["study", "evaluation", *ARM, *MEASURED]

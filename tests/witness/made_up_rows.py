@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from iddpm.config import Digits, TrainConfig, canonical
-from studies.tables import ARM, MEASURED, Tables
+from studies.tables.tables import ARM, MEASURED, Tables
 
 SETTINGS = json.dumps({"train": canonical(TrainConfig(data=Digits()))})
 """Of a training on digits, whatever the other columns say."""

@@ -32,8 +32,8 @@ from iddpm.config import (
     TrainConfig,
     UNetConfig,
 )
-from studies.store import Failure
-from studies.tasks import Task, task_json
+from studies.store.store import Failure
+from studies.tasks.task import Task, task_json
 
 IMAGES = 16
 BOUNDED_IMAGES = 359

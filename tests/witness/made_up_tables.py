@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 
 from iddpm.config import FeaturesConfig, Inception, data_name
-from studies.plan import Plan, expand, record
-from studies.spec import read_sweep
-from studies.tables import ARM, MEASURED, Tables, settings_behind
+from studies.plan.plan import Plan, expand, record
+from studies.spec.sweep import read_sweep
+from studies.tables.tables import ARM, MEASURED, Tables, settings_behind
 
 NAMED = (*ARM, "evaluation")
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from iddpm.running.files import read_json, write_json
-from studies.checksums import CHECKSUM
-from studies.integrity import FILES, PROVENANCE, RESULT
+from studies.store.checksums import CHECKSUM
+from studies.store.integrity import FILES, PROVENANCE, RESULT
 
 
 def edit(path: Path, **changes: Any) -> None:

@@ -30,8 +30,8 @@ from iddpm.config import (
 )
 from iddpm.data import describe
 from iddpm.images.external import describe_external
-from studies import tasks as kinds
-from studies.tasks import Task
+from studies.tasks import task as kinds
+from studies.tasks.task import Task
 
 NETWORK = UNetConfig(
     model_channels=4, channel_mult=(1,), res_blocks=1, attention_resolutions=(), heads=1, groups=2

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 PRELUDE = """
 from pathlib import Path
-from studies.executors import inline, local
-from studies.store import Store
-from studies.worker import run_task
+from studies.execute import inline, local
+from studies.store.store import Store
+from studies.execute.worker import run_task
 from tests.witness import kills, tiny
 """
 """What the code of every worker may name."""

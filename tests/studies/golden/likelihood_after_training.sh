@@ -31,4 +31,4 @@ export OPENBLAS_NUM_THREADS=1
 # command
 export SUBMITIT_EXECUTOR=slurm
 cd STORE/submissions/likelihood.study.TOKEN-1
-srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.executors.slurm.job STORE likelihood.study.TOKEN-1
+srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.execute.slurm.job STORE likelihood.study.TOKEN-1

@@ -1,0 +1,158 @@
+"""What a person sees of a run: bars with rate and time left on a terminal, else plain lines."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from studies.execute.agenda import Event, Watcher
+
+LINE_EVERY_S = 30.0
+"""Seconds between two lines on the progress of one task, where there is no terminal."""
+
+
+TABLE_WIDTH = 120
+
+
+def terminal() -> Console:
+    """The terminal, or lines of a width that holds the tables where there is none.
+
+    What people wrote is shown as it is: a `[` begins no style, and `:name:` is no picture.
+    """
+    console = Console(markup=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(markup=False, emoji=False, width=TABLE_WIDTH)
+
+
+@contextmanager
+def watching(tasks: int, console: Console) -> Iterator[Watcher]:
+    """A watcher for a run of so many tasks, fit for where its output goes."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield Lines(tasks)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Bars(progress, tasks)
+
+
+class Rate(ProgressColumn):
+    """Units done per second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate with its unit, empty until there is one."""
+        speed = task.finished_speed or task.speed
+        unit = task.fields.get("unit", "tasks")
+        return Text(f"{speed:.3g} {unit}/s" if speed else "", style="progress.data.speed")
+
+
+class Bars:
+    """One bar for the run and one for each task under way."""
+
+    def __init__(self, progress: Progress, tasks: int) -> None:
+        self._progress = progress
+        self._all = progress.add_task("all tasks", total=tasks)
+        self._bars: dict[str, TaskID] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Shows what happened."""
+        if event.kind == "progress" and event.beat is not None:
+            bar = self._bar(event.address)
+            beat = event.beat
+            self._progress.update(bar, completed=beat.done, total=beat.total, unit=beat.unit)
+        elif event.kind in ("started", "elsewhere"):
+            self._bar(event.address)
+        else:
+            self._end(event)
+
+    def _bar(self, address: str) -> TaskID:
+        if address not in self._bars:
+            self._bars[address] = self._progress.add_task(address, total=None, unit="")
+        return self._bars[address]
+
+    def _end(self, event: Event) -> None:
+        if event.address in self._bars:
+            self._progress.remove_task(self._bars.pop(event.address))
+        if event.kind != "lost":
+            self._progress.advance(self._all)
+        if event.kind in ("lost", "failed", "waiting"):
+            self._progress.console.print(described(event), highlight=False)
+
+
+class Lines:
+    """One line for each thing that happened, with the count of tasks behind and ahead."""
+
+    def __init__(self, tasks: int) -> None:
+        self._tasks = tasks
+        self._ended: Counter[str] = Counter()
+        self._said: dict[str, float] = {}
+        self._first: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Prints what happened, progress only now and then."""
+        if event.kind in ("found", "done", "failed", "waiting"):
+            self._ended[event.kind] += 1
+        if event.kind == "found" or (event.kind == "progress" and not self._is_due(event)):
+            return
+        ended = self._ended.total()
+        print(f"[{ended}/{self._tasks}] {described(event)}{self._pace(event)}", flush=True)
+
+    def _is_due(self, event: Event) -> bool:
+        now = time.monotonic()
+        if now - self._said.setdefault(event.address, now) < LINE_EVERY_S:
+            return False
+        self._said[event.address] = now
+        return True
+
+    def _pace(self, event: Event) -> str:
+        """Rate and time left of a task, from what was seen of it here."""
+        if event.beat is None:
+            return ""
+        now, done = time.monotonic(), event.beat.done
+        began, before = self._first.setdefault(event.address, (now, done))
+        if done == before or now == began:
+            return ""
+        rate = (done - before) / (now - began)
+        left = (event.beat.total - done) / rate
+        return f", {rate:.3g} {event.beat.unit}/s, {left:.0f} s left"
+
+
+def described(event: Event) -> str:
+    """The event in words."""
+    if event.beat is not None:
+        return f"{event.address}: {event.beat.done} of {event.beat.total} {event.beat.unit}"
+    words = {
+        "started": "started",
+        "elsewhere": "another process is at it; waiting for that",
+        "lost": f"its process ended ({event.text}); it will be tried again",
+        "done": "done",
+        "failed": f"failed: {event.text}",
+        "waiting": f"cannot run: waiting for {event.text}, which failed",
+    }
+    return f"{event.address}: {words[event.kind]}"
+
+
+def counted(states: Mapping[str, int]) -> str:
+    """Counts of tasks by state in words: `3 done, 1 failed`."""
+    return ", ".join(f"{count} {state}" for state, count in states.items() if count) or "none"

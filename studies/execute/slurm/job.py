@@ -1,0 +1,224 @@
+"""What runs inside a job: the tasks of one element of an array, one after the other.
+
+Started by the array's script as `python -m studies.execute.slurm.job STORE ARRAY`. Warned of the
+time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. A training
+whose saves take long does not wait for the warning. So does a job that is told to end (SIGTERM) for
+one of higher rank: the scheduler itself would count a job that leaves within its period of grace as
+failed. Told to end for any other reason, it saves and leaves.
+"""
+
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iddpm.running.interruption import Interrupted
+from studies.execute.signals import StopFlag, stop_requests
+from studies.execute.slurm import queue
+from studies.execute.slurm.queue import SlurmError
+from studies.execute.worker import follow_task, run_task
+from studies.store.store import Element, Store
+
+if TYPE_CHECKING:
+    from iddpm.running.ranks import Ranks
+
+POLL_SECONDS = 2.0
+
+LATE_FILES_SECONDS = 30.0
+"""A shared file system may show a parent's result so much later."""
+
+FIRST_PORT, PORTS = 15_000, 15_000
+"""Where the processes of a job meet: below the ports that systems give out by themselves."""
+
+NO_MORE = -1
+
+logger = logging.getLogger(__name__)
+
+
+def main(store_root: str, array: str) -> int:
+    """Do the tasks; the exit status, 0 if any of them has its result.
+
+    It decides whether the jobs that wait for this one may start. They look for themselves which of
+    their tasks have all that they need.
+    """
+    os.chdir(os.environ.get("STUDIES_FOLDER", "."))  # data may be named from there
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    store = Store(Path(store_root))
+    element = Element(array=array, index=int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))
+    addresses = store.submitted(array)[element.index]
+    with stop_requests() as stop:
+        stop.ends_at = float(os.environ.get("STUDIES_JOB_END", math.inf))
+        try:
+            with _joined() as ranks:
+                if ranks is None or ranks.number == 0:
+                    _lead(store, addresses, element, ranks, stop)
+                else:
+                    _follow(store, addresses, ranks)
+        except Interrupted as error:
+            logger.info("stopped (%s): %s", stop.reason, error)
+            return _leave(stop)
+    if not _decides():
+        return 0
+    return 0 if any(store.state(address) == "done" for address in addresses) else 1
+
+
+def _decides() -> bool:
+    """Whether this process tells how the job ended: of several the first does, for all."""
+    return os.environ.get("SLURM_PROCID", "0") == "0"
+
+
+@contextmanager
+def _joined() -> Iterator["Ranks | None"]:
+    """The processes of this job, where there are several; None: this one is alone."""
+    count = int(os.environ.get("SLURM_NTASKS", "1"))
+    if count == 1:
+        yield None
+        return
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    if gpus != [""]:  # each process computes on one of its node's
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[int(os.environ["SLURM_LOCALID"]) % len(gpus)]
+    from iddpm.running.ranks import joined
+    from studies import runners
+
+    with joined(
+        number=int(os.environ["SLURM_PROCID"]),
+        count=count,
+        address=os.environ["STUDIES_FIRST_NODE"],
+        port=FIRST_PORT + int(os.environ["SLURM_JOB_ID"]) % PORTS,
+        device=runners.device(),
+    ) as ranks:
+        yield ranks
+
+
+def _lead(
+    store: Store,
+    addresses: Sequence[str],
+    element: Element,
+    ranks: "Ranks | None",
+    stop: StopFlag,
+) -> None:
+    """Bring one task after the other to its end.
+
+    Raises:
+        Interrupted: If a signal asked to stop.
+    """
+    try:
+        for place, address in enumerate(addresses):
+            _heed(stop)
+            _see_to(store, address, element, stop, partial(_run, store, address, ranks, place))
+    except _Idle:
+        _dismiss(ranks)
+        raise
+    _dismiss(ranks)
+
+
+class _Idle(Interrupted):
+    """Asked to stop while no task was under way: the other processes have not heard of it."""
+
+
+def _dismiss(ranks: "Ranks | None") -> None:
+    """Tell the other processes that there is nothing more to do."""
+    if ranks is not None:
+        ranks.of_first(NO_MORE)
+
+
+def _run(store: Store, address: str, ranks: "Ranks | None", place: int) -> None:
+    """Do a task, all ranks together."""
+    if ranks is not None:
+        ranks.of_first(place)
+    run_task(str(store.root), address, ranks)
+
+
+def _follow(store: Store, addresses: Sequence[str], ranks: "Ranks") -> None:
+    """Do what the first rank is at, until it has no more.
+
+    Raises:
+        Interrupted: If a signal asked any rank to stop.
+    """
+    while (place := ranks.of_first(NO_MORE)) != NO_MORE:
+        follow_task(str(store.root), addresses[place], ranks)
+
+
+def _see_to(
+    store: Store, address: str, element: Element, stop: StopFlag, run: Callable[[], None]
+) -> None:
+    """Bring one task to its end, unless another job or run has taken it over.
+
+    Raises:
+        Interrupted: If a signal asked to stop.
+    """
+    if store.submission(address) != element:
+        logger.info("%s: submitted anew elsewhere; left alone", address)
+        return
+    if missing := _missing(store, address, stop):
+        logger.info("%s: cannot run, %s is not done", address, missing[0])
+        return
+    from studies import runners  # torch: what is imported here belongs to the job's overhead
+
+    logger.info("%s: begins on %s", address, runners.device())
+    while store.state(address) in ("submitted", "running"):
+        run()
+        if store.state(address) == "running":  # somebody else is at it
+            _wait(stop)
+    failure = store.failure(address)
+    logger.info("%s: %s", address, failure.message if failure else "done")
+
+
+def _missing(store: Store, address: str, stop: StopFlag) -> list[str]:
+    """The tasks that this one needs and that have no result, even after a while."""
+    needs = [need for _, need in store.task(address).needs]
+    deadline = time.monotonic() + LATE_FILES_SECONDS
+    while missing := [need for need in needs if store.result(need) is None]:
+        ended = any(store.state(need) == "failed" for need in missing)
+        if ended or time.monotonic() > deadline:
+            return missing
+        _wait(stop)
+    return []
+
+
+def _wait(stop: StopFlag) -> None:
+    """A moment.
+
+    Raises:
+        _Idle: If a signal asked to stop.
+    """
+    _heed(stop)
+    time.sleep(POLL_SECONDS)
+
+
+def _heed(stop: StopFlag) -> None:
+    """Between two pieces of work.
+
+    Raises:
+        _Idle: If a signal asked to stop.
+    """
+    if stop.is_set():
+        raise _Idle("nothing was under way")
+
+
+def _leave(stop: StopFlag) -> int:
+    """Queue the job again if it is meant to go on; the exit status."""
+    if not _decides():
+        return 0
+    # Of the element: one element of each array has the array's own number.
+    name = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    try:
+        job = queue.described(name)
+        cancelled = job.get("JobState") != "RUNNING" and job.get("Reason") != "TimeLimit"
+        warned = stop.reason == "timeout" and not cancelled
+        if warned or job.get("PreemptTime", "None") not in ("None", "Unknown", ""):
+            queue.requeue(name)
+            return 0
+    except SlurmError as error:
+        logger.warning("not queued again: %s", error)
+    return os.EX_TEMPFAIL
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""What a study and the paper's experiments differ in, as far as the claim at hand depends on it."""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+
+import pandas as pd
+
+from studies.judging.verdicts import listed
+from studies.names import RIVALS, TRAIN
+from studies.paper import INCEPTION
+from studies.tables.tables import Tables
+
+OF_THE_PAPER = ("imagenet64", "imagenet64_labelled", "cifar10", "lsun256")
+"""Names of the paper's data."""
+FEWEST_STEPS = 200_000
+"""Of the trainings that the paper's tables compare."""
+USUAL_T = 4000
+FEWEST_SAMPLES = 10_000
+BOUNDED_IMAGES = 1000
+"""Of the official code's default; the paper does not say over how many its bits/dim are."""
+
+
+def differences(tables: Tables, parts: Collection[str]) -> str:
+    """In words, for a reader who wonders why a claim does not hold here; empty: nothing was run.
+
+    Args:
+        tables: The study.
+        parts: What the claim is measured on, as `studies.names` has it.
+    """
+    if not parts:
+        return (
+            "It is computed from the schedules alone, without data or networks: they are the "
+            "paper's, only the thresholds are this project's."
+        )
+    results = tables.results
+    rows = results[results["recipe"].notna() & results["T"].notna()]  # a GAN has no chain
+    rows = rows[(rows["training_steps"] > 0) & (rows["evaluation"].isin(parts) | (TRAIN in parts))]
+    if rows.empty:
+        return ""
+    found = [*_of_networks(rows)]
+    for part, of_part in OF_PART.items():
+        found += of_part(rows[rows["evaluation"] == part]) if part in parts else []
+    found += ["the GAN (a compact one here, BigGAN-deep there)"] if RIVALS in parts else []
+    said = (
+        f"What differs from the paper under the preset {tables.record['preset']}: "
+        f"{'; '.join(found)}."
+    )
+    return f"{said if found else ''} The paper shows no spread over seeds.".strip()
+
+
+def _of_networks(rows: pd.DataFrame) -> list[str]:
+    """Of what, how long and over how many steps of noise they were trained."""
+    data = sorted({split.partition("/")[0] for split in _recipes(rows, "reference", "split")})
+    steps, lengths = (_numbers(rows[column]) for column in ("training_steps", "T"))
+    found = []
+    if data and not set(data) & set(OF_THE_PAPER):
+        found.append(f"the images ({' and '.join(data)} here, ImageNet 64 or CIFAR-10 there)")
+    if steps[-1] < FEWEST_STEPS:
+        found.append(f"training steps ({listed(steps)} here, {FEWEST_STEPS:,} to 1,500,000 there)")
+    if USUAL_T not in lengths and "lsun256" not in data:
+        found.append(f"T ({listed(lengths)} here, mostly {USUAL_T:,} there)")
+    return found
+
+
+def _of_bounds(rows: pd.DataFrame) -> list[str]:
+    images = _numbers(rows["images"])
+    if not images or images[-1] >= BOUNDED_IMAGES:
+        return []
+    of_code = f"{BOUNDED_IMAGES:,} by default in the official code"
+    return [f"the images that bits/dim are over ({listed(images)} here, {of_code})"]
+
+
+def _of_samples(rows: pd.DataFrame) -> list[str]:
+    features = sorted({name.partition(":")[0] for name in _recipes(rows, "extractor")})
+    images, found = _numbers(rows["images"]), []
+    if features != [INCEPTION]:
+        found.append(f"the features of a score ({' and '.join(features)} here, Inception-V3 there)")
+    if images and images[-1] < FEWEST_SAMPLES:
+        there = f"{FEWEST_SAMPLES:,} or 50,000 there"
+        found.append(f"the samples that are scored ({listed(images)} here, {there})")
+    return found
+
+
+OF_PART: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
+    "likelihood": _of_bounds,
+    "samples": _of_samples,
+}
+
+
+def _recipes(rows: pd.DataFrame, *keys: str) -> set[str]:
+    """What stands in the rows' recipes under one of these keys."""
+    recipes = [json.loads(recipe) for recipe in rows["recipe"].unique()]
+    return {recipe[key] for recipe in recipes for key in keys if key in recipe}
+
+
+def _numbers(column: pd.Series) -> list[int]:
+    return sorted({int(number) for number in column.dropna()})

@@ -1,0 +1,130 @@
+"""How a claim is put to the test: measurements, their regions, and the verdict that they give."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from studies.tables.intervals import Interval
+from studies.tables.tables import Tables
+
+Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
+Unit = Literal["ratio", "bits/dim", "%", "percentage points", "log ratio", "exponent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One quantity, its interval, and the region in which the claim puts it."""
+
+    what: str
+    interval: Interval
+    unit: Unit
+    low: float = -math.inf
+    high: float = math.inf
+    decides: bool = True
+    detail: str = ""
+    """The same measurement in more familiar numbers."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Where the interval lies: inside the region, outside it, or across its border."""
+        if self.interval.within(self.low, self.high):
+            return "supported"
+        if self.interval.outside(self.low, self.high):
+            return "contradicted"
+        return "inconclusive"
+
+
+class Untold(str):
+    """A comparison that is asked for and whose numbers, once they are there, do not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a claim found in the tables, and the deciding comparisons that they do not hold."""
+
+    measurements: list[Measurement]
+    missing: list[str]
+    remarks: list[str] = field(default_factory=list)
+    """Sentences on what a reader must know of the measurements, whatever the verdict."""
+    reasons: list[str] = field(default_factory=list)
+    """Sentences on what may keep the claim from holding here, for where it does not."""
+
+    @classmethod
+    def of(cls, found: Sequence[Measurement | str], otherwise: str) -> "Measured":
+        """Measurements among the names of what is not measured yet.
+
+        Args:
+            found: One or the other for each comparison that the study asks for.
+            otherwise: What is missing if it asks for none.
+        """
+        return cls(
+            [one for one in found if isinstance(one, Measurement)],
+            [one for one in found if isinstance(one, str)] or ([] if found else [otherwise]),
+        )
+
+    def __add__(self, other: "Measured") -> "Measured":
+        """Both together."""
+        return Measured(
+            [*self.measurements, *other.measurements],
+            [*self.missing, *other.missing],
+            [*self.remarks, *other.remarks],
+            [*self.reasons, *other.reasons],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A statement of the paper in our words, and how it is put to the test."""
+
+    says: str
+    source: str
+    method: str
+    measure: Callable[[Tables], Measured]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A claim after the test."""
+
+    name: str
+    claim: Claim
+    verdict: Verdict
+    reason: str
+    measurements: tuple[Measurement, ...]
+
+
+def decide(measured: Measured, *, done: bool) -> tuple[Verdict, str]:
+    """The verdict that the deciding measurements give together, and why.
+
+    Args:
+        measured: What the claim found.
+        done: Whether the study has all its numbers: what they do not tell then stays open.
+    """
+    deciding = [m for m in measured.measurements if m.decides]
+    outside = [m.what for m in deciding if m.verdict == "contradicted"]
+    across = [m for m in deciding if m.verdict == "inconclusive"]
+    if outside:
+        return "contradicted", f"Wholly outside what the claim says: {'; '.join(outside)}."
+    untold = [what for what in measured.missing if done and isinstance(what, Untold)]
+    if len(untold) < len(measured.missing) or not (deciding or untold):
+        return "not run", f"Not measured yet: {'; '.join(measured.missing)}."
+    if untold:
+        return "inconclusive", f"The numbers of the study do not tell: {'; '.join(untold)}."
+    if any(m.interval.n == 1 for m in across):
+        return (
+            "inconclusive",
+            "There is only one seed, so the spread is unknown and decides nothing.",
+        )
+    if across:
+        return (
+            "inconclusive",
+            f"The interval crosses the border of the claim: {'; '.join(m.what for m in across)}.",
+        )
+    return "supported", "Every deciding quantity lies wholly where the claim puts it."
+
+
+def listed(numbers: list[int]) -> str:
+    """`1,000, 4,000 and 10,000`."""
+    *first, last = (f"{number:,}" for number in numbers)
+    return f"{', '.join(first)} and {last}" if first else last

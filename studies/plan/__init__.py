@@ -1,0 +1,1 @@
+"""From a `SweepSpec` to the tasks that it takes, and what they cost."""

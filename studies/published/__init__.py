@@ -1,0 +1,1 @@
+"""The paper's numbers: when one may stand beside ours."""

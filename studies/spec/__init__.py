@@ -1,0 +1,1 @@
+"""From YAML to a `SweepSpec`: the only reader of YAML."""

@@ -1,0 +1,129 @@
+"""What a sweep can ask of a network or a schedule, and the scopes that its keys begin with."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from iddpm.bounds import MOST_IMAGES, MOST_T, Batch, Bounded, Count, Few, Some, Steps, at_most
+from iddpm.config import (
+    Ancestral,
+    ConfigError,
+    Ends,
+    ExternalConfig,
+    ExtractorConfig,
+    GanConfig,
+    GradientNoiseConfig,
+    LikelihoodConfig,
+    Metric,
+    Precision,
+    Sampler,
+    Split,
+    TrainConfig,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference(Bounded):
+    """The real images that samples are compared with: the first `images` of a split.
+
+    Which those are, `iddpm.data.first_rows` says.
+    """
+
+    where: ClassVar = "samples.reference"
+    split: Split = "train"
+    images: Annotated[int, at_most(MOST_IMAGES)] | None = None
+    """None: the whole split."""
+    keep: Annotated[int, at_most(MOST_IMAGES)] | None = None
+    """Precision and recall are against the first so many alone, a distance against all; None: both
+    against all. A set of a million images has too many neighbours to ask each of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplesConfig(Bounded):
+    """Draw images, extract their features, score them against real ones.
+
+    A plan cuts this into tasks: shards of `shard_blocks` blocks, one features task, one score.
+    """
+
+    where: ClassVar = "samples"
+    sampler: Sampler = field(default_factory=Ancestral)
+    steps: Steps | None
+    """Reverse steps taken; None: all T that the network was trained for."""
+    skip: float = 0.0
+    clip: bool = True
+    ema_decay: float | None = None
+    """Which average of the weights is sampled; None: the raw weights."""
+    ensemble: Ends | None = None
+    """How a second network takes part, trained for it; None: there is none."""
+    precision: Precision = "float32"
+    images: Some
+    block_size: Batch = 64
+    """Images that share one random stream and one pass of the network."""
+    shard_blocks: Count = 16
+    extractor: ExtractorConfig
+    reference: Reference = field(default_factory=Reference)
+    neighbours: Few = 3
+    metrics: tuple[Metric, ...] = ()
+    """What a score tells beside Fréchet distance, precision and recall."""
+
+    def _check(self) -> None:
+        _check_counts(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RivalSamples(Bounded):
+    """How many images of a rival are scored and how: `SamplesConfig` without what is of a chain."""
+
+    where: ClassVar = "samples"
+    images: Some
+    block_size: Batch = 64
+    """Images that share one random stream and one pass of the generator."""
+    shard_blocks: Count = 16
+    extractor: ExtractorConfig
+    reference: Reference = field(default_factory=Reference)
+    neighbours: Few = 3
+    metrics: tuple[Metric, ...] = ()
+
+    def _check(self) -> None:
+        _check_counts(self)
+
+
+def _check_counts(config: SamplesConfig | RivalSamples) -> None:
+    reference = config.reference
+    counts = (
+        ("images", config.images),
+        ("reference.images", reference.images),
+        ("reference.keep", reference.keep),
+    )
+    for name, images in counts:
+        if images is not None and images <= config.neighbours:
+            expected = f"more than the {config.neighbours} neighbours of a score"
+            raise ConfigError(f"samples.{name}: expected {expected}, found {images}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latents(Bounded):
+    """Show one image of a split on its way to noise; the schedule decides, nothing is trained.
+
+    The fields are those of `iddpm.config.LatentsConfig`.
+    """
+
+    where: ClassVar = "latents"
+    split: Split = "test"
+    image: Annotated[int, at_most(MOST_IMAGES)] = 0
+    count: Annotated[int, at_most(MOST_T + 1)] = 11
+
+
+Evaluation = SamplesConfig | LikelihoodConfig | GradientNoiseConfig | Latents
+
+RIVALS: dict[str, type] = {"gan": GanConfig, "external": ExternalConfig}
+"""What evaluations of our networks may stand beside; see `studies.spec.rivals`."""
+
+SCOPES: dict[str, type] = {
+    "train": TrainConfig,
+    "samples": SamplesConfig,
+    "likelihood": LikelihoodConfig,
+    "gradient_noise": GradientNoiseConfig,
+    "latents": Latents,
+    **RIVALS,
+}
+"""First name of a dotted key, and the type that the rest of the key is a setting of."""

@@ -1,0 +1,297 @@
+"""What a preset brings to every sweep: data, a network and budgets.
+
+Beside settings it may say which of them hold only where others do (`when`), which cells are
+beyond its budget (`exclude`), and what a sweep varies when it is run at the preset's scale
+(`sweeps`). Its settings are the weakest of all, those under `when` just above them; what either
+says within a choice (λ of `hybrid`) holds wherever a sweep chooses the same and leaves it unsaid.
+What a preset says of one sweep wins over that sweep, and yields to the command line.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from studies.spec.cells import (
+    VARYING,
+    Override,
+    Rule,
+    cells,
+    checked,
+    dotted_rule,
+    laid,
+    override,
+    rules,
+)
+from studies.spec.documents import Node, children, completed, fault, nearest, only
+from studies.spec.evaluations import RIVALS, SCOPES
+from studies.spec.reading import read, refuse_nameless
+from studies.spec.resources import OF_NETWORK
+
+PRESET_KEYS = (
+    *("description", "scale", "seeds", "data", "train", "evaluate", "gan", "when", "sweeps"),
+    "resources",
+)
+Scale = Literal["laptop", "paper"]
+"""What a preset's budgets are sized for. A sweep's own grid is sized for a laptop."""
+EVALUATIONS = tuple(scope for scope in SCOPES if scope not in ("train", *RIVALS))
+OF_SWEEP = ("seeds", "include", "blocks", "exclude")
+"""What may be said of a sweep beside the values of dotted keys."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class When:
+    """Settings that hold in the cells that hold some others."""
+
+    rule: Rule
+    settings: dict[str, Node]
+    """By scope, a partial config."""
+    resources: Node | None
+    """What is asked of a cluster for such a training and for what is done with its network."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForSweep:
+    """What one sweep varies under this preset."""
+
+    overrides: tuple[Override, ...] = ()
+    seeds: Node | None = None
+    """None: the preset's for all sweeps, else the sweep's own."""
+    include: Node | None = None
+    """Trainings that stand in for those that the sweep lists one by one."""
+    blocks: Node | None = None
+    """The blocks that are run, counted from 0; None: all of them."""
+    rules: tuple[Rule, ...] = ()
+    """Cells that are left out."""
+
+    def chosen_blocks(self, count: int) -> list[int]:
+        """Which of so many blocks are run.
+
+        Raises:
+            ConfigError: If the sweep has no such block, or has none.
+        """
+        if self.blocks is None:
+            return list(range(count))
+        chosen: tuple[int, ...] = read(tuple[int, ...], self.blocks, "blocks")
+        if not chosen or not set(chosen) <= set(range(count)):
+            expected = f"some of the sweep's blocks, which are 0 to {count - 1}"
+            none = "no such key for a sweep without blocks"
+            raise fault(self.blocks, "blocks", expected if count else none)
+        return sorted(set(chosen))
+
+    def spoken_on(self, sweep: Node) -> Node:
+        """The sweep with the trainings that it is to include."""
+        if self.include is None:
+            return sweep
+        found = children(sweep, "")
+        if "include" not in found:
+            expected = "a sweep that lists trainings under include, to be replaced"
+            raise fault(self.include, "include", expected, found="one that lists none")
+        return Node({**found, "include": self.include}, sweep.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A preset's words, checked as far as they go without a sweep."""
+
+    train: Node
+    evaluations: dict[str, Node]
+    """By kind of evaluation: its fixed settings."""
+    rules: dict[str, tuple[Rule, ...]]
+    """By kind of evaluation: cells that are beyond the preset's budget, if a sweep has them."""
+    gan: Node
+    """What a GAN is given, if a sweep has one."""
+    whens: tuple[When, ...]
+    sweeps: dict[str, ForSweep]
+    """By name of a study."""
+    scale: Scale
+    seeds: Node | None
+    """None: a sweep's own."""
+
+    def under(self, scope: str) -> list[Node]:
+        """The fixed settings of a scope; none of an evaluation that the preset does not name."""
+        if scope == "train":
+            return [self.train]
+        return [self.evaluations[scope]] if scope in self.evaluations else []
+
+
+def read_preset(root: Node, studies: Iterable[str]) -> Preset:
+    """The preset that a document holds.
+
+    Args:
+        root: The document, a mapping with keys of `PRESET_KEYS`.
+        studies: Names of the studies that there are, to hold those of `sweeps` against.
+
+    Raises:
+        ConfigError: At the first thing wrong.
+    """
+    found = children(root, "")
+    if "data" not in found:
+        raise fault(root, "data", "a value", found="none (it has no default)")
+    train = [checked("train", Node({"data": found["data"]}, root.place), "train")]
+    if "train" in found:
+        train.append(checked("train", found["train"], "train"))
+    sections = only(found.get("evaluate", Node({}, root.place)), "evaluate", EVALUATIONS)
+    paths = {kind: f"evaluate.{kind}" for kind in sections}
+    return Preset(
+        laid(train[0], train[1:]),
+        {kind: fixed(node, paths[kind], kind) for kind, node in sections.items()},
+        {kind: rules(node, paths[kind], kind) for kind, node in sections.items()},
+        checked("gan", found.get("gan", Node({}, root.place)), "gan"),
+        tuple(_whens(found.get("when"))),
+        _sweeps(found.get("sweeps"), studies),
+        read(Scale, found["scale"], "scale") if "scale" in found else "laptop",
+        found.get("seeds"),
+    )
+
+
+def fixed(section: Node, path: str, scope: str) -> Node:
+    """The settings of an evaluation that do not vary."""
+    found = children(section, path)
+    kept = {key: child for key, child in found.items() if key not in VARYING}
+    return checked(scope, Node(kept, section.place), path)
+
+
+# ------------------------------------------------------------------ settings that depend on others
+
+
+class Base:
+    """The settings that hold in every cell of a section, given which conditions hold in the cell.
+
+    Conditions are asked of the cell without the settings of any condition, so that their order
+    decides nothing but which of two that set the same wins: the later.
+
+    Args:
+        preset: Its settings lie lowest, those of its conditions above them.
+        scope: Of the section.
+        layers: What the sweep says above that, from weak to strong.
+        path: Of the section.
+    """
+
+    def __init__(self, preset: Preset, scope: str, layers: Sequence[Node], path: str) -> None:
+        self._under = preset.under(scope)
+        self._whens = [when for when in preset.whens if scope in when.settings]
+        self._scope = scope
+        self._layers = layers
+        self._path = path
+        self._bases: dict[tuple[When, ...], tuple[Node, Node]] = {}
+        self.laid((), [])  # refuses what is wrong in it
+
+    def holding(self, tree: Node, others: Mapping[str, Node]) -> tuple[When, ...]:
+        """The conditions that hold in a cell.
+
+        Args:
+            tree: The cell as `laid((), ...)` gives it.
+            others: The trees of the cell's other scopes.
+        """
+        trees = {**others, self._scope: tree}
+        return tuple(when for when in self._whens if when.rule.matches(trees))
+
+    def laid(self, whens: tuple[When, ...], layers: Sequence[Node]) -> Node:
+        """The settings of a cell in which just these conditions hold.
+
+        Args:
+            whens: The conditions.
+            layers: What the cell says, from weak to strong.
+
+        Raises:
+            ConfigError: If there are settings of a choice that nothing names.
+        """
+        if whens not in self._bases:
+            words = [*self._under, *(when.settings[self._scope] for when in whens)]
+            usual = laid(words[0], words[1:]) if words else Node({}, self._layers[0].place)
+            base = laid(usual, self._layers)
+            refuse_nameless(SCOPES[self._scope], base, self._path)
+            self._bases[whens] = usual, base
+        usual, base = self._bases[whens]
+        return completed(laid(base, layers), usual)
+
+
+def _whens(node: Node | None) -> Iterable[When]:
+    if node is None:
+        return
+    if not isinstance(node.value, list) or not node.value:
+        raise fault(
+            node, "when", "a list of at least one", hint="write - {if: {...}, train: {...}}"
+        )
+    for i, item in enumerate(node.value):
+        yield _when(item, f"when[{i}]")
+
+
+def _when(node: Node, path: str) -> When:
+    found = only(node, path, ("if", "train", "evaluate", "resources"))
+    if "if" not in found:
+        raise fault(node, f"{path}.if", "the settings that it depends on", found="none")
+    rule = dotted_rule(found["if"], f"{path}.if")
+    settings = {}
+    if "train" in found:
+        settings["train"] = checked("train", found["train"], f"{path}.train")
+    if "evaluate" in found:
+        for kind, section in only(found["evaluate"], f"{path}.evaluate", EVALUATIONS).items():
+            settings[kind] = checked(kind, section, f"{path}.evaluate.{kind}")
+    if not settings and "resources" not in found:
+        hint = "or of what is asked of a cluster, under resources"
+        raise fault(node, path, "settings under train or evaluate", found="none", hint=hint)
+    for scope in settings:
+        where = f"{path}.train" if scope == "train" else f"{path}.evaluate.{scope}"
+        _check_dependence(rule, found["if"], path, where, scope)
+    if "resources" in found:
+        only(found["resources"], f"{path}.resources", OF_NETWORK)
+        _check_dependence(rule, found["if"], path, f"{path}.resources", "train")
+    return When(rule, settings, found.get("resources"))
+
+
+def _check_dependence(rule: Rule, given: Node, path: str, where: str, scope: str) -> None:
+    """Refuse a condition on a scope that what depends on it, at `where`, knows nothing of."""
+    asked = {of for of, _, _ in rule.conditions} - {"train", scope}
+    if asked:
+        raise fault(
+            given,
+            f"{path}.if",
+            f"keys that begin with {' or '.join(sorted({'train.', f'{scope}.'}))}, "
+            f"which {where} can depend on",
+            found=f"one that begins with {min(asked)}.",
+        )
+
+
+# -------------------------------------------------------------------------------- a single sweep
+
+
+def _sweeps(node: Node | None, studies: Iterable[str]) -> dict[str, ForSweep]:
+    if node is None:
+        return {}
+    known = sorted(studies)
+    found = only(node, "sweeps", known)
+    return {study: _for_sweep(item, f"sweeps.{study}") for study, item in found.items()}
+
+
+def _for_sweep(node: Node, path: str) -> ForSweep:
+    found = dict(children(node, path))
+    seeds, include, blocks, left_out = (found.pop(key, None) for key in OF_SWEEP)
+    if include is not None:
+        cells(Node({"include": include}, node.place), path, "train", [])
+    for key, item in found.items():
+        if "." not in key:
+            hint = nearest(key, [*OF_SWEEP, *(f"{scope}." for scope in SCOPES)])
+            expected = f"{', '.join(OF_SWEEP)} or a dotted key such as train.steps"
+            raise fault(item, path, expected, found=repr(key), hint=hint)
+    overrides = tuple(override(key, item, within=path) for key, item in found.items())
+    for chosen in overrides:
+        values = chosen.values.value if chosen.is_axis else [chosen.node]
+        assert isinstance(values, list)
+        for value in values:
+            chosen.layer(value)
+    return ForSweep(overrides, seeds, include, blocks, _left_out(left_out, f"{path}.exclude"))
+
+
+def _left_out(node: Node | None, path: str) -> tuple[Rule, ...]:
+    if node is None:
+        return ()
+    if not isinstance(node.value, list) or not node.value:
+        raise fault(node, path, "a list of at least one rule")
+    found = tuple(dotted_rule(item, f"{path}[{i}]") for i, item in enumerate(node.value))
+    for rule, item in zip(found, node.value, strict=True):
+        scopes = {scope for scope, _, _ in rule.conditions} - {"train"}
+        if len(scopes) > 1:
+            expected = "settings of one kind of evaluation"
+            raise fault(item, rule.path, expected, found=" and ".join(sorted(scopes)))
+    return found

@@ -1,0 +1,209 @@
+"""What a task may use on a cluster. It is never part of what the task is: no address depends on it.
+
+Settings come in layers, each over those before it: our defaults, the user's own file, the preset,
+the sweep, the command line. A layer holds settings for `all` kinds of task and for single kinds.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from iddpm.bounds import Between, Bounded, Where, at_most
+from iddpm.config import ConfigError
+from studies.spec.documents import Node, children, only, overlaid, parse, read_text
+from studies.spec.reading import nested, read
+from studies.tasks.task import KINDS
+
+ALL = "all"
+
+LIKE = {"likelihood_shard": ("likelihood",), "radii": ("score",)}
+"""Kinds that ask for what others do, unless they are told to ask for something else."""
+
+OF_NETWORK = (
+    *("train", "sample", "likelihood", "likelihood_shard", "likelihood_merge", "gradient_noise"),
+)
+"""Kinds of task that belong to one training: a preset's conditions may ask for each its own."""
+
+OURS = (
+    *("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue"),
+    *("--output", "--error", "--open-mode", "--kill-on-invalid-dep", "--clusters", "--parsable"),
+    *("--wait", "--wrap", "--test-only"),
+)
+"""Options of sbatch by which jobs are found, ordered, saved and read: nobody else may set them."""
+
+
+FIELDS = {
+    "partition": ("--partition",),
+    "account": ("--account",),
+    "qos": ("--qos",),
+    "time_min": ("--time", "--time-min"),
+    "memory_gb": ("--mem", "--mem-per-cpu", "--mem-per-gpu"),
+    "cpus": ("--cpus-per-task", "--cpus-per-gpu"),
+    "gpus": ("--gres", "--gpus", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket"),
+    "nodes": ("--nodes", "--ntasks", "--ntasks-per-node", "--ntasks-per-gpu"),
+    "constraint": ("--constraint",),
+    "exclude": ("--exclude",),
+    "comment": ("--comment",),
+}
+"""Options of sbatch that have a setting of their own, by which budgets and warnings go."""
+
+TEXTS = ("partition", "account", "qos", "gpu_type", "constraint", "exclude", "comment")
+"""Settings that are text. None is of several lines: no setting is a piece of a script."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources(Bounded):
+    """What one job of a kind of task asks the scheduler for; None: whatever the cluster gives."""
+
+    where: ClassVar = "resources"
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    time_min: Annotated[int, Between(1, 10 * 366 * 24 * 60)] = 60
+    """Time limit. A task that needs longer is saved, queued again and goes on."""
+    memory_gb: Annotated[
+        float, Where("a positive number", lambda size: size > 0), at_most(1_000_000)
+    ] = 8.0
+    """Per node."""
+    cpus: Annotated[int, Between(1, 10_000)] = 1
+    """Per process; a task computes on one thread, so more only serve what surrounds it."""
+    gpus: Annotated[int, Between(0, 1000)] = 0
+    """Per node; a training runs one process on each."""
+    gpu_type: str | None = None
+    nodes: Annotated[int, Between(1, 100_000)] = 1
+    constraint: str | None = None
+    exclude: str | None = None
+    """Nodes to stay away from."""
+    comment: str | None = None
+    sbatch: tuple[str, ...] = ()
+    """Further options as sbatch spells them: `--reservation=maintenance`."""
+
+    def _check(self) -> None:
+        for name in TEXTS:
+            if (text := getattr(self, name)) is not None:
+                _refuse_unprintable(name, text)
+        if self.gpu_type is not None and not self.gpus:
+            raise ConfigError(
+                f"resources.gpu_type: expected gpus to be at least 1, found 0 of {self.gpu_type!r}"
+            )
+        if self.gpu_type is not None and not re.fullmatch(r"[\w.+-]+", self.gpu_type):
+            raise ConfigError(
+                "resources.gpu_type: expected one name of letters, digits, _, ., + and -, found "
+                f"{self.gpu_type!r}; say how many with gpus:"
+            )
+        for option in self.sbatch:
+            _refuse_unprintable("sbatch", option)
+            _check_option(option)
+
+    @property
+    def processes_per_node(self) -> int:
+        """One for each GPU, or one where there is none."""
+        return max(1, self.gpus)
+
+    @property
+    def processes(self) -> int:
+        """On all nodes together."""
+        return self.nodes * self.processes_per_node
+
+
+def _refuse_unprintable(name: str, text: str) -> None:
+    """Refuse what would not stay within its line of a script, or could not be seen there.
+
+    Raises:
+        ConfigError: If the text is empty or has a character that is not printable.
+    """
+    if not text or not text.isprintable():
+        raise ConfigError(f"resources.{name}: expected one line of printable text, found {text!r}")
+
+
+def _check_option(option: str) -> None:
+    """Hold an option of sbatch against those that it may not be.
+
+    The beginning of a name counts as the name: sbatch takes `--arra` for `--array`.
+
+    Raises:
+        ConfigError: If it is one of those, or is not written as an option.
+    """
+    name = re.split("[= ]", option)[0]
+    if not re.fullmatch("--[a-z][a-z0-9-]*", name) or _means(name, OURS):
+        raise ConfigError(
+            "resources.sbatch: expected options such as --reservation=x, and none of "
+            f"{', '.join(OURS)}, found {option!r}"
+        )
+    if field := next((field for field in FIELDS if _means(name, FIELDS[field])), None):
+        raise ConfigError(
+            f"resources.sbatch: expected none that has a setting of its own, found "
+            f"{option!r}; say {field}: instead"
+        )
+    if option[len(name) :].startswith(" "):
+        raise ConfigError(
+            f"resources.sbatch: expected an option and its value joined by =, found {option!r}; "
+            f"write {name}={option[len(name) + 1 :]}"
+        )
+
+
+def _means(name: str, options: Sequence[str]) -> bool:
+    return any(option.startswith(name) for option in options)
+
+
+def resources(layers: Sequence[Node]) -> Mapping[str, Resources]:
+    """The resources of every kind of task.
+
+    Args:
+        layers: Mappings of `all` and of kinds to settings; the later wins.
+
+    Raises:
+        ConfigError: If a key is no kind or no setting, or a value cannot be.
+    """
+    found = [only(layer, "resources", (ALL, *KINDS)) for layer in layers]
+    return {kind: _of_kind(kind, found) for kind in KINDS}
+
+
+def _of_kind(kind: str, layers: Sequence[Mapping[str, Node]]) -> Resources:
+    path = f"resources.{kind}"
+    settings = Node({}, path)
+    for layer in layers:
+        for key in (ALL, *LIKE.get(kind, ()), kind):
+            if key in layer and children(layer[key], f"resources.{key}"):
+                settings = overlaid(settings, layer[key])
+    chosen: Resources = read(Resources, settings, path)
+    if kind != "train" and chosen.processes > 1:
+        given = children(settings, path)
+        asked = given["gpus" if chosen.processes_per_node > 1 else "nodes"]
+        raise ConfigError(
+            f"{asked.place}: {path}: expected one process (only a training runs on several), "
+            f"found {chosen.nodes} nodes with {chosen.gpus} GPUs each; give these to train alone"
+        )
+    return chosen
+
+
+def user_layer() -> list[Node]:
+    """The user's own settings, from `iddpm-studies/resources.yaml` in the configuration folder.
+
+    That folder is $XDG_CONFIG_HOME, or ~/.config. Nothing, where there is no such file.
+
+    Raises:
+        ConfigError: If the file cannot be read as YAML.
+    """
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    path = Path(home) / "iddpm-studies" / "resources.yaml"
+    if not os.path.lexists(path):
+        return []
+    text = read_text(path, "a file of resources")
+    return [parse(text, lambda line: f"{path}:{line}", "a file of resources")]
+
+
+def override_layer(key: str, text: str) -> Node:
+    """One setting of the command line: `train.gpus=4`, or `gpus=4` for all kinds.
+
+    Raises:
+        ConfigError: If the text is no YAML value.
+    """
+    shown = f"{text:.60}" if text.isprintable() else repr(text)[1:61]
+    place = f"--resource {key}={shown}"
+    kind, _, field = key.rpartition(".")
+    value = parse(text, lambda line: place, "a value")
+    return nested((kind or ALL, field), value)

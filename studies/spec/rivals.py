@@ -1,0 +1,147 @@
+"""What a sweep's diffusion models stand beside: a GAN trained here, or images from elsewhere.
+
+A rival is no block: nothing of a chain, an objective or a bound has a meaning for it. It is scored
+as the samples of the preset are (same images, features and reference), so that its numbers have the
+same recipe as the arms'; a `samples:` of its own may adjust that.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+from iddpm.config import ConfigError, ExternalConfig, GanConfig
+from studies.spec.cells import Override, checked, laid, overlay, refuse_seed, with_data
+from studies.spec.documents import Node, children, fault, only
+from studies.spec.evaluations import RIVALS, RivalSamples
+from studies.spec.naming import MOST_LETTERS, composed, unseen
+from studies.spec.reading import nested, placed, read, spelled_out
+
+SAMPLES = "samples"
+GAN = "GAN"
+"""What a GAN that is trained here is called on a page; several are told apart by their settings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """One rival; its configs hold no seed."""
+
+    config: GanConfig | ExternalConfig
+    samples: RivalSamples
+    path: str = field(compare=False)
+    """Dotted path of its entry: `rivals[0]`."""
+    node: Node = field(compare=False, repr=False)
+    samples_node: Node = field(compare=False, repr=False)
+
+    @property
+    def kind(self) -> str:
+        """`gan` or `external`."""
+        return "gan" if isinstance(self.config, GanConfig) else "external"
+
+    def placed(self, error: ConfigError, *, of_samples: bool = False) -> ConfigError:
+        """An error about one of the configs, with file, line and dotted path."""
+        if of_samples:
+            return placed(error, RivalSamples, self.samples_node, f"{self.path}.{SAMPLES}")
+        return placed(error, RIVALS[self.kind], self.node, f"{self.path}.{self.kind}")
+
+
+def read_rivals(
+    node: Node, *, data: Node, gan: Node, samples: Node, overrides: Sequence[Override]
+) -> tuple[Rival, ...]:
+    """The `rivals` of a sweep.
+
+    Args:
+        node: A list of `{gan: {...}}` and `{external: {...}}`, each perhaps with `samples: {...}`.
+        data: What the diffusion models are trained on.
+        gan: What the preset gives a GAN.
+        samples: What the preset says of samples; only what is not of a chain is taken.
+        overrides: Of the command line.
+
+    Raises:
+        ConfigError: At the first thing that is wrong.
+    """
+    if not isinstance(node.value, list) or not node.value:
+        raise fault(node, "rivals", "a list of at least one rival", hint="write - gan: {}")
+    rivals = tuple(
+        _rival(item, f"rivals[{i}]", data, gan, samples, overrides)
+        for i, item in enumerate(node.value)
+    )
+    for i, rival in enumerate(rivals):
+        if rival in rivals[:i]:
+            raise fault(node.value[i], rival.path, "each rival once", found="two alike")
+        _refuse_name(rival, rivals[:i])
+    return rivals
+
+
+def _refuse_name(rival: Rival, before: Sequence[Rival]) -> None:
+    """Refuse a name by which images from elsewhere would be taken for something else.
+
+    Raises:
+        ConfigError: If it is a GAN's of ours, another file's, or not to be seen.
+    """
+    if not isinstance(rival.config, ExternalConfig):
+        return
+    name, own = rival.config.name, children(rival.node, rival.path)["name"]
+    path = f"{rival.path}.external.name"
+    if letter := unseen(name):
+        expected = "a line of characters that can be seen"
+        raise fault(own, path, expected, found=letter, hint="leave it out")
+    if len(name) > MOST_LETTERS:
+        expected = f"a name of at most {MOST_LETTERS} characters"
+        raise fault(own, path, expected, found=str(len(name)))
+    if name.strip().casefold() == GAN.casefold():
+        hint = "say whose it is, such as 'GAN of the authors'"
+        raise fault(own, path, f"another name than {GAN}, which one trained here has", hint=hint)
+    for other in before:
+        theirs = other.config
+        if isinstance(theirs, ExternalConfig) and theirs.name == name and theirs != rival.config:
+            raise fault(own, path, "a name of its own", found=f"that of {other.path}")
+
+
+def _rival(
+    node: Node, path: str, data: Node, gan: Node, samples: Node, overrides: Sequence[Override]
+) -> Rival:
+    if isinstance(node.value, str):
+        node = Node({node.value: Node({}, node.place)}, node.place)
+    found = only(node, path, (*RIVALS, SAMPLES))
+    kinds = [kind for kind in RIVALS if kind in found]
+    if len(kinds) != 1:
+        raise fault(node, path, f"one of {' or '.join(RIVALS)}")
+    kind = kinds[0]
+    own = checked(kind, found[kind], f"{path}.{kind}")
+    tree = laid(Node({"data": data}, node.place), [gan] if kind == "gan" else [])
+    tree = laid(tree, [own, *overlay(Node({}, node.place), kind, overrides)])
+    if kind == "gan":
+        refuse_seed(tree, f"{path}.gan")
+    scored = laid(_of_no_chain(samples), [*_own(found, path), *_overrides(overrides)])
+    scored = with_data(scored, children(tree, path)["data"])
+    return Rival(
+        config=_composed(read(RIVALS[kind], tree, f"{path}.{kind}")),
+        samples=read(RivalSamples, scored, f"{path}.{SAMPLES}"),
+        path=path,
+        node=tree,
+        samples_node=scored,
+    )
+
+
+def _composed(config: GanConfig | ExternalConfig) -> GanConfig | ExternalConfig:
+    if isinstance(config, GanConfig):
+        return config
+    return replace(config, name=composed(config.name))
+
+
+def _own(found: dict[str, Node], path: str) -> Iterator[Node]:
+    if SAMPLES in found:
+        yield spelled_out(RivalSamples, found[SAMPLES], f"{path}.{SAMPLES}")
+
+
+def _overrides(overrides: Sequence[Override]) -> Iterator[Node]:
+    for item in overrides:
+        scope, *keys = item.key.split(".")
+        if scope == SAMPLES:
+            layer = _of_no_chain(nested(tuple(keys), item.node))
+            yield spelled_out(RivalSamples, layer, SAMPLES)
+
+
+def _of_no_chain(samples: Node) -> Node:
+    known = {item.name for item in fields(RivalSamples)}
+    kept = {key: child for key, child in children(samples, SAMPLES).items() if key in known}
+    return Node(kept, samples.place)

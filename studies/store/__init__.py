@@ -1,0 +1,1 @@
+"""The only meeting point: one folder per task, read and written whole."""

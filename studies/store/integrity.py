@@ -1,0 +1,180 @@
+"""Whether the files of a finished task still are the bytes that it left.
+
+When a task is published, its address, and size and sha256 of every file that it leaves, of its
+result as well, are written into its provenance. Whoever reads such a file holds it against them
+first: a small file each time, a large one once in the life of a process. Tasks of older versions
+have no such list; of those, what their results say (a hash of the array, of the weights) is
+compared instead.
+"""
+
+import hashlib
+import shlex
+from pathlib import Path
+from typing import Any
+
+from studies.store.checksums import StoreError, read_checked
+
+ANEW = "delete it and run the sweep again"
+"""What to try with a file that another run writes anew."""
+
+RESULT, PROVENANCE = "result.json", "provenance.json"
+
+FILES = "files"
+"""Under this name the provenance lists what the task left, its result included."""
+
+ADDRESS = "address"
+"""Under this name the provenance says whose it is."""
+
+UNLISTED = {
+    *("task.json", "submission.json", "claim.json", "heartbeat.json", "lock"),
+    *(RESULT, PROVENANCE, "attempts", "blocks"),
+}
+"""What a task's folder holds beside the files that its result vouches for."""
+
+LARGE_BYTES = 2**20
+"""Files from this size on are read once per process, as long as nothing tells of a change."""
+
+_read_before: set[tuple[str, int, int, int]] = set()
+"""Path, size, time of change and inode of the large files that were held against their hash."""
+
+
+def left_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and sha256 of every file that a task leaves in its folder, by its path there."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if path.is_file() and place.parts[0] not in UNLISTED and not hidden:
+            found[str(place)] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+    return found
+
+
+def vouched(folder: Path, result: bytes) -> dict[str, Any]:
+    """What the provenance of a task says of its files, once the result is written as well."""
+    its = {"bytes": len(result), "sha256": hashlib.sha256(result).hexdigest()}
+    return {ADDRESS: folder.name, FILES: {**left_files(folder), RESULT: its}}
+
+
+def result_of(folder: Path, remedy: str = ANEW) -> dict[str, Any] | None:
+    """The result in a task's folder; None: the task is not done.
+
+    Args:
+        folder: Of the task.
+        remedy: What helps if it is damaged.
+
+    Raises:
+        StoreError: If the file was cut short, damaged or edited, or is not that of its task.
+    """
+    path = folder / RESULT
+    found = read_checked(path, remedy)
+    if found is None:
+        return None
+    result, has_checksum = found
+    files = listed_files(folder)
+    if not has_checksum and files is not None:
+        raise StoreError(f"{path}: expected a checksum at its end, found none; {remedy}")
+    if has_checksum and files is None:
+        raise _unvouched(folder)
+    if files is not None and files.get(RESULT, {}).get("sha256") != _sha256(path):
+        raise StoreError(f"{path}: expected the result of this task, found another's; {remedy}")
+    return result
+
+
+def provenance_of(folder: Path) -> dict[str, Any] | None:
+    """What made the result in a task's folder, its list of files included; None: there is none.
+
+    Raises:
+        StoreError: If the file was cut short, damaged or edited.
+    """
+    remedy = f"delete it and {RESULT}, and run again with --retry failed"
+    path = folder / PROVENANCE
+    found = read_checked(path, remedy)
+    if found is None:
+        return None
+    if not isinstance(found[0].get(FILES, {}), dict):
+        raise StoreError(f"{path}: expected an object under {FILES!r}, found none; {remedy}")
+    if FILES in found[0] and (whose := found[0].get(ADDRESS)) != folder.name:
+        raise StoreError(f"{path}: expected what made this task, found that of {whose}; {remedy}")
+    return found[0]
+
+
+def listed_files(folder: Path) -> dict[str, dict[str, Any]] | None:
+    """What a task noted of the files that it left; None: an older version did it."""
+    files: dict[str, dict[str, Any]] | None = (provenance_of(folder) or {}).get(FILES)
+    return files
+
+
+def check_file(path: Path, expected: str) -> bool:
+    """Hold a file of a finished task against what the task noted of it.
+
+    Args:
+        path: In the folder of a task, or below it; a file elsewhere is nobody's.
+        expected: What it should be, in words.
+
+    Returns:
+        Whether there was anything to hold it against.
+
+    Raises:
+        StoreError: If it is gone, was cut short or damaged, or is another one.
+    """
+    folder = task_folder(path)
+    if folder is None:
+        return False
+    files = listed_files(folder)
+    if files is None:
+        _check_is_of_an_older_version(folder)
+        return False
+    said = files.get(str(path.relative_to(folder)))
+    try:
+        stat = path.stat()
+    except FileNotFoundError as error:
+        raise damaged(path, expected) from error
+    if said is None or stat.st_size != said["bytes"]:
+        raise damaged(path, expected)
+    sign = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    if sign in _read_before:
+        return True
+    if _sha256(path) != said["sha256"]:
+        raise damaged(path, expected)
+    if stat.st_size >= LARGE_BYTES:
+        _read_before.add(sign)
+    return True
+
+
+def _check_is_of_an_older_version(folder: Path) -> None:
+    """A result with a checksum comes with a provenance: without it nothing vouches for files."""
+    found = read_checked(folder / RESULT, ANEW)
+    if found is not None and found[1]:
+        raise _unvouched(folder)
+
+
+def _unvouched(folder: Path) -> StoreError:
+    return StoreError(
+        f"{folder / PROVENANCE}: expected a list of what the task left, found none; "
+        f"delete {RESULT} beside it and run the sweep again with --retry failed"
+    )
+
+
+def task_folder(path: Path) -> Path | None:
+    """The folder of the task that a path lies in; None: it lies in no store."""
+    return next((folder for folder in path.parents if folder.parent.name == "tasks"), None)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def damaged(path: Path, expected: str) -> StoreError:
+    """The one sentence about a file that a finished task left, to be raised by the caller.
+
+    It ends with the command after which the next run makes the file again.
+    """
+    folder = task_folder(path) or path.parent
+    first = folder / path.relative_to(folder).parts[0]
+    what = "it" if first == path else f"the folder {first.name}"
+    command = shlex.join(["rm", "-rf", str(first), str(folder / RESULT)])
+    return StoreError(
+        f"{path}: expected {expected}, found a file cut short, foreign or gone; delete {what} and "
+        f"the {RESULT} beside it, and run the sweep again with --retry failed: {command}"
+    )

@@ -1,0 +1,1 @@
+"""From the store to tidy tables: rows, names of arms, intervals."""

@@ -1,0 +1,97 @@
+"""Picking out of a study's tables the rows that a claim compares."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from studies.paper import ENSEMBLE
+from studies.tables.labels import labelled
+from studies.tables.table_rows import LEARNED, has_learned
+from studies.tables.tables import Tables, arm_columns
+
+
+def asked(tables: Tables, metric: str) -> pd.DataFrame:
+    """The rows of one metric, whether they have a value or not."""
+    return tables.results[tables.results["metric"] == metric]
+
+
+def with_own_variance(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows in which a network that learned its Σ is read with that."""
+    return rows[rows["variance"].isin(LEARNED) | ~has_learned(rows)]
+
+
+DROPOUT = "train.network.dropout"
+
+
+def tied_to_schedule(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Settings that belong to the schedule: dropout, where each has one of its own.
+
+    On CIFAR-10 the paper trains with 0.1 under the linear schedule and with 0.3 under cosine, and
+    compares the two.
+    """
+    if DROPOUT not in rows or rows.groupby("schedule")[DROPOUT].nunique().gt(1).any():
+        return ()
+    return (DROPOUT,)
+
+
+def of_first_average(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """Those of the rows whose average of the weights is that of the study's first samples."""
+    decays = asked(tables, "frechet_distance")["ema_decay"]
+    return rows[rows["ema_decay"] == decays.iloc[0]] if len(decays) else rows
+
+
+def of_any_weights(recipe: str) -> str:
+    """A recipe without which of a model's weights drew the images."""
+    settings = {name: value for name, value in json.loads(recipe).items() if name != "weights"}
+    return json.dumps(settings, sort_keys=True)
+
+
+def mean(values: Mapping[int, float]) -> float:
+    """Over seeds."""
+    return sum(values.values()) / len(values)
+
+
+def named(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each group of rows with equal columns, and what tells it from the others.
+
+    Rows of different recipes are never in one group; rows that have none yet are in each.
+    """
+    for (_, name), group in labelled(table, columns).groupby(["rank", "arm"]):
+        recipes = group["recipe"]
+        for recipe in recipes.dropna().unique() if recipes.notna().any() else [None]:
+            yield str(name), group[recipes.isna() | (recipes == recipe)]
+
+
+def log_ratios(above: pd.DataFrame, below: pd.DataFrame) -> dict[int, float]:
+    """By seed: the mean over their common step counts of the log of one distance over another."""
+    values = [rows.set_index(["seed", "steps"])["value"].dropna() for rows in (above, below)]
+    logs = (np.log(values[0]) - np.log(values[1])).dropna().groupby("seed").mean()
+    return {int(str(seed)): float(value) for seed, value in logs.items()}
+
+
+def term_log_ratios(tables: Tables) -> pd.DataFrame:
+    """log(L_hybrid's term / L_vlb's) by pair of networks, seed and step, with learned Σ.
+
+    Terms that are not above zero in both are left out.
+    """
+    terms = tables.steps
+    terms = terms[(terms["part"] != "prior") & (terms["variance"] == "range")]
+    terms = terms[terms["objective"].isin(["hybrid", "vlb"]) & (terms["mean"] > 0)]
+    for column in ENSEMBLE:
+        if column in terms:
+            terms = terms[terms[column].isna()]
+    without = ("objective", "variance", "train.timesteps", *ENSEMBLE)
+    found = [
+        _log_ratios(pair).assign(compared=name)
+        for name, pair in named(terms, arm_columns(terms, without=without))
+    ]
+    columns = ["compared", "T", "seed", "step", "log_ratio"]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def _log_ratios(pair: pd.DataFrame) -> pd.DataFrame:
+    hybrid, vlb = (pair[pair["objective"] == objective] for objective in ("hybrid", "vlb"))
+    both = hybrid.merge(vlb, on=["T", "seed", "step"], suffixes=("_hybrid", "_vlb"))
+    return both.assign(log_ratio=np.log(both["mean_hybrid"]) - np.log(both["mean_vlb"]))

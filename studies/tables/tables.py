@@ -1,0 +1,581 @@
+"""From the store to tidy tables: one row per cell and metric, with the recipe of every number.
+
+A cell that failed or has not run yet keeps its rows, without a value and with its state, so that a
+gap is seen as one. Rows whose recipes differ are never averaged: the recipe is a column like the
+settings of the arm, and every grouping here holds it fixed.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pandas as pd
+
+from iddpm.config import (
+    Data,
+    ExternalConfig,
+    GanConfig,
+    LikelihoodMergeConfig,
+    LossSecondMoment,
+    ScoreConfig,
+    TrainConfig,
+    canonical,
+)
+from studies.store.integrity import ANEW
+from studies.store.records import whole
+from studies.store.store import LATENTS, SAMPLES, Store, StoreError
+from studies.tables.intervals import half_width_per_deviation
+from studies.tables.recipes import Results
+from studies.tables.resampling import share_resampled
+from studies.tasks.task import Task
+
+ARM = (
+    "objective",
+    "schedule",
+    "T",
+    "prediction",
+    "variance",
+    "sampler",
+    "eta",
+    "stride",
+    "steps",
+    "skip",
+    "ema_decay",
+    "images",
+)
+"""Columns that every arm has; a sweep over another setting adds a column of its dotted name."""
+
+MEASURED = (
+    "seed",
+    "metric",
+    "value",
+    "standard_error",
+    "recipe",
+    "settings",
+    "training_steps",
+    "images_seen",
+    "share_resampled",
+    "compute",
+    "state",
+    "reason",
+    "address",
+)
+CONFIGS = ("train", "samples", "likelihood")
+"""Roles of the tasks whose configs are a row's `settings`."""
+DRAWN = ("path", "shards", "classes", "levels")
+UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
+"""Why a gradient's noise scale has no value."""
+SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
+OUTSIDE_RANGE = "v_outside_range"
+"""Share of the numbers v of Eq. 15 below 0 or above 1, over all steps and test images."""
+NOISE_METRICS = ("log_noise_scale", "gradient_squared_norm", "gradient_variance")
+BOUND_METRICS = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """A study as tables: what figures are drawn from and claims are judged on."""
+
+    study: str
+    record: Mapping[str, Any]
+    results: pd.DataFrame
+    steps: pd.DataFrame
+    samples: pd.DataFrame
+    latents: pd.DataFrame = field(default_factory=pd.DataFrame)
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def tables(store: Store, study: str) -> Tables:
+    """Every table of one study."""
+    return Tables(
+        study=study,
+        record=whole(store, study),
+        results=results(store, study),
+        steps=steps_table(store, study),
+        samples=samples_table(store, study),
+        latents=latents_table(store, study),
+        losses=losses_table(store, study),
+    )
+
+
+# ------------------------------------------------------------------------------------- results
+
+
+def results(
+    store: Store, study: str, cells: Sequence[Mapping[str, Any]] | None = None
+) -> pd.DataFrame:
+    """One row per (cell, metric): the arm's columns, then those of `MEASURED`.
+
+    Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
+    whole numbers everywhere: a bound or a training is over all T steps unless it says otherwise. A
+    rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T. `compute`
+    is the multiply-adds of the whole training, forwards and back; `share_resampled` the share of
+    the `images_seen` in it whose t was drawn by importance (Eq. 18), as a rule; `settings` are
+    those of `settings_behind`.
+
+    Args:
+        store: Where the results are.
+        study: The study.
+        cells: What it asks for; None: what its record in the store says.
+    """
+    cells = store.study(study)["cells"] if cells is None else cells
+    columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
+    read = Results(store)
+    rows = [{"study": study, **row} for cell in cells for row in _cell_rows(store, cell, read)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _swept(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Settings of the arms beside those that every arm has."""
+    names = dict.fromkeys(name for cell in cells for name in cell["arm"])
+    return [name for name in names if name not in (*ARM, "evaluation")]
+
+
+def _cell_rows(store: Store, cell: Mapping[str, Any], read: Results) -> Iterator[dict[str, Any]]:
+    """The rows of one cell; without a result they hold no value, and say why."""
+    role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
+    address = cell["tasks"][role]
+    trained = cell["tasks"].get("train") or cell["tasks"].get("gan")
+    with _reading(store, address):
+        result = read.of(address)
+    state, reason = ("done", "") if result is not None else _gap(store, address)
+    shared = {
+        **_arm(cell),
+        "seed": cell["seed"],
+        **_training_facts(None if trained is None else _trained(store, trained)),
+        "compute": cell.get("compute"),  # a study recorded by an older version has none
+        "settings": settings_behind(
+            {name: store.task(cell["tasks"][name]) for name in CONFIGS if name in cell["tasks"]}
+        ),
+        "state": state,
+        "reason": reason,
+        "address": address,
+    }
+    if role == "score":
+        measured = _sample_rows(result, _more_metrics(store, address))
+    elif role == "latents":
+        measured = _latents_row(result)
+    elif role == "likelihood":
+        measured = _bound_rows(result, _training(store, cell))
+    elif role == "gradient_noise":
+        measured = _noise_rows(result)
+    else:
+        measured = _loss_row(result)
+    with _reading(store, address):
+        rows = [{**shared, **row} for row in measured]
+        for row in rows:
+            _require_numbers(row)
+    yield from rows
+
+
+@contextmanager
+def _reading(store: Store, address: str) -> Iterator[None]:
+    """Where a result is read.
+
+    Raises:
+        StoreError: If it is not what its task leaves: names the file.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        path = store.folder(address) / "result.json"
+        found = f"no {error}" if isinstance(error, KeyError) else f"something else ({error})"
+        raise StoreError(
+            f"{path}: expected the result of its task, found {found}; {ANEW}"
+        ) from error
+
+
+def _require_numbers(row: Mapping[str, Any]) -> None:
+    for name in ("value", "standard_error", "images"):
+        number = row.get(name)
+        is_number = isinstance(number, int | float) and math.isfinite(number)
+        if number is not None and not is_number:
+            raise ValueError(f"{row['metric']}: {name}: {number!r:.40} is no number")
+
+
+def _loss_row(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    loss = None if result is None else result["loss_curve"]["loss"][-1]
+    yield {"metric": "training_loss", "value": loss}
+
+
+def settings_behind(tasks: Mapping[str, Task]) -> str:
+    """The configs of a cell's training, sampling and bound, by role, as canonical JSON.
+
+    Args:
+        tasks: Of the cell, by role; those of no role in `CONFIGS` are passed over.
+    """
+    configs = {name: task.config for name, task in tasks.items() if name in CONFIGS}
+    whole = {
+        name: config.whole if isinstance(config, LikelihoodMergeConfig) else config
+        for name, config in configs.items()
+    }
+    return json.dumps({name: canonical(config) for name, config in whole.items()}, sort_keys=True)
+
+
+def _training(store: Store, cell: Mapping[str, Any]) -> TrainConfig:
+    return cast(TrainConfig, store.task(cell["tasks"]["train"]).config)
+
+
+def _trained(store: Store, address: str) -> TrainConfig | GanConfig:
+    return cast(TrainConfig | GanConfig, store.task(address).config)
+
+
+def _training_facts(config: TrainConfig | GanConfig | None) -> dict[str, Any]:
+    """What a training, of a diffusion model or of a GAN, comes to; None: there is none."""
+    if config is None:
+        return {"training_steps": 0, "images_seen": 0}
+    images_seen = config.steps * config.batch_size
+    facts = {"training_steps": config.steps, "images_seen": images_seen}
+    if isinstance(config, GanConfig):
+        return facts
+    if isinstance(config.timesteps, LossSecondMoment):
+        T, history = config.diffusion.steps, config.timesteps.history
+        return {**facts, "share_resampled": share_resampled(T, images_seen, history=history)}
+    return {**facts, "share_resampled": 0.0}
+
+
+def _data(store: Store, cell: Mapping[str, Any]) -> Data:
+    """What the images of a cell are like: the data trained on, or held against."""
+    tasks = cell["tasks"]
+    address = tasks.get("train") or tasks.get("gan") or tasks["samples"]
+    return cast(TrainConfig | GanConfig | ExternalConfig, store.task(address).config).data
+
+
+def _arm(cell: Mapping[str, Any]) -> dict[str, Any]:
+    arm = dict(cell["arm"])
+    if arm.get("rival"):
+        return {**arm, "steps": 0}
+    return {**arm, "steps": arm.get("steps") or arm["T"]}
+
+
+def _more_metrics(store: Store, score: str) -> tuple[str, ...]:
+    return cast(ScoreConfig, store.task(score).config).metrics
+
+
+def _sample_rows(
+    result: Mapping[str, Any] | None, more: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    for metric in (*SAMPLE_METRICS, *more):
+        if result is None:
+            yield {"metric": metric}
+        else:
+            yield {
+                "metric": metric,
+                "value": result[metric],
+                "images": result["generated"],
+                "recipe": _recipe(result),
+            }
+
+
+def _bound_rows(
+    result: Mapping[str, Any] | None, training: TrainConfig
+) -> Iterator[dict[str, Any]]:
+    """One row per Σ for the bound and its two parts that depend on Σ, and one for the prior.
+
+    Where Σ lies in a learned range (Eq. 15) one more says which share of its v left the range.
+    """
+    names = dict(zip(BOUND_METRICS, ("bits_per_dim", "decoder", "kl"), strict=True))
+    for variance in training.variances:
+        for metric, name in names.items():
+            part = None if result is None else result["variances"][variance][name]
+            yield {"variance": variance, "metric": metric, **_mean_of(part, result)}
+    prior = None if result is None else result["prior"]
+    yield {"metric": "prior_bits_per_dim", **_mean_of(prior, result)}
+    if training.learned_variance == "range":
+        outside = None if result is None else sum(result["range_fraction"].values())
+        yield {"variance": "range", "metric": OUTSIDE_RANGE, **_shared(outside, result)}
+
+
+def _shared(value: float | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    if result is None:
+        return {}
+    return {"value": value, "images": result["images"], "recipe": _recipe(result)}
+
+
+def _latents_row(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    row: dict[str, Any] = {"metric": "alpha_bar_halfway"}
+    if result is not None:
+        row |= {"value": result["alpha_bar_halfway"], "recipe": _recipe(result)}
+    yield row
+
+
+def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    if part is None or result is None:
+        return {}
+    return {**_shared(part["mean"], result), "standard_error": part["standard_error"]}
+
+
+def _noise_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """The natural log of the noise scale (in images) and its parts; an undetermined one says so.
+
+    `standard_error` is over the draws.
+    """
+    names = dict(zip(NOISE_METRICS, ("log_scale", "squared_norm", "variance"), strict=True))
+    for metric, name in names.items():
+        part = None if result is None else result[name]
+        if result is None:
+            yield {"metric": metric}
+        elif part is None:
+            yield {"metric": metric, "recipe": _recipe(result), "reason": UNDETERMINED}
+        else:
+            yield {
+                "metric": metric,
+                "value": part["mean"],
+                "standard_error": part["standard_error"],
+                "recipe": _recipe(result),
+            }
+
+
+def _recipe(result: Mapping[str, Any]) -> str:
+    return json.dumps(dict(result["recipe"]), sort_keys=True)
+
+
+def _gap(store: Store, address: str) -> tuple[str, str]:
+    """State and reason of a task without a result; to wait for a failed task is to have failed."""
+    failure = store.failure(address)
+    if failure is not None:
+        return "failed", f"{failure.error}: {failure.message}"
+    for parent in store.task(address).parents.values():
+        if store.result(parent) is None and (blocked := _gap(store, parent))[0] == "failed":
+            reason = blocked[1]
+            return "failed", reason if reason.startswith("needs ") else f"needs {parent}, {reason}"
+    return store.state(address), ""
+
+
+# --------------------------------------------------------------------------- terms of the bound
+
+
+def steps_table(store: Store, study: str) -> pd.DataFrame:
+    """Terms of the bound in bits/dim, one row per (likelihood cell, Σ, term).
+
+    `part` is `decoder` (L_0 of Eq. 5, step 0), `kl` (Eq. 6) or `prior` (L_T of Eq. 7, step T); the
+    terms of one bound add up to it.
+    """
+    cells = store.study(study)["cells"]
+    columns = [*ARM, *_swept(cells), "seed", "recipe", "part", "step", "mean", "standard_error"]
+    read = Results(store)
+    frames = [
+        frame
+        for cell in cells
+        if cell["arm"]["evaluation"] == "likelihood"
+        for frame in _term_frames(store, cell, read)
+    ]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    return whole.reindex(columns=columns)
+
+
+def _term_frames(store: Store, cell: Mapping[str, Any], read: Results) -> Iterator[pd.DataFrame]:
+    address = cell["tasks"]["likelihood"]
+    with _reading(store, address):
+        result = read.of(address)
+    if result is None:
+        return
+    with _reading(store, address):
+        yield from _terms_of(cell, result)
+
+
+def _terms_of(cell: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+    T, prior = cell["arm"]["T"], result["prior"]
+    for variance, bound in result["variances"].items():
+        terms = bound["by_step"]
+        frame = pd.DataFrame(
+            {
+                "part": ["decoder", *["kl"] * (len(terms["mean"]) - 1), "prior"],
+                "step": [*result["timesteps"], T],
+                "mean": [*terms["mean"], prior["mean"]],
+                "standard_error": [*terms["standard_error"], prior["standard_error"]],
+            }
+        )
+        arm = {**_arm(cell), "variance": variance}
+        yield frame.assign(**arm, seed=cell["seed"], recipe=_recipe(result))
+
+
+# ------------------------------------------------------------------------------------- samples
+
+
+def samples_table(store: Store, study: str) -> pd.DataFrame:
+    """Where the images of each samples cell lie: the arm's columns, seed, and what is drawn from.
+
+    `path` is the file of the first images, None until they are drawn; `shards` are the files of all
+    images that follow one another from there; image i has the label i modulo `classes`, which is
+    None where no label was asked for.
+    """
+    cells = [c for c in store.study(study)["cells"] if c["arm"]["evaluation"] == "samples"]
+    rows = []
+    for cell in cells:
+        drawn = _drawn_shards(store, cell)
+        shards = tuple(store.folder(address) / SAMPLES for address, _ in drawn)
+        row = {
+            "seed": cell["seed"],
+            "path": shards[0] if shards else None,
+            "shards": shards,
+            "classes": drawn[0][1].get("classes") if drawn else None,
+            "levels": 17 if _data(store, cell).kind == "digits" else 256,
+        }
+        rows.append({**_arm(cell), **row})
+    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", *DRAWN])
+
+
+def _drawn_shards(store: Store, cell: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Address and result of each finished shard of a cell's samples, up to the first gap."""
+    parents = store.task(cell["tasks"]["features"]).parents
+    found = []
+    for role, address in parents.items():
+        if role.startswith("samples/"):
+            if (result := store.result(address)) is None:
+                break
+            found.append((address, result))
+    return found
+
+
+# ------------------------------------------------------------------------------------- latents
+
+
+def latents_table(store: Store, study: str) -> pd.DataFrame:
+    """One row per latent of each finished cell: the arm's columns, seed, step, ᾱ, where it lies.
+
+    `step` is t as on paper, 0 for the image itself; `place` is the latent's index in the array at
+    `path`.
+    """
+    cells = store.study(study)["cells"]
+    rows = [
+        {
+            **_arm(cell),
+            "seed": cell["seed"],
+            "path": store.folder(address) / LATENTS,
+            **latent,
+        }
+        for cell in cells
+        if (address := cell["tasks"].get("latents")) and (result := store.result(address))
+        for latent in _latents(store, address, result)
+    ]
+    columns = [*ARM, *_swept(cells), "seed", "place", "step", "alpha_bar", "path"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _latents(store: Store, address: str, result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    with _reading(store, address):
+        pairs = list(zip(result["steps"], result["alpha_bar"], strict=True))
+    for place, (step, signal) in enumerate(pairs):
+        yield {"place": place, "step": step, "alpha_bar": signal}
+
+
+# ------------------------------------------------------------------------- losses while training
+
+OF_LOSSES = ("images_seen", "bits_per_dim")
+NETWORK = ("objective", "schedule", "T", "prediction")
+
+
+def losses_table(store: Store, study: str) -> pd.DataFrame:
+    """The bound while training, in bits/dim: one row per (network, seed, window of steps).
+
+    `bits_per_dim` is T times the mean over a window's images of the bound's term at their drawn
+    step, with dropout, raw weights and unclipped x_0: an estimate of L_vlb without its constant
+    prior term. Each term carries its weight 1 / (T p_t), which is 1 for uniform draws (Eq. 18), so
+    the estimate is unbiased however t is drawn. It is NaN for L_simple, which knows no bound, and
+    for a window without a finite loss. `step` is the window's last, `images_seen` counts those of
+    all steps up to it.
+    """
+    cells = store.study(study)["cells"]
+    names = [*NETWORK, *(name for name in _swept(cells) if name.startswith("train."))]
+    networks = {cell["tasks"]["train"]: cell for cell in cells if "train" in cell["tasks"]}
+    frames = [_loss_frame(store, cell, names) for cell in networks.values()]
+    columns = [*names, *("seed", "training_steps", "settings", "step"), *OF_LOSSES]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return whole.reindex(columns=columns)
+
+
+def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.DataFrame:
+    training, result = _training(store, cell), store.result(cell["tasks"]["train"])
+    with _reading(store, cell["tasks"]["train"]):
+        curve = {"step": []} if result is None else result["loss_curve"]
+        terms = pd.Series(curve.get("vlb", [None] * len(curve["step"])), dtype=float)
+        frame = pd.DataFrame({"step": curve["step"]}, dtype=int)
+    return frame.assign(
+        **{name: cell["arm"].get(name) for name in names},
+        seed=cell["seed"],
+        training_steps=training.steps,
+        settings=settings_behind({"train": store.task(cell["tasks"]["train"])}),
+        images_seen=frame["step"] * training.batch_size,
+        bits_per_dim=training.diffusion.steps * terms,
+    )
+
+
+# ------------------------------------------------------------------------------------ groupings
+
+
+def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
+    """The columns of a table that make up an arm, in order, but for those named.
+
+    With an objective go its own settings, such as the weight of L_vlb in L_hybrid, where networks
+    that are alike in the rest have one value of them.
+    """
+    own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
+    others = {*own, *OF_LOSSES, *DRAWN, *MEASURED}
+    return _but(table, without, [column for column in table.columns if column not in others])
+
+
+def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
+    """For each row, whether no network of the same training was looked at later."""
+    same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
+    lengths = table.groupby(same, dropna=False)["training_steps"]
+    return table["training_steps"] == lengths.transform("max")
+
+
+def network_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
+    """The columns of a table that tell one trained network from another, seeds apart.
+
+    Those named are left out, as in `arm_columns`.
+    """
+    swept = [column for column in table.columns if str(column).startswith("train.")]
+    columns = [column for column in NETWORK if column in table.columns] + swept
+    return _but(table, without, columns)
+
+
+def _but(table: pd.DataFrame, without: tuple[str, ...], columns: list[str]) -> list[str]:
+    """The columns but those of some settings, and of what belongs to them."""
+    of_them = tuple(f"train.{name}." for name in without)
+    alike = [column for column in NETWORK if column in table.columns]
+    return [
+        column
+        for column in columns
+        if column not in without
+        and not (
+            column.startswith(of_them)
+            and table.groupby(alike, dropna=False)[column].nunique(dropna=False).le(1).all()
+        )
+    ]
+
+
+def is_done(tables: Tables) -> bool:
+    """Whether every cell of the study has its result."""
+    states = tables.results["state"]
+    return len(states) > 0 and bool((states == "done").all())
+
+
+def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows of a table, each by column name."""
+    for row in table.to_dict("records"):
+        yield {str(name): value for name, value in row.items()}
+
+
+def by_seed(table: pd.DataFrame, value: str = "value") -> dict[int, float]:
+    """Value by seed of the rows of one arm, those without a value left out."""
+    done = table.dropna(subset=[value])
+    return dict(zip(done["seed"].astype(int), done[value].astype(float), strict=True))
+
+
+def over_seeds(table: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:
+    """Mean over seeds and its 95% interval for each group that has a value.
+
+    Returns:
+        The columns of `by`, then mean, low, high and n; low and high are infinite where n is 1.
+    """
+    groups = table.dropna(subset=[value]).groupby(by, sort=False, dropna=False)[value]
+    mean, deviation, n = groups.mean(), groups.std(), groups.count()
+    half_width = (deviation * half_width_per_deviation(n)).fillna(math.inf)
+    ends = {"mean": mean, "low": mean - half_width, "high": mean + half_width, "n": n}
+    return pd.DataFrame(ends).reset_index()
