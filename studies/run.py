@@ -16,6 +16,7 @@ from iddpm.config import ConfigError
 from iddpm.running.files import StorageError
 from iddpm.running.interruption import Interrupted
 from studies import execute as executors
+from studies.analyses.index import cautions, checked
 from studies.door import door, path, told
 from studies.execute import slurm
 from studies.execute.console import counted, terminal, watching
@@ -23,7 +24,7 @@ from studies.execute.guesses import CPU_CORE, GPUS
 from studies.execute.signals import CutOff
 from studies.execute.slurm import SlurmError
 from studies.plan.costs import compute_left, costs
-from studies.plan.plan import Plan, absent, cautions, chained, expand, needed, record
+from studies.plan.plan import Plan, absent, chained, expand, needed, record
 from studies.spec.documents import short
 from studies.spec.resources import Resources, override_layer, resources, user_layer
 from studies.spec.sweep import read_sweep
@@ -169,7 +170,7 @@ def _planned(path: Path, options: argparse.Namespace) -> Plan:
     sweep = read_sweep(
         path, preset=options.preset, overrides=options.overrides, seeds=options.seeds
     )
-    return expand(sweep, outlined=options.dry_run)
+    return expand(checked(sweep), outlined=options.dry_run)
 
 
 def _refuse_alike(plans: Sequence[Plan]) -> None:

@@ -22,14 +22,13 @@ HOMES = {
     "submitit": ("studies/execute/slurm/script.py",),
     "pandas": (
         "studies/tables/",
-        "studies/claims/",
-        "studies/figures/",
         "studies/judging/",
         "studies/drawing/",
+        "studies/analyses/",
         "studies/report/",
     ),
-    "matplotlib": ("studies/figures/", "studies/drawing/", "studies/report/"),
-    "seaborn": ("studies/figures/", "studies/drawing/"),
+    "matplotlib": ("studies/drawing/", "studies/analyses/", "studies/report/"),
+    "seaborn": ("studies/drawing/", "studies/analyses/"),
     "jinja2": ("studies/report/",),
     "rich": ("studies/run.py", "studies/status.py", "studies/execute/console.py"),
     "sklearn": ("iddpm/data.py",),
@@ -87,7 +86,7 @@ def test_each_heavy_library_has_one_home(library: str) -> None:
     assert {path for path in importers if not path.startswith(HOMES[library])} == set()
 
 
-@pytest.mark.parametrize("module", [*TORCH_FREE, "studies.plan.plan"])
+@pytest.mark.parametrize("module", [*TORCH_FREE, "studies.plan.plan", "studies.analyses.index"])
 def test_planning_loads_no_torch_pandas_or_matplotlib(module: str) -> None:
     assert loaded_by(module) & {"torch", "pandas", "matplotlib"} == set()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from studies import run
-from studies.claims import CLAIMS
+from studies.analyses.judge import CLAIMS
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import read_sweep

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from studies import run
-from studies.claims import judge
-from studies.figures import FIGURES
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
 from studies.report.build import build
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store

@@ -1,7 +1,7 @@
 """The paper's values beside ours: black, and hollow where a setting of theirs was inferred.
 
-Which of them may stand there is for `studies.paper.comparable` to say. A table of them has the
-columns of `COLUMNS`; ours lack all but the first two.
+Which of them may stand there is for `studies.published.published.comparable` to say. A table of
+them has the columns of `COLUMNS`; ours lack all but the first two.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.paper import Published, comparable
+from studies.published.published import Published, comparable
 from studies.tables.tables import records
 
 CROSS = "X"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 import pandas as pd
 
 from studies.judging.verdicts import listed
-from studies.names import RIVALS, TRAIN
-from studies.paper import INCEPTION
+from studies.published.published import INCEPTION
+from studies.spec.sweep import RIVALS, TRAIN
 from studies.tables.tables import Tables
 
 OF_THE_PAPER = ("imagenet64", "imagenet64_labelled", "cifar10", "lsun256")
@@ -25,7 +25,7 @@ def differences(tables: Tables, parts: Collection[str]) -> str:
 
     Args:
         tables: The study.
-        parts: What the claim is measured on, as `studies.names` has it.
+        parts: What the claim is measured on, parts of a sweep.
     """
     if not parts:
         return (

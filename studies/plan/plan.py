@@ -42,7 +42,6 @@ from iddpm.data import Description, describe, may_be_sorted, missing, outline
 from iddpm.evaluation.weights_file import check_weights
 from iddpm.images.external import describe_external
 from iddpm.networks.compute import training_compute
-from studies.names import CLAIMS
 from studies.spec.documents import Node, Scalar
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.spec.rivals import GAN, Rival
@@ -200,37 +199,6 @@ def absent(plan: Plan) -> list[str]:
         except ConfigError as error:
             sentences.add(str(error))
     return sorted(text for text in sentences if text)
-
-
-def cautions(plans: Sequence[Plan]) -> list[str]:
-    """What to know of the plans before they are run, a sentence for each thing."""
-    untuned = [
-        f"{plan.study}: the preset {plan.spec.preset}, of the paper's scale, was not tuned for "
-        "this sweep, so its grid is a laptop's."
-        for plan in plans
-        if not plan.spec.tuned
-    ]
-    told = [f"{plan.study}: data.folder: {line}" for plan in plans for line in _told(plan.spec)]
-    alone = [plan.study for plan in plans if len(plan.spec.seeds) == 1 and _over_seeds(plan.spec)]
-    if not alone:
-        return [*told, *untuned]
-    return [
-        *told,
-        *untuned,
-        "One seed has no spread, so claims over seeds will be inconclusive (--seeds 0 1 2 asks for "
-        f"three): {', '.join(alone)}.",
-    ]
-
-
-def _told(spec: SweepSpec) -> list[str]:
-    """What was left out, turned or converted of the files that it reads."""
-    every = dict.fromkeys(arm.train.data for arm in spec.arms)
-    return [line for data in every for line in outline(data).told]
-
-
-def _over_seeds(spec: SweepSpec) -> bool:
-    """Whether a claim needs a spread: those of the schedules alone are exact."""
-    return any(CLAIMS[name] for name in spec.claims)
 
 
 def waves(plan: Plan) -> list[list[str]]:

@@ -17,11 +17,12 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from studies.claims import CLAIMS, Claim, Finding, Measurement, judge
+from studies.analyses.drawings import FIGURES
+from studies.analyses.index import numbers
+from studies.analyses.judge import CLAIMS, judge
 from studies.drawing.style import svg
-from studies.figures import FIGURES
-from studies.judging.verdicts import Measured, Verdict
-from studies.paper import closest_reasons, comparable, numbers
+from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Verdict
+from studies.published.published import closest_reasons, comparable
 from studies.report.faults import Fault, fault
 from studies.report.provenance import work_done
 from studies.store.store import Store, StoreError

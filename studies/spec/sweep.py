@@ -9,20 +9,10 @@ or a schedule is checked by the plan.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 from iddpm.bounds import MOST_SEED
 from iddpm.config import ConfigError, Data, TrainConfig
-from studies import needs
-from studies.names import (
-    CLAIMS,
-    FIGURES,
-    RIVALS,
-    TRAIN,
-    lacking_of_claim,
-    lacking_of_figure,
-)
 from studies.spec.cells import (
     MAX_CELLS,
     VARYING,
@@ -62,6 +52,8 @@ SWEEP_KEYS = (
     *("rivals", "resources"),
 )
 
+TRAIN, RIVALS = "train", "rivals"
+"""Parts of a sweep beside its evaluations: the trainings, and what stands beside them."""
 PRESETS = Path(__file__).parents[2] / "sweeps" / "presets"
 """Where presets lie when none stand beside the sweep."""
 
@@ -96,6 +88,48 @@ class ArmSpec:
     """What conditions of the preset ask of a cluster for it: layers above the preset's own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All that a sweep asks for."""
+
+    parts: frozenset[str]
+    arms: tuple[ArmSpec, ...]
+    rivals: tuple[Rival, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOrigin:
+    """Where a sweep was written, so that a check on the whole of it can say so."""
+
+    sweep: Node
+    path: Path
+    presets_dir: Path | str | None
+
+    def names(self, key: str) -> Node:
+        """The list of the figures or claims."""
+        return children(self.sweep, "")[key]
+
+    def name(self, key: str, index: int) -> Node:
+        """One of them, at its own line."""
+        listed = self.names(key).value
+        assert isinstance(listed, list)
+        return listed[index]
+
+    def as_written(self) -> Asked | None:
+        """What the sweep asks for by itself: nothing left out by a preset, nothing set by hand.
+
+        None if it cannot stand by itself.
+        """
+        try:
+            name = _text(self.sweep, "preset")
+            preset_path = _preset_path(name, self.path, self.presets_dir)
+            _, base = _document(preset_path, "a preset", PRESET_KEYS)
+            preset = _layers(base, preset_path, _name(self.sweep, "study"))
+            return _asked(self.sweep, replace(preset, rules={}), ForSweep(), [], 1)
+        except ConfigError:
+            return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSpec:
     """A whole sweep under one preset."""
@@ -108,6 +142,8 @@ class SweepSpec:
     tuned: bool
     """Whether what is varied is sized for the preset's scale: not if it says nothing of a sweep."""
     seeds: tuple[int, ...]
+    parts: frozenset[str]
+    """What it asks for: evaluations, `TRAIN`, `RIVALS`; cells that a preset leaves out as well."""
     arms: tuple[ArmSpec, ...]
     rivals: tuple[Rival, ...] = ()
     """What the arms stand beside: a GAN, or images from elsewhere."""
@@ -120,6 +156,7 @@ class SweepSpec:
     sweep_path: str
     sweep_text: str
     preset_text: str
+    origin: SweepOrigin = field(compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -163,7 +200,6 @@ def read_sweep(
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
     sets = [_override(key, text) for key, text in overrides]
     asked = _asked(sweep, layers, wishes, sets, len(chosen))
-    as_written = cache(lambda: _as_written(sweep, path, presets_dir))
     return SweepSpec(
         study=study,
         question=_text(sweep, "question"),
@@ -171,15 +207,17 @@ def read_sweep(
         description=_text(base, "description"),
         tuned=layers.scale == "laptop" or study in layers.sweeps,
         seeds=chosen,
+        parts=asked.parts,
         arms=asked.arms,
         rivals=asked.rivals,
-        figures=_names(sweep, "figures", list(FIGURES), asked, as_written),
-        claims=_names(sweep, "claims", list(CLAIMS), asked, as_written),
+        figures=_names(sweep, "figures"),
+        claims=_names(sweep, "claims"),
         resources=_resources(base, sweep, layers.whens),
         overrides=tuple(overrides),
         sweep_path=str(path),
         sweep_text=sweep_text,
         preset_text=preset_text,
+        origin=SweepOrigin(sweep, path, presets_dir),
     )
 
 
@@ -245,94 +283,26 @@ def _refuse_long(sweep: Node, study: str, preset: str) -> None:
         raise fault(_required(sweep, "study"), "study", expected, found=f"{found}", hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    """All that a sweep asks for."""
-
-    parts: frozenset[str]
-    """As `studies.names` has them, with those of cells that a preset leaves out."""
-    arms: tuple[ArmSpec, ...]
-    rivals: tuple[Rival, ...]
-
-
 def _asked(
     sweep: Node, preset: Preset, wishes: ForSweep, sets: Sequence[Override], seeds: int
-) -> _Whole:
+) -> Asked:
     overlaid = [*wishes.overrides, *sets]
     rivals = _rivals(sweep, preset, overlaid)
     sweep = wishes.spoken_on(sweep)
     blocks = _blocks(sweep, preset, wishes, overlaid)
     arms = _arms(sweep, blocks, preset, wishes, overlaid, seeds, rivals)
-    return _Whole(frozenset(_parts(blocks, rivals)), arms, rivals)
+    return Asked(frozenset(_parts(blocks, rivals)), arms, rivals)
 
 
-def _as_written(sweep: Node, path: Path, presets_dir: Path | str | None) -> _Whole | None:
-    """What the sweep asks for by itself: nothing left out by a preset, nothing set by hand.
-
-    None if it cannot stand by itself.
-    """
-    try:
-        preset_path = _preset_path(_text(sweep, "preset"), path, presets_dir)
-        _, base = _document(preset_path, "a preset", PRESET_KEYS)
-        preset = _layers(base, preset_path, _name(sweep, "study"))
-        return _asked(sweep, replace(preset, rules={}), ForSweep(), [], 1)
-    except ConfigError:
-        return None
-
-
-def _names(
-    root: Node,
-    key: str,
-    known: Sequence[str],
-    asked: _Whole,
-    as_written: Callable[[], _Whole | None],
-) -> tuple[str, ...]:
-    """The figures or claims that the sweep asks for.
-
-    Args:
-        root: The sweep.
-        key: Under which they stand.
-        known: Every name there is.
-        asked: What the sweep asks for under its preset and overrides.
-        as_written: What it asks for by itself. What that feeds is not refused because a preset or
-            an override leaves out what it is made from: its page says so.
-    """
-    node = children(root, "").get(key)
-    if node is None:
+def _names(root: Node, key: str) -> tuple[str, ...]:
+    """The figures or claims that the sweep asks for; whether there are such is not known here."""
+    if (node := children(root, "").get(key)) is None:
         return ()
     names: tuple[str, ...] = read(tuple[str, ...], node, key)
     for i, name in enumerate(names):
-        if name not in known:
-            raise ConfigError(f"{node.place}: {key}: no such name {name!r}; {nearest(name, known)}")
         if name in names[:i]:
             raise fault(node, key, "each name once", found=f"{name!r} twice")
-        if (lack := _lacking(key, name, asked)) and (
-            not (alone := as_written()) or _lacking(key, name, alone)
-        ):
-            expected, found = lack
-            expected = f"a sweep that asks for {expected}, which {name!r} is made from"
-            hint = f"add it, or leave {name!r} out"
-            raise fault(_place_of(node, i), key, expected, found=found, hint=hint)
     return names
-
-
-def _place_of(listed: Node, index: int) -> Node:
-    """The entry of a list, at its own line."""
-    assert isinstance(listed.value, list)
-    return listed.value[index]
-
-
-def _lacking(key: str, name: str, asked: _Whole) -> tuple[str, str] | None:
-    """What a figure or claim lacks and what there is instead, in words; None: nothing."""
-    of_figures = key == "figures"
-    lack = (lacking_of_figure if of_figures else lacking_of_claim)(name, asked.parts)
-    if lack:
-        return lack, f"one that asks for {', '.join(sorted(asked.parts))}"
-    need = (needs.FIGURES if of_figures else needs.CLAIMS).get(name)
-    if need is None:
-        return None
-    arms = needs.arms_of([(arm.train, arm.evaluation) for arm in asked.arms])
-    return None if need.is_met(arms) else (need.what, need.found(arms))
 
 
 def _resources(base: Node, sweep: Node, whens: Sequence[When]) -> tuple[Node, ...]:
@@ -673,7 +643,7 @@ def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:
 
 
 def _parts(blocks: Sequence[_Block], rivals: Sequence[Rival]) -> set[str]:
-    """What the sweep asks for, as `studies.names` has it."""
+    """What the sweep asks for, cells that a preset leaves out as well."""
     asked = {ask.scope for block in blocks for ask in block.asks}
     trains = any(not block.asks for block in blocks) or asked - {"latents"}
     return asked | ({TRAIN} if trains else set()) | ({RIVALS} if rivals else set())

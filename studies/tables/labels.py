@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from iddpm.config import Objective, kinds
-from studies.paper import ENSEMBLE, INCEPTION
+from studies.published.published import ENSEMBLE, INCEPTION
 
 BETA_TILDE = "β̃"
 """Beta with a combining tilde; pages and figures set it so that the tilde is seen in any font."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from iddpm.config import Inception
 from iddpm.evaluation.weights_file import is_published
-from studies.paper import INCEPTION
+from studies.published.published import INCEPTION
 from studies.store.store import Store, StoreError
 from studies.tasks.task import Task
 

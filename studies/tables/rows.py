@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from studies.paper import ENSEMBLE
+from studies.published.published import ENSEMBLE
 from studies.tables.labels import labelled
 from studies.tables.table_rows import LEARNED, has_learned
 from studies.tables.tables import Tables, arm_columns

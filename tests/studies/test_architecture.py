@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.claims import judge
-from studies.figures import FIGURES
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
 from studies.plan.plan import Plan
 from studies.tables.tables import records
 from tests.witness.made_up_tables import made_up, planned

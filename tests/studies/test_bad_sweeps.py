@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from iddpm.config import ConfigError
+from studies.analyses.index import checked
 from studies.plan.plan import expand
 from studies.spec import documents
 from studies.spec.documents import MAX_BYTES
@@ -21,7 +22,7 @@ def complaint(folder: Path, sweep: str = SWEEP, preset: str = PRESET, **options:
     """What reading and planning is refused with; places are relative to the folder."""
     path = write_sweep(folder, sweep, preset)
     with pytest.raises(ConfigError) as refusal:
-        expand(read_sweep(path, **options))
+        expand(checked(read_sweep(path, **options)))
     text = str(refusal.value)
     assert "\n" not in text
     return text.replace(f"{folder}/", "")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from studies.claims import judge
-from studies.claims.best_of_training import best
-from studies.figures import FIGURES
+from studies.analyses.best_of_training.claims import best
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
 from studies.plan.plan import Plan
 from studies.tables.tables import Tables
 from tests.witness.made_up_tables import Value, made_up, planned

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies import names
-from studies.claims import CLAIMS, Finding, Measurement, judge
+from studies.analyses import index
+from studies.analyses.judge import CLAIMS, judge
+from studies.judging.verdicts import Finding, Measurement
 from studies.store.store import Store
 from studies.tables.intervals import Interval
 from studies.tables.tables import Tables, records, tables
@@ -74,7 +75,7 @@ def deciding(finding: Finding) -> list[Measurement]:
 
 
 def test_the_claims_are_those_that_a_sweep_may_name() -> None:
-    assert tuple(CLAIMS) == tuple(names.CLAIMS)
+    assert tuple(CLAIMS) == tuple(index.CLAIMS)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from studies import run
-from studies.figures import FIGURES
-from studies.figures.class_grid import CLASSES, COLUMNS
+from studies.analyses.drawings import FIGURES
+from studies.analyses.sample_gallery.class_grid import CLASSES, COLUMNS
 from studies.plan.plan import expand
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store

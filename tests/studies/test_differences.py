@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from studies import names
+from studies.analyses.needs import LIKELIHOOD, SAMPLES
 from studies.judging.differences import differences
+from studies.spec.sweep import RIVALS, TRAIN
 from tests.witness.made_up_results import BOUND, SCORE, planned, study
 
 TRAINED_LIKE_THE_PAPER = {"training_steps": 500_000, "T": 4000}
@@ -36,7 +37,7 @@ def of(*rows: dict[str, Any], parts: tuple[str, ...]) -> str:
 
 
 def test_of_bits_per_dim_nothing_is_said_of_features() -> None:
-    assert of(BOUND, SCORE, parts=names.LIKELIHOOD) == (
+    assert of(BOUND, SCORE, parts=LIKELIHOOD) == (
         "What differs from the paper under the preset digits: the images (digits here, ImageNet 64 "
         "or CIFAR-10 there); training steps (800 here, 200,000 to 1,500,000 there); T (1,000 here, "
         "mostly 4,000 there); the images that bits/dim are over (64 here, 1,000 by default in the "
@@ -45,14 +46,14 @@ def test_of_bits_per_dim_nothing_is_said_of_features() -> None:
 
 
 def test_of_samples_nothing_is_said_of_bits_per_dim() -> None:
-    said = of(BOUND, SCORE, parts=names.SAMPLES)
+    said = of(BOUND, SCORE, parts=SAMPLES)
     assert "the features of a score (digits-classifier here, Inception-V3 there)" in said
     assert "the samples that are scored (192 here, 10,000 or 50,000 there)" in said
     assert "bits/dim" not in said
 
 
 def test_of_trainings_neither_is_said() -> None:
-    said = of(BOUND, SCORE, parts=(names.TRAIN,))
+    said = of(BOUND, SCORE, parts=(TRAIN,))
     assert "training steps (800 here" in said
     assert "bits/dim" not in said
     assert "features" not in said
@@ -64,7 +65,7 @@ def test_of_schedules_alone_nothing_is_said_of_data_or_training() -> None:
     assert "digits" not in said
 
 
-@pytest.mark.parametrize(("rows", "parts"), [(FID, names.SAMPLES), (BITS, names.LIKELIHOOD)])
+@pytest.mark.parametrize(("rows", "parts"), [(FID, SAMPLES), (BITS, LIKELIHOOD)])
 def test_where_nothing_differs_nothing_is_said_to(
     rows: dict[str, Any], parts: tuple[str, ...]
 ) -> None:
@@ -72,13 +73,13 @@ def test_where_nothing_differs_nothing_is_said_to(
 
 
 EDGES = (
-    (FID, {"images": 10_000}, names.SAMPLES, ""),
-    (FID, {"images": 9_999}, names.SAMPLES, "the samples that are scored (9,999 here"),
-    (BITS, {"images": 1000}, names.LIKELIHOOD, ""),
-    (BITS, {"images": 999}, names.LIKELIHOOD, "the images that bits/dim are over (999 here"),
-    (BITS, {"training_steps": 200_000}, names.LIKELIHOOD, ""),
-    (BITS, {"training_steps": 199_999}, names.LIKELIHOOD, "training steps (199,999 here"),
-    (BITS, {"T": 3999}, names.LIKELIHOOD, "T (3,999 here, mostly 4,000 there)"),
+    (FID, {"images": 10_000}, SAMPLES, ""),
+    (FID, {"images": 9_999}, SAMPLES, "the samples that are scored (9,999 here"),
+    (BITS, {"images": 1000}, LIKELIHOOD, ""),
+    (BITS, {"images": 999}, LIKELIHOOD, "the images that bits/dim are over (999 here"),
+    (BITS, {"training_steps": 200_000}, LIKELIHOOD, ""),
+    (BITS, {"training_steps": 199_999}, LIKELIHOOD, "training steps (199,999 here"),
+    (BITS, {"T": 3999}, LIKELIHOOD, "T (3,999 here, mostly 4,000 there)"),
 )
 
 
@@ -95,25 +96,25 @@ def test_what_differs_begins_just_below_the_papers(
 @pytest.mark.parametrize("data", ["imagenet64", "imagenet64_labelled", "cifar10", "lsun256"])
 def test_the_papers_data_are_no_difference(data: str) -> None:
     recipe = json.dumps({"split": f"{data}/test"})
-    assert of(BITS | {"recipe": recipe}, parts=names.LIKELIHOOD) == NO_SPREAD
+    assert of(BITS | {"recipe": recipe}, parts=LIKELIHOOD) == NO_SPREAD
 
 
 def test_where_some_data_are_the_papers_the_images_are_no_difference() -> None:
     digits = BITS | {"recipe": json.dumps({"split": "digits/test"})}
-    assert of(BITS, digits, parts=names.LIKELIHOOD) == NO_SPREAD
-    assert "the images (digits here, " in of(digits, parts=names.LIKELIHOOD)
+    assert of(BITS, digits, parts=LIKELIHOOD) == NO_SPREAD
+    assert "the images (digits here, " in of(digits, parts=LIKELIHOOD)
 
 
 def test_on_lsun_a_thousand_steps_of_noise_are_the_papers() -> None:
     lsun = BITS | {"T": 1000, "recipe": json.dumps({"split": "lsun256/test"})}
-    assert of(lsun, parts=names.LIKELIHOOD) == NO_SPREAD
+    assert of(lsun, parts=LIKELIHOOD) == NO_SPREAD
     other = BITS | {"T": 1000}
-    assert "T (1,000 here, mostly 4,000 there)" in of(other, parts=names.LIKELIHOOD)
+    assert "T (1,000 here, mostly 4,000 there)" in of(other, parts=LIKELIHOOD)
 
 
 def test_a_gan_here_is_not_the_papers() -> None:
     gan = FID | {"T": None, "training_steps": 2000}
-    said = of(FID, gan, parts=(*names.SAMPLES, names.RIVALS))
+    said = of(FID, gan, parts=(*SAMPLES, RIVALS))
     assert said == (
         "What differs from the paper under the preset digits: the GAN (a compact one here, "
         f"BigGAN-deep there). {NO_SPREAD}"
@@ -121,4 +122,4 @@ def test_a_gan_here_is_not_the_papers() -> None:
 
 
 def test_before_there_are_results_nothing_is_said() -> None:
-    assert of(planned(BOUND), parts=names.LIKELIHOOD) == ""
+    assert of(planned(BOUND), parts=LIKELIHOOD) == ""

@@ -21,20 +21,16 @@ from iddpm.config import (
     Uniform,
 )
 from studies import run
-from studies.claims import Finding, judge
+from studies.analyses.drawings import FIGURES
+from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D, appendix_d_numbers
+from studies.analyses.index import numbers
+from studies.analyses.judge import judge
+from studies.analyses.objective_ablation.paper import table_numbers
 from studies.execute.worker import run_task
-from studies.figures import FIGURES
-from studies.paper import (
-    APPENDIX_D,
-    appendix_d_numbers,
-    comparable,
-    numbers,
-    reasons_against,
-    settings_of,
-    table_numbers,
-)
+from studies.judging.verdicts import Finding
 from studies.plan.costs import arm_label
 from studies.plan.plan import expand
+from studies.published.published import comparable, reasons_against, settings_of
 from studies.report.build import build
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store

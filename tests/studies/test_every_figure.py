@@ -22,8 +22,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from studies import names
-from studies.figures import FIGURES
+from studies.analyses import index
+from studies.analyses.drawings import FIGURES
 from studies.plan.plan import record
 from studies.tables.tables import ARM, SAMPLE_METRICS, Tables
 from tests.studies import test_ensemble, test_gradient_noise, test_learning_curves
@@ -134,7 +134,7 @@ STUDIES: dict[str, Callable[[Path], Tables]] = {
 }
 
 
-@pytest.fixture(scope="module", params=names.FIGURES)
+@pytest.fixture(scope="module", params=index.FIGURES)
 def figure(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Figure:
     assert request.param in STUDIES, "add a made-up study that this figure is drawn from"
     drawing = FIGURES[request.param]

@@ -19,11 +19,11 @@ from scipy import stats
 
 from iddpm.config import Digits, Photos
 from iddpm.data import describe
-from studies import names
+from studies.analyses import index
+from studies.analyses.drawings import FIGURES
+from studies.analyses.sample_gallery.sample_grid import COLUMNS, step_counts
+from studies.analyses.sampling_stride.paper import fig_8_numbers
 from studies.drawing import style
-from studies.figures import FIGURES
-from studies.figures.sample_grid import COLUMNS, step_counts
-from studies.paper import fig_8_numbers
 from studies.store.store import Store
 from studies.tables.tables import Tables, tables
 from tests.witness.made_up_store import MadeUp, terms, variant, write_store
@@ -61,7 +61,7 @@ def caption(name: str, study: Tables) -> str:
 
 
 def test_the_figures_are_those_that_a_sweep_may_name() -> None:
-    assert tuple(FIGURES) == tuple(names.FIGURES)
+    assert tuple(FIGURES) == tuple(index.FIGURES)
 
 
 # ----------------------------------------------------------------------------------- beta_ratio
@@ -81,10 +81,10 @@ def test_the_ratio_is_drawn_for_three_lengths_on_a_log_axis(study: Tables) -> No
 
 def test_the_digitised_points_of_fig_1_lie_on_the_drawn_curve(study: Tables) -> None:
     _, figure = drawn("beta_ratio", study)
-    ratio = np.asarray(figure.axes[0].lines[0].get_ydata())  # index 0 is not drawn
+    ratio = np.asarray(figure.axes[0].lines[0].get_ydata())  # step 0 is not drawn
     digitised = {2: 0.451, 3: 0.564, 5: 0.701, 10: 0.833, 20: 0.923}
-    for index, value in digitised.items():
-        assert ratio[index - 1] == pytest.approx(value, abs=0.01)  # one hundredth of the axis
+    for step, value in digitised.items():
+        assert ratio[step - 1] == pytest.approx(value, abs=0.01)  # one hundredth of the axis
 
 
 def test_the_first_ratio_is_zero_and_said_in_words(study: Tables) -> None:

@@ -13,9 +13,10 @@ from scipy.stats import t as student
 
 from iddpm.config import ConfigError, GradientNoiseConfig
 from studies import run
-from studies.claims import Finding, judge
-from studies.figures import FIGURES
-from studies.paper import FIG_7, FIG_7_ERROR
+from studies.analyses.drawings import FIGURES
+from studies.analyses.gradient_noise.paper import FIG_7, FIG_7_ERROR
+from studies.analyses.judge import judge
+from studies.judging.verdicts import Finding
 from studies.plan.costs import arm_label, costs
 from studies.plan.plan import expand, record
 from studies.report.build import build

@@ -10,9 +10,9 @@ import pytest
 from iddpm.config import ConfigError, DiffusionConfig, Digits, LatentsConfig
 from iddpm.data import load
 from studies import run
-from studies.claims import judge
-from studies.figures import FIGURES
-from studies.figures.latents import brightness
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
+from studies.analyses.noise_schedules.latents import brightness
 from studies.plan.costs import arm_label, costs
 from studies.plan.plan import expand
 from studies.report.build import build

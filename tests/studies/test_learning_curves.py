@@ -12,12 +12,12 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
-from studies.claims import judge
-from studies.claims.learning_curves import noise_of
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
+from studies.analyses.learning_curves.claims import noise_of
+from studies.analyses.learning_curves.learning_curves import POINTS
+from studies.analyses.learning_curves.paper import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
 from studies.drawing import style
-from studies.figures import FIGURES
-from studies.figures.learning_curves import POINTS
-from studies.paper import FIG_6_ERROR, FIG_6_NOISY, FIG_6_RESAMPLED
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.tables import Tables, losses_table, records, settings_behind, tables

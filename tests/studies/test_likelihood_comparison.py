@@ -8,10 +8,11 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from scipy import stats
 
-from studies.claims import judge
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
+from studies.analyses.likelihood_comparison.paper import TABLE_3, table_3
+from studies.analyses.objective_ablation.paper import table_numbers
 from studies.drawing import style
-from studies.figures import FIGURES
-from studies.paper import TABLE_3, table_3, table_numbers
 from studies.plan.plan import expand
 from studies.spec.sweep import read_sweep
 from studies.tables.tables import Tables, records

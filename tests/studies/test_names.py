@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from iddpm.config import ConfigError
-from studies import names
-from studies.claims import CLAIMS, judge
-from studies.figures import FIGURES
+from studies.analyses import index
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import CLAIMS, judge
 from studies.report.build import build
 from studies.spec.presets import EVALUATIONS
-from studies.spec.sweep import read_sweep
+from studies.spec.sweep import RIVALS, TRAIN, read_sweep
 from studies.store.store import Store
 from studies.tables.tables import Tables
 from tests.witness.made_up_results import SCORE, planned, study
@@ -67,9 +67,9 @@ def nothing() -> Tables:
 
 
 def test_what_feeds_them_is_a_part_of_a_sweep() -> None:
-    parts = {*EVALUATIONS, names.TRAIN, names.RIVALS}
-    needed = [*names.FIGURES.values(), *names.CLAIMS.values()]
-    assert {part for one in needed for part in one} <= parts
+    parts = {*EVALUATIONS, TRAIN, RIVALS}
+    needed = [*index.FIGURES.values(), *index.CLAIMS.values()]
+    assert {part for one in needed for part in one.parts} <= parts
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -77,10 +77,10 @@ def test_a_claim_is_decided_without_results_only_if_it_needs_none(
     name: str, nothing: Tables
 ) -> None:
     decided = judge(name, nothing).verdict != "not run"
-    assert decided == (not names.CLAIMS[name])
+    assert decided == (not index.CLAIMS[name].parts)
 
 
-@pytest.mark.parametrize("name", [n for n in FIGURES if not names.FIGURES[n]])
+@pytest.mark.parametrize("name", [n for n in FIGURES if not index.FIGURES[n].parts])
 def test_a_figure_that_needs_nothing_is_drawn_of_nothing(name: str, nothing: Tables) -> None:
     assert not FIGURES[name].table(nothing).empty
 
@@ -136,7 +136,7 @@ def test_what_nothing_in_the_sweep_feeds_is_refused(
 ) -> None:
     path = write_sweep(tmp_path, sweep)
     with pytest.raises(ConfigError) as refusal:
-        read_sweep(path)
+        index.checked(read_sweep(path))
     assert str(refusal.value).replace(f"{tmp_path}/", "") == complaint
 
 
@@ -151,7 +151,7 @@ def test_what_nothing_in_the_sweep_feeds_is_refused(
     ],
 )
 def test_what_something_in_the_sweep_feeds_is_taken(sweep: str, tmp_path: Path) -> None:
-    assert read_sweep(write_sweep(tmp_path, sweep)).figures
+    assert index.checked(read_sweep(write_sweep(tmp_path, sweep))).figures
 
 
 def test_cells_that_a_preset_leaves_out_still_count_as_asked_for(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_cells_that_a_preset_leaves_out_still_count_as_asked_for(tmp_path: Path)
     preset = tmp_path / "presets" / "tiny.yaml"
     text = preset.read_text().replace("images: 96,", "images: 96, exclude: [{clip: true}],")
     preset.write_text(text)
-    spec = read_sweep(path)
+    spec = index.checked(read_sweep(path))
     assert spec.figures == ("sample_grid",)
     assert not any("Samples" in type(arm.evaluation).__name__ for arm in spec.arms)
 

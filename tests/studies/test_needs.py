@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from iddpm.config import ConfigError
-from studies import names, needs
-from studies.claims import judge
+from studies.analyses import index
+from studies.analyses.analysis import arms_of
+from studies.analyses.judge import judge
 from studies.plan.plan import expand
-from studies.spec.sweep import read_sweep
+from studies.spec.sweep import TRAIN, read_sweep
 from tests.witness.made_up_tables import made_up
 from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep
@@ -124,7 +125,7 @@ def test_what_no_arm_of_the_sweep_can_feed_is_refused(
     path = write_sweep(tmp_path, asked)
     key, name = asked.splitlines()[-1].removesuffix("]").split(": [")
     with pytest.raises(ConfigError) as refusal:
-        read_sweep(path)
+        index.checked(read_sweep(path))
     assert str(refusal.value) == (
         f"{path}:{len(asked.splitlines())}: {key}: expected a sweep that asks for {needed}, which "
         f"{name!r} is made from, found {found}; add it, or leave {name!r} out"
@@ -134,7 +135,7 @@ def test_what_no_arm_of_the_sweep_can_feed_is_refused(
 def test_the_refusal_is_at_the_line_of_the_name(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, f"{PLAIN}figures:\n  - beta_ratio\n  - skip_prefix\n")
     with pytest.raises(ConfigError, match=rf"^{path}:11: figures: "):
-        read_sweep(path)
+        index.checked(read_sweep(path))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_the_refusal_is_at_the_line_of_the_name(tmp_path: Path) -> None:
     ],
 )
 def test_what_an_arm_can_feed_is_taken(asked: str, tmp_path: Path) -> None:
-    assert read_sweep(write_sweep(tmp_path, asked)).figures
+    assert index.checked(read_sweep(write_sweep(tmp_path, asked))).figures
 
 
 def test_what_an_override_or_another_preset_leaves_out_is_not_refused(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_what_an_override_or_another_preset_leaves_out_is_not_refused(tmp_path: 
     for_it = f"{other}sweeps: {{small: {{train.steps: 40}}}}\n"  # in a folder without a small.yaml
     (tmp_path / "presets" / "tiny.yaml").write_text(for_it)
     for options in ({"overrides": [("samples.skip", "0.0")]}, {"preset": "other"}, {}):
-        spec = read_sweep(path, **options)
+        spec = index.checked(read_sweep(path, **options))
         assert {getattr(arm.evaluation, "skip", 0.0) for arm in spec.arms} == {0.0}
         assert spec.figures == ("skip_prefix",)
 
@@ -169,17 +170,17 @@ def test_what_an_override_or_another_preset_leaves_out_is_not_refused(tmp_path: 
 @pytest.mark.parametrize("preset", [path.stem for path in PRESETS])
 def test_every_sweep_of_the_project_is_taken_under_every_preset(preset: str) -> None:
     for sweep in SWEEPS:
-        spec = read_sweep(sweep, preset=preset)
+        spec = index.checked(read_sweep(sweep, preset=preset))
         assert spec.figures, sweep
 
 
 @pytest.mark.parametrize("sweep", [path.stem for path in SWEEPS])
 def test_what_a_sweep_of_the_project_asks_for_its_arms_feed(sweep: str) -> None:
     spec = read_sweep(SWEEPS[0].parent / f"{sweep}.yaml")
-    arms = needs.arms_of([(arm.train, arm.evaluation) for arm in spec.arms])
-    asked = [needs.FIGURES[name] for name in spec.figures if name in needs.FIGURES]
-    asked += [needs.CLAIMS[name] for name in spec.claims if name in needs.CLAIMS]
-    assert [need.what for need in asked if not need.is_met(arms)] == []
+    arms = arms_of([(arm.train, arm.evaluation) for arm in spec.arms])
+    asked = [index.FIGURES[name] for name in spec.figures]
+    asked += [index.CLAIMS[name] for name in spec.claims]
+    assert [need.arms for need in asked if not need.is_met(arms)] == []
 
 
 ON_OTHER_TABLES = (
@@ -198,15 +199,10 @@ def test_a_need_is_met_by_the_arms_just_where_their_results_decide_the_claim(swe
     spec = read_sweep(SWEEPS[0].parent / f"{sweep}.yaml")
     draws = random.Random(0)
     tables = made_up(expand(spec), lambda row: math.exp(draws.random()))
-    arms = needs.arms_of([(arm.train, arm.evaluation) for arm in spec.arms])
+    arms = arms_of([(arm.train, arm.evaluation) for arm in spec.arms])
     evaluations = {arm.evaluation for arm in arms}
-    for name, need in needs.CLAIMS.items():
-        parts = set(names.CLAIMS[name]) - {names.TRAIN}
-        if name not in ON_OTHER_TABLES and parts <= evaluations:
+    for name, need in index.CLAIMS.items():
+        parts = set(need.parts) - {TRAIN}
+        if need.arms and name not in ON_OTHER_TABLES and parts <= evaluations:
             decided = judge(name, tables).verdict != "not run"
             assert decided == need.is_met(arms), name
-
-
-def test_needs_are_of_known_figures_and_claims() -> None:
-    assert set(needs.FIGURES) <= set(names.FIGURES)
-    assert set(needs.CLAIMS) <= set(names.CLAIMS)

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from iddpm.config import LossSecondMoment, SampleConfig, TrainConfig, Uniform
-from studies.claims import judge
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
 from studies.drawing import style
-from studies.figures import FIGURES
 from studies.plan.plan import Plan, expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import SweepSpec, read_sweep

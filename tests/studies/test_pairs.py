@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from studies.claims import judge
+from studies.analyses.judge import judge
 from studies.judging.pairs import Pair, compared, fewer_bits, pairs
 from studies.judging.verdicts import Measurement, Untold, decide
 from studies.tables.intervals import Interval, exact

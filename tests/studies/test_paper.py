@@ -6,19 +6,18 @@ from typing import Any
 import pytest
 
 from iddpm.config import LikelihoodMergeConfig
-from studies.paper import (
-    FIG_2,
+from studies.analyses.bound_terms.paper import FIG_2
+from studies.analyses.index import numbers
+from studies.analyses.objective_ablation.paper import table_numbers
+from studies.analyses.sampling_stride.paper import FIG_8_ERROR, fig_8_numbers
+from studies.published.published import (
     Published,
     closest_reasons,
     comparable,
     differences,
-    fig_8_numbers,
-    numbers,
     reasons_against,
     settings_of,
-    table_numbers,
 )
-from studies.paper.sampling_steps import FIG_8_ERROR
 from studies.tables.tables import records
 from tests.witness.made_up_tables import made_up, planned
 

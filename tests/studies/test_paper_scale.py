@@ -33,7 +33,7 @@ from iddpm.config import (
 from iddpm.data import outline
 from iddpm.networks.parameters import training_parameters
 from studies import run
-from studies.claims import judge
+from studies.analyses.judge import judge
 from studies.plan.plan import Plan, expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import ArmSpec, read_sweep

@@ -27,8 +27,9 @@ from iddpm.config import (
 )
 from iddpm.config import LikelihoodShardConfig as Shard
 from iddpm.data import describe
+from studies.analyses.index import cautions
 from studies.plan.costs import Cost, arm_label, costs
-from studies.plan.plan import Plan, cautions, expand, needed, record, waves
+from studies.plan.plan import Plan, expand, needed, record, waves
 from studies.spec.sweep import read_sweep
 from studies.tasks.task import Task, radii
 from tests.witness.image_folders import write_folder

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 from scipy.optimize import curve_fit
 
-from studies.paper.scaling import FIG_10, FIG_10_COMPUTE, FIG_10_LAWS
-from studies.power_law import FloatArray, PowerLaw, fit, frontier, trend
+from studies.analyses.model_size.paper import FIG_10, FIG_10_COMPUTE, FIG_10_LAWS
+from studies.analyses.model_size.power_law import FloatArray, PowerLaw, fit, frontier, trend
 
 COMPUTE = list(np.geomspace(1e17, 1e20, 9))
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from studies.analyses.drawings import FIGURES
 from studies.drawing import style
-from studies.figures import FIGURES
 from studies.tables.tables import Tables, is_longest
 from tests.studies.test_sampling_claims import STEPS, as_in_the_paper, of, study
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from iddpm.config import ConfigError, Npz, TrainConfig, UNetConfig
-from studies.claims import judge
-from studies.figures import FIGURES
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
 from studies.report.__main__ import main
 from studies.report.build import UndrawnError, build
 from studies.store.store import Store

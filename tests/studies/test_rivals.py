@@ -20,11 +20,12 @@ from iddpm.config import ConfigError, Digits, GanConfig
 from iddpm.data import describe, load
 from iddpm.running.interruption import Interrupted
 from studies import run
-from studies.claims import Finding, judge
+from studies.analyses.drawings import FIGURES
+from studies.analyses.gan_comparison.paper import TABLE_4, table_4_numbers
+from studies.analyses.judge import judge
 from studies.execute.forecast import Forecast
 from studies.execute.worker import run_task
-from studies.figures import FIGURES
-from studies.paper.gan_comparison import TABLE_4, table_4_numbers
+from studies.judging.verdicts import Finding
 from studies.plan.costs import arm_label, costs
 from studies.plan.plan import Plan, expand
 from studies.report.build import build as build_pages

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from studies.claims import judge
-from studies.figures import FIGURES
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
 from studies.report.summary import summary
 from studies.store.store import Store
 from studies.tables.tables import Tables

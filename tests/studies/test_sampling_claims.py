@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from studies.claims import Finding, judge
+from studies.analyses.judge import judge
+from studies.judging.verdicts import Finding
 from studies.tables.tables import ARM, MEASURED, OUTSIDE_RANGE, Tables
 from tests.witness.made_up_rows import SETTINGS
 

@@ -9,9 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.claims import judge
-from studies.figures import FIGURES
-from studies.paper.scaling import FIG_10_COMPUTE, FIG_10_LAWS, FIG_10_STEPS, fig_10_numbers
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
+from studies.analyses.model_size.paper import (
+    FIG_10_COMPUTE,
+    FIG_10_LAWS,
+    FIG_10_STEPS,
+    fig_10_numbers,
+)
 from studies.plan.plan import Plan
 from studies.tasks.task import Task
 from tests.witness.made_up_tables import Value, made_up, planned

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from studies import paper
-from studies.claims import Finding, judge
-from studies.figures import FIGURES
+from studies.analyses.drawings import FIGURES
+from studies.analyses.judge import judge
+from studies.analyses.nll_stride import paper
+from studies.judging.verdicts import Finding
 from studies.plan.plan import expand
 from studies.report.summary import summary
 from studies.spec.sweep import read_sweep

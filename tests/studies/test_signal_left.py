@@ -9,7 +9,9 @@ import pytest
 
 from iddpm.config import Schedule
 from iddpm.schedules import FloatArray
-from studies.claims import Finding, judge, signal_left
+from studies.analyses.judge import judge
+from studies.analyses.noise_schedules import claims
+from studies.judging.verdicts import Finding
 from studies.tables.tables import Tables
 
 NONE = pd.DataFrame({"schedule": [], "recipe": [], "training_steps": [], "T": [], "state": []})
@@ -31,7 +33,7 @@ def values(finding: Finding) -> dict[str, float]:
 
 @pytest.mark.parametrize(("schedule", "T"), OFFICIAL)
 def test_alpha_bar_is_that_of_the_official_code(schedule: Schedule, T: int) -> None:
-    found = signal_left.left(schedule, T)[[T // 4, T // 2, 3 * T // 4, T]]
+    found = claims.left(schedule, T)[[T // 4, T // 2, 3 * T // 4, T]]
     np.testing.assert_allclose(found, OFFICIAL[schedule, T], rtol=0.02)  # two digits are given
     np.testing.assert_allclose(found[:3], OFFICIAL[schedule, T][:3], rtol=2e-3)
 
@@ -100,12 +102,12 @@ def test_were_the_schedules_exchanged_the_claims_would_be_contradicted(
     claim: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exchanged: dict[Schedule, Schedule] = {"linear": "cosine", "cosine": "linear"}
-    right = signal_left.left
+    right = claims.left
 
     def wrong(schedule: Schedule, T: int) -> FloatArray:
         return right(exchanged[schedule], T)
 
-    monkeypatch.setattr(signal_left, "left", wrong)
+    monkeypatch.setattr(claims, "left", wrong)
     finding = judge(claim, NOTHING)
     assert finding.verdict == "contradicted"
     assert finding.reason.startswith("Wholly outside what the claim says: ")
@@ -115,7 +117,7 @@ def test_a_first_noise_above_a_bin_or_far_below_it_would_contradict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for first in (1.1 / 127.5, 0.4 / 127.5):
-        monkeypatch.setattr(signal_left, "betas", lambda s, T, b=first: np.array([b**2]))
+        monkeypatch.setattr(claims, "betas", lambda s, T, b=first: np.array([b**2]))
         finding = judge("first_cosine_noise_is_below_a_pixel_bin", NOTHING)
         assert finding.verdict == "contradicted"
 
@@ -127,7 +129,7 @@ def judged_on(
     claim: str, curves: Callable[[Schedule, int], FloatArray], monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """The verdict, had the schedules these ᾱ."""
-    monkeypatch.setattr(signal_left, "left", curves)
+    monkeypatch.setattr(claims, "left", curves)
     return judge(claim, NOTHING).verdict
 
 
@@ -194,5 +196,5 @@ def test_evenly_is_a_hundredth_at_each_end_and_a_twentieth_from_a_line_between(
 def test_slightly_smaller_is_from_half_a_bin_to_one(
     share: float, verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signal_left, "betas", lambda s, T: np.array([(share / 127.5) ** 2]))
+    monkeypatch.setattr(claims, "betas", lambda s, T: np.array([(share / 127.5) ** 2]))
     assert judge("first_cosine_noise_is_below_a_pixel_bin", NOTHING).verdict == verdict

@@ -11,10 +11,13 @@ from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
 from studies import run
-from studies.claims import Finding, judge
-from studies.figures import FIGURES
-from studies.paper import fig_4_numbers, numbers, same_cell
+from studies.analyses.drawings import FIGURES
+from studies.analyses.index import numbers
+from studies.analyses.judge import judge
+from studies.analyses.skip_prefix.paper import fig_4_numbers
+from studies.judging.verdicts import Finding
 from studies.plan.plan import expand
+from studies.published.published import same_cell
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.tables import Tables

@@ -13,7 +13,7 @@ from iddpm.data import to_unit
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
 from iddpm.evaluation.inception import NAME, OTHER, load_inception, resized
 from iddpm.evaluation.weights_file import PUBLISHED, SOURCE, check_weights, is_published
-from studies.paper import INCEPTION
+from studies.published.published import INCEPTION
 from tests.witness.inception_by_hand import (
     Weights,
     features,

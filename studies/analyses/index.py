@@ -1,0 +1,126 @@
+"""Every analysis there is, found by listing the folders, and a sweep held against what they need.
+
+What needs no data and no schedule is refused here in one sentence before anything is planned: a
+figure or claim that there is not, or that nothing in the sweep can feed.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from iddpm.config import ConfigError
+from iddpm.data import outline
+from studies.analyses.analysis import Analysis, Need, arms_of
+from studies.plan.plan import Plan
+from studies.published.published import Published
+from studies.spec.documents import fault, nearest
+from studies.spec.sweep import ArmSpec, SweepSpec
+
+ANALYSES: dict[str, Analysis] = {
+    path.parent.name: import_module(f"studies.analyses.{path.parent.name}.paper").ANALYSIS
+    for path in sorted(Path(__file__).parent.glob("*/paper.py"))
+}
+"""By the name of the folder."""
+FIGURES: dict[str, Need] = {
+    name: need for analysis in ANALYSES.values() for name, need in analysis.figures.items()
+}
+CLAIMS: dict[str, Need] = {
+    name: need for analysis in ANALYSES.values() for name, need in analysis.claims.items()
+}
+
+
+@cache
+def numbers() -> tuple[Published, ...]:
+    """The numbers of Nichol & Dhariwal (2021, arXiv:2102.09672) that a result could stand beside.
+
+    Those of a table come before those that were read off a figure.
+    """
+    every = [number for analysis in ANALYSES.values() for number in analysis.numbers()]
+    return tuple(sorted(every, key=lambda number: number.tag != "exact"))
+
+
+def checked(spec: SweepSpec) -> SweepSpec:
+    """The sweep, if there are its figures and claims and something in it feeds each of them.
+
+    What the sweep feeds by itself is not refused because a preset or an override leaves out what it
+    is made from: its page says so.
+
+    Raises:
+        ConfigError: At the first that nothing feeds, with the line of its name.
+    """
+    _check(spec, "figures", spec.figures, FIGURES)
+    _check(spec, "claims", spec.claims, CLAIMS)
+    return spec
+
+
+def _check(spec: SweepSpec, key: str, names: Sequence[str], known: Mapping[str, Need]) -> None:
+    for index, name in enumerate(names):
+        if name not in known:
+            place, instead = spec.origin.names(key).place, nearest(name, list(known))
+            raise ConfigError(f"{place}: {key}: no such name {name!r}; {instead}")
+        whole = key == "claims"
+        lack = _lacking(known[name], spec.parts, spec.arms, whole=whole)
+        if not lack:
+            continue
+        alone = spec.origin.as_written()
+        if alone and not _lacking(known[name], alone.parts, alone.arms, whole=whole):
+            continue
+        expected, found = lack
+        raise fault(
+            spec.origin.name(key, index),
+            key,
+            f"a sweep that asks for {expected}, which {name!r} is made from",
+            found=found,
+            hint=f"add it, or leave {name!r} out",
+        )
+
+
+def _lacking(
+    need: Need, parts: frozenset[str], arms: Sequence[ArmSpec], *, whole: bool
+) -> tuple[str, str] | None:
+    """What a sweep lacks and what it has instead, in words; None: it lacks nothing.
+
+    Args:
+        need: Of a figure or claim.
+        parts: Of the sweep.
+        arms: Of the sweep.
+        whole: Whether all the parts of the need are needed, or one of them.
+    """
+    lacking = [part for part in need.parts if part not in parts]
+    if lacking and (whole or len(lacking) == len(need.parts)):
+        there = f"one that asks for {', '.join(sorted(parts))}"
+        return (" and " if whole else " or ").join(lacking), there
+    planned = arms_of([(arm.train, arm.evaluation) for arm in arms])
+    return None if need.is_met(planned) else (need.arms, need.found(planned))
+
+
+def cautions(plans: Sequence[Plan]) -> list[str]:
+    """What to know of the plans before they are run, a sentence for each thing."""
+    untuned = [
+        f"{plan.study}: the preset {plan.spec.preset}, of the paper's scale, was not tuned for "
+        "this sweep, so its grid is a laptop's."
+        for plan in plans
+        if not plan.spec.tuned
+    ]
+    told = [f"{plan.study}: data.folder: {line}" for plan in plans for line in _told(plan.spec)]
+    alone = [plan.study for plan in plans if len(plan.spec.seeds) == 1 and _over_seeds(plan.spec)]
+    if not alone:
+        return [*told, *untuned]
+    return [
+        *told,
+        *untuned,
+        "One seed has no spread, so claims over seeds will be inconclusive (--seeds 0 1 2 asks for "
+        f"three): {', '.join(alone)}.",
+    ]
+
+
+def _told(spec: SweepSpec) -> list[str]:
+    """What was left out, turned or converted of the files that it reads."""
+    every = dict.fromkeys(arm.train.data for arm in spec.arms)
+    return [line for data in every for line in outline(data).told]
+
+
+def _over_seeds(spec: SweepSpec) -> bool:
+    """Whether a claim needs a spread: those of the schedules alone are exact."""
+    return any(CLAIMS[name].parts for name in spec.claims)

@@ -1,0 +1,44 @@
+"""The claims of the paper, each as a predicate over a study's tables.
+
+A claim says in which region a quantity lies. Its 95% interval over seeds decides: wholly inside the
+region supports the claim, wholly outside contradicts it, anything else leaves it open. A claim with
+several deciding quantities is supported only if all are inside, and contradicted as soon as one
+is outside. One seed has no spread and an exact quantity has no need of one. Where a whole study
+has numbers that do not tell, the claim is left open too.
+"""
+
+from importlib import import_module
+
+from studies.analyses import index
+from studies.judging.differences import differences
+from studies.judging.verdicts import Claim, Finding, decide
+from studies.tables.tables import Tables, is_done
+
+CLAIMS: dict[str, Claim] = {
+    name: claim
+    for room, analysis in index.ANALYSES.items()
+    if analysis.claims
+    for name, claim in import_module(f"studies.analyses.{room}.claims").CLAIMS.items()
+}
+
+
+def judge(name: str, tables: Tables) -> Finding:
+    """The verdict on one claim of `CLAIMS`, from nothing but the tables."""
+    claim = CLAIMS[name]
+    measured = claim.measure(tables)
+    done = is_done(tables)
+    verdict, reason = decide(measured, done=done)
+    if measured.measurements:
+        reason = " ".join([reason, *measured.remarks])
+    if verdict in ("contradicted", "inconclusive"):
+        differs = differences(tables, index.CLAIMS[name].parts)
+        reason = " ".join(filter(None, (reason, *measured.reasons, differs)))
+    if verdict == "not run" and done:
+        reason += " Every cell of the study is done: it does not ask for this."
+    return Finding(
+        name=name,
+        claim=claim,
+        verdict=verdict,
+        reason=reason,
+        measurements=tuple(measured.measurements),
+    )

@@ -1,0 +1,121 @@
+"""Table 3: bits/dim beside those of other families of models.
+
+Each network of the study with its mean over seeds and 95% interval. The models of the table stand
+beside them where one of them is the paper's own, and nowhere else.
+"""
+
+import json
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from studies.analyses.likelihood_comparison.paper import TABLE_3, TABLE_3_DATA, own_number, table_3
+from studies.analyses.objective_ablation.objective_table import bound_steps, resampling_note
+from studies.drawing import overlay, style
+from studies.published.published import closest_reasons, comparable
+from studies.tables.intervals import CONFIDENCE
+from studies.tables.labels import mode
+from studies.tables.table_rows import bounds
+from studies.tables.tables import Tables, over_seeds, records
+
+TITLE = "Bits/dim beside other models"
+HERE = "this study"
+THERE = "Table 3"
+
+
+def table(tables: Tables) -> pd.DataFrame:
+    """Mean, interval and n of each network, and the published numbers, the most bits/dim first."""
+    rows = _measured(tables)
+    columns = ["row", "variance", "T", "steps", "images", "data"]
+    if rows.empty:
+        return pd.DataFrame(columns=[*columns, "mean", "low", "high", "n", "source", "rank"])
+    ours = over_seeds(rows, columns).assign(source=HERE)
+    theirs = pd.DataFrame(
+        [
+            {
+                **overlay.columns_of(own_number(data)),
+                "row": model,
+                "data": data,
+                "mean": bits,
+                "source": THERE,
+            }
+            for data in _shared(rows)
+            for model, bits in table_3(data).items()
+        ]
+    )
+    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
+    whole = whole.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
+    return whole.assign(rank=range(len(whole)))
+
+
+def _measured(tables: Tables) -> pd.DataFrame:
+    rows = bounds(tables)
+    rows = rows[rows["value"].notna()]
+    data = [str(json.loads(recipe)["split"]).partition("/")[0] for recipe in rows["recipe"]]
+    return rows.assign(data=pd.Series(data, rows.index, dtype=object))
+
+
+def _shared(rows: pd.DataFrame) -> list[str]:
+    """The data of the table on which one of these networks is the paper's own."""
+    return [d for d in TABLE_3_DATA if any(comparable(own_number(d), row) for row in records(rows))]
+
+
+@style.styled
+def draw(table: pd.DataFrame) -> Figure:
+    """One row per model, ours with their intervals and in colour."""
+    figure, axes = style.new(1.0 + 0.27 * len(table))
+    for _, row in table[table["source"] == HERE].iterrows():
+        style.dot(axes, row, mode(row))
+    theirs = table[table["source"] == THERE]
+    if len(theirs):
+        overlay.draw(axes, theirs, "mean", "rank")
+        overlay.legend(figure)
+    axes.set_xlabel("bits/dim (lower is better)")
+    axes.set_ylim(len(table) - 0.4, -0.6)
+    axes.set_yticks(table["rank"], [style.mathematical(name) for name in table["row"]])
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+def caption(table: pd.DataFrame, tables: Tables) -> str:
+    """What is drawn, over how many images and seeds, and where the published models are."""
+    ours = table[table["source"] == HERE]
+    images = " or ".join(f"{int(count):,}" for count in sorted(ours["images"].unique()))
+    n = " to ".join(str(count) for count in sorted({int(ours["n"].min()), int(ours["n"].max())}))
+    bars = f"bars their {CONFIDENCE:.0%} t intervals (n = {n})" if n != "1" else "one seed, no bars"
+    return " ".join(
+        filter(
+            None,
+            [
+                f"The bound in bits/dim over {images} images and {bound_steps(ours)}, networks "
+                "that learned no Σ read with Σ = β (circles), the others with theirs (triangles). "
+                f"Points are means over seeds, {bars}.",
+                resampling_note(tables),
+                _published_note(table, tables),
+            ],
+        )
+    )
+
+
+def _published_note(table: pd.DataFrame, tables: Tables) -> str:
+    if (table["source"] == THERE).any():
+        return (
+            "Black: the models of the paper's Table 3, each with settings of its own, beside "
+            "the paper's own network, of which every setting agrees that the paper or its released "
+            "code states. Hollow ones rest on what is not stated and is inferred: "
+            f"{own_number(TABLE_3_DATA[0]).inferred[0].reading}. The table's DDPM on ImageNet 64 "
+            "is the paper's own L_simple network with T = 4,000; its 3.70 on CIFAR-10 is that of "
+            "Ho et al. (2020)."
+        )
+    data = " and ".join(sorted(table["data"].unique()))
+    if set(TABLE_3_DATA) & set(table["data"]):
+        reasons = closest_reasons(records(_measured(tables)), map(own_number, TABLE_3_DATA))
+        return (
+            f"The {len(TABLE_3)} models of the paper's Table 3 are not drawn; what differs from "
+            f"its own: {', '.join(reasons)}."
+        )
+    return (
+        f"The {len(TABLE_3)} models of the paper's Table 3 are not drawn: their bits/dim are of "
+        f"CIFAR-10 and ImageNet 64, these of {data}, and bits/dim of different images are "
+        "different quantities."
+    )

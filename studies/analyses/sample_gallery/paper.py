@@ -1,0 +1,16 @@
+"""Samples to look at: by objective and step count, and by class."""
+
+from studies.analyses.analysis import Analysis, Need
+from studies.analyses.needs import LABELS, SAMPLES, has, is_samples, together
+
+ANALYSIS = Analysis(
+    figures={
+        "sample_grid": Need(SAMPLES),
+        "class_grid": Need(
+            SAMPLES,
+            f"samples of a class-conditional network ({LABELS}: true)",
+            (LABELS,),
+            together(is_samples, (), has(LABELS, True)),
+        ),
+    },
+)

@@ -1,0 +1,66 @@
+"""Section 3.1: the choice of Σ, by quality of samples and by bits/dim."""
+
+from studies.analyses.analysis import Analysis, Need
+from studies.analyses.needs import (
+    BETA,
+    BETA_TILDE,
+    HYBRID,
+    LIKELIHOOD,
+    OBJECTIVE,
+    SAMPLER,
+    SAMPLES,
+    SIMPLE,
+    SIMPLE_AND_HYBRID,
+    STEPS,
+    VARIANCE,
+    both,
+    every,
+    is_ancestral,
+    is_bound,
+    is_few,
+    is_hybrid_learned,
+    together,
+)
+
+ANALYSIS = Analysis(
+    claims={
+        "sigma_choice_is_minor_at_many_steps": Need(
+            SAMPLES,
+            f"ancestral samples of one network with the variances beta and beta_tilde ({VARIANCE})",
+            (SAMPLER, VARIANCE),
+            together(is_ancestral, (VARIANCE, STEPS), BETA, BETA_TILDE, at=STEPS),
+        ),
+        "learned_sigma_lowers_nll": Need(
+            LIKELIHOOD,
+            f"the likelihood of {SIMPLE_AND_HYBRID}",
+            (OBJECTIVE,),
+            together(is_bound, (OBJECTIVE,), SIMPLE, HYBRID),
+        ),
+        "learned_sigma_keeps_quality_at_few_steps": Need(
+            SAMPLES,
+            "ancestral samples of L_hybrid with its learned variance and of L_simple with beta and "
+            f"with beta_tilde, over at most T/20 steps and over more ({OBJECTIVE}, {VARIANCE}, "
+            f"{STEPS})",
+            (OBJECTIVE, VARIANCE, STEPS),
+            both(
+                *(
+                    together(
+                        every(is_ancestral, is_few(STEPS, few=few)),
+                        (OBJECTIVE, VARIANCE, STEPS),
+                        is_hybrid_learned,
+                        every(SIMPLE, variance),
+                        at=STEPS,
+                    )
+                    for few in (True, False)
+                    for variance in (BETA, BETA_TILDE)
+                )
+            ),
+        ),
+        "learned_v_stays_in_range": Need(
+            LIKELIHOOD,
+            f"the likelihood of a network that learns Σ in a range ({OBJECTIVE}: hybrid or vlb)",
+            (OBJECTIVE,),
+            lambda arms: any(arm.learned == "range" for arm in arms if is_bound(arm)),
+        ),
+    },
+)
