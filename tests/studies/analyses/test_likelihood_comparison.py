@@ -19,7 +19,7 @@ from studies.tables.tables import Tables, records
 from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned
 
-SWEEPS = Path(__file__).parents[2] / "sweeps"
+SWEEPS = Path(__file__).parents[3] / "sweeps"
 
 AS_PUBLISHED = """
 Glow                | 3.81 | 3.35

@@ -19,7 +19,7 @@ from studies.tasks.counts import training_steps
 from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HOUR = 3600
 
 

@@ -9,7 +9,7 @@ import pytest
 from studies.analyses.drawings import FIGURES
 from studies.drawing import style
 from studies.tables.tables import Tables, is_longest
-from tests.studies.test_sampling_claims import STEPS, as_in_the_paper, of, study
+from tests.studies.analyses.test_sampling_claims import STEPS, as_in_the_paper, of, study
 
 
 def with_rows(tables: Tables, rows: pd.DataFrame) -> Tables:

@@ -18,7 +18,7 @@ from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import PRESETS, ArmSpec, SweepSpec, read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
 PRESET_NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 

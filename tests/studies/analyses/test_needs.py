@@ -16,8 +16,8 @@ from tests.witness.made_up_tables import made_up
 from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep
 
-SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
-PRESETS = sorted((Path(__file__).parents[2] / "sweeps" / "presets").glob("*.yaml"))
+SWEEPS = sorted((Path(__file__).parents[3] / "sweeps").glob("*.yaml"))
+PRESETS = sorted((Path(__file__).parents[3] / "sweeps" / "presets").glob("*.yaml"))
 
 PLAIN = """\
 study: small

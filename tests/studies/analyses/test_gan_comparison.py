@@ -39,7 +39,7 @@ from tests.witness import made_up_tables, tiny
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
-SWEEPS = Path(__file__).parents[2] / "sweeps"
+SWEEPS = Path(__file__).parents[3] / "sweeps"
 SWEEP = """
 study: rivals
 question: Does diffusion cover more?

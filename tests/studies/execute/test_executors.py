@@ -354,7 +354,7 @@ def test_the_workers_of_a_killed_run_save_and_leave(store: Store) -> None:
         f"store = Store(Path({str(store.root)!r}))\n"
         "local.execute(store, [tiny.training(steps=1_000_000)], workers=1)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2]) as run:
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3]) as run:
         while not ((beat := store.progress(task.address)) and beat.done):
             time.sleep(0.05)
         run.kill()
@@ -394,7 +394,7 @@ def test_a_run_started_as_a_module_is_not_imported_again_by_its_workers(tmp_path
         "from tests.witness import tiny\n"
         f"local.execute(Store(Path({str(tmp_path / 'store')!r})), tiny.study(seeds=1), workers=2)\n"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{tmp_path}"}
     done = subprocess.run(
         [sys.executable, "-m", "door"], capture_output=True, text=True, env=environment, check=True

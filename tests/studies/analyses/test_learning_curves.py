@@ -25,7 +25,7 @@ from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_store import variant, write_store
 from tests.witness.made_up_tables import planned
 
-SWEEP = Path(__file__).parents[2] / "sweeps" / "learning_curves.yaml"
+SWEEP = Path(__file__).parents[3] / "sweeps" / "learning_curves.yaml"
 RESAMPLED = "loss_second_moment"
 WAYS = [(o, t) for o in ("hybrid", "vlb") for t in ("uniform", RESAMPLED)]
 NAMES = ("L_hybrid", "L_hybrid (resampled)", "L_vlb", "L_vlb (resampled)")

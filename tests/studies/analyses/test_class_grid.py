@@ -18,7 +18,7 @@ from studies.tables.tables import Tables, tables
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
-SWEEPS = Path(__file__).parents[2] / "sweeps"
+SWEEPS = Path(__file__).parents[3] / "sweeps"
 SWEEP = """
 study: gallery
 question: What do they look like?

@@ -35,7 +35,7 @@ from studies.tasks.task import Task, radii
 from tests.witness.image_folders import write_folder
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 T = 100
 
 

@@ -18,7 +18,7 @@ from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 from tests.witness.calls import calls
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 RESOURCES = {kind: Resources(time_min=number) for number, kind in enumerate(KINDS, start=1)}
 
 

@@ -39,7 +39,7 @@ from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import ArmSpec, read_sweep
 from tests.witness.made_up_tables import made_up
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EVERY_PRESET = sorted(path.stem for path in (ROOT / "sweeps/presets").glob("*.yaml"))
 PRESETS = ("cifar10", "imagenet64", "imagenet64_cond", "lsun256")
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))

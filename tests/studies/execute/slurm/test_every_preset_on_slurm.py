@@ -10,7 +10,7 @@ from studies import run
 from tests.witness.fake_slurm import FakeSlurm
 from tests.witness.marks import slow_except
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 PRESETS = sorted(path.stem for path in (ROOT / "sweeps/presets").glob("*.yaml"))
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 

@@ -26,7 +26,11 @@ from studies.analyses import index
 from studies.analyses.drawings import FIGURES
 from studies.plan.plan import record
 from studies.tables.tables import ARM, SAMPLE_METRICS, Tables
-from tests.studies import test_ensemble, test_gradient_noise, test_learning_curves
+from tests.studies.analyses import (
+    test_gradient_noise,
+    test_hybrid_vlb_ensemble,
+    test_learning_curves,
+)
 from tests.witness.made_up_rows import distance_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned
 
@@ -124,7 +128,7 @@ STUDIES: dict[str, Callable[[Path], Tables]] = {
     "early_stopping": of_sweep("early_stopping"),
     "architecture": of_sweep("architecture"),
     "gradient_noise": lambda folder: test_gradient_noise.made_up(),
-    "term_ratio": lambda folder: test_ensemble.made_up(
+    "term_ratio": lambda folder: test_hybrid_vlb_ensemble.made_up(
         ratio=lambda step, seed: 1e-4 if step == 0 else 0.5 + 0.1 * seed
     ),
     "model_comparison": models,

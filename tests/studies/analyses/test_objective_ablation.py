@@ -26,7 +26,7 @@ from tests.witness import made_up_results
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned
 
-SWEEP = Path(__file__).parents[2] / "sweeps" / "objective_ablation.yaml"
+SWEEP = Path(__file__).parents[3] / "sweeps" / "objective_ablation.yaml"
 RESAMPLED = "loss_second_moment"
 ROWS = [
     ("T = 1,000, linear, L_simple", network("simple", "linear", 1000), "beta"),
