@@ -12,7 +12,8 @@ from importlib import import_module
 from studies.analyses import index
 from studies.judging.differences import differences
 from studies.judging.verdicts import Claim, Finding, decide
-from studies.tables.tables import Tables, is_done
+from studies.tables.groupings import is_done
+from studies.tables.tables import Tables
 
 CLAIMS: dict[str, Claim] = {
     name: claim

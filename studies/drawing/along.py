@@ -13,9 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from studies.drawing import style
+from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import apart, distance_name, setting
 from studies.tables.rows import asked, with_own_variance
-from studies.tables.tables import Tables, arm_columns, over_seeds
+from studies.tables.tables import Tables
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("solid", style.DASHED, (0, (1, 1.2)))

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.published.published import Published, comparable
-from studies.tables.tables import records
+from studies.tables.groupings import records
 
 CROSS = "X"
 COLUMNS = ["mean", "source", "n", "tag", "error", "inferred", "reading"]

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from studies.judging.verdicts import Measured, Measurement, Untold
+from studies.tables.groupings import by_seed, network_columns
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.rows import mean, named
-from studies.tables.tables import by_seed, network_columns
 
 SCORED = ["images", "ema_decay"]
 """What two networks must share beside their recipe to be compared."""

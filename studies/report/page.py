@@ -26,9 +26,10 @@ from studies.published.published import closest_reasons, comparable
 from studies.report.faults import Fault, fault
 from studies.report.provenance import work_done
 from studies.store.store import Store, StoreError
+from studies.tables.groupings import arm_columns, by_seed, is_done, records
 from studies.tables.intervals import t_interval
 from studies.tables.labels import BETA_TILDE, LOSS, distance_name, labelled
-from studies.tables.tables import Tables, arm_columns, by_seed, is_done, records
+from studies.tables.tables import Tables
 
 METRICS = {
     "frechet_distance": "Fréchet distance",

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from studies.store.store import Store
+from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import labelled
-from studies.tables.tables import arm_columns, over_seeds, results
+from studies.tables.tables import results
 
 TITLES = {
     "bits_per_dim": "bits/dim",

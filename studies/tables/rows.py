@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from studies.published.published import ENSEMBLE
+from studies.tables.groupings import arm_columns
 from studies.tables.labels import labelled
 from studies.tables.table_rows import LEARNED, has_learned
-from studies.tables.tables import Tables, arm_columns
+from studies.tables.tables import Tables
 
 
 def asked(tables: Tables, metric: str) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from iddpm.config import LearnedVariance
 from iddpm.schedules import SCHEDULES
+from studies.tables.groupings import network_columns
 from studies.tables.labels import (
     OBJECTIVES,
     TIMESTEPS,
@@ -20,7 +21,7 @@ from studies.tables.labels import (
     place,
     setting,
 )
-from studies.tables.tables import Tables, network_columns
+from studies.tables.tables import Tables
 
 LEARNED = get_args(LearnedVariance)
 LEARNERS = ("hybrid", "vlb")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.rows import asked, mean, named, with_own_variance
-from studies.tables.tables import Tables, arm_columns, by_seed
+from studies.tables.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)

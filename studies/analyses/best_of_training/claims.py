@@ -8,6 +8,7 @@ from itertools import product
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement, Untold
+from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.labels import labelled
 from studies.tables.rows import (
@@ -19,7 +20,7 @@ from studies.tables.rows import (
     of_first_average,
     with_own_variance,
 )
-from studies.tables.tables import Tables, arm_columns, by_seed
+from studies.tables.tables import Tables
 
 MARGIN = 0.10
 """Largest relative difference in the best Fréchet distance that still counts as similar."""

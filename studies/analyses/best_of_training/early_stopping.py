@@ -5,8 +5,9 @@ from matplotlib.figure import Figure
 
 from studies.analyses.bound_terms.vlb_terms import spread
 from studies.drawing import along, distance_axis, style
+from studies.tables.groupings import arm_columns
 from studies.tables.rows import DROPOUT, of_first_average
-from studies.tables.tables import Tables, arm_columns
+from studies.tables.tables import Tables
 
 TITLE = "Quality along training, by dropout and by average of the weights"
 SCHEDULE, AVERAGE = "schedule", "ema_decay"

@@ -3,9 +3,10 @@
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import t_interval
 from studies.tables.rows import asked, named
-from studies.tables.tables import Tables, arm_columns, by_seed
+from studies.tables.tables import Tables
 
 FIRST_SHARE = 0.05
 FIRST_SHARE_OF = f"share of the bound in the first {FIRST_SHARE:.0%} of steps,"

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 
 from studies.analyses.bound_terms.paper import FIG_2
 from studies.drawing import style
+from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.intervals import CONFIDENCE
 from studies.tables.labels import labelled, mode
-from studies.tables.tables import Tables, arm_columns, over_seeds
+from studies.tables.tables import Tables
 
 PROCESS = ["schedule", "T"]
 TITLE = "Terms of the bound by diffusion step"

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement, Unit
+from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.labels import labelled
 from studies.tables.rows import asked, mean, of_any_weights
-from studies.tables.tables import Tables, arm_columns, by_seed
+from studies.tables.tables import Tables
 
 SIZE = "train.network.model_channels"
 """The setting by which diffusion models are called larger and smaller."""

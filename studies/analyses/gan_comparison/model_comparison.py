@@ -23,9 +23,10 @@ from studies.analyses.gan_comparison.paper import (
 )
 from studies.drawing import overlay, style
 from studies.published.published import closest_reasons, comparable
+from studies.tables.groupings import arm_columns, over_seeds, records
 from studies.tables.intervals import CONFIDENCE
 from studies.tables.labels import distance_name, labelled
-from studies.tables.tables import SAMPLE_METRICS, Tables, arm_columns, over_seeds, records
+from studies.tables.tables import SAMPLE_METRICS, Tables
 
 TITLE = "Diffusion beside a GAN"
 HERE = "this study"

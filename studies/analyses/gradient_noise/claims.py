@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement, Untold
+from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.rows import asked, mean, named
-from studies.tables.tables import Tables, arm_columns, by_seed
+from studies.tables.tables import Tables
 
 RATIO = "log of the noise scale of L_vlb over that of L_hybrid,"
 

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.gradient_noise.paper import FIG_7, FIG_7_ERROR
 from studies.drawing import style
+from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import OBJECTIVES, labelled
-from studies.tables.tables import Tables, arm_columns, over_seeds
+from studies.tables.tables import Tables
 
 TITLE = "Gradient noise scale along training"
 ERRORS = 2

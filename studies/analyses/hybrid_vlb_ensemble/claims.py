@@ -12,10 +12,11 @@ from studies.analyses.sigma_ablation.claims import MARGIN
 from studies.judging.importance import lack_of_importance, remarks
 from studies.judging.verdicts import Claim, Measured, Measurement, Untold
 from studies.published.published import ENSEMBLE
+from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.labels import is_ensemble
 from studies.tables.rows import asked, mean, named, term_log_ratios
-from studies.tables.tables import Tables, arm_columns, by_seed
+from studies.tables.tables import Tables
 
 SHARE = Ends().share
 

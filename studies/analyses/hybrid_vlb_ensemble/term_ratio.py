@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from iddpm.config import Ends
 from studies.analyses.bound_terms.vlb_terms import span, spread
 from studies.drawing import style
+from studies.tables.groupings import over_seeds
 from studies.tables.rows import term_log_ratios
-from studies.tables.tables import Tables, over_seeds
+from studies.tables.tables import Tables
 
 TITLE = "Terms of the bound, L_hybrid over L_vlb"
 SHARE = Ends().share

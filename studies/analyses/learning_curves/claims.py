@@ -9,11 +9,12 @@ import pandas as pd
 from studies.judging.importance import how_much, lack_of_importance
 from studies.judging.pairs import Pair, compared, fewer_bits, pairs
 from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.groupings import network_columns, records
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.labels import TIMESTEPS, is_resampled
 from studies.tables.rows import mean
 from studies.tables.table_rows import bounds
-from studies.tables.tables import Tables, network_columns, records
+from studies.tables.tables import Tables
 
 DRAWS = ["uniform", "loss_second_moment"]
 MARGIN = 0.01

@@ -19,8 +19,9 @@ from studies.analyses.learning_curves.paper import FIG_6_NOISY, FIG_6_RESAMPLED,
 from studies.analyses.objective_ablation.objective_table import resampling_note
 from studies.drawing import overlay, style
 from studies.published.published import closest_reasons, differences, settings_of
+from studies.tables.groupings import is_longest, network_columns, over_seeds, records
 from studies.tables.labels import TIMESTEPS, labelled
-from studies.tables.tables import Tables, is_longest, network_columns, over_seeds, records
+from studies.tables.tables import Tables
 
 TITLE = "The bound while training"
 POINTS = 40

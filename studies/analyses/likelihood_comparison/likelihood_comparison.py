@@ -13,10 +13,11 @@ from studies.analyses.likelihood_comparison.paper import TABLE_3, TABLE_3_DATA, 
 from studies.analyses.objective_ablation.objective_table import bound_steps, resampling_note
 from studies.drawing import overlay, style
 from studies.published.published import closest_reasons, comparable
+from studies.tables.groupings import over_seeds, records
 from studies.tables.intervals import CONFIDENCE
 from studies.tables.labels import mode
 from studies.tables.table_rows import bounds
-from studies.tables.tables import Tables, over_seeds, records
+from studies.tables.tables import Tables
 
 TITLE = "Bits/dim beside other models"
 HERE = "this study"

@@ -10,10 +10,11 @@ from studies.analyses.model_size.paper import FIG_10_LAWS
 from studies.analyses.model_size.power_law import Trend, trend
 from studies.judging.verdicts import Claim, Measured, Measurement, Untold
 from studies.published.published import INCEPTION, settings_of
+from studies.tables.groupings import arm_columns, by_seed, records
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.labels import setting
 from studies.tables.rows import asked, mean, named, with_own_variance
-from studies.tables.tables import Tables, arm_columns, by_seed, records
+from studies.tables.tables import Tables
 
 WIDTH = "train.network.model_channels"
 FOLLOWS = (WIDTH, "train.optimizer.learning_rate", "train.network.groups")

@@ -19,9 +19,10 @@ from studies.analyses.model_size.power_law import LEAST_POINTS, FloatArray, Powe
 from studies.analyses.sampling_stride.quality_vs_steps import HERE
 from studies.drawing import along, overlay, style
 from studies.published.published import closest_reasons
+from studies.tables.groupings import records
 from studies.tables.intervals import t_interval
 from studies.tables.labels import setting
-from studies.tables.tables import Tables, records
+from studies.tables.tables import Tables
 
 TITLE = "Quality and bits/dim against training compute"
 METRICS = ("frechet_distance", "bits_per_dim")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement, listed
+from studies.tables.groupings import arm_columns
 from studies.tables.intervals import t_interval
 from studies.tables.labels import OBJECTIVES, VARIANCES
 from studies.tables.rows import asked, named, with_own_variance
 from studies.tables.table_rows import LEARNED
-from studies.tables.tables import Tables, arm_columns
+from studies.tables.tables import Tables
 
 PLUS = "even_plus_first"
 FEW_STEPS_SHARE = 1 / 20

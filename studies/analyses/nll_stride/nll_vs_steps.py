@@ -12,9 +12,10 @@ from iddpm.strides import stride_timesteps
 from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.nll_stride.paper import SHORT_BOUND_STEPS, SHORT_BOUNDS
 from studies.drawing import style
+from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import labelled, mode
 from studies.tables.rows import with_own_variance
-from studies.tables.tables import Tables, arm_columns, over_seeds
+from studies.tables.tables import Tables
 
 TITLE = "Bits per dimension against evaluation steps"
 STRIDES = {"even": "even stride", "even_plus_first": "even and every t up to T/K"}

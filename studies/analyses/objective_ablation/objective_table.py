@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from studies.analyses.objective_ablation.paper import table_numbers
 from studies.drawing import distance_axis, overlay, style
 from studies.published.published import closest_reasons
+from studies.tables.groupings import over_seeds, records
 from studies.tables.intervals import CONFIDENCE
 from studies.tables.labels import TIMESTEPS, distance_name, is_resampled, mode, objective_name
 from studies.tables.resampling import share_resampled, warm_up_draws
 from studies.tables.table_rows import bounds, distances
-from studies.tables.tables import Tables, over_seeds, records
+from studies.tables.tables import Tables
 
 TITLE = "Bits/dim and sample quality by schedule, T and objective"
 HERE = "this study"

@@ -5,10 +5,11 @@ from itertools import pairwise
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.labels import labelled
 from studies.tables.rows import asked, mean
-from studies.tables.tables import Tables, arm_columns, by_seed
+from studies.tables.tables import Tables
 
 
 def _lower_with_more(tables: Tables) -> Measured:

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from studies.analyses.bound_terms.vlb_terms import spread
 from studies.drawing import style
+from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import distance_name, labelled, mode
-from studies.tables.tables import Tables, arm_columns, over_seeds
+from studies.tables.tables import Tables
 
 TITLE = "Fréchet distance against the number of samples it is over"
 

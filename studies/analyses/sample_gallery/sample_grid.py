@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from iddpm.config import ConfigError
 from studies.drawing import style
 from studies.store.arrays import read_array
+from studies.tables.groupings import arm_columns
 from studies.tables.labels import labelled
-from studies.tables.tables import Tables, arm_columns
+from studies.tables.tables import Tables
 
 TITLE = "Samples of each arm from the same noise"
 COLUMNS = 12

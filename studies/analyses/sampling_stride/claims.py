@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement, listed
+from studies.tables.groupings import arm_columns, is_longest
 from studies.tables.intervals import t_interval
 from studies.tables.rows import asked, log_ratios, mean, named
 from studies.tables.table_rows import LEARNED
-from studies.tables.tables import Tables, arm_columns, is_longest
+from studies.tables.tables import Tables
 
 HUNDRED = 100
 NEAR = math.log(1.3)

@@ -10,7 +10,8 @@ from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.sampling_stride import quality_vs_steps
 from studies.analyses.sampling_stride.quality_vs_steps import BATCH, distances, quality
 from studies.drawing import distance_axis
-from studies.tables.tables import Tables, arm_columns
+from studies.tables.groupings import arm_columns
+from studies.tables.tables import Tables
 
 TITLE = "Sample quality against sampling steps, by batch size and learning rate"
 

@@ -17,8 +17,9 @@ from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.sampling_stride.paper import fig_8_numbers
 from studies.drawing import distance_axis, overlay, style
 from studies.published.published import closest_reasons
+from studies.tables.groupings import arm_columns, is_longest, over_seeds, records
 from studies.tables.labels import distance_name, labelled, mode
-from studies.tables.tables import Tables, arm_columns, is_longest, over_seeds, records
+from studies.tables.tables import Tables
 
 TITLE = "Sample quality against sampling steps"
 HERE = "this study"

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement, listed
+from studies.tables.groupings import arm_columns, by_seed, is_longest
 from studies.tables.intervals import paired_differences, t_interval
 from studies.tables.labels import OBJECTIVES, VARIANCES
 from studies.tables.rows import asked, mean, named
 from studies.tables.table_rows import LEARNED
-from studies.tables.tables import OUTSIDE_RANGE, Tables, arm_columns, by_seed, is_longest
+from studies.tables.tables import OUTSIDE_RANGE, Tables
 
 MARGIN = 0.10
 """Largest relative difference in Fréchet distance that still counts as minor."""

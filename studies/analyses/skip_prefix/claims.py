@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pandas as pd
 
 from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.tables.groupings import arm_columns
 from studies.tables.intervals import t_interval
 from studies.tables.rows import asked, named, tied_to_schedule
-from studies.tables.tables import Tables, arm_columns
+from studies.tables.tables import Tables
 
 HARDLY = 0.10
 """Largest relative growth of the Fréchet distance that is hardly worse."""

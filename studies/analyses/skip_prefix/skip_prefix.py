@@ -15,8 +15,9 @@ from studies.analyses.sampling_stride.quality_vs_steps import HERE, distances
 from studies.analyses.skip_prefix.paper import fig_4_numbers
 from studies.drawing import overlay, style
 from studies.published.published import closest_reasons
+from studies.tables.groupings import arm_columns, over_seeds, records
 from studies.tables.labels import distance_name, labelled
-from studies.tables.tables import Tables, arm_columns, over_seeds, records
+from studies.tables.tables import Tables
 
 TITLE = "Sample quality against the part of the reverse process skipped"
 ARMS = ["rank", "arm", "schedule", "distance"]

@@ -10,7 +10,7 @@ import pytest
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.plan.plan import Plan
-from studies.tables.tables import records
+from studies.tables.groupings import records
 from tests.witness.made_up_tables import made_up, planned
 
 CLAIM = "architecture_improves_quality"

@@ -23,7 +23,8 @@ from studies.report.build import build
 from studies.report.page import study_page
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
-from studies.tables.tables import MEASURED, UNDETERMINED, Tables, records, tables
+from studies.tables.groupings import records
+from studies.tables.tables import MEASURED, UNDETERMINED, Tables, tables
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 

@@ -34,8 +34,9 @@ from studies.published.published import comparable, reasons_against, settings_of
 from studies.report.build import build
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
+from studies.tables.groupings import arm_columns, records
 from studies.tables.labels import is_ensemble, labelled
-from studies.tables.tables import Tables, arm_columns, records, tables
+from studies.tables.tables import Tables, tables
 from studies.tasks.task import Task
 from tests.witness import made_up_tables, tiny
 from tests.witness.sweep_files import write_sweep

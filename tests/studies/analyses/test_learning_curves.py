@@ -20,7 +20,8 @@ from studies.analyses.learning_curves.paper import FIG_6_ERROR, FIG_6_NOISY, FIG
 from studies.drawing import style
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
-from studies.tables.tables import Tables, losses_table, records, settings_behind, tables
+from studies.tables.groupings import records
+from studies.tables.tables import Tables, losses_table, settings_behind, tables
 from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_store import variant, write_store
 from tests.witness.made_up_tables import planned

@@ -15,7 +15,8 @@ from studies.analyses.objective_ablation.paper import table_numbers
 from studies.drawing import style
 from studies.plan.plan import expand
 from studies.spec.sweep import read_sweep
-from studies.tables.tables import Tables, records
+from studies.tables.groupings import records
+from studies.tables.tables import Tables
 from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned
 

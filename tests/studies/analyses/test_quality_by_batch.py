@@ -8,7 +8,8 @@ import pytest
 
 from studies.analyses.drawings import FIGURES
 from studies.drawing import style
-from studies.tables.tables import Tables, is_longest
+from studies.tables.groupings import is_longest
+from studies.tables.tables import Tables
 from tests.studies.analyses.test_sampling_claims import STEPS, as_in_the_paper, of, study
 
 

@@ -13,8 +13,9 @@ from studies.analyses import index
 from studies.analyses.judge import CLAIMS, judge
 from studies.judging.verdicts import Finding, Measurement
 from studies.store.store import Store
+from studies.tables.groupings import records
 from studies.tables.intervals import Interval
-from studies.tables.tables import Tables, records, tables
+from studies.tables.tables import Tables, tables
 from tests.witness.made_up_store import bound, distance, terms, variant, write_store
 
 Judge = Callable[..., Finding]

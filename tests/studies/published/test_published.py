@@ -18,7 +18,7 @@ from studies.published.published import (
     reasons_against,
     settings_of,
 )
-from studies.tables.tables import records
+from studies.tables.groupings import records
 from tests.witness.made_up_tables import made_up, planned
 
 FID = "frechet_distance"

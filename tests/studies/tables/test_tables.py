@@ -11,17 +11,8 @@ from scipy import stats
 from iddpm.config import canonical
 from studies.plan.plan import record
 from studies.store.store import Store
-from studies.tables.tables import (
-    ARM,
-    MEASURED,
-    arm_columns,
-    by_seed,
-    network_columns,
-    over_seeds,
-    results,
-    samples_table,
-    steps_table,
-)
+from studies.tables.groupings import arm_columns, by_seed, network_columns, over_seeds
+from studies.tables.tables import ARM, MEASURED, results, samples_table, steps_table
 from tests.witness.made_up_store import ARMS, MadeUp, bound, distance, variant, write_store
 from tests.witness.made_up_tables import planned
 

@@ -1,0 +1,87 @@
+"""Grouping the rows of a study's tables: by arm, by network, over seeds.
+
+Every grouping holds the recipe fixed: it is a column like the settings of the arm.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from studies.tables.intervals import half_width_per_deviation
+from studies.tables.tables import DRAWN, MEASURED, NETWORK, OF_LOSSES, Tables
+
+
+def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
+    """The columns of a table that make up an arm, in order, but for those named.
+
+    With an objective go its own settings, such as the weight of L_vlb in L_hybrid, where networks
+    that are alike in the rest have one value of them.
+    """
+    own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
+    others = {*own, *OF_LOSSES, *DRAWN, *MEASURED}
+    return _but(table, without, [column for column in table.columns if column not in others])
+
+
+def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
+    """For each row, whether no network of the same training was looked at later."""
+    same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
+    lengths = table.groupby(same, dropna=False)["training_steps"]
+    return table["training_steps"] == lengths.transform("max")
+
+
+def network_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
+    """The columns of a table that tell one trained network from another, seeds apart.
+
+    Those named are left out, as in `arm_columns`.
+    """
+    swept = [column for column in table.columns if str(column).startswith("train.")]
+    columns = [column for column in NETWORK if column in table.columns] + swept
+    return _but(table, without, columns)
+
+
+def _but(table: pd.DataFrame, without: tuple[str, ...], columns: list[str]) -> list[str]:
+    """The columns but those of some settings, and of what belongs to them."""
+    of_them = tuple(f"train.{name}." for name in without)
+    alike = [column for column in NETWORK if column in table.columns]
+    return [
+        column
+        for column in columns
+        if column not in without
+        and not (
+            column.startswith(of_them)
+            and table.groupby(alike, dropna=False)[column].nunique(dropna=False).le(1).all()
+        )
+    ]
+
+
+def is_done(tables: Tables) -> bool:
+    """Whether every cell of the study has its result."""
+    states = tables.results["state"]
+    return len(states) > 0 and bool((states == "done").all())
+
+
+def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows of a table, each by column name."""
+    for row in table.to_dict("records"):
+        yield {str(name): value for name, value in row.items()}
+
+
+def by_seed(table: pd.DataFrame, value: str = "value") -> dict[int, float]:
+    """Value by seed of the rows of one arm, those without a value left out."""
+    done = table.dropna(subset=[value])
+    return dict(zip(done["seed"].astype(int), done[value].astype(float), strict=True))
+
+
+def over_seeds(table: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:
+    """Mean over seeds and its 95% interval for each group that has a value.
+
+    Returns:
+        The columns of `by`, then mean, low, high and n; low and high are infinite where n is 1.
+    """
+    groups = table.dropna(subset=[value]).groupby(by, sort=False, dropna=False)[value]
+    mean, deviation, n = groups.mean(), groups.std(), groups.count()
+    half_width = (deviation * half_width_per_deviation(n)).fillna(math.inf)
+    ends = {"mean": mean, "low": mean - half_width, "high": mean + half_width, "n": n}
+    return pd.DataFrame(ends).reset_index()
