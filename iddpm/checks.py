@@ -22,7 +22,7 @@ from iddpm.config import (
     TrainConfig,
 )
 from iddpm.data import Description
-from iddpm.networks.parameters import gan_parameters, training_parameters
+from iddpm.networks.size import gan_parameters, trained_size
 from iddpm.strides import stride_timesteps
 
 
@@ -41,7 +41,7 @@ def check_training(config: TrainConfig, description: Description) -> None:
             "network.class_conditional: expected data with labels, found none in "
             f"{config.data.kind!r}; choose other data or class_conditional: false"
         )
-    _check_size("network.model_channels", training_parameters(config, description))
+    _check_size("network.model_channels", trained_size(config, description).parameters)
 
 
 def check_shares(config: TrainConfig, processes: int) -> None:

@@ -27,7 +27,8 @@ from iddpm.running.draws import derived_seed, generator
 from iddpm.running.files import Held
 from iddpm.running.interruption import Progress, StopCheck, TimeCheck
 from iddpm.running.ranks import ALONE, Ranks
-from iddpm.training import Diverged, LossCurve, driven
+from iddpm.running.trajectory import Diverged, driven
+from iddpm.training import LossCurve
 
 CURVES = ("loss", "generator_loss")
 """The discriminator's hinge loss first: it has a scale, the generator's has none."""

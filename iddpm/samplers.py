@@ -15,9 +15,6 @@ from iddpm.denoiser import Denoiser
 from iddpm.gaussians import Gaussian, sample
 from iddpm.networks.conditioning import Conditioning
 
-OnStep = Callable[[int, int], None]
-"""Called after each reverse step with the steps done and their total."""
-
 TRUNCATED_LEVELS = 256
 """Images of so many levels are truncated to a level, not rounded, as in the official code."""
 
@@ -31,7 +28,6 @@ def ancestral(
     generator: torch.Generator,
     conditioning: Conditioning | None = None,
     start: int | None = None,
-    on_step: OnStep | None = None,
 ) -> Tensor:
     """Images drawn from p(x_{t-1} | x_t), step after step; the last step gives its mean.
 
@@ -45,7 +41,6 @@ def ancestral(
         generator: Source of the noise that the steps add.
         conditioning: What else the network is told.
         start: Reverse steps taken; the chain's noisier ones are left out. None: all of them.
-        on_step: Told of each step done; may raise to stop.
 
     Returns:
         Images, shape (B, C, H, W), near [-1, 1].
@@ -59,7 +54,7 @@ def ancestral(
         p = denoiser.reverse(output, x_t, t, variance=variance, clip=clip)
         return p.mean if t == 0 else sample(p, generator)
 
-    return _reversed_chain(step, x_T, denoiser.diffusion.steps, start, on_step)
+    return _reversed_chain(step, x_T, denoiser.diffusion.steps, start)
 
 
 def ddim(
@@ -71,7 +66,6 @@ def ddim(
     generator: torch.Generator,
     conditioning: Conditioning | None = None,
     start: int | None = None,
-    on_step: OnStep | None = None,
 ) -> Tensor:
     """Images drawn by DDIM; a learned variance is not looked at.
 
@@ -87,7 +81,6 @@ def ddim(
         generator: Source of the noise that the steps add; unused at eta 0.
         conditioning: What else the network is told.
         start: Reverse steps taken; the chain's noisier ones are left out. None: all of them.
-        on_step: Told of each step done; may raise to stop.
 
     Returns:
         Images, shape (B, C, H, W), near [-1, 1].
@@ -110,7 +103,7 @@ def ddim(
         mean = signal[t] * x_0 + noise[t] * eps
         return mean if eta == 0 or t == 0 else sample(Gaussian(mean, log_variances[t]), generator)
 
-    return _reversed_chain(step, x_T, diffusion.steps, start, on_step)
+    return _reversed_chain(step, x_T, diffusion.steps, start)
 
 
 def _reversed_chain(
@@ -118,7 +111,6 @@ def _reversed_chain(
     x_T: Tensor,
     steps: int,
     start: int | None,
-    on_step: OnStep | None,
 ) -> Tensor:
     total = steps if start is None else start
     if not 1 <= total <= steps:
@@ -127,8 +119,6 @@ def _reversed_chain(
     with torch.no_grad():
         for t in reversed(range(total)):
             x = step(x, t)
-            if on_step is not None:
-                on_step(total - t, total)
     return x
 
 

@@ -8,13 +8,12 @@ its own.
 """
 
 import math
-import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,19 +31,14 @@ from iddpm.networks.unet import UNet
 from iddpm.objectives import Losses, objective_losses
 from iddpm.running import checkpoints
 from iddpm.running.draws import derived_seed, generator
-from iddpm.running.files import Held, remove_unfinished
-from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeCheck
+from iddpm.running.files import Held
+from iddpm.running.interruption import Progress, StopCheck, TimeCheck
 from iddpm.running.ranks import ALONE, Ranks, RanksError
-
-STATE_FILE = "state.pt"
+from iddpm.running.trajectory import Diverged, driven
 
 CURVES = ("loss", "simple_mse", "vlb")
 CURVE_POINTS = 200
 """At most so many points make up a loss curve, each the mean over a window of steps."""
-
-
-class Diverged(RuntimeError):
-    """The loss was not finite for too many steps in a row; the last good state is on disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,119 +115,6 @@ def train(
             f"steps up to step {training.step}; try a smaller optimizer.learning_rate"
         )
     return training.result()
-
-
-class Trajectory(Protocol):
-    """A training under way, as `driven` moves it."""
-
-    step: int
-
-    @property
-    def length(self) -> int:
-        """Steps to train for."""
-
-    @property
-    def ranks(self) -> Ranks:
-        """The processes that train together."""
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the loss has not been finite for too long."""
-
-    def agree(self) -> None:
-        """Check that all ranks start alike."""
-
-    def advance(self) -> None:
-        """Move by a step."""
-
-    def save(self, file: Path, *, held: Held) -> None:
-        """Write all that moves, whole."""
-
-    def restore(self, file: Path) -> None:
-        """Continue from what `save` wrote."""
-
-
-T = TypeVar("T", bound=Trajectory)
-
-
-def driven(
-    make: Callable[[], T],
-    folder: Path,
-    *,
-    start: Path | None,
-    progress: Progress,
-    should_stop: StopCheck,
-    is_due: TimeCheck,
-    checkpoint_every_s: float,
-    held: Held,
-) -> T:
-    """The training that `make` makes, moved to its end or until it diverged, and saved.
-
-    The arguments, and what is raised but `Diverged`, are those of `train`.
-    """
-    file = folder / STATE_FILE
-    with _global_generators_kept():
-        training = make()
-        ranks = training.ranks
-        if ranks.number == 0:
-            remove_unfinished(file)
-        if file.exists():
-            training.restore(file)
-        elif start is not None:
-            training.restore(start)
-        training.agree()
-        clock = _SaveClock(checkpoint_every_s)
-        while training.step < training.length and not training.diverged:
-            ends = should_stop() or (ranks.number == 0 and clock.ends(is_due))
-            stop, save = ranks.any(ends, ranks.number == 0 and clock.is_late())
-            if stop:
-                training.save(file, held=held)
-                raise Interrupted(
-                    f"training saved at step {training.step} of {training.length}",
-                    saved=training.step,
-                )
-            if save:
-                with clock.saving():
-                    training.save(file, held=held)
-            training.advance()
-            progress(training.step, training.length)
-    training.save(file, held=held)
-    return training
-
-
-class _SaveClock:
-    """When a training saves, and how long before its end it must.
-
-    Args:
-        every_s: Seconds between saves.
-    """
-
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
-        self._saved_at = self._asked_at = time.monotonic()
-        self._longest_s = 0.0
-
-    def is_late(self) -> bool:
-        """Whether the last save is so long ago that it is time for another."""
-        return time.monotonic() - self._saved_at >= self._every_s
-
-    def ends(self, is_due: TimeCheck) -> bool:
-        """Whether time runs out; asked once a step.
-
-        What is needed counts as twice the last step and the longest save: neither takes the same
-        time always.
-        """
-        now = time.monotonic()
-        step_s, self._asked_at = now - self._asked_at, now
-        return self._longest_s > 0 and is_due(2 * (step_s + self._longest_s))
-
-    @contextmanager
-    def saving(self) -> Iterator[None]:
-        """Measure a save."""
-        began = time.monotonic()
-        yield
-        self._saved_at = self._asked_at = time.monotonic()
-        self._longest_s = max(self._longest_s, self._saved_at - began)
 
 
 def load_network(
@@ -569,10 +450,3 @@ def _seed_global_generator(device: torch.device, seed: int) -> None:
         torch.cuda.manual_seed_all(seed)
     else:
         torch.default_generator.manual_seed(seed)
-
-
-@contextmanager
-def _global_generators_kept() -> Iterator[None]:
-    """Torch's global generators are afterwards as they were."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        yield

@@ -36,11 +36,11 @@ HOMES = {
 """Each heavy library and the only places that may import it."""
 
 TORCH_FREE = (
+    "iddpm.networks.size",
     "iddpm.images.archives",
     "iddpm.running.blocks",
     "iddpm.config",
     "iddpm.checks",
-    "iddpm.networks.compute",
     "iddpm.data",
     "iddpm.running.draws",
     "iddpm.images.external",
@@ -49,7 +49,6 @@ TORCH_FREE = (
     "iddpm.images.decoding",
     "iddpm.running.interruption",
     "iddpm.images.packing",
-    "iddpm.networks.parameters",
     "iddpm.schedules",
     "iddpm.strides",
     "iddpm.evaluation.weights_file",

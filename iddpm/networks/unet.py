@@ -8,7 +8,6 @@ the parameters are those of the official `UNetModel`, so that its checkpoints lo
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.layers import Layer, structure
 
 Convolution = TypeVar("Convolution", nn.Conv1d, nn.Conv2d)
 
@@ -75,14 +75,17 @@ class UNet(nn.Module):
         self.timestep_scale = timestep_scale
 
         embedding = 4 * model_channels
-        widths = [multiplier * model_channels for multiplier in channel_mult]
-        parts = _Parts(
-            widths=widths,
-            has_attention=[
-                side in attention_resolutions
-                for side in _sides(image_size, len(widths), attention_resolutions)
-            ],
+        layers = structure(
+            in_channels=in_channels * (2 if low_resolution else 1),
+            image_size=image_size,
+            model_channels=model_channels,
+            channel_mult=channel_mult,
             res_blocks=res_blocks,
+            attention_resolutions=attention_resolutions,
+        )
+
+        built = partial(
+            _built,
             residual=partial(
                 ResBlock,
                 embedding=embedding,
@@ -96,12 +99,12 @@ class UNet(nn.Module):
             nn.Linear(model_channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
         self.label_emb = None if classes is None else nn.Embedding(classes, embedding)
-        first = in_channels * (2 if low_resolution else 1)
-        self.input_blocks, skips = parts.down(first, model_channels)
-        self.middle_block = parts.middle()
-        self.output_blocks = parts.up(skips)
+        self.input_blocks = nn.ModuleList(Stage(map(built, stage)) for stage in layers.down)
+        self.middle_block = Stage(map(built, layers.middle))
+        self.output_blocks = nn.ModuleList(Stage(map(built, stage)) for stage in layers.up)
+        last = layers.up[-1][-1].width
         self.out = nn.Sequential(
-            GroupNorm(groups, widths[0]), nn.SiLU(), _zeroed(_conv(widths[0], out_channels))
+            GroupNorm(groups, last), nn.SiLU(), _zeroed(_conv(last, out_channels))
         )
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Conditioning | None = None) -> Tensor:
@@ -297,76 +300,24 @@ class Upsample(nn.Module):
         return output
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """The three parts of the network, and what their stages are made of."""
-
-    widths: Sequence[int]
-    """Channels of each level, from the finest."""
-    has_attention: Sequence[bool]
-    """By level."""
-    res_blocks: int
-    residual: Callable[[int, int], nn.Module]
-    """From channels in and out."""
-    attention: Callable[[int], nn.Module]
-
-    def down(self, first: int, width: int) -> tuple[nn.ModuleList, list[int]]:
-        """Stages from the image to the coarsest level, and the channels that each hands across."""
-        stages = nn.ModuleList([Stage([_conv(first, width)])])
-        skips = [width]
-        for level, width in enumerate(self.widths):
-            for _ in range(self.res_blocks):
-                stages.append(self._stage(skips[-1], level))
-                skips.append(width)
-            if level < len(self.widths) - 1:
-                stages.append(Stage([Downsample(width)]))
-                skips.append(width)
-        return stages, skips
-
-    def middle(self) -> "Stage":
-        """The stage at the coarsest level, which always has attention."""
-        width = self.widths[-1]
-        return Stage(
-            [self.residual(width, width), self.attention(width), self.residual(width, width)]
-        )
-
-    def up(self, skips: list[int]) -> nn.ModuleList:
-        """Stages back to the finest level; each also takes what a stage of `down` handed across."""
-        stages = nn.ModuleList()
-        width = self.widths[-1]
-        for level in reversed(range(len(self.widths))):
-            for i in range(self.res_blocks + 1):
-                is_last = level > 0 and i == self.res_blocks
-                enlarge = [Upsample(self.widths[level])] if is_last else []
-                stages.append(self._stage(width + skips.pop(), level, *enlarge))
-                width = self.widths[level]
-        return stages
-
-    def _stage(self, width: int, level: int, *last: nn.Module) -> "Stage":
-        layers = [self.residual(width, self.widths[level])]
-        if self.has_attention[level]:
-            layers.append(self.attention(self.widths[level]))
-        return Stage([*layers, *last])
-
-
-def _sides(image_size: int, levels: int, attention_resolutions: Sequence[int]) -> list[int]:
-    """The side of every level's feature maps."""
-    if image_size % 2 ** (levels - 1):
-        raise ValueError(
-            f"image_size: expected a multiple of {2 ** (levels - 1)}, to be halved between "
-            f"{levels} levels, found {image_size}"
-        )
-    sides = [image_size // 2**level for level in range(levels)]
-    if not set(attention_resolutions) <= set(sides):
-        raise ValueError(
-            f"attention_resolutions: expected sides of feature maps ({_words(sides)}), "
-            f"found {_words(attention_resolutions)}"
-        )
-    return sides
-
-
-def _words(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
+def _built(
+    layer: Layer,
+    *,
+    residual: Callable[[int, int], nn.Module],
+    attention: Callable[[int], nn.Module],
+) -> nn.Module:
+    """The module of a layer, with what makes a residual block and an attention block."""
+    match layer.kind:
+        case "residual":
+            return residual(layer.width_in, layer.width)
+        case "attention":
+            return attention(layer.width)
+        case "downsample":
+            return Downsample(layer.width)
+        case "upsample":
+            return Upsample(layer.width)
+        case "convolution":
+            return _conv(layer.width_in, layer.width)
 
 
 def _joined(x: Tensor, low_resolution: Tensor | None) -> Tensor:

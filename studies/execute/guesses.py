@@ -21,11 +21,11 @@ from iddpm.config import (
     TrainConfig,
 )
 from iddpm.data import outline
-from iddpm.networks.compute import (
+from iddpm.networks.size import (
     FORWARD_AND_BACK,
-    forward_multiply_adds,
     gan_multiply_adds,
-    generator_multiply_adds,
+    generator_size,
+    trained_size,
     training_compute,
 )
 from studies.tasks.counts import network_calls, steps_before
@@ -123,15 +123,9 @@ def _of_network(task: Task, parent: Callable[[str], Task]) -> int:
     trained = parent(task.parents["network"]).config
     calls = network_calls(task.config, trained)
     if isinstance(trained, GanConfig):
-        return calls * generator_multiply_adds(trained, outline(trained.data))
+        return calls * generator_size(trained, outline(trained.data)).multiply_adds
     assert isinstance(trained, TrainConfig)
-    data = outline(trained.data)
-    return calls * forward_multiply_adds(
-        trained.network,
-        image_size=data.size,
-        in_channels=data.channels,
-        out_channels=data.channels * (1 if trained.learned_variance is None else 2),
-    )
+    return calls * trained_size(trained, outline(trained.data)).multiply_adds
 
 
 def _of_extractor(task: Task, parent: Callable[[str], Task]) -> int:

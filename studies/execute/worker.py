@@ -106,7 +106,7 @@ def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
         Interrupted: If a signal asked any of them to stop.
         RanksError: If another of them ended.
     """
-    from iddpm.training import Diverged
+    from iddpm.running.trajectory import Diverged
 
     if not ranks.of_first(0):
         return  # there is nothing to do
@@ -343,7 +343,7 @@ def _is_of_ranks(error: Exception) -> bool:
 def _error_class(error: Exception) -> ErrorClass:
     import torch
 
-    from iddpm.training import Diverged
+    from iddpm.running.trajectory import Diverged
 
     if isinstance(error, Diverged):
         return "diverged"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from iddpm.config import FeaturesConfig, GanConfig, TrainConfig
 from iddpm.data import outline
-from iddpm.networks.parameters import gan_parameters, training_parameters
+from iddpm.networks.size import gan_parameters, trained_size
 from studies.plan.plan import Cell, Plan
 from studies.spec.documents import Scalar
 from studies.tasks.counts import network_calls, steps_before, training_steps
@@ -151,7 +151,7 @@ def _sizes(plan: Plan, owners: dict[str, str]) -> dict[str, int]:
     for address, label in owners.items():
         config = plan.tasks[address].config
         if isinstance(config, TrainConfig):
-            sizes[label] = training_parameters(config, outline(config.data))
+            sizes[label] = trained_size(config, outline(config.data)).parameters
         elif isinstance(config, GanConfig):
             sizes[label] = gan_parameters(config, outline(config.data))
     return sizes

@@ -41,7 +41,7 @@ from iddpm.config import (
 from iddpm.data import Description, describe, may_be_sorted, missing, outline
 from iddpm.evaluation.weights_file import check_weights
 from iddpm.images.external import describe_external
-from iddpm.networks.compute import training_compute
+from iddpm.networks.size import training_compute
 from studies.spec.documents import Node, Scalar
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.spec.rivals import GAN, Rival

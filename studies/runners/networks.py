@@ -5,6 +5,7 @@ from iddpm.config import LikelihoodConfig, SampleConfig, TrainConfig
 from iddpm.denoiser import Denoiser
 from iddpm.networks.ensembles import SwitchedNetwork
 from iddpm.networks.unet import UNet
+from iddpm.running.trajectory import STATE_FILE
 from studies.runners.work import Work, of_a_finished_task
 
 
@@ -29,7 +30,7 @@ def trained_network(work: Work, role: str, ema_decay: float | None) -> tuple[Tra
     """The network of a role and how it was trained."""
     config = work.parent_tasks[role].config
     assert isinstance(config, TrainConfig)
-    state = work.parents[role] / training.STATE_FILE
+    state = work.parents[role] / STATE_FILE
     digests = work.result_of(role)["weights"]
     with of_a_finished_task(state):
         network = training.load_network(

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from iddpm import training
 from iddpm.config import ExternalConfig, GanConfig, GanSampleConfig
 from iddpm.data import describe, fixed_permutation
 from iddpm.gan_training import load_generator
@@ -14,6 +13,7 @@ from iddpm.images.external import load_external
 from iddpm.networks.gan import Generator
 from iddpm.running.draws import generator
 from iddpm.running.interruption import Interrupted
+from iddpm.running.trajectory import STATE_FILE
 from iddpm.samplers import to_uint8
 from studies.runners.networks import weights_role
 from studies.runners.sampling import drawn_once
@@ -33,7 +33,7 @@ def gan_sample(work: Work) -> dict[str, Any]:
     config, trained = work.task.config, work.parent_tasks["network"].config
     assert isinstance(config, GanSampleConfig)
     assert isinstance(trained, GanConfig)
-    state = work.parents["network"] / training.STATE_FILE
+    state = work.parents["network"] / STATE_FILE
     with of_a_finished_task(state):
         digests = work.result_of("network")["weights"]
         network = load_generator(state, trained, work.device, digests)

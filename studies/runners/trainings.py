@@ -9,6 +9,7 @@ from iddpm import gan_training, training
 from iddpm.config import GanConfig, TrainConfig
 from iddpm.gan_training import train_gan
 from iddpm.running.checkpoints import Ending, load
+from iddpm.running.trajectory import STATE_FILE
 from studies.runners.work import Work, of_a_finished_task
 from studies.store.checksums import StoreError, read_record
 from studies.store.integrity import RESULT, result_of
@@ -66,7 +67,7 @@ def _shorter_training(work: Work, config: TrainConfig | GanConfig) -> Path | Non
     if not folders:
         return None
     steps = max(folders)
-    state, result_there = folders[steps] / training.STATE_FILE, result_of(folders[steps])
+    state, result_there = folders[steps] / STATE_FILE, result_of(folders[steps])
     assert result_there is not None
     ending = Ending(step=steps, weights=result_there["weights"])
     with of_a_finished_task(state):

@@ -14,7 +14,7 @@ from iddpm.config import ConfigError, Digits, GanConfig, Photos
 from iddpm.gan_training import CURVES, GanTraining, load_generator, train_gan
 from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.interruption import Interrupted
-from iddpm.training import Diverged
+from iddpm.running.trajectory import Diverged
 
 CONFIG = GanConfig(
     data=Digits(),

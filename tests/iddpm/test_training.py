@@ -35,16 +35,8 @@ from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.draws import generator
 from iddpm.running.files import UNFINISHED, StorageError
 from iddpm.running.interruption import Interrupted
-from iddpm.training import (
-    CURVE_POINTS,
-    STATE_FILE,
-    Diverged,
-    LossCurve,
-    Training,
-    load_network,
-    train,
-    trajectory,
-)
+from iddpm.running.trajectory import STATE_FILE, Diverged
+from iddpm.training import CURVE_POINTS, LossCurve, Training, load_network, train, trajectory
 from tests.witness.limits import largest_file
 from tests.witness.warm import Warm
 from tests.witness.whole_training import CONFIG

@@ -14,7 +14,8 @@ import torch
 from iddpm.config import ConfigError
 from iddpm.running import checkpoints
 from iddpm.running.ranks import ALONE, Ranks, RanksError, joined
-from iddpm.training import STATE_FILE, Training, trajectory
+from iddpm.running.trajectory import STATE_FILE
+from iddpm.training import Training, trajectory
 from tests.witness.rank import CONFIG
 from tests.witness.warm import Warm, Worker
 

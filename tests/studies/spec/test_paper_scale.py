@@ -31,7 +31,7 @@ from iddpm.config import (
     Vlb,
 )
 from iddpm.data import outline
-from iddpm.networks.parameters import training_parameters
+from iddpm.networks.size import trained_size
 from studies import run
 from studies.analyses.judge import judge
 from studies.plan.plan import Plan, expand
@@ -55,7 +55,7 @@ def arms(sweep: str, preset: str) -> tuple[ArmSpec, ...]:
 
 
 def parameters(train: TrainConfig) -> int:
-    return training_parameters(train, outline(train.data))
+    return trained_size(train, outline(train.data)).parameters
 
 
 def mode(samples: SamplesConfig) -> str:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from iddpm import training
+from iddpm.running import trajectory
 from iddpm.running.interruption import Interrupted
 from studies import execute as executors
 from studies.execute import worker
@@ -220,9 +220,9 @@ def test_a_job_that_sees_its_time_run_out_saves_and_queues_itself_again(
 ) -> None:
     submitted(store, A)
     monkeypatch.setenv("STUDIES_JOB_END", str(int(time.time()) + 600))
-    save_clock = training._SaveClock
-    monkeypatch.setattr(training, "_SaveClock", lambda every_s: save_clock(0))
-    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=count(step=400).__next__))
+    save_clock = trajectory._SaveClock
+    monkeypatch.setattr(trajectory, "_SaveClock", lambda every_s: save_clock(0))
+    monkeypatch.setattr(trajectory, "time", SimpleNamespace(monotonic=count(step=400).__next__))
     assert ran(store) == 0
     assert slurm.calls("scontrol") == [["--all", "show", "job", "7_0"], ["requeue", "7_0"]]
     end = store.attempt_failure(A.address, 1)
