@@ -52,14 +52,6 @@ FIG_10: dict[tuple[Metric, int], tuple[float, ...]] = {
 }
 """By quantity and channels of the first layer: the values after each of FIG_10_STEPS, digitised."""
 
-FIG_10_COMPUTE: dict[int, tuple[float, ...]] = {
-    64: (1.91e17, 3.82e17, 7.6e17, 1.91e18, 3.84e18, 5.7e18),
-    96: (4.18e17, 8.4e17, 1.68e18, 4.2e18, 8.5e18, 1.26e19),
-    128: (7.5e17, 1.5e18, 3.0e18, 7.5e18, 1.5e19, 2.23e19),
-    192: (1.70e18, 3.40e18, 6.8e18, 1.71e19, 3.42e19),
-}
-"""By channels: the places of the same points on the compute axis, digitised."""
-
 
 FIG_10_OCCLUDED: dict[tuple[Metric, int], tuple[int, ...]] = {
     ("frechet_distance", 64): (500_000,),

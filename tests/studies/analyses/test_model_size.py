@@ -12,7 +12,6 @@ import pytest
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.analyses.model_size.paper import (
-    FIG_10_COMPUTE,
     FIG_10_LAWS,
     FIG_10_STEPS,
     fig_10_numbers,
@@ -260,9 +259,8 @@ def test_of_fig_10_every_marker_may_be_off_by_a_share_and_hidden_ones_by_three_t
 
 
 def test_the_places_on_the_compute_axis_are_those_of_the_networks() -> None:
-    assert {c: list(places) for c, places in FIG_10_COMPUTE.items()} == transcribed(AXIS)
     forward = {64: 10.04e9, 96: 22.43e9, 128: 39.74e9, 192: 89.09e9}
-    for channels, places in FIG_10_COMPUTE.items():
+    for channels, places in transcribed(AXIS).items():
         for place, steps in zip(places, FIG_10_STEPS, strict=False):
             assert place == pytest.approx(3 * forward[channels] * 128 * steps, rel=0.05)
 

@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 from scipy.optimize import curve_fit
 
-from studies.analyses.model_size.paper import FIG_10, FIG_10_COMPUTE, FIG_10_LAWS
+from studies.analyses.model_size.paper import FIG_10, FIG_10_LAWS
 from studies.analyses.model_size.power_law import FloatArray, PowerLaw, fit, frontier, trend
+from tests.studies.analyses.test_model_size import AXIS, transcribed
 
 COMPUTE = list(np.geomspace(1e17, 1e20, 9))
 
@@ -86,8 +87,8 @@ def test_the_lines_of_the_paper_follow_the_frontier_of_its_points() -> None:
         compute, values = [], []
         for (name, channels), numbers in FIG_10.items():
             if name == metric:
-                pairs = zip(FIG_10_COMPUTE[channels], numbers, strict=False)
-                known = [(C, y) for C, y in pairs if math.isfinite(y)]
+                pairs = zip(transcribed(AXIS)[channels], numbers, strict=False)
+                known = [(C, y) for C, y in pairs if C is not None and math.isfinite(y)]
                 compute += [C for C, _ in known]
                 values += [y for _, y in known]
         places = frontier(compute, values)
