@@ -40,6 +40,9 @@ ARRAYS = (*SPLITS, *(f"{split}_labels" for split in SPLITS))
 CHANNELS = (1, 3)
 """Of an image: grey, or RGB."""
 
+DIGITS_LEVELS, BYTE_LEVELS = 17, 256
+"""Values of a pixel of scikit-learn's digits, and of all other images."""
+
 MOVED = (TURNED, LAID_OVER, UNICODE)
 """What stands in the digest of a folder beside its files. All else that is done to an image follows
 from its file; these are counted, so that images read by an older rule have another digest."""
@@ -159,12 +162,17 @@ def outline(data: Data) -> Description:
     return Description(
         channels=declared.channels,
         size=declared.size,
-        levels=256,
+        levels=BYTE_LEVELS,
         classes=declared.classes,
         train_images=declared.train_images,
         test_images=declared.test_images,
         digest=UNKNOWN,
     )
+
+
+def levels(data: Data) -> int:
+    """Values that a pixel of the data can take, be their files there or not."""
+    return DIGITS_LEVELS if isinstance(data, Digits) else BYTE_LEVELS
 
 
 def load(data: Data, split: Split) -> Images:
@@ -244,7 +252,7 @@ def _describe_digits() -> Description:
     return Description(
         channels=1,
         size=8,
-        levels=17,
+        levels=DIGITS_LEVELS,
         classes=10,
         train_images=DIGITS_TRAIN_IMAGES,
         test_images=DIGITS_IMAGES - DIGITS_TRAIN_IMAGES,
@@ -258,7 +266,7 @@ def _load_digits(split: Split) -> Images:
     order = fixed_permutation(len(table))
     rows = order[:DIGITS_TRAIN_IMAGES] if split == "train" else order[DIGITS_TRAIN_IMAGES:]
     pixels, labels = table[rows, :-1], table[rows, -1]
-    return Images(pixels.reshape(-1, 8, 8, 1), labels.astype(np.int64), levels=17)
+    return Images(pixels.reshape(-1, 8, 8, 1), labels.astype(np.int64), levels=DIGITS_LEVELS)
 
 
 # -------------------------------------------------------------------------------------- photos
@@ -286,7 +294,7 @@ def _describe_photos(data: Photos) -> Description:
     return Description(
         channels=3,
         size=CROP,
-        levels=256,
+        levels=BYTE_LEVELS,
         classes=None,
         train_images=data.train_images,
         test_images=data.test_images,
@@ -299,7 +307,7 @@ def _load_photos(data: Photos, split: Split) -> Images:
     count = data.train_images if split == "train" else data.test_images
     corners = photo_crops(split, count)
     crops = [photos[p, y : y + CROP, x : x + CROP] for p, y, x in corners]
-    return Images(np.stack(crops), None, levels=256)
+    return Images(np.stack(crops), None, levels=BYTE_LEVELS)
 
 
 def _photo_files() -> list[Path]:
@@ -342,7 +350,7 @@ def _describe_folder(data: Folder) -> Description:
     return Description(
         channels=channels,
         size=data.size,
-        levels=256,
+        levels=BYTE_LEVELS,
         classes=len(found.classes) or None,
         train_images=len(found.names["train"]),
         test_images=len(found.names["test"]),
@@ -358,7 +366,9 @@ def _load_folder(data: Folder, split: Split) -> Images:
         decoded(Path(data.path) / name, mode, where=PATH, size=data.size)[0]
         for name in found.names[split]
     ]
-    return Images(np.stack(images), found.labels[split] if found.labels else None, levels=256)
+    return Images(
+        np.stack(images), found.labels[split] if found.labels else None, levels=BYTE_LEVELS
+    )
 
 
 # ----------------------------------------------------------------------------------------- npz
@@ -380,7 +390,7 @@ def _describe_npz(data: Npz) -> Description:
     return Description(
         channels=channels,
         size=size,
-        levels=256,
+        levels=BYTE_LEVELS,
         classes=classes,
         train_images=shapes["train"][0],
         test_images=shapes["test"][0],
@@ -423,7 +433,7 @@ def _declared_shape(declared: Declared, split: Split) -> tuple[int, ...]:
 def _load_npz(data: Npz, split: Split) -> Images:
     classes = describe(data).classes
     labels = None if classes is None else _npz_array(data, f"{split}_labels").astype(np.int64)
-    return Images(_npz_array(data, split), labels, levels=256)
+    return Images(_npz_array(data, split), labels, levels=BYTE_LEVELS)
 
 
 def _npz_headers(path: Path) -> dict[str, Header]:

@@ -9,6 +9,7 @@ import pandas as pd
 from studies.store.store import Store
 from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import labelled
+from studies.tables.study import Study
 from studies.tables.tables import results
 
 TITLES = {
@@ -34,7 +35,7 @@ def summary(
         study: The study.
         cells: What it asks for; None: what its record in the store says.
     """
-    table = results(store, study, cells)
+    table = results(Study(store, study, cells))
     table = table[table["metric"].isin(TITLES)]
     if table.empty:
         return ["arm"], []

@@ -79,10 +79,15 @@ def _is_cell(value: object) -> bool:
     asked = arm.get("evaluation")
     return (
         isinstance(asked, str)
-        and {"samples": "score"}.get(asked, asked) in tasks
+        and answering(asked) in tasks
         and type(value.get("seed")) is int
         and all(map(_is_address, tasks.values()))
     )
+
+
+def answering(evaluation: str) -> str:
+    """The role, among the tasks of a cell, of the one whose result answers its evaluation."""
+    return {"samples": "score"}.get(evaluation, evaluation)
 
 
 def _require(holds: bool, store: Store, study: str, what: str) -> None:

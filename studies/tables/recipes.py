@@ -5,12 +5,12 @@ content a recipe lacks stands in the tasks behind it: results of every version r
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from iddpm.config import Inception
 from iddpm.evaluation.weights_file import is_published
 from studies.published.published import INCEPTION
-from studies.store.store import Store, StoreError
+from studies.store.store import StoreError
 from studies.tasks.task import Task
 
 DIGITS = 16
@@ -20,51 +20,55 @@ OTHER_INCEPTION = "inception"
 """What Inception-V3 with other weights than the published ones is called."""
 
 
-class Results:
-    """The results of a store, read with whole recipes."""
+class Tasks(Protocol):
+    """Where tasks and their results are read: a store, or a study in it."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._references: dict[str, dict[str, Any]] = {}
+    def task(self, address: str, /) -> Task: ...
 
-    def of(self, address: str) -> dict[str, Any] | None:
-        """The result of a task; None: it is not done.
+    def result(self, address: str, /) -> dict[str, Any] | None: ...
 
-        Raises:
-            StoreError: If a file was cut short.
-        """
-        result = self._store.result(address)
-        if result is None or "recipe" not in result:
-            return result
-        return result | {"recipe": self._whole(self._store.task(address), result["recipe"])}
 
-    def _whole(self, task: Task, recipe: Mapping[str, Any]) -> dict[str, Any]:
-        if task.kind != "score":
-            return {**recipe, **_data(task)}
-        reference = task.parents["reference"]
-        if reference not in self._references:
-            self._references[reference] = self._of_reference(reference)
-        content = dict(self._references[reference])
-        name, _, shown = recipe["extractor"].partition(":")
-        if content.pop("unpublished") and name == INCEPTION:
-            name = OTHER_INCEPTION
-        if not (weights := content.pop("extractor_weights")).startswith(shown):
-            weights = shown
-        return {**recipe, "extractor": f"{name}:{shown}", "extractor_weights": weights, **content}
+def result_of(tasks: Tasks, address: str) -> dict[str, Any] | None:
+    """The result of a task, its recipe whole; None: the task is not done.
 
-    def _of_reference(self, address: str) -> dict[str, Any]:
-        """What is known of real features: the data, the weights, whether these are unpublished."""
-        try:
-            reference = self._store.task(address)
-            extractor = self._store.task(reference.parents["extractor"])
-        except StoreError:  # gone, or of another version: the scores are still there to be shown
-            return {"extractor_weights": "", "unpublished": True}
-        made, config = self._store.result(extractor.address) or {}, extractor.config
-        return {
-            **_data(reference),
-            "extractor_weights": str(made.get("sha256", ""))[:DIGITS],
-            "unpublished": isinstance(config, Inception) and not is_published(config.sha256),
-        }
+    Args:
+        tasks: Where to read it, and the tasks behind it.
+        address: Of the task.
+
+    Raises:
+        StoreError: If a file was cut short.
+    """
+    result = tasks.result(address)
+    if result is None or "recipe" not in result:
+        return result
+    return result | {"recipe": _whole(tasks, tasks.task(address), result["recipe"])}
+
+
+def _whole(tasks: Tasks, task: Task, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    if task.kind != "score":
+        return {**recipe, **_data(task)}
+    content = _of_reference(tasks, task.parents["reference"])
+    name, _, shown = recipe["extractor"].partition(":")
+    if content.pop("unpublished") and name == INCEPTION:
+        name = OTHER_INCEPTION
+    if not (weights := content.pop("extractor_weights")).startswith(shown):
+        weights = shown
+    return {**recipe, "extractor": f"{name}:{shown}", "extractor_weights": weights, **content}
+
+
+def _of_reference(tasks: Tasks, address: str) -> dict[str, Any]:
+    """What is known of real features: the data, the weights, whether these are unpublished."""
+    try:
+        reference = tasks.task(address)
+        extractor = tasks.task(reference.parents["extractor"])
+    except StoreError:  # gone, or of another version: the scores are still there to be shown
+        return {"extractor_weights": "", "unpublished": True}
+    made, config = tasks.result(extractor.address) or {}, extractor.config
+    return {
+        **_data(reference),
+        "extractor_weights": str(made.get("sha256", ""))[:DIGITS],
+        "unpublished": isinstance(config, Inception) and not is_published(config.sha256),
+    }
 
 
 def _data(task: Task) -> dict[str, str]:

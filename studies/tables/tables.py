@@ -7,8 +7,7 @@ settings of the arm, and every grouping here holds it fixed.
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -24,11 +23,12 @@ from iddpm.config import (
     TrainConfig,
     canonical,
 )
-from studies.store.integrity import ANEW
-from studies.store.records import whole
-from studies.store.store import LATENTS, SAMPLES, Store, StoreError
-from studies.tables.recipes import Results
+from iddpm.data import levels
+from studies.store.records import answering, whole
+from studies.store.store import LATENTS, SAMPLES, Store
+from studies.tables.recipes import result_of
 from studies.tables.resampling import share_resampled
+from studies.tables.study import Study
 from studies.tasks.task import Task
 
 ARM = (
@@ -88,24 +88,28 @@ class Tables:
 
 
 def tables(store: Store, study: str) -> Tables:
-    """Every table of one study."""
+    """Every table of one study.
+
+    Raises:
+        StoreError: If there is no such study, or a file of it was cut short, damaged or edited.
+    """
+    record = whole(store, study)
+    read = Study(store, study, record["cells"])
     return Tables(
         study=study,
-        record=whole(store, study),
-        results=results(store, study),
-        steps=steps_table(store, study),
-        samples=samples_table(store, study),
-        latents=latents_table(store, study),
-        losses=losses_table(store, study),
+        record=record,
+        results=results(read),
+        steps=steps_table(read),
+        samples=samples_table(read),
+        latents=latents_table(read),
+        losses=losses_table(read),
     )
 
 
 # ------------------------------------------------------------------------------------- results
 
 
-def results(
-    store: Store, study: str, cells: Sequence[Mapping[str, Any]] | None = None
-) -> pd.DataFrame:
+def results(study: Study) -> pd.DataFrame:
     """One row per (cell, metric): the arm's columns, then those of `MEASURED`.
 
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
@@ -114,77 +118,55 @@ def results(
     is the multiply-adds of the whole training, forwards and back; `share_resampled` the share of
     the `images_seen` in it whose t was drawn by importance (Eq. 18), as a rule; `settings` are
     those of `settings_behind`.
-
-    Args:
-        store: Where the results are.
-        study: The study.
-        cells: What it asks for; None: what its record in the store says.
     """
-    cells = store.study(study)["cells"] if cells is None else cells
-    columns = ["study", "evaluation", *ARM, *_swept(cells), *MEASURED]
-    read = Results(store)
-    rows = [{"study": study, **row} for cell in cells for row in _cell_rows(store, cell, read)]
+    columns = ["study", "evaluation", *ARM, *_swept(study), *MEASURED]
+    rows = [{"study": study.name, **row} for cell in study.cells for row in _cell_rows(study, cell)]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _swept(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+def _swept(study: Study) -> list[str]:
     """Settings of the arms beside those that every arm has."""
-    names = dict.fromkeys(name for cell in cells for name in cell["arm"])
+    names = dict.fromkeys(name for cell in study.cells for name in cell["arm"])
     return [name for name in names if name not in (*ARM, "evaluation")]
 
 
-def _cell_rows(store: Store, cell: Mapping[str, Any], read: Results) -> Iterator[dict[str, Any]]:
+def _cell_rows(study: Study, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of one cell; without a result they hold no value, and say why."""
-    role = {"samples": "score"}.get(cell["arm"]["evaluation"], cell["arm"]["evaluation"])
+    role = answering(cell["arm"]["evaluation"])
     address = cell["tasks"][role]
-    trained = cell["tasks"].get("train") or cell["tasks"].get("gan")
-    with _reading(store, address):
-        result = read.of(address)
-    state, reason = ("done", "") if result is not None else _gap(store, address)
+    with study.reading(address):
+        result = result_of(study, address)
+    state, reason = ("done", "") if result is not None else study.gap(address)
     shared = {
         **_arm(cell),
         "seed": cell["seed"],
-        **_training_facts(None if trained is None else _trained(store, trained)),
+        **_training_facts(study, cell),
         "compute": cell.get("compute"),  # a study recorded by an older version has none
         "settings": settings_behind(
-            {name: store.task(cell["tasks"][name]) for name in CONFIGS if name in cell["tasks"]}
+            {name: study.task(cell["tasks"][name]) for name in CONFIGS if name in cell["tasks"]}
         ),
         "state": state,
         "reason": reason,
         "address": address,
     }
-    if role == "score":
-        measured = _sample_rows(result, _more_metrics(store, address))
-    elif role == "latents":
-        measured = _latents_row(result)
-    elif role == "likelihood":
-        measured = _bound_rows(result, _training(store, cell))
-    elif role == "gradient_noise":
-        measured = _noise_rows(result)
-    else:
-        measured = _loss_row(result)
-    with _reading(store, address):
-        rows = [{**shared, **row} for row in measured]
+    with study.reading(address):
+        rows = [{**shared, **row} for row in _measured(study, cell, role, result)]
         for row in rows:
             _require_numbers(row)
     yield from rows
 
 
-@contextmanager
-def _reading(store: Store, address: str) -> Iterator[None]:
-    """Where a result is read.
-
-    Raises:
-        StoreError: If it is not what its task leaves: names the file.
-    """
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        path = store.folder(address) / "result.json"
-        found = f"no {error}" if isinstance(error, KeyError) else f"something else ({error})"
-        raise StoreError(
-            f"{path}: expected the result of its task, found {found}; {ANEW}"
-        ) from error
+def _measured(
+    study: Study, cell: Mapping[str, Any], role: str, result: Mapping[str, Any] | None
+) -> Iterator[dict[str, Any]]:
+    """A row for each metric of the task that answers a cell, by the role of that task."""
+    if role == "score":
+        score = cast(ScoreConfig, study.task(cell["tasks"][role]).config)
+        return _sample_rows(result, score.metrics)
+    if role == "likelihood":
+        return _bound_rows(result, _training(study, cell))
+    rows = {"latents": _latents_row, "gradient_noise": _noise_rows}
+    return rows.get(role, _loss_row)(result)
 
 
 def _require_numbers(row: Mapping[str, Any]) -> None:
@@ -214,18 +196,16 @@ def settings_behind(tasks: Mapping[str, Task]) -> str:
     return json.dumps({name: canonical(config) for name, config in whole.items()}, sort_keys=True)
 
 
-def _training(store: Store, cell: Mapping[str, Any]) -> TrainConfig:
-    return cast(TrainConfig, store.task(cell["tasks"]["train"]).config)
+def _training(study: Study, cell: Mapping[str, Any]) -> TrainConfig:
+    return cast(TrainConfig, study.task(cell["tasks"]["train"]).config)
 
 
-def _trained(store: Store, address: str) -> TrainConfig | GanConfig:
-    return cast(TrainConfig | GanConfig, store.task(address).config)
-
-
-def _training_facts(config: TrainConfig | GanConfig | None) -> dict[str, Any]:
-    """What a training, of a diffusion model or of a GAN, comes to; None: there is none."""
-    if config is None:
+def _training_facts(study: Study, cell: Mapping[str, Any]) -> dict[str, Any]:
+    """What the training of a cell, of a diffusion model or of a GAN, comes to, if it has one."""
+    address = cell["tasks"].get("train") or cell["tasks"].get("gan")
+    if address is None:
         return {"training_steps": 0, "images_seen": 0}
+    config = cast(TrainConfig | GanConfig, study.task(address).config)
     images_seen = config.steps * config.batch_size
     facts = {"training_steps": config.steps, "images_seen": images_seen}
     if isinstance(config, GanConfig):
@@ -236,11 +216,11 @@ def _training_facts(config: TrainConfig | GanConfig | None) -> dict[str, Any]:
     return {**facts, "share_resampled": 0.0}
 
 
-def _data(store: Store, cell: Mapping[str, Any]) -> Data:
+def _data(study: Study, cell: Mapping[str, Any]) -> Data:
     """What the images of a cell are like: the data trained on, or held against."""
     tasks = cell["tasks"]
     address = tasks.get("train") or tasks.get("gan") or tasks["samples"]
-    return cast(TrainConfig | GanConfig | ExternalConfig, store.task(address).config).data
+    return cast(TrainConfig | GanConfig | ExternalConfig, study.task(address).config).data
 
 
 def _arm(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -248,10 +228,6 @@ def _arm(cell: Mapping[str, Any]) -> dict[str, Any]:
     if arm.get("rival"):
         return {**arm, "steps": 0}
     return {**arm, "steps": arm.get("steps") or arm["T"]}
-
-
-def _more_metrics(store: Store, score: str) -> tuple[str, ...]:
-    return cast(ScoreConfig, store.task(score).config).metrics
 
 
 def _sample_rows(
@@ -332,99 +308,85 @@ def _recipe(result: Mapping[str, Any]) -> str:
     return json.dumps(dict(result["recipe"]), sort_keys=True)
 
 
-def _gap(store: Store, address: str) -> tuple[str, str]:
-    """State and reason of a task without a result; to wait for a failed task is to have failed."""
-    failure = store.failure(address)
-    if failure is not None:
-        return "failed", f"{failure.error}: {failure.message}"
-    for parent in store.task(address).parents.values():
-        if store.result(parent) is None and (blocked := _gap(store, parent))[0] == "failed":
-            reason = blocked[1]
-            return "failed", reason if reason.startswith("needs ") else f"needs {parent}, {reason}"
-    return store.state(address), ""
-
-
 # --------------------------------------------------------------------------- terms of the bound
 
 
-def steps_table(store: Store, study: str) -> pd.DataFrame:
+def steps_table(study: Study) -> pd.DataFrame:
     """Terms of the bound in bits/dim, one row per (likelihood cell, Σ, term).
 
     `part` is `decoder` (L_0 of Eq. 5, step 0), `kl` (Eq. 6) or `prior` (L_T of Eq. 7, step T); the
     terms of one bound add up to it.
     """
-    cells = store.study(study)["cells"]
-    columns = [*ARM, *_swept(cells), "seed", "recipe", "part", "step", "mean", "standard_error"]
-    read = Results(store)
+    columns = [*ARM, *_swept(study), "seed", "recipe", "part", "step", "mean", "standard_error"]
     frames = [
         frame
-        for cell in cells
+        for cell in study.cells
         if cell["arm"]["evaluation"] == "likelihood"
-        for frame in _term_frames(store, cell, read)
+        for frame in _term_frames(study, cell)
     ]
     whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
     return whole.reindex(columns=columns)
 
 
-def _term_frames(store: Store, cell: Mapping[str, Any], read: Results) -> Iterator[pd.DataFrame]:
+def _term_frames(study: Study, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     address = cell["tasks"]["likelihood"]
-    with _reading(store, address):
-        result = read.of(address)
-    if result is None:
-        return
-    with _reading(store, address):
-        yield from _terms_of(cell, result)
+    with study.reading(address):
+        if (result := result_of(study, address)) is not None:
+            yield from _terms_of(cell, result)
 
 
 def _terms_of(cell: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     T, prior = cell["arm"]["T"], result["prior"]
     for variance, bound in result["variances"].items():
         terms = bound["by_step"]
-        frame = pd.DataFrame(
+        yield pd.DataFrame(
             {
                 "part": ["decoder", *["kl"] * (len(terms["mean"]) - 1), "prior"],
                 "step": [*result["timesteps"], T],
                 "mean": [*terms["mean"], prior["mean"]],
                 "standard_error": [*terms["standard_error"], prior["standard_error"]],
+                **_arm(cell),
+                "variance": variance,
+                "seed": cell["seed"],
+                "recipe": _recipe(result),
             }
         )
-        arm = {**_arm(cell), "variance": variance}
-        yield frame.assign(**arm, seed=cell["seed"], recipe=_recipe(result))
 
 
 # ------------------------------------------------------------------------------------- samples
 
 
-def samples_table(store: Store, study: str) -> pd.DataFrame:
+def samples_table(study: Study) -> pd.DataFrame:
     """Where the images of each samples cell lie: the arm's columns, seed, and what is drawn from.
 
     `path` is the file of the first images, None until they are drawn; `shards` are the files of all
     images that follow one another from there; image i has the label i modulo `classes`, which is
     None where no label was asked for.
     """
-    cells = [c for c in store.study(study)["cells"] if c["arm"]["evaluation"] == "samples"]
     rows = []
-    for cell in cells:
-        drawn = _drawn_shards(store, cell)
-        shards = tuple(store.folder(address) / SAMPLES for address, _ in drawn)
+    for cell in study.cells:
+        if cell["arm"]["evaluation"] != "samples":
+            continue
+        drawn = _drawn_shards(study, cell)
+        shards = tuple(study.folder(address) / SAMPLES for address, _ in drawn)
         row = {
             "seed": cell["seed"],
             "path": shards[0] if shards else None,
             "shards": shards,
             "classes": drawn[0][1].get("classes") if drawn else None,
-            "levels": 17 if _data(store, cell).kind == "digits" else 256,
+            "levels": levels(_data(study, cell)),
         }
         rows.append({**_arm(cell), **row})
-    return pd.DataFrame(rows, columns=[*ARM, *_swept(cells), "seed", *DRAWN])
+    return pd.DataFrame(rows, columns=[*ARM, *_swept(study), "seed", *DRAWN])
 
 
-def _drawn_shards(store: Store, cell: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _drawn_shards(study: Study, cell: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Address and result of each finished shard of a cell's samples, up to the first gap."""
-    parents = store.task(cell["tasks"]["features"]).parents
+    parents = study.task(cell["tasks"]["features"]).parents
     found = []
     for role, address in parents.items():
         if role.startswith("samples/"):
-            if (result := store.result(address)) is None:
+            if (result := study.result(address)) is None:
                 break
             found.append((address, result))
     return found
@@ -433,30 +395,24 @@ def _drawn_shards(store: Store, cell: Mapping[str, Any]) -> list[tuple[str, dict
 # ------------------------------------------------------------------------------------- latents
 
 
-def latents_table(store: Store, study: str) -> pd.DataFrame:
+def latents_table(study: Study) -> pd.DataFrame:
     """One row per latent of each finished cell: the arm's columns, seed, step, ᾱ, where it lies.
 
     `step` is t as on paper, 0 for the image itself; `place` is the latent's index in the array at
     `path`.
     """
-    cells = store.study(study)["cells"]
     rows = [
-        {
-            **_arm(cell),
-            "seed": cell["seed"],
-            "path": store.folder(address) / LATENTS,
-            **latent,
-        }
-        for cell in cells
-        if (address := cell["tasks"].get("latents")) and (result := store.result(address))
-        for latent in _latents(store, address, result)
+        {**_arm(cell), "seed": cell["seed"], "path": study.folder(address) / LATENTS, **latent}
+        for cell in study.cells
+        if (address := cell["tasks"].get("latents")) and (result := study.result(address))
+        for latent in _latents(study, address, result)
     ]
-    columns = [*ARM, *_swept(cells), "seed", "place", "step", "alpha_bar", "path"]
+    columns = [*ARM, *_swept(study), "seed", "place", "step", "alpha_bar", "path"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _latents(store: Store, address: str, result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    with _reading(store, address):
+def _latents(study: Study, address: str, result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    with study.reading(address):
         pairs = list(zip(result["steps"], result["alpha_bar"], strict=True))
     for place, (step, signal) in enumerate(pairs):
         yield {"place": place, "step": step, "alpha_bar": signal}
@@ -468,7 +424,7 @@ OF_LOSSES = ("images_seen", "bits_per_dim")
 NETWORK = ("objective", "schedule", "T", "prediction")
 
 
-def losses_table(store: Store, study: str) -> pd.DataFrame:
+def losses_table(study: Study) -> pd.DataFrame:
     """The bound while training, in bits/dim: one row per (network, seed, window of steps).
 
     `bits_per_dim` is T times the mean over a window's images of the bound's term at their drawn
@@ -478,18 +434,19 @@ def losses_table(store: Store, study: str) -> pd.DataFrame:
     for a window without a finite loss. `step` is the window's last, `images_seen` counts those of
     all steps up to it.
     """
-    cells = store.study(study)["cells"]
-    names = [*NETWORK, *(name for name in _swept(cells) if name.startswith("train."))]
-    networks = {cell["tasks"]["train"]: cell for cell in cells if "train" in cell["tasks"]}
-    frames = [_loss_frame(store, cell, names) for cell in networks.values()]
+    names = [*NETWORK, *(name for name in _swept(study) if name.startswith("train."))]
+    networks = {cell["tasks"]["train"]: cell for cell in study.cells if "train" in cell["tasks"]}
+    frames = [_loss_frame(study, address, cell, names) for address, cell in networks.items()]
     columns = [*names, *("seed", "training_steps", "settings", "step"), *OF_LOSSES]
     whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return whole.reindex(columns=columns)
 
 
-def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.DataFrame:
-    training, result = _training(store, cell), store.result(cell["tasks"]["train"])
-    with _reading(store, cell["tasks"]["train"]):
+def _loss_frame(
+    study: Study, address: str, cell: Mapping[str, Any], names: list[str]
+) -> pd.DataFrame:
+    training, result = _training(study, cell), study.result(address)
+    with study.reading(address):
         curve = {"step": []} if result is None else result["loss_curve"]
         terms = pd.Series(curve.get("vlb", [None] * len(curve["step"])), dtype=float)
         frame = pd.DataFrame({"step": curve["step"]}, dtype=int)
@@ -497,7 +454,7 @@ def _loss_frame(store: Store, cell: Mapping[str, Any], names: list[str]) -> pd.D
         **{name: cell["arm"].get(name) for name in names},
         seed=cell["seed"],
         training_steps=training.steps,
-        settings=settings_behind({"train": store.task(cell["tasks"]["train"])}),
+        settings=settings_behind({"train": study.task(address)}),
         images_seen=frame["step"] * training.batch_size,
         bits_per_dim=training.diffusion.steps * terms,
     )

@@ -1,8 +1,10 @@
-"""How much a piece of work calls, which no other work on the machine changes."""
+"""What a piece of work calls, and how much, which no other work on the machine changes."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 def calls(work: Callable[[], object]) -> int:
@@ -13,10 +15,29 @@ def calls(work: Callable[[], object]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
+    with _profiled(seen):
+        work()
+    return count
+
+
+def given(function: Callable[..., object], name: str, work: Callable[[], object]) -> list[Any]:
+    """What a function of Python is given under a name, at each call of it that the work makes."""
+    found = []
+
+    def seen(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_code is function.__code__:
+            found.append(frame.f_locals[name])
+
+    with _profiled(seen):
+        work()
+    return found
+
+
+@contextmanager
+def _profiled(seen: Callable[[FrameType, str, object], None]) -> Iterator[None]:
     before = sys.getprofile()
     sys.setprofile(seen)
     try:
-        work()
+        yield
     finally:
         sys.setprofile(before)
-    return count

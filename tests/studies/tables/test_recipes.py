@@ -20,7 +20,7 @@ from iddpm.evaluation.weights_file import PUBLISHED
 from iddpm.running.files import write_json
 from studies.store.store import Store
 from studies.tables.labels import distance_name
-from studies.tables.recipes import Results
+from studies.tables.recipes import result_of
 from studies.tasks.task import Task
 
 NPZ = Npz(path="some.npz", name="photos")
@@ -54,7 +54,7 @@ def scored(
     )
     recipe = {"extractor": f"{name}:{weights[:8]}", "reference": "photos/train", "images": 50_000}
     finished(store, score, {"recipe": recipe})
-    result = Results(store).of(score.address)
+    result = result_of(store, score.address)
     assert result is not None
     return dict(result["recipe"])
 
@@ -80,7 +80,7 @@ def test_what_cannot_be_looked_up_is_no_fid(store: Store) -> None:
     for path in store.root.glob("tasks/extractor-*/task.json"):
         path.unlink()
     (address,) = (address for address in store.addresses() if address.startswith("score-"))
-    result = Results(store).of(address)
+    result = result_of(store, address)
     assert result is not None
     assert distance_name(result["recipe"]) == "FD[inception:aaaaaaaa]"
 
@@ -118,7 +118,7 @@ def test_bounds_on_two_files_of_one_name_are_two_recipes(store: Store) -> None:
             digests=(("data", digest * 64),),
         )
         finished(store, task, {"recipe": {"split": "photos/test"}})
-        result = Results(store).of(task.address)
+        result = result_of(store, task.address)
         assert result is not None
         recipes.append(json.dumps(result["recipe"]))
     assert recipes[0] != recipes[1]
@@ -126,5 +126,5 @@ def test_bounds_on_two_files_of_one_name_are_two_recipes(store: Store) -> None:
 
 def test_a_result_without_a_recipe_is_read_as_it_is(store: Store) -> None:
     task = finished(store, Task(kind="extractor", config=Classifier(data=Digits())), {"name": "x"})
-    assert Results(store).of(task.address) == {"name": "x"}
-    assert Results(store).of("extractor-0123456789abcdef") is None
+    assert result_of(store, task.address) == {"name": "x"}
+    assert result_of(store, "extractor-0123456789abcdef") is None
