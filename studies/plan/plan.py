@@ -1,7 +1,7 @@
 """From a sweep to the tasks that answer it: equal ones shared, each after all that it needs.
 
-Planning is pure but for what `iddpm.data.describe` reads: no store, no torch. It is also where a
-sweep is held against its data and its schedules, so that nothing starts that cannot end.
+Planning is pure but for what `iddpm.data.describe` reads: no store, no torch. A sweep is first held
+against its data (`studies.plan.checks`), which are described once.
 """
 
 from collections import defaultdict
@@ -10,48 +10,32 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from iddpm.checks import (
-    check_gan,
-    check_gradient_noise,
-    check_latents,
-    check_likelihood,
-    check_samples,
-    check_training,
-)
 from iddpm.config import (
-    Classifier,
     ConfigError,
     Data,
     Ends,
     FeaturesConfig,
     GanConfig,
-    GanSampleConfig,
     GradientNoiseConfig,
     Inception,
-    LatentsConfig,
     LikelihoodConfig,
     LikelihoodMergeConfig,
-    LikelihoodShardConfig,
-    SampleConfig,
-    Sampler,
     ScoreConfig,
     Split,
     TrainConfig,
 )
-from iddpm.data import Description, describe, may_be_sorted, missing, outline
+from iddpm.data import may_be_sorted, missing
 from iddpm.evaluation.weights_file import check_weights
-from iddpm.images.external import describe_external
 from iddpm.networks.size import training_compute
+from studies.plan.checks import Described, checked, trains, weights_of
+from studies.plan.pieces import gan_shards, latents_of, likelihood_shards, sample_shards, steps_of
 from studies.spec.documents import Node, Scalar
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.spec.rivals import GAN, Rival
-from studies.spec.settings import CUT, SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
+from studies.spec.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
 from studies.spec.sweep import ArmSpec, SweepSpec
 from studies.tasks.counts import training_steps
 from studies.tasks.task import DERIVED, PART, Task, TaskConfig, radii
-
-MAX_TASKS = 50_000
-"""Of a plan: so many are planned in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,21 +79,13 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
     Raises:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
-    if not outlined:
-        _check_presence(spec)
-    networks = {id(arm.train): arm for arm in spec.arms if _trains(arm)}
-    for arm in networks.values():
-        _check_training(arm)
-    for arm in spec.arms:
-        _check_evaluation(arm)
-    for rival in spec.rivals:
-        _check_rival(rival)
-    _check_count_of_tasks(spec)
+    described = checked(spec, outlined=outlined)
+    networks = {id(arm.train): arm.train for arm in spec.arms if trains(arm)}
     compute = {
-        network: training_compute(arm.train, outline(arm.train.data))
-        for network, arm in networks.items()
+        network: training_compute(train, described.data[train.data])
+        for network, train in networks.items()
     }
-    tasks = _Tasks()
+    tasks = _Tasks(described)
     cells = tuple(
         Cell(
             arm=settings,
@@ -117,7 +93,7 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
             tasks=tasks.of(arm, seed),
             compute=compute.get(id(arm.train), 0),
         )
-        for arm, settings in zip(spec.arms, _settings(spec.arms), strict=True)
+        for arm, settings in zip(spec.arms, _settings(spec.arms, described), strict=True)
         for seed in spec.seeds
     )
     of_arms = [arm for arm in spec.arms for _ in spec.seeds]
@@ -193,25 +169,12 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
 def absent(plan: Plan) -> list[str]:
     """What has to be put where before the plan can be run, a sentence for each."""
     sentences = {missing(arm.train.data) for arm in plan.spec.arms} - {None}
-    for weights in _weights(plan.spec):
+    for weights in weights_of(plan.spec):
         try:
             check_weights(Path(weights.path), weights.sha256)
         except ConfigError as error:
             sentences.add(str(error))
     return sorted(text for text in sentences if text)
-
-
-def waves(plan: Plan) -> list[list[str]]:
-    """Addresses in groups that can each run at once when those before them are done."""
-    depths: dict[str, int] = {}
-    grouped: list[list[str]] = []
-    for address, task in plan.tasks.items():
-        depth = 1 + max((depths[first] for first in task.first), default=-1)
-        depths[address] = depth
-        if depth == len(grouped):
-            grouped.append([])
-        grouped[depth].append(address)
-    return grouped
 
 
 def record(plan: Plan) -> dict[str, Any]:
@@ -234,175 +197,14 @@ def record(plan: Plan) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------- checking
-
-
-def _check_presence(spec: SweepSpec) -> None:
-    """Refuse to plan a run on data or weights that are not on disk."""
-    for arm in {arm.train.data: arm for arm in spec.arms}.values():
-        try:
-            describe(arm.train.data)
-        except ConfigError as error:
-            raise arm.origin.placed(error, "data") from error
-    for weights, arm in _weights(spec).items():
-        try:
-            check_weights(Path(weights.path), weights.sha256)
-        except ConfigError as error:
-            raise arm.origin.placed(error, "samples") from error
-
-
-def _weights(spec: SweepSpec) -> dict[Inception, ArmSpec]:
-    """The files of weights that arms are scored with, each with one of the arms."""
-    return {
-        arm.evaluation.extractor: arm
-        for arm in spec.arms
-        if isinstance(arm.evaluation, SamplesConfig)
-        and isinstance(arm.evaluation.extractor, Inception)
-    }
-
-
-def _trains(arm: ArmSpec) -> bool:
-    """Whether the arm needs a network."""
-    return not isinstance(arm.evaluation, Latents)
-
-
-def _described(arm: ArmSpec) -> Description:
-    try:
-        return outline(arm.train.data)
-    except ConfigError as error:
-        raise arm.origin.placed(error, "data") from error
-
-
-def _check_training(arm: ArmSpec) -> None:
-    description = _described(arm)
-    try:
-        check_training(arm.train, description)
-    except ConfigError as error:
-        raise arm.origin.placed(error, "train") from error
-
-
-def _check_evaluation(arm: ArmSpec) -> None:
-    if arm.evaluation is None:
-        return
-    description = _described(arm)
-    try:
-        if isinstance(arm.evaluation, LikelihoodConfig):
-            check_likelihood(arm.evaluation, arm.train, description)
-        elif isinstance(arm.evaluation, GradientNoiseConfig):
-            check_gradient_noise(arm.evaluation, arm.train)
-        elif isinstance(arm.evaluation, Latents):
-            check_latents(_latents(arm.evaluation, arm.train), description)
-        else:
-            config = _counted(arm.evaluation, arm.train)
-            check_samples(_shard(config, config.sampler), arm.train)
-            _check_score(arm.evaluation, description)
-    except ConfigError as error:
-        raise arm.origin.placed(error, scope(arm.evaluation)) from error
-
-
-def _check_rival(rival: Rival) -> None:
-    """The data suit it, and an image set from elsewhere holds as many images as are scored."""
-    config = rival.config
-    try:
-        description = outline(config.data)
-        if isinstance(config, GanConfig):
-            check_gan(config, description)
-        else:
-            describe_external(config)
-    except ConfigError as error:
-        raise rival.placed(error) from error
-    try:
-        _check_score(rival.samples, description)
-        if not isinstance(config, GanConfig):
-            _check_count(rival.samples, describe_external(config).images)
-    except ConfigError as error:
-        raise rival.placed(error, of_samples=True) from error
-
-
-def _check_count_of_tasks(spec: SweepSpec) -> None:
-    """Refuse a plan of more tasks than can be planned, before they are made."""
-    counts = [(len(spec.seeds) * _shard_count(arm), arm) for arm in spec.arms]
-    of_rivals = len(spec.seeds) * sum(
-        _shards_of(rival.samples) for rival in spec.rivals if rival.kind == "gan"
-    )
-    total = of_rivals + sum(count for count, _ in counts)
-    if total > MAX_TASKS:
-        _, largest = max(counts, key=lambda item: item[0])
-        error = ConfigError(
-            f"{scope(largest.evaluation)}.{CUT}: expected at most {MAX_TASKS} tasks in a plan, "
-            f"found about {total}; ask for fewer images or arms, or give each task more blocks"
-        )
-        raise largest.origin.placed(error, scope(largest.evaluation))
-
-
-def _shard_count(arm: ArmSpec) -> int:
-    """Tasks that the evaluation of an arm is cut into."""
-    config = arm.evaluation
-    if isinstance(config, SamplesConfig):
-        return _shards_of(config)
-    if isinstance(config, LikelihoodConfig) and config.shard_blocks is not None:
-        images = _bounded_images(config, arm.train)
-        return -(-images // (config.block_size * config.shard_blocks))
-    return 1
-
-
-def _shards_of(config: SamplesConfig | RivalSamples) -> int:
-    return -(-config.images // (config.block_size * config.shard_blocks))
-
-
-def _check_count(config: RivalSamples, available: int) -> None:
-    if config.images > available:
-        raise ConfigError(
-            f"samples.images: expected at most the {available} images at external.path, found "
-            f"{config.images}; a score of fewer images is another score"
-        )
-
-
-def _check_score(config: SamplesConfig | RivalSamples, description: Description) -> None:
-    """The feature network fits the images, and there are as many real ones as are asked for."""
-    extractor, reference = config.extractor, config.reference
-    available = _images_of(description, reference.split)
-    if reference.images is not None and reference.images > available:
-        raise ConfigError(
-            f"samples.reference.images: expected at most the {available} images of the "
-            f"{reference.split} split, found {reference.images}"
-        )
-    if isinstance(extractor, Inception):
-        if (description.channels, description.levels) != (3, 256):
-            raise ConfigError(
-                "samples.extractor: expected images of 3 channels and 256 levels for 'inception', "
-                f"found {description.channels} and {description.levels}; use another extractor"
-            )
-        return
-    own = outline(extractor.data)
-    if isinstance(extractor, Classifier) and own.classes is None:
-        raise ConfigError(
-            "samples.extractor: expected data with labels, found none in "
-            f"{extractor.data.kind!r}; use the extractor 'random'"
-        )
-    shapes = [(one.channels, one.size, one.levels) for one in (own, description)]
-    if shapes[0] != shapes[1]:
-        raise ConfigError(
-            "samples.extractor.data: expected images of the trained data's channels, size and "
-            f"levels {shapes[1]}, found {shapes[0]}"
-        )
-
-
-def _bounded_images(config: LikelihoodConfig, train: TrainConfig) -> int:
-    return config.images or _images_of(outline(train.data), config.split)
-
-
-def _images_of(description: Description, split: Split) -> int:
-    return description.train_images if split == "train" else description.test_images
-
-
 # ---------------------------------------------------------------------------------------- tasks
 
 
 class _Tasks:
     """The tasks of a study as they are asked for, equal ones made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, described: Described) -> None:
+        self._described = described
         self.by_address: dict[str, Task] = {}
         self._trainings: dict[tuple[int, int], str] = {}
         self._partners: dict[tuple[int, Ends], TrainConfig] = {}
@@ -411,7 +213,7 @@ class _Tasks:
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
         """Addresses by role of all that answers one cell."""
         if isinstance(arm.evaluation, Latents):
-            shown = _latents(arm.evaluation, arm.train, seed=seed)
+            shown = latents_of(arm.evaluation, arm.train, seed)
             return {"latents": self._add("latents", shown, {}, arm.train.data)}
         network = self._training(arm.train, seed)
         if isinstance(arm.evaluation, LikelihoodConfig):
@@ -428,21 +230,12 @@ class _Tasks:
         """Addresses by role of all that answers one cell of a rival."""
         config, samples = rival.config, rival.samples
         if not isinstance(config, GanConfig):
-            found = describe_external(config)
+            found = self._described.external[config]
             name = "images" if samples.images == found.images else PART
             images = self._add("external", config, {}, digests={name: found.digest})
             return self._scored(samples, config.data, [images])
         network = self._add("gan", replace(config, seed=seed), {}, config.data)
-        blocks = -(-samples.images // samples.block_size)
-        shards = [
-            GanSampleConfig(
-                first_block=first,
-                last_block=min(first + samples.shard_blocks, blocks),
-                block_size=samples.block_size,
-                seed=seed,
-            )
-            for first in range(0, blocks, samples.shard_blocks)
-        ]
+        shards = gan_shards(samples, seed)
         drawn = [self._add("gan_sample", shard, {"network": network}) for shard in shards]
         return {"gan": network, **self._scored(samples, config.data, drawn)}
 
@@ -455,7 +248,7 @@ class _Tasks:
         *,
         digests: dict[str, str] | None = None,
     ) -> str:
-        read = {} if data is None else {"data": outline(data).digest}
+        read = {} if data is None else {"data": self._described.data[data].digest}
         read |= digests or {}
         task = Task(
             kind=kind, config=config, needs=tuple(needs.items()), digests=tuple(read.items())
@@ -484,12 +277,13 @@ class _Tasks:
     def _likelihood(self, arm: ArmSpec, seed: int, network: str) -> str:
         config, train = arm.evaluation, arm.train
         assert isinstance(config, LikelihoodConfig)
-        config = replace(config, images=_bounded_images(config, train), seed=seed)
+        images = self._described.bounded_images(config, train)
+        config = replace(config, images=images, seed=seed)
         if config.steps in (None, train.diffusion.steps):
             config = replace(config, steps=None, stride="even")
         networks = self._networks(config.ensemble, train, seed, network)
-        whole, shards = replace(config, shard_blocks=None), _shards(config)
-        read = _read(train.data, config.split, config.images)
+        whole, shards = replace(config, shard_blocks=None), likelihood_shards(config, images)
+        read = self._read(train.data, config.split, images)
         if len(shards) == 1:
             return self._add("likelihood", whole, networks, digests=read)
         needs = {
@@ -502,17 +296,12 @@ class _Tasks:
     def _samples(
         self, config: SamplesConfig, train: TrainConfig, seed: int, network: str
     ) -> dict[str, str]:
-        config = _counted(config, train)
-        sampler = config.sampler
-        if config.steps == train.diffusion.steps:  # by any stride the whole chain
-            sampler = replace(sampler, stride="even")
-        blocks = -(-config.images // config.block_size)
+        if steps_of(config, train) == train.diffusion.steps:  # by any stride the whole chain
+            config = replace(config, sampler=replace(config.sampler, stride="even"))
         networks = self._networks(config.ensemble, train, seed, network)
-        shards = []
-        for first in range(0, blocks, config.shard_blocks):
-            shard = _shard(config, sampler, seed=seed, first_block=first)
-            shards.append(self._add("sample", shard, networks))
-        return self._scored(config, train.data, shards)
+        shards = sample_shards(config, train, seed)
+        drawn = [self._add("sample", shard, networks) for shard in shards]
+        return self._scored(config, train.data, drawn)
 
     def _scored(
         self, config: SamplesConfig | RivalSamples, data: Data, shards: Sequence[str]
@@ -531,102 +320,47 @@ class _Tasks:
     def _reference(self, config: SamplesConfig | RivalSamples, data: Data) -> tuple[str, str, str]:
         """The feature network, the features of the real images, and the radii among them."""
         split, keep = config.reference.split, config.reference.keep
-        images = config.reference.images or _images_of(outline(data), split)
+        images = config.reference.images or self._described.images(data, split)
         keep = None if keep is None or keep >= images else keep
         key = data, config.extractor, split, images, keep, config.neighbours
         if key not in self._real:
             made_for = None if isinstance(config.extractor, Inception) else config.extractor.data
             extractor = self._add("extractor", config.extractor, {}, made_for)
             real = FeaturesConfig(images=images, data=data, split=split, keep=keep)
-            read = _read(data, split, images if keep is None else keep)
+            read = self._read(data, split, images if keep is None else keep)
             features = self._add("features", real, {"extractor": extractor}, digests=read)
             near = radii(features, config.neighbours)
             self.by_address.setdefault(near.address, near)
             self._real[key] = extractor, features, near.address
         return self._real[key]
 
-
-def _read(data: Data, split: Split, images: int | None) -> dict[str, str]:
-    """The digest of the data for a task on the first so many images of a split."""
-    description = outline(data)
-    in_part = images != _images_of(description, split) and may_be_sorted(data)
-    return {PART if in_part else "data": description.digest}
-
-
-def _counted(config: SamplesConfig, train: TrainConfig) -> SamplesConfig:
-    """The same with its number of steps written out."""
-    return replace(config, steps=_steps(config, train))
-
-
-def _steps(config: SamplesConfig | LikelihoodConfig, train: TrainConfig) -> int:
-    return train.diffusion.steps if config.steps is None else config.steps
-
-
-def _shard(
-    config: SamplesConfig, sampler: Sampler, *, seed: int = 0, first_block: int = 0
-) -> SampleConfig:
-    assert config.steps is not None
-    blocks = -(-config.images // config.block_size)
-    return SampleConfig(
-        sampler=sampler,
-        steps=config.steps,
-        skip=config.skip,
-        clip=config.clip,
-        ema_decay=config.ema_decay,
-        ensemble=config.ensemble,
-        first_block=first_block,
-        last_block=min(first_block + config.shard_blocks, blocks),
-        block_size=config.block_size,
-        precision=config.precision,
-        seed=seed,
-    )
-
-
-def _shards(config: LikelihoodConfig) -> list[LikelihoodShardConfig]:
-    """A likelihood in as many pieces as its `shard_blocks` say, each of whole blocks."""
-    assert config.images is not None
-    size = config.images
-    if config.shard_blocks is not None:
-        size = config.shard_blocks * config.block_size
-    return [
-        LikelihoodShardConfig(
-            part=replace(config, images=min(first + size, config.images), shard_blocks=None),
-            first_block=first // config.block_size,
-        )
-        for first in range(0, config.images, size)
-    ]
-
-
-def _latents(config: Latents, train: TrainConfig, *, seed: int = 0) -> LatentsConfig:
-    return LatentsConfig(
-        data=train.data,
-        diffusion=train.diffusion,
-        split=config.split,
-        image=config.image,
-        count=config.count,
-        seed=seed,
-    )
+    def _read(self, data: Data, split: Split, images: int) -> dict[str, str]:
+        """The digest of the data for a task on the first so many images of a split."""
+        in_part = images != self._described.images(data, split) and may_be_sorted(data)
+        return {PART if in_part else "data": self._described.data[data].digest}
 
 
 # ----------------------------------------------------------------------------- settings of an arm
 
 
-def _settings(arms: Sequence[ArmSpec]) -> list[dict[str, Scalar]]:
+def _settings(arms: Sequence[ArmSpec], described: Described) -> list[dict[str, Scalar]]:
     """The settings that each arm goes by: those of `SHOWN`, and all others that differ."""
     leaves, extra = leaves_and_extra([(arm.train, arm.evaluation) for arm in arms])
-    return [_arm(arm, own, extra) for arm, own in zip(arms, leaves, strict=True)]
+    return [_arm(arm, own, extra, described) for arm, own in zip(arms, leaves, strict=True)]
 
 
-def _arm(arm: ArmSpec, leaves: Leaves, extra: Sequence[str]) -> dict[str, Scalar]:
+def _arm(
+    arm: ArmSpec, leaves: Leaves, extra: Sequence[str], described: Described
+) -> dict[str, Scalar]:
     evaluation = arm.evaluation
-    if not _trains(arm):
+    if not trains(arm):
         own = ("train.data", "train.diffusion", "latents")
         leaves = {key: value for key, value in leaves.items() if key.startswith(own)}
     named: dict[str, Scalar] = {"evaluation": scope(evaluation), **shown(leaves, extra)}
     if isinstance(evaluation, SamplesConfig | LikelihoodConfig):
-        named["steps"] = _steps(evaluation, arm.train)
+        named["steps"] = steps_of(evaluation, arm.train)
     if isinstance(evaluation, LikelihoodConfig):
-        named["images"] = _bounded_images(evaluation, arm.train)
+        named["images"] = described.bounded_images(evaluation, arm.train)
     return named
 
 

@@ -13,7 +13,7 @@ from studies.execute.agenda import Agenda, unwatched
 from studies.execute.forecast import Forecast
 from studies.execute.slurm.layout import Array, arrays
 from studies.plan.costs import compute_left, costs
-from studies.plan.plan import Plan, chained, expand, waves
+from studies.plan.plan import Plan, chained, expand
 from studies.spec.resources import Resources
 from studies.spec.sweep import read_sweep
 from studies.store.store import Element, Failure, Store
@@ -94,12 +94,6 @@ def test_chains_go_through_all_sweeps_of_a_command(tmp_path: Path) -> None:
     for address, task in tasks.items():
         assert set(task.first) <= seen
         seen.add(address)
-
-
-def test_a_chain_is_as_many_waves_as_it_has_links(tmp_path: Path) -> None:
-    plan = planned(tmp_path, 2, 4, 6)
-    found = [{a.partition("-")[0] for a in wave} for wave in waves(plan)]
-    assert found == [{"train"}, {"train", "likelihood"}, {"train", "likelihood"}, {"likelihood"}]
 
 
 def test_a_number_of_training_steps_is_said_in_words() -> None:

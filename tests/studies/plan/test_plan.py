@@ -29,7 +29,7 @@ from iddpm.config import LikelihoodShardConfig as Shard
 from iddpm.data import describe
 from studies.analyses.index import cautions
 from studies.plan.costs import Cost, arm_label, costs
-from studies.plan.plan import Plan, expand, needed, record, waves
+from studies.plan.plan import Plan, expand, needed, record
 from studies.spec.sweep import read_sweep
 from studies.tasks.task import Task, radii
 from tests.witness.image_folders import write_folder
@@ -75,16 +75,6 @@ def test_every_task_comes_after_all_that_it_needs(ablation: Plan) -> None:
         assert {need for _, need in task.needs} <= seen
         assert address == task.address
         seen.add(address)
-
-
-def test_a_wave_needs_only_what_earlier_waves_did(ablation: Plan) -> None:
-    done: set[str] = set()
-    for wave in waves(ablation):
-        for address in wave:
-            assert set(ablation.tasks[address].parents.values()) <= done
-        assert not done & set(wave)
-        done |= set(wave)
-    assert done == set(ablation.tasks)
 
 
 def test_every_task_answers_some_cell(ablation: Plan) -> None:

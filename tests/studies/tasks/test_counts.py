@@ -11,7 +11,7 @@ import pytest
 from iddpm.bounds import MOST_SEED
 from iddpm.config import ConfigError
 from studies import run
-from studies.plan import plan
+from studies.plan import checks
 from studies.plan.plan import expand
 from studies.spec.documents import parse
 from studies.spec.evaluations import RIVALS, SCOPES
@@ -106,7 +106,7 @@ def test_a_plan_of_too_many_tasks_is_refused_where_most_of_them_come_from(
         "plan, found about 12500004; ask for fewer images or arms, or give each task more blocks"
     )
     expand(read_sweep(path))
-    monkeypatch.setattr(plan, "MAX_TASKS", 10)
+    monkeypatch.setattr(checks, "MAX_TASKS", 10)
     with pytest.raises(ConfigError, match="at most 10 tasks in a plan, found about 20;"):
         expand(read_sweep(path))
 

@@ -1,0 +1,246 @@
+"""A sweep held against its data and its schedules, so that nothing starts that cannot end.
+
+Data are described here, once for a plan: what they are like is what most checks ask, and what tasks
+are made from.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from iddpm.checks import (
+    check_gan,
+    check_gradient_noise,
+    check_latents,
+    check_likelihood,
+    check_samples,
+    check_training,
+)
+from iddpm.config import (
+    Classifier,
+    ConfigError,
+    Data,
+    ExternalConfig,
+    GanConfig,
+    GradientNoiseConfig,
+    Inception,
+    LikelihoodConfig,
+    Split,
+    TrainConfig,
+)
+from iddpm.data import Description, describe, outline
+from iddpm.evaluation.weights_file import check_weights
+from iddpm.images.external import ExternalDescription, describe_external
+from studies.plan.pieces import latents_of, sample_shards
+from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
+from studies.spec.rivals import Rival
+from studies.spec.settings import CUT, scope
+from studies.spec.sweep import ArmSpec, SweepSpec
+
+MAX_TASKS = 50_000
+"""Of a plan: so many are planned in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What the images are like that a sweep reads."""
+
+    data: Mapping[Data, Description]
+    external: Mapping[ExternalConfig, ExternalDescription]
+
+    def images(self, data: Data, split: Split) -> int:
+        """How many a split holds."""
+        description = self.data[data]
+        return description.train_images if split == "train" else description.test_images
+
+    def bounded_images(self, config: LikelihoodConfig, train: TrainConfig) -> int:
+        """How many a bound is taken of: the whole split, where it is not said."""
+        return config.images or self.images(train.data, config.split)
+
+
+def checked(spec: SweepSpec, *, outlined: bool = False) -> Described:
+    """What the data of a sweep are like, when it is known that they can give what it asks of them.
+
+    Args:
+        spec: The sweep.
+        outlined: Whether data that are not on disk may be what their config declares, and weights
+            be missing.
+
+    Raises:
+        ConfigError: If an arm asks of its data, network or chain what they cannot give.
+    """
+    described = _described(spec, outlined=outlined)
+    if not outlined:
+        for weights, arm in weights_of(spec).items():
+            with _placed(partial(arm.origin.placed, scope="samples")):
+                check_weights(Path(weights.path), weights.sha256)
+    for arm in {id(arm.train): arm for arm in spec.arms if trains(arm)}.values():
+        with _placed(partial(arm.origin.placed, scope="train")):
+            check_training(arm.train, described.data[arm.train.data])
+    for arm in spec.arms:
+        with _placed(partial(arm.origin.placed, scope=scope(arm.evaluation))):
+            _check_evaluation(arm, described)
+    for rival in spec.rivals:
+        _check_rival(rival, described)
+    _check_count_of_tasks(spec, described)
+    return described
+
+
+def weights_of(spec: SweepSpec) -> dict[Inception, ArmSpec]:
+    """The files of weights that arms are scored with, each with one of the arms."""
+    return {
+        arm.evaluation.extractor: arm
+        for arm in spec.arms
+        if isinstance(arm.evaluation, SamplesConfig)
+        and isinstance(arm.evaluation.extractor, Inception)
+    }
+
+
+def trains(arm: ArmSpec) -> bool:
+    """Whether the arm needs a network."""
+    return not isinstance(arm.evaluation, Latents)
+
+
+@contextmanager
+def _placed(place: Callable[[ConfigError], ConfigError]) -> Iterator[None]:
+    """Says of a fault where in the sweep it was written."""
+    try:
+        yield
+    except ConfigError as error:
+        raise place(error) from error
+
+
+# ------------------------------------------------------------------------------- what there is
+
+
+def _described(spec: SweepSpec, *, outlined: bool) -> Described:
+    data: dict[Data, Description] = {}
+    external: dict[ExternalConfig, ExternalDescription] = {}
+    for arm in {arm.train.data: arm for arm in spec.arms}.values():
+        with _placed(partial(arm.origin.placed, scope="data")):
+            data[arm.train.data] = (outline if outlined else describe)(arm.train.data)
+    for arm in spec.arms:
+        if isinstance(arm.evaluation, SamplesConfig):
+            with _placed(partial(arm.origin.placed, scope="samples")):
+                _describe_for_features(arm.evaluation, data)
+    for rival in spec.rivals:
+        config = rival.config
+        with _placed(rival.placed):
+            _describe(config.data, data)
+            if isinstance(config, ExternalConfig):
+                external[config] = describe_external(config)
+        with _placed(partial(rival.placed, of_samples=True)):
+            _describe_for_features(rival.samples, data)
+    return Described(data=data, external=external)
+
+
+def _describe_for_features(
+    config: SamplesConfig | RivalSamples, data: dict[Data, Description]
+) -> None:
+    """Add the data that a feature network is made for."""
+    if not isinstance(config.extractor, Inception):
+        _describe(config.extractor.data, data)
+
+
+def _describe(one: Data, data: dict[Data, Description]) -> None:
+    if one not in data:
+        data[one] = outline(one)
+
+
+# ------------------------------------------------------------------------------ what is asked
+
+
+def _check_evaluation(arm: ArmSpec, described: Described) -> None:
+    asked, train, description = arm.evaluation, arm.train, described.data[arm.train.data]
+    if isinstance(asked, LikelihoodConfig):
+        check_likelihood(asked, train, description)
+    elif isinstance(asked, GradientNoiseConfig):
+        check_gradient_noise(asked, train)
+    elif isinstance(asked, Latents):
+        check_latents(latents_of(asked, train, seed=0), description)
+    elif isinstance(asked, SamplesConfig):
+        check_samples(next(sample_shards(asked, train, seed=0)), train)
+        _check_score(asked, train.data, described)
+
+
+def _check_rival(rival: Rival, described: Described) -> None:
+    """The data suit it, and an image set from elsewhere holds as many images as are scored."""
+    config = rival.config
+    if isinstance(config, GanConfig):
+        with _placed(rival.placed):
+            check_gan(config, described.data[config.data])
+    with _placed(partial(rival.placed, of_samples=True)):
+        _check_score(rival.samples, config.data, described)
+        if isinstance(config, ExternalConfig):
+            _check_count(rival.samples, described.external[config].images)
+
+
+def _check_count_of_tasks(spec: SweepSpec, described: Described) -> None:
+    """Refuse a plan of more tasks than can be planned, before they are made."""
+    counts = [(len(spec.seeds) * _shard_count(arm, described), arm) for arm in spec.arms]
+    of_rivals = len(spec.seeds) * sum(
+        _shards_of(rival.samples) for rival in spec.rivals if rival.kind == "gan"
+    )
+    total = of_rivals + sum(count for count, _ in counts)
+    if total > MAX_TASKS:
+        _, largest = max(counts, key=lambda item: item[0])
+        error = ConfigError(
+            f"{scope(largest.evaluation)}.{CUT}: expected at most {MAX_TASKS} tasks in a plan, "
+            f"found about {total}; ask for fewer images or arms, or give each task more blocks"
+        )
+        raise largest.origin.placed(error, scope(largest.evaluation))
+
+
+def _shard_count(arm: ArmSpec, described: Described) -> int:
+    """Tasks that the evaluation of an arm is cut into."""
+    config = arm.evaluation
+    if isinstance(config, SamplesConfig):
+        return _shards_of(config)
+    if isinstance(config, LikelihoodConfig) and config.shard_blocks is not None:
+        images = described.bounded_images(config, arm.train)
+        return -(-images // (config.block_size * config.shard_blocks))
+    return 1
+
+
+def _shards_of(config: SamplesConfig | RivalSamples) -> int:
+    return -(-config.images // (config.block_size * config.shard_blocks))
+
+
+def _check_count(config: RivalSamples, available: int) -> None:
+    if config.images > available:
+        raise ConfigError(
+            f"samples.images: expected at most the {available} images at external.path, found "
+            f"{config.images}; a score of fewer images is another score"
+        )
+
+
+def _check_score(config: SamplesConfig | RivalSamples, data: Data, described: Described) -> None:
+    """The feature network fits the images, and there are as many real ones as are asked for."""
+    extractor, reference, description = config.extractor, config.reference, described.data[data]
+    available = described.images(data, reference.split)
+    if reference.images is not None and reference.images > available:
+        raise ConfigError(
+            f"samples.reference.images: expected at most the {available} images of the "
+            f"{reference.split} split, found {reference.images}"
+        )
+    if isinstance(extractor, Inception):
+        if (description.channels, description.levels) != (3, 256):
+            raise ConfigError(
+                "samples.extractor: expected images of 3 channels and 256 levels for 'inception', "
+                f"found {description.channels} and {description.levels}; use another extractor"
+            )
+        return
+    own = described.data[extractor.data]
+    if isinstance(extractor, Classifier) and own.classes is None:
+        raise ConfigError(
+            "samples.extractor: expected data with labels, found none in "
+            f"{extractor.data.kind!r}; use the extractor 'random'"
+        )
+    shapes = [(one.channels, one.size, one.levels) for one in (own, description)]
+    if shapes[0] != shapes[1]:
+        raise ConfigError(
+            "samples.extractor.data: expected images of the trained data's channels, size and "
+            f"levels {shapes[1]}, found {shapes[0]}"
+        )
