@@ -489,20 +489,46 @@ def _npz_classes(data: Npz, headers: dict[str, Header]) -> int | None:
                 f"{data.path}"
             )
     train, test = (_npz_array(data, f"{split}_labels") for split in SPLITS)
+    return number_of_classes(
+        train,
+        test,
+        where="data.npz.path",
+        found_in=f" in {data.path}",
+        from_1="subtract 1 from the labels of both splits",
+    )
+
+
+def number_of_classes(
+    train: NDArray[Any], test: NDArray[Any], *, where: str, found_in: str = "", from_1: str
+) -> int:
+    """How many classes there are, if labels are 0, 1, 2, ... without a hole.
+
+    Args:
+        train: Labels of the training images, integers (N,).
+        test: Of the test images.
+        where: The setting that names them, for an error.
+        found_in: What an error says of where they stand.
+        from_1: What to try where they begin at 1.
+
+    Raises:
+        ConfigError: If a class has no training image, or labels are none or too many.
+    """
     classes = int(train.max()) + 1
     lowest, highest = int(min(train.min(), test.min())), int(test.max())
     if lowest >= 0:
-        _check_every_class(data, train, classes)
+        _check_every_class(train, classes, where, found_in, from_1)
     if lowest < 0 or highest >= classes:
         raise ConfigError(
-            f"data.npz.path: expected labels in [0, {classes}), the classes of train_labels, "
-            f"found {lowest if lowest < 0 else highest} in {data.path}"
+            f"{where}: expected labels in [0, {classes}), the classes of train_labels, "
+            f"found {lowest if lowest < 0 else highest}{found_in}"
         )
-    require(classes <= MOST_CLASSES, "data.npz.path", f"labels below {MOST_CLASSES}", classes - 1)
+    require(classes <= MOST_CLASSES, where, f"labels below {MOST_CLASSES}", classes - 1)
     return classes
 
 
-def _check_every_class(data: Npz, labels: NDArray[Any], classes: int) -> None:
+def _check_every_class(
+    labels: NDArray[Any], classes: int, where: str, found_in: str, from_1: str
+) -> None:
     """A class without an image would be trained for by nothing, and sampled all the same."""
     present = np.unique(labels)
     without = classes - len(present)
@@ -511,12 +537,11 @@ def _check_every_class(data: Npz, labels: NDArray[Any], classes: int) -> None:
     first = np.arange(min(classes, len(present) + 3), dtype=np.uint64)
     named = ", ".join(map(str, np.setdiff1d(first, present.astype(np.uint64))[:3]))
     more = f" and {without - 3:,} more" if without > 3 else ""
-    remedy = "number the classes without holes"
-    if without == 1 and present[0] == 1:
-        remedy = "subtract 1 from the labels of both splits"
+    begins_at_1 = without == 1 and present[0] == 1
     raise ConfigError(
-        f"data.npz.path: expected an image of every class from 0 to {classes - 1} among "
-        f"train_labels, found none of {named}{more} in {data.path}; {remedy}"
+        f"{where}: expected an image of every class from 0 to {classes - 1} among "
+        f"train_labels, found none of {named}{more}{found_in}; "
+        f"{from_1 if begins_at_1 else 'number the classes without holes'}"
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,19 @@ CONVERTED = {
     "YCbCr": "converted from YCbCr",
 }
 
+CHANGES = (
+    *(TURNED, LAID_OVER, FIRST_FRAME, UPPER_BITS, GREY, ENLARGED),
+    *dict.fromkeys(CONVERTED.values()),
+)
+"""All that can be done to an image. Blocks of unfinished packings count by this order."""
+
 MODES = {1: "L", 3: "RGB"}
 """What Pillow calls images of so many channels."""
+
+Resize = Literal["area", "official"]
+"""`area`: the central square, resized at once to the mean of what each pixel covers: the paper's
+words on class-conditional data. `official`: as the loader of the official code, halved by area
+while it is at least twice as large, then bicubic, then cut to the central square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +134,36 @@ def looked_at(path: Path, file: IO[bytes], *, where: str) -> Look:
 
 
 def decoded(
-    path: Path, mode: str, *, where: str, size: int | None = None
+    path: Path,
+    mode: str,
+    *,
+    where: str,
+    size: int | None = None,
+    resize: Resize = "area",
 ) -> tuple[UInt8Array, tuple[str, ...]]:
-    """The pixels of an image file, and what was done to it.
+    """The pixels of an image file, and what was done to it: as `decoded_from`."""
+    with opened(path, where=where) as file:
+        return decoded_from(file, path, mode, where=where, size=size, resize=resize)
+
+
+def decoded_from(
+    file: IO[bytes],
+    path: Path,
+    mode: str,
+    *,
+    where: str,
+    size: int | None = None,
+    resize: Resize = "area",
+) -> tuple[UInt8Array, tuple[str, ...]]:
+    """The pixels of an open image file, and what was done to it.
 
     Args:
-        path: The file.
+        file: At its beginning.
+        path: Its name.
         mode: `L` for one channel, `RGB` for three.
         where: The setting that names the file, for an error.
-        size: Pixels a side that its central square is area-resized to; None: it stays as it is.
+        size: Pixels a side that it is brought to; None: it stays as it is.
+        resize: By which rule.
 
     Returns:
         Level indices (H, W, C) of 256 levels, and a phrase for each change.
@@ -142,23 +174,45 @@ def decoded(
     """
     from PIL import Image, ImageOps
 
-    with opened(path, where=where) as file, _opened(path, file, where) as image:
+    with _opened(path, file, where) as image:
         changes = _changes(image, file)  # once loaded, an image has forgotten some of it
         grey = image.mode in GREY_MODES and mode == "RGB"
-        upright = ImageOps.exif_transpose(image)
+        image.load()
+        upright = ImageOps.exif_transpose(image) if TURNED in changes else image
         if upright.has_transparency_data:
             over = Image.new("RGBA", upright.size, BACKGROUND)
             over.alpha_composite(upright.convert("RGBA"))
             upright = over
         pixels = upright.convert(mode)
-        side, (width, height) = min(pixels.size), pixels.size
-        if size is not None:
-            left, top = (width - side) / 2, (height - side) / 2
-            box = (left, top, left + side, top + side)
-            pixels = pixels.resize((size, size), Image.Resampling.BOX, box=box)
+        side = min(pixels.size)
+        if size is not None and pixels.size != (size, size):
+            pixels = _by_area(pixels, size) if resize == "area" else _officially(pixels, size)
         array = np.asarray(pixels, dtype=np.uint8).reshape(*pixels.size[::-1], -1)
     enlarged = size is not None and side < size
     return array, (*changes, *[GREY] * grey, *[ENLARGED] * enlarged)
+
+
+def _by_area(pixels: Any, size: int) -> Any:
+    from PIL import Image
+
+    side, (width, height) = min(pixels.size), pixels.size
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    return pixels.resize((size, size), Image.Resampling.BOX, box=box)
+
+
+def _officially(pixels: Any, size: int) -> Any:
+    """As `ImageDataset.__getitem__` of the official code has it, its rounding included."""
+    from PIL import Image
+
+    while min(pixels.size) >= 2 * size:
+        halved = tuple(pixel // 2 for pixel in pixels.size)
+        pixels = pixels.resize(halved, resample=Image.Resampling.BOX)
+    scale = size / min(pixels.size)
+    near = tuple(round(pixel * scale) for pixel in pixels.size)
+    pixels = pixels.resize(near, resample=Image.Resampling.BICUBIC)
+    left, top = ((pixel - size) // 2 for pixel in pixels.size)
+    return pixels.crop((left, top, left + size, top + size))
 
 
 def _changes(image: Any, file: IO[bytes]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ left out, and an account says how many and which. What cannot be right is refuse
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,8 +94,8 @@ def image_names(root: Path, folder: str, account: Account, *, where: str) -> lis
     Raises:
         ConfigError: If the folder, or a link in it, leads nowhere.
     """
-    found = list(_walk(root, folder, account, where))
-    return sorted(found, key=lambda name: (_one_form(name), name))
+    names = file_names(root, folder, account, where)
+    return in_order(name for name in names if is_image(name, account))
 
 
 def some_image_names(root: Path, folder: str, account: Account, *, where: str) -> list[str]:
@@ -113,20 +113,35 @@ def some_image_names(root: Path, folder: str, account: Account, *, where: str) -
     )
 
 
-def _walk(root: Path, folder: str, account: Account, where: str) -> Iterator[str]:
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names in the order that is theirs by their text."""
+    return sorted(names, key=lambda name: (one_form(name), name))
+
+
+def is_image(name: str, account: Account) -> bool:
+    """Whether a file is taken for an image, by its suffix."""
+    if (suffix := os.path.splitext(name)[1].lower()) in suffixes():
+        return True
+    account.note(f"left out, no image files ({suffix or 'no suffix'})", name)
+    return False
+
+
+def file_names(root: Path, folder: str, account: Account, where: str) -> Iterator[str]:
+    """Names of all files in a folder, from `root` on, but for those that are hidden.
+
+    Raises:
+        ConfigError: As `image_names`.
+    """
     waiting = [(folder, _identities_from_the_top(root / folder))]
     while waiting:
         name, above = waiting.pop()
         folders = []
         for entry in _entries(root / name, where):
             inner = f"{name}/{entry.name}" if name else entry.name
-            if _is_hidden(entry.name):
+            if is_hidden(entry.name):
                 account.note(HIDDEN, inner)
             elif _is(entry.is_file, where, root / inner):
-                if (suffix := os.path.splitext(entry.name)[1].lower()) in suffixes():
-                    yield inner
-                else:
-                    account.note(f"left out, no image files ({suffix or 'no suffix'})", inner)
+                yield inner
             elif not _is(entry.is_dir, where, root / inner):
                 account.note(SPECIAL, inner)
             elif (identity := _identity(root / inner)) in above:
@@ -160,7 +175,8 @@ def _is(asked: Callable[[], bool], where: str, path: Path) -> bool:
     )
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden, or a file manager's."""
     return name.startswith(".") or name.casefold() in HELPERS
 
 
@@ -224,9 +240,9 @@ def listed(data: Folder) -> Listing:
     texts = {split: [_label(name, taken) for name in names[split]] for split in SPLITS}
     _check_labels(root, taken, names, texts)
     for split in SPLITS:
-        for text in sorted({text for text in texts[split] if _one_form(text) != text}):
+        for text in sorted({text for text in texts[split] if one_form(text) != text}):
             account.note(UNICODE, f"{split}/{text}")
-        texts[split] = [_one_form(text) for text in texts[split]]
+        texts[split] = [one_form(text) for text in texts[split]]
     classes = sorted(set(texts["train"]))
     if unknown := set(texts["test"]) - set(classes):
         raise ConfigError(
@@ -258,7 +274,7 @@ def _note_what_lies_beside(root: Path, names: dict[Split, list[str]], account: A
     for entry in _entries(root, PATH):
         if entry.name in SPLITS:
             continue
-        if _is_hidden(entry.name):
+        if is_hidden(entry.name):
             account.note(HIDDEN, entry.name)
         elif _is(entry.is_dir, PATH, root / entry.name):
             account.note(BESIDE, entry.name)
@@ -267,7 +283,7 @@ def _note_what_lies_beside(root: Path, names: dict[Split, list[str]], account: A
     for split in SPLITS:
         with_images = {name.split("/")[1] for name in names[split]}
         for entry in _entries(root / split, PATH):
-            left_out = _is_hidden(entry.name) or entry.name in with_images
+            left_out = is_hidden(entry.name) or entry.name in with_images
             if entry.is_dir() and not left_out:
                 account.note(WITHOUT_IMAGES, f"{split}/{entry.name}")
 
@@ -287,7 +303,7 @@ def _source_of_labels(
             f"no labels are taken from the file names: {len(without):,} of {len(every):,} have none"
         )
         return "none", (f"{some} before a _ ({_first(without)})",) * (len(without) < len(every))
-    train, test = ({_one_form(_label(name, "prefix")) for name in names[split]} for split in SPLITS)
+    train, test = ({one_form(_label(name, "prefix")) for name in names[split]} for split in SPLITS)
     numbered = all(_stem(name).partition("_")[2].isdecimal() for name in every)
     if numbered and 2 <= len(train) <= len(names["train"]) / 2 and test <= train:
         shown = _first(sorted(train))
@@ -324,7 +340,7 @@ def _stem(name: str) -> str:
     return os.path.splitext(name.rpartition("/")[2])[0]
 
 
-def _one_form(text: str) -> str:
+def one_form(text: str) -> str:
     """The same text by one spelling: é is one character or two, and looks alike."""
     return unicodedata.normalize("NFC", text)
 

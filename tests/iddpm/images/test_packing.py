@@ -13,9 +13,8 @@ from PIL import Image
 from iddpm import data as data_room
 from iddpm.config import SPLITS, ConfigError, Folder, Npz
 from iddpm.data import describe, load
-from iddpm.images import decoding as image_files
-from iddpm.images import packing
-from iddpm.images.packing import pack
+from iddpm.images import decoding, packing
+from iddpm.images.packing import blocks_beside, pack
 from tests.witness.image_folders import noise, write_folder, write_image
 
 
@@ -85,7 +84,105 @@ def test_a_folder_that_cannot_be_packed_leaves_no_file(labelled: Path, tmp_path:
     (tmp_path / "out").mkdir()
     with pytest.raises(ConfigError, match="expected an image that can be read"):
         packed(labelled, tmp_path / "out" / "data.npz")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert list((tmp_path / "out").iterdir()) == [blocks_beside(tmp_path / "out" / "data.npz")]
+
+
+# ------------------------------------------------------------------------- one attempt and another
+
+
+class Stopped(Exception):
+    """As if the process were gone."""
+
+
+def decoded_names(monkeypatch: pytest.MonkeyPatch, stop_after: int | None = None) -> list[str]:
+    """The files that are decoded from now on; the process ends where so many are."""
+    names: list[str] = []
+    usual = decoding.decoded
+
+    def noted(path: Path, *rest: Any, **options: Any) -> Any:
+        if len(names) == stop_after:
+            raise Stopped
+        names.append("/".join(path.parts[-3:]))
+        return usual(path, *rest, **options)
+
+    monkeypatch.setattr(packing, "decoded", noted)
+    return names
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Images of a block: few enough that the folder has many."""
+    monkeypatch.setattr(packing, "BLOCK_BYTES", 7 * 4 * 4)
+    return 7
+
+
+def test_many_blocks_give_the_file_of_one(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(labelled, tmp_path / "one.npz")
+    for images in (1, 7, 89):
+        monkeypatch.setattr(packing, "BLOCK_BYTES", images * 4 * 4)
+        packed(labelled, tmp_path / "many.npz")
+        assert (tmp_path / "many.npz").read_bytes() == (tmp_path / "one.npz").read_bytes()
+
+
+def test_there_are_never_more_blocks_than_a_process_may_hold_open(
+    labelled: Path, tmp_path: Path, small_blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "MOST_BLOCKS", 4)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    packed(labelled, tmp_path / "x.npz")
+    assert len(list(blocks_beside(tmp_path / "x.npz").iterdir())) == 5  # 100 images, two splits
+
+
+def test_another_attempt_goes_on_where_the_first_stopped(
+    labelled: Path, tmp_path: Path, small_blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(labelled, tmp_path / "whole.npz")
+    with monkeypatch.context() as patch:
+        first = decoded_names(patch, stop_after=40)
+        with pytest.raises(Stopped):
+            packed(labelled, tmp_path / "x.npz")
+    steps: list[tuple[int, int]] = []
+    rest = decoded_names(monkeypatch)
+    folder = Folder(path=str(labelled), size=4)
+    pack(folder, tmp_path / "x.npz", progress=lambda done, total: steps.append((done, total)))
+    in_blocks = len(first) // small_blocks * small_blocks
+    assert not set(rest) & set(first[:in_blocks])
+    assert set(rest) | set(first) == {
+        path.relative_to(labelled).as_posix() for path in labelled.rglob("*.png")
+    }
+    assert steps[0] == (in_blocks + 1, 100)
+    assert steps[-1] == (100, 100)
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert not blocks_beside(tmp_path / "x.npz").exists()
+
+
+@pytest.mark.parametrize("change", ["a file", "a block", "a name", "the size"])
+def test_what_changed_meanwhile_is_read_again(
+    labelled: Path, tmp_path: Path, small_blocks: int, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    with monkeypatch.context() as patch:
+        decoded_names(patch, stop_after=40)
+        with pytest.raises(Stopped):
+            packed(labelled, tmp_path / "x.npz")
+    changed = labelled / "train/0/0.png"
+    if change == "a file":
+        write_image(changed, noise(9, 9))
+    elif change == "a block":
+        block = min(blocks_beside(tmp_path / "x.npz").iterdir())
+        content = bytearray(block.read_bytes())
+        content[500] ^= 1
+        block.write_bytes(content)
+    elif change == "a name":
+        changed.rename(changed.with_name("00.png"))
+    size = 5 if change == "the size" else 4
+    rest = decoded_names(monkeypatch)
+    pack(Folder(path=str(labelled), size=size), tmp_path / "x.npz")
+    again = {"the size": 35}.get(change, small_blocks)
+    assert len(rest) == 100 - 40 // small_blocks * small_blocks + again
+    pack(Folder(path=str(labelled), size=size), tmp_path / "fresh.npz")
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "fresh.npz").read_bytes()
 
 
 def test_deep_grey_among_colour_is_refused_wherever_it_stands(tmp_path: Path) -> None:
@@ -119,7 +216,7 @@ def test_what_was_done_stands_in_the_file_and_is_told(tmp_path: Path) -> None:
     )
     found = account(tmp_path / "data.npz")
     assert (found["labels"], found["classes"], found["size"]) == ("folders", ["cat", "dog"], 4)
-    assert found["changes"][image_files.LAID_OVER] == {"count": 1, "first": ["train/cat/2.png"]}
+    assert found["changes"][decoding.LAID_OVER] == {"count": 1, "first": ["train/cat/2.png"]}
     assert [f"{what}: {change['count']}" for what, change in found["changes"].items()] == [
         line[: line.index(" (") if "(.csv)" not in line else line.rindex(" (")] for line in told
     ]
