@@ -1,46 +1,89 @@
-"""`python -m studies.data FOLDER FILE --size N`: pack image files into the .npz of a preset.
+"""`python -m studies.data prepare NAME PATH...`: the files that one has as the .npz of a preset.
 
-The files lie below FOLDER/train and FOLDER/test, of any kind that Pillow reads. What is left out,
-turned or converted is counted and named. The arrays of the .npz stay on disk when it is used, so a
-data set may be larger than the memory.
+`list` says which families of files are known by which NAME, `prepare` reads them as they lie, from
+archives too, and goes on where it was stopped. Without a word for what to do, as in
+`python -m studies.data FOLDER FILE --size N`, the image files below FOLDER/train and FOLDER/test
+are packed. What is left out, turned or converted is counted and named. The arrays of an .npz stay
+on disk when it is used, so a data set may be larger than the memory.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 from iddpm.config import ConfigError, Folder, Npz
 from iddpm.data import describe
-from iddpm.images.packing import pack
+from iddpm.images.families import FAMILIES, source
+from iddpm.images.packing import pack, write
+from iddpm.images.sources import Request
+from iddpm.running.interruption import Progress
 from studies.door import door, path
 
 SAID_EVERY = 10_000
 
+PREPARED = Path("data")
+"""Where presets look for their data."""
+
 
 @door(ConfigError)
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Pack a folder; the exit code: 0 fine, 2 bad input or no room."""
-    options = _parser().parse_args(arguments)
-    data = Folder(path=str(options.folder), size=options.size, labels=options.labels)
-    told = pack(data, options.file, progress=_say)
-    found = describe(Npz(path=str(options.file)))
-    labels = "no labels" if found.classes is None else f"{found.classes} classes"
-    print(
-        f"{options.file}: {found.train_images:,} training and {found.test_images:,} test images of "
-        f"{found.size}x{found.size}x{found.channels}, {labels}"
-    )
-    for line in told:
-        print(f"  {line}")
+    """Do what the first word says; the exit code: 0 fine, 2 bad input or no room."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words and words[0] in DOORS:
+        return DOORS[words[0]](words[1:])
+    return _pack(words)
+
+
+# ---------------------------------------------------------------------------------------- prepare
+
+
+def _prepare(words: Sequence[str]) -> int:
+    options = _parser_of_prepare().parse_args(words)
+    file = options.out or PREPARED / f"{options.name}.npz"
+    asked = {name: value for name, value in vars(options).items() if value is not None}
+    request = Request(**{name: asked[name] for name in asked if name not in ("name", "out")})
+    if options.out is None:
+        PREPARED.mkdir(exist_ok=True)
+    told = write(source(options.name, request), file, progress=_said())
+    _say_what_is(file, told)
     return 0
 
 
-def _say(done: int, total: int) -> None:
-    if done % SAID_EVERY == 0:
-        print(f"{done:,} of {total:,} images", flush=True)
+def _parser_of_prepare() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m studies.data prepare", description=__doc__)
+    parser.add_argument("name", metavar="NAME", help=", ".join(FAMILIES))
+    parser.add_argument("paths", type=path, nargs="+", metavar="PATH", help="folders, archives")
+    parser.add_argument("--out", type=path, metavar="FILE", help="usually data/NAME.npz")
+    parser.add_argument("--size", type=int, help="pixels a side")
+    parser.add_argument("--first-label", type=int, help="of the first class; usually 0")
+    return parser
 
 
-def _parser() -> argparse.ArgumentParser:
+# ------------------------------------------------------------------------------------------- list
+
+
+def _list(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m studies.data list", description=__doc__)
+    parser.parse_args(words)
+    width = max(map(len, FAMILIES))
+    for name, family in FAMILIES.items():
+        print(f"{name:{width}}  {family.about}")
+    return 0
+
+
+# ------------------------------------------------------------------------------------------- pack
+
+
+def _pack(words: Sequence[str]) -> int:
+    options = _parser_of_pack().parse_args(words)
+    data = Folder(path=str(options.folder), size=options.size, labels=options.labels)
+    _say_what_is(options.file, pack(data, options.file, progress=_said()))
+    return 0
+
+
+def _parser_of_pack() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.data", description=__doc__)
     parser.add_argument("folder", type=path, metavar="FOLDER", help="holds train/ and test/")
     parser.add_argument("file", type=path, metavar="FILE", help="such as data/imagenet64.npz")
@@ -54,6 +97,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     return parser
 
+
+# ------------------------------------------------------------------------------------------ shared
+
+
+def _say_what_is(file: Path, told: Sequence[str]) -> None:
+    found = describe(Npz(path=str(file)))
+    labels = "no labels" if found.classes is None else f"{found.classes} classes"
+    print(
+        f"{file}: {found.train_images:,} training and {found.test_images:,} test images of "
+        f"{found.size}x{found.size}x{found.channels}, {labels}"
+    )
+    for line in told:
+        print(f"  {line}")
+
+
+def _said() -> Progress:
+    """Says now and then how many images are read."""
+    before = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal before
+        if done // SAID_EVERY > before // SAID_EVERY:
+            print(f"{done:,} of {total:,} images", flush=True)
+        before = done
+
+    return progress
+
+
+DOORS: dict[str, Callable[[Sequence[str]], int]] = {"prepare": _prepare, "list": _list}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -38,6 +38,7 @@ HOMES = {
 TORCH_FREE = (
     "iddpm.networks.size",
     "iddpm.images.archives",
+    "iddpm.images.families",
     "iddpm.running.blocks",
     "iddpm.config",
     "iddpm.checks",
@@ -104,12 +105,15 @@ def loaded_by(module: str) -> set[str]:
 
 
 UNPICKLING = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
+UNPICKLES = "iddpm/images/unpickling.py"
+"""The one place: it subclasses `pickle.Unpickler`, so that nothing that a pickle names is found."""
 
 
 @pytest.mark.parametrize("package", ["iddpm", "studies"])
 def test_nothing_is_loaded_by_unpickling_code(package: str) -> None:
     for path in sources(package):
-        assert not set(imports(path)) & set(UNPICKLING), path
+        is_the_place = path.relative_to(ROOT).as_posix() == UNPICKLES
+        assert is_the_place or not set(imports(path)) & set(UNPICKLING), path
         for call in ast.walk(ast.parse(path.read_text())):
             if not isinstance(call, ast.Call):
                 continue
@@ -117,3 +121,18 @@ def test_nothing_is_loaded_by_unpickling_code(package: str) -> None:
             assert options.get("allow_pickle", "False") == "False", path
             if ast.unparse(call.func) == "torch.load":
                 assert options.get("weights_only") == "True", path
+
+
+def test_the_one_unpickler_looks_nothing_up() -> None:
+    """Of `pickle` it takes a class to begin from, whose lookups it replaces by a table."""
+    tree = ast.parse((ROOT / UNPICKLES).read_text())
+    used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert {name for name in used if name.startswith("pickle.")} == {"pickle.Unpickler"}
+    (reader,) = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and "pickle.Unpickler" in map(ast.unparse, node.bases)
+    )
+    replaced = {node.name for node in reader.body if isinstance(node, ast.FunctionDef)}
+    assert replaced == {"find_class", "persistent_load"}
+    assert "super" not in {node.id for node in ast.walk(reader) if isinstance(node, ast.Name)}

@@ -21,6 +21,7 @@ from studies.analyses.judge import CLAIMS
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import read_sweep
+from tests.witness.published_files import cifar_files, pixels_of, write_tar
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -111,12 +112,14 @@ def written(key: str) -> str:
 
 
 def tiny_checkout(folder: Path) -> Path:
-    """A folder with the real sweep, tiny presets, the Makefile and an environment set up."""
+    """A folder with the real sweep, tiny presets and data, the Makefile and an environment."""
     presets = folder / "sweeps" / "presets"
     presets.mkdir(parents=True)
     for name, extractor in EXTRACTORS.items():
         (presets / f"{name}.yaml").write_text(PRESET.format(data=name, extractor=extractor))
     shutil.copy(ROOT / SWEEP, folder / SWEEP)
+    cifar = cifar_files(pixels_of(60, 32, 32, 3), binary=False)
+    write_tar(folder / "cifar-10-python.tar.gz", cifar)
     (folder / "sweeps" / "x.yaml").write_text(written("study"))
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder / name)
@@ -171,6 +174,9 @@ SAYS = {
         r"sigma_ablation-digits: what is left to do",
         r"my_question-digits: what is left to do",
     ),
+    "python -m studies.data prepare cifar10 cifar-10-python.tar.gz": (
+        r"data/cifar10\.npz: 50 training and 10 test images of 32x32x3, 10 classes",
+    ),
     f"{RUN} --preset cifar10 --dry-run": (r"52,546,438", r"data/cifar10\.npz"),
     "python -m studies.status": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
     "python -m studies.status sigma_ablation-digits": (
@@ -211,7 +217,7 @@ def test_every_command_of_the_readme_has_a_test() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", PYTHON)
 def test_a_command_of_the_readme_does_what_it_says(checkout: Path, command: str) -> None:
-    shown = printed(command, ROOT if "cifar10" in command else checkout)
+    shown = printed(command, ROOT if "--preset cifar10" in command else checkout)
     assert [words for words in SAYS[command] if not re.search(words, shown)] == []
 
 

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from iddpm.images.families import FAMILIES
 from studies import data
 from tests.witness.image_folders import noise, write_image
+from tests.witness.published_files import (
+    cifar_files,
+    mnist_files,
+    pixels_of,
+    write_files,
+    write_tar,
+)
 
 
 def folder(root: Path) -> Path:
@@ -89,4 +97,63 @@ def test_what_cannot_be_packed_says_why(
     assert data.main([str(tmp_path / source), str(tmp_path / target), "--size", size]) == 2
     said = capsys.readouterr().err
     assert message in said
+    assert said.count("\n") == 1
+
+
+# ---------------------------------------------------------------------------------------- prepare
+
+
+def test_an_archive_is_prepared_where_presets_look(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "SAID_EVERY", 40)
+    write_tar(Path("cifar.tar"), cifar_files(pixels_of(60, 32, 32, 3), binary=True))
+    assert data.main(["prepare", "cifar10", "cifar.tar"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [
+        "40 of 60 images",
+        "data/cifar10.npz: 50 training and 10 test images of 32x32x3, 10 classes",
+    ]
+    assert said[2].startswith("  not the known content of cifar10: cifar.tar has the md5 ")
+    assert sorted(path.name for path in Path("data").iterdir()) == ["cifar10.npz"]
+
+
+def test_what_is_prepared_lies_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = {"train": pixels_of(10, 28, 28), "test": pixels_of(10, 28, 28)}
+    labels = {split: list(range(10)) for split in images}
+    root = write_files(tmp_path / "x", mnist_files(images, labels, packed=True))
+    file = str(tmp_path / "y.npz")
+    assert data.main(["prepare", "mnist", str(root), "--out", file, "--size", "28"]) == 0
+    assert f"{file}: 10 training and 10 test images of 28x28x1" in capsys.readouterr().out
+
+
+def test_every_family_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert data.main(["list"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said] == list(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["cifar11", "x"], "expected one of cifar10, "),
+        (["cifar10", "x", "--size", "64"], "cifar10: takes no --size; leave it out"),
+        (["fashion", "x", "--first-label", "1"], "fashion: takes no --first-label; leave it out"),
+        (["cifar10", "no"], "cifar10: expected a file or a folder, found nothing at no"),
+    ],
+)
+def test_what_cannot_be_prepared_says_why(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert data.main(["prepare", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {message}")
     assert said.count("\n") == 1

@@ -1,0 +1,53 @@
+"""The families of files that researchers have, by name: what each is, and who reads it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from iddpm.config import ConfigError
+from iddpm.images.cifar import cifar10
+from iddpm.images.mnist import fashion, mnist
+from iddpm.images.sources import Request, Source
+
+IDX = "four idx files, or their folder or archive, packed by gzip or not"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One layout of files."""
+
+    about: str
+    """What it is read from, for a person."""
+    read: Callable[[Request], Source]
+    takes: frozenset[str] = frozenset()
+    """Settings of a request that mean something here."""
+
+
+FAMILIES = {
+    "cifar10": Family(
+        about="the python or the binary version of CIFAR-10, packed or not", read=cifar10
+    ),
+    "mnist": Family(
+        about=f"MNIST and what has its layout (KMNIST, EMNIST): {IDX}",
+        read=mnist,
+        takes=frozenset({"size", "first_label"}),
+    ),
+    "fashion": Family(about=f"Fashion-MNIST: {IDX}", read=fashion, takes=frozenset({"size"})),
+}
+
+
+def source(name: str, request: Request) -> Source:
+    """The images of the files of a family.
+
+    Raises:
+        ConfigError: If there is no such family, it does not take a setting that is asked for, or
+            the files are not what it is read from.
+    """
+    if name not in FAMILIES:
+        raise ConfigError(f"expected one of {', '.join(FAMILIES)}, found {name!r}")
+    family = FAMILIES[name]
+    for setting in fields(Request):
+        is_asked = getattr(request, setting.name) != setting.default
+        if setting.name != "paths" and is_asked and setting.name not in family.takes:
+            option = setting.name.replace("_", "-")
+            raise ConfigError(f"{name}: takes no --{option}; leave it out")
+    return family.read(request)

@@ -1,0 +1,150 @@
+"""MNIST and its family, as idx files: Fashion-MNIST, KMNIST, EMNIST's parts and whatever is alike.
+
+An idx file is a number whose last byte says how many dimensions there are, their sizes as
+big-endian integers, then the bytes. Images of 28 pixels a side get a black border of 2, so that
+they can be halved three times and more.
+"""
+
+import gzip
+import math
+import re
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iddpm.config import SPLITS, ConfigError, Split
+from iddpm.images.checksums import provenance
+from iddpm.images.folders import Account
+from iddpm.images.sources import Batch, Batches, Part, Piece, Request, Source
+from iddpm.images.trees import File, files_at, told
+
+NAME = re.compile(r"(?:.*-)?(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(?:\.gz)?")
+GZIP = b"\x1f\x8b"
+BYTES = b"\0\0\x08"
+"""How an idx file of unsigned bytes begins."""
+USUAL = 32
+
+DIGITS = tuple("0123456789")
+FASHION = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+"""Of Fashion-MNIST, in the order of their labels."""
+
+
+def mnist(request: Request) -> Source:
+    """MNIST, or another set of its layout: as `_family`."""
+    return _family("mnist", DIGITS, request)
+
+
+def fashion(request: Request) -> Source:
+    """Fashion-MNIST: as `_family`."""
+    return _family("fashion", FASHION, request)
+
+
+def _family(name: str, classes: Sequence[str], request: Request) -> Source:
+    """The images of four idx files, packed by gzip or not.
+
+    Args:
+        name: Of the member of the family, whose published sums are known.
+        classes: Their names, if there are as many.
+        request: `size` is 32 unless it says another; `first_label` is that of the first class.
+
+    Raises:
+        ConfigError: If a file is missing, there twice, or not what its header says.
+    """
+    account = Account()
+    trees, every = files_at(request.paths, account, where=name)
+    files = _files(name, request, every)
+    size = request.size or USUAL
+    parts: dict[Split, Part] = {}
+    sides, highest = [], 0
+    for split in SPLITS:
+        images, labels = files[split, "images"], files[split, "labels"]
+        load = partial(_piece, name, images, labels, size, request.first_label)
+        mark = f"{images.mark} {labels.mark}"
+        batch = Batch(count=len(load().images), mark=mark, load=load)
+        parts[split] = Batches([batch], f"{split} image")
+        sides.append(_idx(name, images).shape[1])
+        highest = max(highest, int(_idx(name, labels).max()) - request.first_label)
+    origin, hints = provenance(name, trees, files.values(), where=name)
+    border = (size - min(sides)) // 2
+    named = list(classes) if highest + 1 == len(classes) else []
+    return Source(
+        where=name,
+        size=size,
+        channels=1,
+        parts=parts,
+        is_labelled=True,
+        about={"source": name, **origin, "border": border, "labels": "given", "classes": named},
+        account=account,
+        hints=(*hints, *[f"images have a black border of {border} pixels"] * (border > 0)),
+    )
+
+
+def _files(name: str, request: Request, found: Sequence[File]) -> dict[tuple[Split, str], File]:
+    """The four files, by split and by what they hold."""
+    files: dict[tuple[Split, str], File] = {}
+    for file in found:
+        if match := NAME.fullmatch(file.basename):
+            split: Split = "train" if match[1] == "train" else "test"
+            if (other := files.setdefault((split, match[2]), file)) is not file:
+                raise ConfigError(
+                    f"{name}: expected one file of the {split} {match[2]}, found {other.path} and "
+                    f"{file.path}; name the four files that are meant"
+                )
+    for split in SPLITS:
+        for what, dimensions in (("images", 3), ("labels", 1)):
+            if (split, what) not in files:
+                usual = f"{'train' if split == 'train' else 't10k'}-{what}-idx{dimensions}-ubyte"
+                raise ConfigError(
+                    f"{name}: expected a file {usual}, packed by gzip or not, found none in "
+                    f"{', '.join(map(str, request.paths))}"
+                )
+    return files
+
+
+def _piece(name: str, images: File, labels: File, size: int, first_label: int) -> Piece:
+    pixels, numbers = _idx(name, images), _idx(name, labels).astype(np.int64) - first_label
+    if pixels.ndim != 3 or numbers.ndim != 1 or len(pixels) != len(numbers) or len(pixels) == 0:
+        raise ConfigError(
+            f"{name}: expected images (N, S, S) and as many labels, found {pixels.shape} in "
+            f"{images.path} and {numbers.shape} in {labels.path}"
+        )
+    height, width = pixels.shape[1:]
+    if height != width or height > size or (size - height) % 2:
+        raise ConfigError(
+            f"{name}: expected images of at most {size}x{size} that a border of one width brings "
+            f"there, found {height}x{width} in {images.path}; ask for another --size"
+        )
+    if numbers.min() < 0:
+        raise ConfigError(
+            f"{name}: expected labels from {first_label} on, found {numbers.min() + first_label} "
+            f"in {labels.path}"
+        )
+    border = (size - height) // 2
+    padded = np.pad(pixels, ((0, 0), (border, border), (border, border)))
+    return Piece(padded[..., None], numbers)
+
+
+def _idx(name: str, file: File) -> NDArray[np.uint8]:
+    """The array of an idx file of bytes."""
+    with file.open(name) as opened, told(file.path, name):
+        content = opened.read()
+        if content.startswith(GZIP):
+            content = gzip.decompress(content)
+    dimensions = content[3] if len(content) > 3 else 0
+    start = 4 + 4 * dimensions
+    if not content.startswith(BYTES) or len(content) < start:
+        raise ConfigError(
+            f"{name}: expected an idx file of unsigned bytes, found something else in {file.path}"
+        )
+    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, 4))
+    if math.prod(shape) != len(content) - start:
+        raise ConfigError(
+            f"{name}: expected {math.prod(shape):,} bytes by the header {shape}, found "
+            f"{len(content) - start:,} in {file.path}; get it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -1,0 +1,213 @@
+"""Files by their names, whether they lie in a folder, in a tar or in a zip: nothing is unpacked.
+
+What a tree holds is listed once, in the order in which it is best read. A tar that is compressed
+can only be read forwards, so whoever reads in that order reads it once.
+"""
+
+import gzip
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Protocol
+
+from iddpm.config import ConfigError
+from iddpm.images.folders import Account, file_names
+
+
+class Tree(Protocol):
+    """Files by their names."""
+
+    path: Path
+    names: list[str]
+    """With `/`, in the order in which they are best read."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """The content of a file."""
+
+    def mark(self, name: str) -> str:
+        """What tells a file from another of the same name, known without reading it."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a tree."""
+
+    tree: Tree
+    name: str
+
+    @property
+    def basename(self) -> str:
+        return self.name.rpartition("/")[2]
+
+    @property
+    def path(self) -> Path:
+        """For a person: where it lies, as if the archive were a folder."""
+        return self.tree.path / self.name if self.name else self.tree.path
+
+    @contextmanager
+    def open(self, where: str) -> Iterator[IO[bytes]]:
+        """Its content.
+
+        Raises:
+            ConfigError: If it cannot be read.
+        """
+        with told(self.path, where), self.tree.open(self.name) as file:
+            yield file
+
+    @property
+    def mark(self) -> str:
+        return f"{self.name} {self.tree.mark(self.name)}"
+
+
+BROKEN = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError),
+    *(OSError, NotImplementedError, RuntimeError, ValueError, MemoryError),
+)
+"""What the readers of archives raise for one that is cut short, damaged or of a kind of its own."""
+
+
+@contextmanager
+def told(path: Path, where: str) -> Iterator[None]:
+    """What a reader meets becomes one sentence.
+
+    Raises:
+        ConfigError: If anything cannot be read.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except BROKEN as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(":")
+        raise ConfigError(
+            f"{where}: expected a whole file, found {path} that cannot be read "
+            f"({reason}); get it again"
+        ) from error
+
+
+def files_at(
+    paths: Sequence[Path], account: Account, *, where: str
+) -> tuple[list[Tree], list[File]]:
+    """What lies at the paths, and every file of it: as `tree_at`."""
+    trees = [tree_at(path, account, where=where) for path in paths]
+    return trees, [File(tree, name) for tree in trees for name in tree.names]
+
+
+def tree_at(path: Path, account: Account, *, where: str) -> Tree:
+    """The files at a path: of a folder, of an archive, or the one file itself.
+
+    Raises:
+        ConfigError: If there is nothing, or an archive is broken.
+    """
+    if path.is_dir():
+        return _Folder(path, list(file_names(path, "", account, where)))
+    if not path.is_file():
+        raise ConfigError(f"{where}: expected a file or a folder, found nothing at {path}")
+    with told(path, where):
+        if path.suffix == ".npz":
+            return _Lone(path)
+        if zipfile.is_zipfile(path):
+            return _Zip(path)
+        if _looks_like_tar(path):
+            return _Tar(path)
+    return _Lone(path)
+
+
+def _looks_like_tar(path: Path) -> bool:
+    named = any(suffix in (".tar", ".tgz", ".tbz2", ".txz") for suffix in path.suffixes)
+    return named or tarfile.is_tarfile(path)
+
+
+def _of(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+class _Folder:
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self.path, self.names = path, names
+
+    def open(self, name: str) -> IO[bytes]:
+        return (self.path / name).open("rb")
+
+    def mark(self, name: str) -> str:
+        return _of(self.path / name)
+
+
+class _Lone:
+    """One file, by its own name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.names = path.parent, [path.name]
+
+    def open(self, name: str) -> IO[bytes]:
+        return (self.path / name).open("rb")
+
+    def mark(self, name: str) -> str:
+        return _of(self.path / name)
+
+
+class _Zip:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._archive = zipfile.ZipFile(path)
+        self.names = [item.filename for item in self._archive.infolist() if not item.is_dir()]
+
+    def open(self, name: str) -> IO[bytes]:
+        return self._archive.open(name)
+
+    def mark(self, name: str) -> str:
+        member = self._archive.getinfo(name)
+        return f"{member.file_size} {member.CRC} {member.header_offset}"
+
+
+class _Tar:
+    """A tar, compressed or not, by where its files lie in what is unpacked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = self._unpacked()
+        self._places: dict[str, tuple[int, int]] = {}
+        self._list()
+        self.names = list(self._places)
+
+    def open(self, name: str) -> IO[bytes]:
+        start, size = self._places[name]
+        self._file.seek(start)
+        content = self._file.read(size)
+        if len(content) < size:
+            raise EOFError(f"it ends within {name}")
+        return io.BytesIO(content)
+
+    def mark(self, name: str) -> str:
+        return f"{self._whole} {self._places[name]}"
+
+    @cached_property
+    def _whole(self) -> str:
+        return _of(self.path)
+
+    def _unpacked(self) -> IO[bytes]:
+        """The tar itself, which seeks as a file does; forwards is cheap, backwards may not be."""
+        tar = tarfile.open(self.path, "r:*")  # noqa: SIM115 it is read until the process ends
+        assert tar.fileobj is not None
+        return tar.fileobj  # type: ignore[return-value]
+
+    def _list(self) -> None:
+        self._file.seek(0)
+        with tarfile.open(fileobj=self._file, mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # which would hold a kilobyte for each
+                if member.isreg():
+                    self._places[member.name.removeprefix("./")] = member.offset_data, member.size
+            end = tar.offset
+        self._file.seek(end)
+        if self._file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+            raise EOFError("it ends without the mark that every tar ends with")
+        while self._file.read(2**20):
+            pass  # where it is compressed, its checksum stands at its end

@@ -1,0 +1,135 @@
+"""Arrays out of pickles that anybody may have written: nothing that a pickle asks for is run.
+
+A pickle is a program. This reader knows what a dictionary, a list, a number, a text and an array
+of numbers are written as, and gives stand-ins for NumPy's own functions, which only note what they
+are told; whatever else a pickle names is refused before it is looked up.
+"""
+
+import codecs
+import pickle
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KINDS = "biuf"
+"""Of the arrays that are taken: numbers."""
+
+
+class RefusedError(ValueError):
+    """A pickle asks for more than numbers in plain containers: says for what."""
+
+
+class _Dtype:
+    """Stands for `numpy.dtype`: its name and its byte order."""
+
+    __slots__ = ("_order", "_text")
+
+    def __init__(self, text: Any, align: Any = False, copy: Any = True) -> None:
+        self._text, self._order = _text(text), "="
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, tuple) and len(state) > 1:
+            self._order = _text(state[1])
+
+    def real(self) -> np.dtype[Any]:
+        found = np.dtype(self._text)
+        if self._order in "<>":
+            found = found.newbyteorder("<" if self._order == "<" else ">")
+        if found.kind not in KINDS:
+            raise RefusedError(f"an array of {found}, where numbers are expected")
+        return found
+
+
+class _NoArray:
+    """Stands for `numpy.ndarray`, which is only ever named."""
+
+
+class _Array:
+    """Stands for an array: what its state is."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, *_: Any) -> None:
+        self._state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self._state = state
+
+    def real(self) -> NDArray[Any]:
+        match self._state:
+            case (_, tuple() as shape, _Dtype() as dtype, is_fortran, bytes() as content):
+                numbers = np.frombuffer(content, dtype.real())
+                return numbers.reshape(shape, order="F" if is_fortran else "C")
+        raise RefusedError("an array without its numbers")
+
+
+class _Buffered(_Array):
+    """Stands for an array as newer pickles write it: its bytes, dtype, shape and order."""
+
+    def __init__(self, content: Any, dtype: Any, shape: Any, order: Any) -> None:
+        super().__init__()
+        self._state = (0, shape, dtype, order == "F", bytes(content))
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    """Bytes, as Python 3 writes them into a pickle of Python 2."""
+    if not isinstance(text, str) or codecs.lookup(str(encoding)).name != "iso8859-1":
+        raise RefusedError(f"text in the encoding {encoding!r:.40}")
+    return text.encode("latin1")
+
+
+_CORES = ("numpy.core", "numpy._core")
+
+ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "dtype"): _Dtype,
+    ("numpy", "ndarray"): _NoArray,
+    **{(f"{core}.multiarray", "_reconstruct"): _Array for core in _CORES},
+    **{(f"{core}.numeric", "_frombuffer"): _Buffered for core in _CORES},
+    ("_codecs", "encode"): _encode,
+}
+"""What a pickle may name, and what it gets for it."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> Any:
+        """A stand-in; nothing is imported."""
+        if (module, name) not in ALLOWED:
+            raise RefusedError(f"it asks for {module}.{name}"[:80])
+        return ALLOWED[module, name]
+
+    def persistent_load(self, pid: Any, /) -> Any:
+        """There is nothing beside the pickle."""
+        raise RefusedError("it refers to what lies beside it")
+
+
+def unpickled(file: IO[bytes]) -> dict[str, Any]:
+    """The dictionary of a pickle: its arrays, lists, texts and numbers by their names.
+
+    Args:
+        file: At the beginning of the pickle; of Python 2 or 3.
+
+    Raises:
+        RefusedError: If it asks for anything else, or is no whole pickle of a dictionary.
+    """
+    try:
+        found = _Unpickler(file, encoding="bytes").load()
+        if type(found) is not dict:
+            raise RefusedError(f"a {type(found).__name__}, where a dictionary is expected")
+        return {_text(key): _real(value) for key, value in found.items()}
+    except RefusedError:
+        raise
+    except Exception as error:  # the reader of foreign bytes raises anything
+        raise RefusedError(str(error) or type(error).__name__) from error
+
+
+def _real(value: Any) -> Any:
+    return value.real() if isinstance(value, _Array) else value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if not isinstance(value, str):
+        raise RefusedError(f"a {type(value).__name__}, where a text is expected")
+    return value
