@@ -12,20 +12,40 @@ from functools import lru_cache
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 
+@dataclass(eq=False)
 class ConfigError(ValueError):
-    """A setting that cannot be: says which, what was expected, what was found, what to try."""
+    """A setting that cannot be; its text says where, what was expected and found, what to try."""
+
+    path: str
+    """The dotted path of the setting, or the option of a command; empty: the place says enough."""
+    expected: str
+    """What could stand there; empty: nothing could, and `found` says why."""
+    found: str
+    hint: str = ""
+    """What to try."""
+    place: str = ""
+    """Where the setting was written, `file:line`; empty: whoever raises does not know."""
+
+    def __post_init__(self) -> None:
+        """Hands the fields to the exception, which is copied and pickled by them."""
+        super().__init__(self.path, self.expected, self.found, self.hint, self.place)
+
+    def __str__(self) -> str:
+        problem = f"expected {self.expected}, found {self.found}" if self.expected else self.found
+        said = ": ".join(part for part in (self.place, self.path, problem) if part)
+        return f"{said}; {self.hint}" if self.hint else said
 
 
-def require(holds: bool, where: str, expected: str, found: object) -> None:
+def require(holds: bool, path: str, expected: str, found: object, hint: str = "") -> None:
     """Refuse what does not hold.
 
     Raises:
-        ConfigError: If it does not: where, what was expected, what was found.
+        ConfigError: If it does not: which setting, what was expected, what was found.
     """
     if not holds:
         text = repr(found)
         shown = text if len(text) <= 60 else f"{text[:57]}..."
-        raise ConfigError(f"{where}: expected {expected}, found {shown}")
+        raise ConfigError(path, expected, shown, hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ each other. Nothing here imports torch, so a whole sweep is refused while it is 
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from iddpm.bounds import MOST_PARAMETERS, require
@@ -20,6 +21,7 @@ from iddpm.config import (
     SampleConfig,
     Stride,
     TrainConfig,
+    Variance,
 )
 from iddpm.data import Description
 from iddpm.networks.size import gan_parameters, trained_size
@@ -38,8 +40,10 @@ def check_training(config: TrainConfig, description: Description) -> None:
     _check_attention(config, description.size)
     if config.network.class_conditional and description.classes is None:
         raise ConfigError(
-            "network.class_conditional: expected data with labels, found none in "
-            f"{config.data.kind!r}; choose other data or class_conditional: false"
+            "network.class_conditional",
+            "data with labels",
+            f"none in {config.data.kind!r}",
+            "choose other data or class_conditional: false",
         )
     _check_size("network.model_channels", trained_size(config, description).parameters)
 
@@ -61,8 +65,10 @@ def check_shares(config: TrainConfig, processes: int) -> None:
             else f"set it to {share} or a divisor of that"
         )
         raise ConfigError(
-            f"train.block_size: expected blocks to share among {processes} processes, found "
-            f"{blocks} of {size} images; {remedy}"
+            "train.block_size",
+            f"blocks to share among {processes} processes",
+            f"{blocks} of {size} images",
+            remedy,
         )
 
 
@@ -77,15 +83,15 @@ def check_samples(config: SampleConfig, train: TrainConfig) -> None:
     sampler = config.sampler
     if isinstance(sampler, Ancestral) and sampler.variance not in train.variances:
         raise ConfigError(
-            f"samples.sampler.ancestral.variance: expected one of {_words(train.variances)}, found "
-            f"{sampler.variance!r}, which a network trained with the objective "
-            f"{train.objective.kind!r} did not learn; train it with "
-            f"{{hybrid: {{variance: {sampler.variance}}}}}"
+            "samples.sampler.ancestral.variance",
+            f"one of {_words(train.variances)}",
+            _unlearned(sampler.variance, train),
+            f"train it with {{hybrid: {{variance: {sampler.variance}}}}}",
         )
     _check_average("samples", config.ema_decay, train)
     _check_ensemble("samples", config.ensemble, train)
-    places = {"steps": "samples.steps", "stride": f"samples.sampler.{sampler.kind}.stride"}
-    _check_stride(places, sampler.stride, train.diffusion.steps, config.steps)
+    paths = {"steps": "samples.steps", "stride": f"samples.sampler.{sampler.kind}.stride"}
+    _check_stride(paths, sampler.stride, train.diffusion.steps, config.steps)
 
 
 def check_likelihood(
@@ -99,21 +105,20 @@ def check_likelihood(
             share it.
     """
     images = description.test_images if config.split == "test" else description.train_images
-    if config.images is not None and config.images > images:
-        raise ConfigError(
-            f"likelihood.images: expected at most the {images} images of the {config.split} "
-            f"split, found {config.images}"
-        )
+    require(
+        config.images is None or config.images <= images,
+        "likelihood.images",
+        f"at most the {images} images of the {config.split} split",
+        config.images,
+    )
     _check_average("likelihood", config.ema_decay, train)
     _check_ensemble("likelihood", config.ensemble, train)
     if config.steps is not None:
-        places = {"steps": "likelihood.steps", "stride": "likelihood.stride"}
-        _check_stride(places, config.stride, train.diffusion.steps, config.steps)
+        paths = {"steps": "likelihood.steps", "stride": "likelihood.stride"}
+        _check_stride(paths, config.stride, train.diffusion.steps, config.steps)
     elif isinstance(config.stride, tuple):
-        raise ConfigError(
-            f"likelihood.steps: expected {len(config.stride)}, the length of the explicit stride, "
-            "found None, which is the whole chain"
-        )
+        expected = f"{len(config.stride)}, the length of the explicit stride"
+        raise ConfigError("likelihood.steps", expected, "None, which is the whole chain")
 
 
 def check_gradient_noise(config: GradientNoiseConfig, train: TrainConfig) -> None:
@@ -126,11 +131,9 @@ def check_gradient_noise(config: GradientNoiseConfig, train: TrainConfig) -> Non
     objective = config.objective
     variance = getattr(objective, "variance", None)
     if objective is not None and variance not in (None, *train.variances):
-        raise ConfigError(
-            f"gradient_noise.objective.{objective.kind}.variance: expected one of "
-            f"{_words(train.variances)}, found {variance!r}, which a network trained with the "
-            f"objective {train.objective.kind!r} did not learn"
-        )
+        path = f"gradient_noise.objective.{objective.kind}.variance"
+        expected = f"one of {_words(train.variances)}"
+        raise ConfigError(path, expected, _unlearned(variance, train))
     _check_average("gradient_noise", config.ema_decay, train)
 
 
@@ -141,11 +144,8 @@ def check_latents(config: LatentsConfig, description: Description) -> None:
         ConfigError: If the split ends before it.
     """
     images = description.test_images if config.split == "test" else description.train_images
-    if config.image >= images:
-        raise ConfigError(
-            f"latents.image: expected one of the {images} images of the {config.split} split, "
-            f"counted from 0, found {config.image}"
-        )
+    expected = f"one of the {images} images of the {config.split} split, counted from 0"
+    require(config.image < images, "latents.image", expected, config.image)
 
 
 def check_gan(config: GanConfig, description: Description) -> None:
@@ -156,8 +156,10 @@ def check_gan(config: GanConfig, description: Description) -> None:
     """
     if description.classes is None:
         raise ConfigError(
-            "gan.data: expected data with labels, which a class-conditional GAN is told, found "
-            f"none in {config.data.kind!r}; choose other data"
+            "gan.data",
+            "data with labels, which a class-conditional GAN is told",
+            f"none in {config.data.kind!r}",
+            "choose other data",
         )
     _check_levels("gan", config.channel_mult, description.size)
     _check_size("gan.channels", gan_parameters(config, description))
@@ -175,16 +177,23 @@ def _check_ensemble(scope: str, ensemble: Ends | None, train: TrainConfig) -> No
         return
     partner, own = ensemble.partner(train), train.learned_variance
     if partner.learned_variance != own:
+        first = f"as the first network's {train.objective.kind!r} does"
         raise ConfigError(
-            f"{scope}.ensemble.ends.objective: expected one that learns {_learned(own)}, as the "
-            f"first network's {train.objective.kind!r} does, found one that learns "
-            f"{_learned(partner.learned_variance)}"
+            f"{scope}.ensemble.ends.objective",
+            f"one that learns {_learned(own)}, {first}",
+            f"one that learns {_learned(partner.learned_variance)}",
         )
-    if ensemble.inner_steps(train.diffusion.steps).start < 1:
-        raise ConfigError(
-            f"{scope}.ensemble.ends.share: expected at least one of the {train.diffusion.steps} "
-            f"steps at each end, found {ensemble.share}"
-        )
+    require(
+        ensemble.inner_steps(train.diffusion.steps).start >= 1,
+        f"{scope}.ensemble.ends.share",
+        f"at least one of the {train.diffusion.steps} steps at each end",
+        ensemble.share,
+    )
+
+
+def _unlearned(variance: Variance | None, train: TrainConfig) -> str:
+    network = f"a network trained with the objective {train.objective.kind!r}"
+    return f"{variance!r}, which {network} did not learn"
 
 
 def _learned(variance: LearnedVariance | None) -> str:
@@ -197,10 +206,9 @@ def _check_levels(where: str, channel_mult: tuple[int, ...], size: int) -> None:
         possible = 1
         while size % 2**possible == 0:
             possible += 1
-        raise ConfigError(
-            f"{where}.channel_mult: expected at most {possible} levels for images of {size} "
-            f"pixels, since each further level halves the side, found {levels}"
-        )
+        most = f"at most {possible} levels for images of {size} pixels"
+        expected = f"{most}, since each further level halves the side"
+        raise ConfigError(f"{where}.channel_mult", expected, f"{levels}")
 
 
 def _check_attention(config: TrainConfig, size: int) -> None:
@@ -210,41 +218,42 @@ def _check_attention(config: TrainConfig, size: int) -> None:
         for level, multiplier in enumerate(network.channel_mult)
     }
     for side in network.attention_resolutions:
-        if side not in widths:
-            raise ConfigError(
-                f"network.attention_resolutions: expected sides of the feature maps of images of "
-                f"{size} pixels, {_words(widths)}, found {side}"
-            )
-        if widths[side] % network.heads:
-            raise ConfigError(
-                f"network.heads: expected a divisor of {widths[side]}, the width of the level of "
-                f"side {side}, found {network.heads}"
-            )
-
-
-def _check_average(scope: str, ema_decay: float | None, train: TrainConfig) -> None:
-    if ema_decay is not None and ema_decay not in train.ema_decays:
-        kept = _words(train.ema_decays) or "none"
-        raise ConfigError(
-            f"{scope}.ema_decay: expected an average that the training keeps ({kept}), found "
-            f"{ema_decay}; add it to train.ema_decays"
+        require(
+            side in widths,
+            "network.attention_resolutions",
+            f"sides of the feature maps of images of {size} pixels, {_words(widths)}",
+            side,
+        )
+        require(
+            widths[side] % network.heads == 0,
+            "network.heads",
+            f"a divisor of {widths[side]}, the width of the level of side {side}",
+            network.heads,
         )
 
 
-def _check_stride(places: dict[str, str], stride: Stride, total: int, steps: int) -> None:
-    """Asks for the stride; its complaint names `steps` or `stride`, and is given the whole path."""
-    complaint = _complaint(stride, total, steps)
-    if complaint is not None:
-        name, _, text = complaint.partition(": ")
-        raise ConfigError(f"{places[name]}: {text}")
+def _check_average(scope: str, ema_decay: float | None, train: TrainConfig) -> None:
+    require(
+        ema_decay is None or ema_decay in train.ema_decays,
+        f"{scope}.ema_decay",
+        f"an average that the training keeps ({_words(train.ema_decays) or 'none'})",
+        ema_decay,
+        "add it to train.ema_decays",
+    )
+
+
+def _check_stride(paths: dict[str, str], stride: Stride, total: int, steps: int) -> None:
+    """Refuse a stride that the chain has not, under the whole path of its `steps` or `stride`."""
+    if (complaint := _complaint(stride, total, steps)) is not None:
+        raise replace(complaint, path=paths[complaint.path])
 
 
 @lru_cache
-def _complaint(stride: Stride, total: int, steps: int) -> str | None:
+def _complaint(stride: Stride, total: int, steps: int) -> ConfigError | None:
     try:
         stride_timesteps(stride, total, steps)
     except ConfigError as error:
-        return str(error)
+        return error.with_traceback(None)
     return None
 
 

@@ -133,7 +133,7 @@ def describe(data: Data) -> Description:
             assert_never(data)
 
 
-def missing(data: Data) -> str | None:
+def missing(data: Data) -> ConfigError | None:
     """What to put where, if the data are not on disk and their config declares what they are."""
     if not isinstance(data, Npz) or data.declared is None or Path(data.path).exists():
         return None
@@ -142,10 +142,8 @@ def missing(data: Data) -> str | None:
     text = f"put there the arrays {' and '.join(arrays)} of uint8"
     if declared.classes is not None:
         text += f", train_labels and test_labels of integers below {declared.classes}"
-    return (
-        f"data.npz.path: expected an .npz file, found no file at {data.path}; {text}. "
-        f"Source: {declared.source}"
-    )
+    hint = f"{text}. Source: {declared.source}"
+    return ConfigError("data.npz.path", "an .npz file", f"no file at {data.path}", hint)
 
 
 def outline(data: Data) -> Description:
@@ -287,10 +285,8 @@ def _describe_photos(data: Photos) -> Description:
         count = data.train_images if split == "train" else data.test_images
         possible = len(PHOTO_FILES) * (PHOTO_HEIGHT - CROP + 1) * len(_crop_columns(split))
         if count > possible:
-            raise ConfigError(
-                f"photos.{split}_images: expected at most {possible}, the number of different "
-                f"crops of this split, found {count}; ask for fewer"
-            )
+            expected = f"at most {possible}, the number of different crops of this split"
+            raise ConfigError(f"photos.{split}_images", expected, f"{count}", "ask for fewer")
     return Description(
         channels=3,
         size=CROP,
@@ -376,13 +372,14 @@ def _load_folder(data: Folder, split: Split) -> Images:
 
 def _describe_npz(data: Npz) -> Description:
     if (absent := missing(data)) is not None:
-        raise ConfigError(absent)
+        raise absent
     headers = _npz_headers(Path(data.path))
     shapes = {split: _checked_shape(data, split, headers) for split in SPLITS}
     if shapes["train"][1:] != shapes["test"][1:]:
         raise ConfigError(
-            f"data.npz.path: expected train and test images of one shape, found "
-            f"{shapes['train'][1:]} and {shapes['test'][1:]} in {data.path}"
+            "data.npz.path",
+            "train and test images of one shape",
+            f"{shapes['train'][1:]} and {shapes['test'][1:]} in {data.path}",
         )
     _, size, _, channels = shapes["train"]
     classes = _npz_classes(data, headers)
@@ -415,13 +412,17 @@ def _check_declared(data: Npz, shapes: dict[Split, tuple[int, ...]], classes: in
     for split in SPLITS:
         if shapes[split] != (expected := _declared_shape(declared, split)):
             raise ConfigError(
-                f"data.npz.declared: expected {split!r} of the shape {expected} that is declared, "
-                f"found {shapes[split]} in {data.path}; mend the one that is wrong"
+                "data.npz.declared",
+                f"{split!r} of the shape {expected} that is declared",
+                f"{shapes[split]} in {data.path}",
+                "mend the one that is wrong",
             )
     if declared.classes != classes:
         raise ConfigError(
-            f"data.npz.declared: expected {declared.classes or 'no'} classes as is declared, "
-            f"found {classes or 'none'} in {data.path}; mend the one that is wrong"
+            "data.npz.declared",
+            f"{declared.classes or 'no'} classes as is declared",
+            f"{classes or 'none'} in {data.path}",
+            "mend the one that is wrong",
         )
 
 
@@ -439,18 +440,17 @@ def _load_npz(data: Npz, split: Split) -> Images:
 def _npz_headers(path: Path) -> dict[str, Header]:
     """What the arrays are that are used, read without reading them."""
     if not path.is_file():
-        raise ConfigError(f"data.npz.path: expected an .npz file, found no file at {path}")
+        raise ConfigError("data.npz.path", "an .npz file", f"no file at {path}")
     try:
         found = names(path)
         headers = {name: header(path, name) for name in ARRAYS if name in found}
     except ArchiveError as error:
         raise ConfigError(
-            f"data.npz.path: expected an .npz file as numpy.savez writes it, found {path} ({error})"
+            "data.npz.path", "an .npz file as numpy.savez writes it", f"{path} ({error})"
         ) from error
     if not set(SPLITS) <= set(headers):
         raise ConfigError(
-            f"data.npz.path: expected arrays 'train' and 'test', found "
-            f"{sorted(found) or 'none'} in {path}"
+            "data.npz.path", "arrays 'train' and 'test'", f"{sorted(found) or 'none'} in {path}"
         )
     return headers
 
@@ -460,13 +460,16 @@ def _checked_shape(data: Npz, split: Split, headers: dict[str, Header]) -> tuple
     square = len(shape) == 4 and shape[1] == shape[2]
     if dtype != np.uint8 or not square or 0 in shape:
         raise ConfigError(
-            f"data.npz.path: expected {split!r} to be uint8 of shape (N, S, S, C), found "
-            f"{dtype} of shape {shape} in {data.path}"
+            "data.npz.path",
+            f"{split!r} to be uint8 of shape (N, S, S, C)",
+            f"{dtype} of shape {shape} in {data.path}",
         )
     if shape[3] not in CHANNELS:
         raise ConfigError(
-            f"data.npz.path: expected {split!r} to have 1 channel (grey) or 3 (RGB), found "
-            f"{shape[3]} in {data.path}; leave out what is no colour, such as alpha"
+            "data.npz.path",
+            f"{split!r} to have 1 channel (grey) or 3 (RGB)",
+            f"{shape[3]} in {data.path}",
+            "leave out what is no colour, such as alpha",
         )
     return shape
 
@@ -477,16 +480,18 @@ def _npz_classes(data: Npz, headers: dict[str, Header]) -> int | None:
         return None
     if len(present) == 1:
         raise ConfigError(
-            f"data.npz.path: expected labels of both splits or of neither, found only "
-            f"'{present[0]}_labels' in {data.path}"
+            "data.npz.path",
+            "labels of both splits or of neither",
+            f"only '{present[0]}_labels' in {data.path}",
         )
     for split in SPLITS:
         found = headers[f"{split}_labels"]
         if found.shape != headers[split].shape[:1] or found.dtype.kind not in "iu":
+            images = headers[split].shape[0]
             raise ConfigError(
-                f"data.npz.path: expected '{split}_labels' to hold one integer for each of the "
-                f"{headers[split].shape[0]} images, found {found.dtype} of shape {found.shape} in "
-                f"{data.path}"
+                "data.npz.path",
+                f"'{split}_labels' to hold one integer for each of the {images} images",
+                f"{found.dtype} of shape {found.shape} in {data.path}",
             )
     train, test = (_npz_array(data, f"{split}_labels") for split in SPLITS)
     return number_of_classes(
@@ -519,8 +524,9 @@ def number_of_classes(
         _check_every_class(train, classes, where, found_in, from_1)
     if lowest < 0 or highest >= classes:
         raise ConfigError(
-            f"{where}: expected labels in [0, {classes}), the classes of train_labels, "
-            f"found {lowest if lowest < 0 else highest}{found_in}"
+            where,
+            f"labels in [0, {classes}), the classes of train_labels",
+            f"{lowest if lowest < 0 else highest}{found_in}",
         )
     require(classes <= MOST_CLASSES, where, f"labels below {MOST_CLASSES}", classes - 1)
     return classes
@@ -539,9 +545,10 @@ def _check_every_class(
     more = f" and {without - 3:,} more" if without > 3 else ""
     begins_at_1 = without == 1 and present[0] == 1
     raise ConfigError(
-        f"{where}: expected an image of every class from 0 to {classes - 1} among "
-        f"train_labels, found none of {named}{more}{found_in}; "
-        f"{from_1 if begins_at_1 else 'number the classes without holes'}"
+        where,
+        f"an image of every class from 0 to {classes - 1} among train_labels",
+        f"none of {named}{more}{found_in}",
+        from_1 if begins_at_1 else "number the classes without holes",
     )
 
 
@@ -550,8 +557,7 @@ def _npz_array(data: Npz, name: str) -> NDArray[Any]:
         return read(Path(data.path), name, mapped_from=LARGE)
     except ArchiveError as error:
         raise ConfigError(
-            f"data.npz.path: expected to read array {name!r}, found it broken in {data.path} "
-            f"({error})"
+            "data.npz.path", f"to read array {name!r}", f"it broken in {data.path} ({error})"
         ) from error
 
 
@@ -564,8 +570,10 @@ def _sklearn_file(name: str, where: str) -> Path:
     path = Path(spec.origin).parent / "datasets" / name if spec and spec.origin else None
     if path is None or not path.is_file():
         raise ConfigError(
-            f"data.{where}: expected scikit-learn with its data file datasets/{name}, found "
-            "none; pip install scikit-learn"
+            f"data.{where}",
+            f"scikit-learn with its data file datasets/{name}",
+            "none",
+            "pip install scikit-learn",
         )
     return path
 

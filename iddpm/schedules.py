@@ -10,7 +10,8 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from iddpm.config import ConfigError, Schedule
+from iddpm.bounds import require
+from iddpm.config import Schedule
 from iddpm.registry import named
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,11 +31,8 @@ def linear_betas(steps: int) -> FloatArray:
     Raises:
         ConfigError: If T is 20 or less: the last beta would not be below 1.
     """
-    if steps <= 20:
-        raise ConfigError(
-            "diffusion.steps: expected more than 20 for the linear schedule (its last beta is "
-            f"20/T), found {steps}; take more steps or schedule: cosine"
-        )
+    expected = "more than 20 for the linear schedule (its last beta is 20/T)"
+    require(steps > 20, "diffusion.steps", expected, steps, "take more steps or schedule: cosine")
     rising: FloatArray = np.linspace(0.1 / steps, 20 / steps, steps)
     return rising
 
@@ -50,8 +48,7 @@ def cosine_betas(steps: int, *, s: float = 0.008, max_beta: float = 0.999) -> Fl
     Raises:
         ConfigError: If T is less than 1.
     """
-    if steps < 1:
-        raise ConfigError(f"diffusion.steps: expected at least 1, found {steps}")
+    require(steps >= 1, "diffusion.steps", "at least 1", steps)
     f = np.cos((np.arange(steps + 1) / steps + s) / (1 + s) * np.pi / 2) ** 2
     clipped: FloatArray = np.minimum(1 - f[1:] / f[:-1], max_beta)
     return clipped

@@ -6,6 +6,7 @@ here imports torch or NumPy, so that a sweep can be checked and counted while it
 
 from itertools import pairwise
 
+from iddpm.bounds import require
 from iddpm.config import ConfigError, Stride
 
 
@@ -21,10 +22,7 @@ def stride_timesteps(stride: Stride, total: int, steps: int) -> tuple[int, ...]:
     Raises:
         ConfigError: If K is not in [2, T], or no such stride has K steps.
     """
-    if not 2 <= steps <= total:
-        raise ConfigError(
-            f"steps: expected from 2 to the {total} of the trained chain, found {steps}"
-        )
+    require(2 <= steps <= total, "steps", f"from 2 to the {total} of the trained chain", steps)
     if stride == "even":
         return even(total, steps)
     if stride == "constant":
@@ -63,8 +61,10 @@ def constant(total: int, steps: int) -> tuple[int, ...]:
     below = max(count for count in counts if count < steps)
     above = min(count for count in counts if count > steps)
     raise ConfigError(
-        f"steps: expected a count that a constant stride over {total} steps can have, "
-        f"found {steps}; the nearest are {below} and {above}"
+        "steps",
+        f"a count that a constant stride over {total} steps can have",
+        f"{steps}",
+        f"the nearest are {below} and {above}",
     )
 
 
@@ -73,15 +73,12 @@ def _multiples(total: int, width: int) -> int:
 
 
 def _checked(indices: tuple[int, ...], total: int, steps: int) -> tuple[int, ...]:
-    if len(indices) != steps:
-        raise ConfigError(
-            f"steps: expected {len(indices)}, the length of the explicit stride, found {steps}"
-        )
+    expected = f"{len(indices)}, the length of the explicit stride"
+    require(len(indices) == steps, "steps", expected, steps)
     increasing = all(a < b for a, b in pairwise(indices))
     if not increasing or indices[0] < 0 or indices[-1] >= total:
-        raise ConfigError(
-            f"stride: expected increasing step indices from 0 to {total - 1}, found {indices}"
-        )
+        expected = f"increasing step indices from 0 to {total - 1}"
+        raise ConfigError("stride", expected, f"{indices}")
     return indices
 
 

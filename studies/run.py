@@ -184,8 +184,11 @@ def _refuse_alike(plans: Sequence[Plan]) -> None:
         other = first.setdefault(plan.study, plan).spec
         if other != plan.spec:
             raise ConfigError(
-                f"{plan.spec.sweep_path}: study: expected a study and preset that have no other's "
-                f"name, found {plan.study!r} in {other.sweep_path} too; rename one of them"
+                "study",
+                "a study and preset that have no other's name",
+                f"{plan.study!r} in {other.sweep_path} too",
+                "rename one of them",
+                place=plan.spec.sweep_path,
             )
 
 
@@ -209,7 +212,7 @@ def _refuse_idle_options(options: argparse.Namespace) -> None:
     for name, option in idle.items():
         if getattr(options, name):
             found = options.executor or "none"
-            raise ConfigError(f"{option}: expected --executor {other} with it, found {found}")
+            raise ConfigError(option, f"--executor {other} with it", found)
 
 
 # ---------------------------------------------------------------------------------------- running
@@ -322,10 +325,13 @@ def _resources(
             if first is plan:
                 chosen[kind] = theirs[kind]
             elif theirs[kind] != chosen[kind]:
+                both = f"say for both with --resource {kind}.NAME=VALUE"
                 raise ConfigError(
-                    f"{plan.spec.sweep_path}: resources.{kind}: expected those of "
-                    f"{first.spec.sweep_path}, found others; submit the sweeps one by one, or say "
-                    f"for both with --resource {kind}.NAME=VALUE"
+                    f"resources.{kind}",
+                    f"those of {first.spec.sweep_path}",
+                    "others",
+                    f"submit the sweeps one by one, or {both}",
+                    place=plan.spec.sweep_path,
                 )
         of_preset, of_sweep = plan.spec.resources
         for task in plan.tasks.values():

@@ -203,8 +203,7 @@ def _built(config: Classifier | RandomNetwork) -> nn.Module:
 def _classes(data: Description) -> int:
     if data.classes is None:
         raise ConfigError(
-            "extractor.classifier.data: expected data with labels, found none; "
-            "use the extractor 'random'"
+            "extractor.classifier.data", "data with labels", "none", "use the extractor 'random'"
         )
     return data.classes
 

@@ -127,8 +127,7 @@ def _chosen(
 
 def _no_weights(path: Path, found: str) -> ConfigError:
     return ConfigError(
-        f"extractor.inception.path: expected the weights of Inception-V3 in {path}, found {found}; "
-        f"get {SOURCE}"
+        "extractor.inception.path", f"the weights of Inception-V3 in {path}", found, f"get {SOURCE}"
     )
 
 

@@ -28,13 +28,17 @@ def check_weights(path: Path, sha256: str) -> None:
     """
     if not path.is_file():
         raise ConfigError(
-            f"extractor.inception.path: expected the weights of Inception-V3, found no file at "
-            f"{path}; get {SOURCE} and put it there"
+            "extractor.inception.path",
+            "the weights of Inception-V3",
+            f"no file at {path}",
+            f"get {SOURCE} and put it there",
         )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if not found.startswith(PUBLISHED if is_published(sha256) else sha256):
         raise ConfigError(
-            f"extractor.inception.sha256: expected {path} to have a sha256 that begins with "
-            f"{sha256}, found {found[: max(8, len(sha256))]}; get {SOURCE} again"
+            "extractor.inception.sha256",
+            f"{path} to have a sha256 that begins with {sha256}",
+            f"{found[: max(8, len(sha256))]}",
+            f"get {SOURCE} again",
         )

@@ -28,8 +28,10 @@ def pickled(file: File, *, where: str) -> dict[str, Any]:
             return unpickled(content)
         except RefusedError as error:
             raise ConfigError(
-                f"{where}: expected a pickle of arrays, lists and dictionaries alone, found "
-                f"{file.path} with something else ({error}); nothing of it was run"
+                where,
+                "a pickle of arrays, lists and dictionaries alone",
+                f"{file.path} with something else ({error})",
+                "nothing of it was run",
             ) from error
 
 
@@ -48,19 +50,21 @@ def piece(data: Any, labels: Any, file: File, size: int, classes: range, *, wher
         ConfigError: If they are anything else.
     """
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2:
-        raise ConfigError(f"{where}: expected an array 'data' of uint8, found none in {file.path}")
+        raise ConfigError(where, "an array 'data' of uint8", f"none in {file.path}")
     if data.shape[1] != (numbers := CHANNELS * size * size):
         raise ConfigError(
-            f"{where}: expected images of {size}x{size}x{CHANNELS}, {numbers} numbers each, found "
-            f"{data.shape[1]} in {file.path}"
+            where,
+            f"images of {size}x{size}x{CHANNELS}, {numbers} numbers each",
+            f"{data.shape[1]} in {file.path}",
         )
     found = np.asarray(labels) if isinstance(labels, list) else labels
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu" or found.ndim != 1:
-        raise ConfigError(f"{where}: expected integers 'labels', found others in {file.path}")
+        raise ConfigError(where, "integers 'labels'", f"others in {file.path}")
     if len(found) != len(data) or len(data) == 0:
         raise ConfigError(
-            f"{where}: expected a label for each image, found {len(found):,} labels and "
-            f"{len(data):,} images in {file.path}"
+            where,
+            "a label for each image",
+            f"{len(found):,} labels and {len(data):,} images in {file.path}",
         )
     return Piece(_channels_last(data, size), from_0(found, classes, file, where=where))
 
@@ -74,8 +78,7 @@ def from_0(labels: NDArray[Any], classes: range, file: File, *, where: str) -> I
     for found in (int(labels.min()), int(labels.max())):
         if found not in classes:
             raise ConfigError(
-                f"{where}: expected labels from {classes[0]} to {classes[-1]}, found {found} in "
-                f"{file.path}"
+                where, f"labels from {classes[0]} to {classes[-1]}", f"{found} in {file.path}"
             )
     return labels.astype(np.int64) - classes[0]
 

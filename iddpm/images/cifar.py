@@ -41,18 +41,17 @@ def cifar10(request: Request) -> Source:
     suffix = "" if set(TRAIN + TEST) <= set(files) else ".bin"
     wanted = [f"{name}{suffix}" for name in TRAIN + TEST]
     if absent := [name for name in wanted if name not in files]:
+        names = f"{TRAIN[0]} to {TRAIN[-1][-1]} and {TEST[0]} (binary: {TEST[0]}.bin)"
         raise ConfigError(
-            f"{WHERE}: expected the python or the binary version of CIFAR-10, with "
-            f"{TRAIN[0]} to {TRAIN[-1][-1]} and {TEST[0]} (binary: {TEST[0]}.bin), found no "
-            f"{absent[0].removesuffix('.bin')} in {', '.join(map(str, request.paths))}"
+            WHERE,
+            f"the python or the binary version of CIFAR-10, with {names}",
+            f"no {absent[0].removesuffix('.bin')} in {', '.join(map(str, request.paths))}",
         )
     used = [files[name] for name in wanted]
     batches = [_batch(file) for file in used]
     if len({batch.count for batch in batches}) > 1:
         counts = ", ".join(f"{batch.count:,}" for batch in batches)
-        raise ConfigError(
-            f"{WHERE}: expected as many images in each batch, found {counts}; get the files again"
-        )
+        raise ConfigError(WHERE, "as many images in each batch", counts, "get the files again")
     origin, hints = provenance("cifar10", trees, used, where=WHERE)
     return Source(
         where=WHERE,

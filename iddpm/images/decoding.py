@@ -271,8 +271,10 @@ def _opened(path: Path, file: IO[bytes], where: str) -> Iterator[Any]:
         raise
     except Image.DecompressionBombError as error:
         raise ConfigError(
-            f"{where}: expected images of at most {MOST_STORED_PIXELS:,} pixels, found {path} "
-            f"({error}); make it smaller or remove it"
+            where,
+            f"images of at most {MOST_STORED_PIXELS:,} pixels",
+            f"{path} ({error})",
+            "make it smaller or remove it",
         ) from error
     except Exception as error:  # the readers of foreign bytes raise anything
         raise _broken(path, where, error) from error
@@ -285,8 +287,7 @@ def _broken(path: Path, where: str, error: Exception) -> ConfigError:
     if isinstance(error, UnidentifiedImageError):
         reason = "its content is no image of a known kind"
     return ConfigError(
-        f"{where}: expected an image that can be read, found {path} broken ({reason}); replace or "
-        "remove it"
+        where, "an image that can be read", f"{path} broken ({reason})", "replace or remove it"
     )
 
 
@@ -294,11 +295,12 @@ def _check(image: Any, path: Path, where: str) -> None:
     width, height = image.size
     if width * height > MOST_STORED_PIXELS:
         raise ConfigError(
-            f"{where}: expected images of at most {MOST_STORED_PIXELS:,} pixels, found {path} of "
-            f"{width} x {height}; make it smaller or remove it"
+            where,
+            f"images of at most {MOST_STORED_PIXELS:,} pixels",
+            f"{path} of {width} x {height}",
+            "make it smaller or remove it",
         )
     if image.mode not in GREY_MODES | COLOUR_MODES:
         raise ConfigError(
-            f"{where}: expected 8 bits a channel, found mode {image.mode!r} "
-            f"in {path}; convert it to grey or RGB"
+            where, "8 bits a channel", f"mode {image.mode!r} in {path}", "convert it to grey or RGB"
         )

@@ -53,14 +53,14 @@ def _described(config: ExternalConfig) -> ExternalDescription:
         _check_levels(path, expected)
         return ExternalDescription(images=len(files), digest=_digest(files, root=path))
     if not path.is_file():
-        raise ConfigError(
-            f"{PATH}: expected an .npz file or a folder of images, found nothing at {path}"
-        )
+        raise ConfigError(PATH, "an .npz file or a folder of images", f"nothing at {path}")
     found = _header(path)
     if found.dtype != np.uint8:
         raise ConfigError(
-            f"{PATH}: expected {ARRAY!r} to be uint8, found {found.dtype} in {path}; "
-            f"write pixels from 0 to {expected.levels - 1}"
+            PATH,
+            f"{ARRAY!r} to be uint8",
+            f"{found.dtype} in {path}",
+            f"write pixels from 0 to {expected.levels - 1}",
         )
     _check_shape(found.shape[1:], expected, path)
     _check_levels(path, expected)
@@ -80,8 +80,10 @@ def load_external(config: ExternalConfig, digest: str) -> UInt8Array:
     path, expected = Path(config.path), describe(config.data)
     if _described(config).digest != digest:
         raise ConfigError(
-            f"{PATH}: expected the images that lay at {path} when the sweep was planned, "
-            "found others; run the sweep again"
+            PATH,
+            f"the images that lay at {path} when the sweep was planned",
+            "others",
+            "run the sweep again",
         )
     return _images(path, expected)
 
@@ -96,19 +98,22 @@ def _check_levels(path: Path, expected: Description) -> None:
     highest = int(_images(path, expected).max(initial=0))
     if highest >= expected.levels:
         raise ConfigError(
-            f"{PATH}: expected pixels of {expected.levels} levels, 0 to "
-            f"{expected.levels - 1} as the data have them, found {highest} in {path}; write the "
-            "levels themselves, which are not stretched to 255"
+            PATH,
+            f"pixels of {expected.levels} levels, 0 to {expected.levels - 1} as the data have them",
+            f"{highest} in {path}",
+            "write the levels themselves, which are not stretched to 255",
         )
 
 
 def _check_shape(shape: tuple[int, ...], expected: Description, path: Path) -> None:
     asked = (expected.size, expected.size, expected.channels)
     if shape != asked:
-        found = "x".join(map(str, shape)) or "single numbers"
+        wanted, found = ("x".join(map(str, sides)) for sides in (asked, shape))
         raise ConfigError(
-            f"{PATH}: expected images of {'x'.join(map(str, asked))} as the data have them "
-            f"(height, width, channels), found {found} in {path}; nothing is resized here"
+            PATH,
+            f"images of {wanted} as the data have them (height, width, channels)",
+            f"{found or 'single numbers'} in {path}",
+            "nothing is resized here",
         )
 
 
@@ -123,11 +128,12 @@ def _header(path: Path) -> Header:
             return header(path, ARRAY)
     except ArchiveError as error:
         raise ConfigError(
-            f"{PATH}: expected an .npz file as numpy.savez writes it, found {path} ({error})"
+            PATH, "an .npz file as numpy.savez writes it", f"{path} ({error})"
         ) from error
     raise ConfigError(
-        f"{PATH}: expected an array {ARRAY!r}, as the official scripts write samples, "
-        f"found {', '.join(sorted(found)) or 'none'} in {path}"
+        PATH,
+        f"an array {ARRAY!r}, as the official scripts write samples",
+        f"{', '.join(sorted(found)) or 'none'} in {path}",
     )
 
 
@@ -135,9 +141,7 @@ def _of_npz(path: Path) -> UInt8Array:
     try:
         return read(path, ARRAY, mapped_from=LARGE)
     except ArchiveError as error:
-        raise ConfigError(
-            f"{PATH}: expected to read {ARRAY!r}, found it broken in {path} ({error})"
-        ) from error
+        raise ConfigError(PATH, f"to read {ARRAY!r}", f"it broken in {path} ({error})") from error
 
 
 # --------------------------------------------------------------------------------------- a folder
@@ -153,13 +157,17 @@ def _check_file(path: Path, expected: Description) -> None:
         look = looked_at(path, file, where=PATH)
     if look.mode not in MODES.values():
         raise ConfigError(
-            f"{PATH}: expected grey or RGB images of 8 bits a channel, found mode "
-            f"{look.mode!r} in {path}; convert it"
+            PATH,
+            "grey or RGB images of 8 bits a channel",
+            f"mode {look.mode!r} in {path}",
+            "convert it",
         )
     if look.changes:
         raise ConfigError(
-            f"{PATH}: expected images that are scored as they are stored, found {path}, which "
-            f"would be {look.changes[0]}; store it so"
+            PATH,
+            "images that are scored as they are stored",
+            f"{path}, which would be {look.changes[0]}",
+            "store it so",
         )
     _check_shape((look.height, look.width, look.channels), expected, path)
 

@@ -43,11 +43,11 @@ def source(name: str, request: Request) -> Source:
             the files are not what it is read from.
     """
     if name not in FAMILIES:
-        raise ConfigError(f"expected one of {', '.join(FAMILIES)}, found {name!r}")
+        raise ConfigError("", f"one of {', '.join(FAMILIES)}", f"{name!r}")
     family = FAMILIES[name]
     for setting in fields(Request):
         is_asked = getattr(request, setting.name) != setting.default
         if setting.name != "paths" and is_asked and setting.name not in family.takes:
             option = setting.name.replace("_", "-")
-            raise ConfigError(f"{name}: takes no --{option}; leave it out")
+            raise ConfigError(name, "", f"takes no --{option}", "leave it out")
     return family.read(request)

@@ -108,8 +108,9 @@ def some_image_names(root: Path, folder: str, account: Account, *, where: str) -
         return found
     left_out = "".join(f"; {line}" for line in account.lines())
     raise ConfigError(
-        f"{where}: expected image files (.png, .jpg and whatever else Pillow reads) "
-        f"below {root / folder}, found none{left_out}"
+        where,
+        f"image files (.png, .jpg and whatever else Pillow reads) below {root / folder}",
+        f"none{left_out}",
     )
 
 
@@ -157,7 +158,7 @@ def _entries(folder: Path, where: str) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise ConfigError(
-            f"{where}: expected a folder that can be read, found {folder} ({error.strerror})"
+            where, "a folder that can be read", f"{folder} ({error.strerror})"
         ) from error
 
 
@@ -170,8 +171,10 @@ def _is(asked: Callable[[], bool], where: str, path: Path) -> bool:
     except OSError as error:
         reason = str(error.strerror)
     raise ConfigError(
-        f"{where}: expected files, folders and links that lead to one, found {path} ({reason}); "
-        "mend or remove it"
+        where,
+        "files, folders and links that lead to one",
+        f"{path} ({reason})",
+        "mend or remove it",
     )
 
 
@@ -228,8 +231,7 @@ def listed(data: Folder) -> Listing:
     names = {split: _names_of_split(root, split, account) for split in SPLITS}
     if (root / "train").samefile(root / "test"):
         raise ConfigError(
-            f"{PATH}: expected other images in test/ than in train/, found one folder for both in "
-            f"{root}"
+            PATH, "other images in test/ than in train/", f"one folder for both in {root}"
         )
     _note_what_lies_beside(root, names, account)
     taken, hints = _source_of_labels(data, names)
@@ -246,8 +248,9 @@ def listed(data: Folder) -> Listing:
     classes = sorted(set(texts["train"]))
     if unknown := set(texts["test"]) - set(classes):
         raise ConfigError(
-            f"{PATH}: expected the labels of test/ among those of train/, "
-            f"found {sorted(unknown)[0]!r} only below {root / 'test'}"
+            PATH,
+            "the labels of test/ among those of train/",
+            f"{sorted(unknown)[0]!r} only below {root / 'test'}",
         )
     require(len(classes) <= MOST_CLASSES, PATH, f"at most {MOST_CLASSES} labels", len(classes))
     number = {name: i for i, name in enumerate(classes)}
@@ -264,8 +267,10 @@ def listed(data: Folder) -> Listing:
 def _names_of_split(root: Path, split: Split, account: Account) -> list[str]:
     if not (root / split).is_dir():
         raise ConfigError(
-            f"{PATH}: expected a folder {root / split} with image files, found none; "
-            "put the images below train/ and test/"
+            PATH,
+            f"a folder {root / split} with image files",
+            "none",
+            "put the images below train/ and test/",
         )
     return some_image_names(root, split, account, where=PATH)
 
@@ -358,15 +363,18 @@ def _check_labels(
         return
     if taken == "prefix":
         raise ConfigError(
-            f"{PATH}: expected names such as label_1.png, as the labels 'prefix' ask for, found "
-            f"{root / without[0]}"
+            PATH,
+            "names such as label_1.png, as the labels 'prefix' ask for",
+            f"{root / without[0]}",
         )
     if len(without) == sum(map(len, names.values())):
         raise ConfigError(
-            f"{PATH}: expected every image in a subfolder named after its label, as the labels "
-            f"'folders' ask for, found none below {root}"
+            PATH,
+            "every image in a subfolder named after its label, as the labels 'folders' ask for",
+            f"none below {root}",
         )
     raise ConfigError(
-        f"{PATH}: expected every image of train/ and test/ in a subfolder named after "
-        f"its label, or none, found both below {root}"
+        PATH,
+        "every image of train/ and test/ in a subfolder named after its label, or none",
+        f"both below {root}",
     )

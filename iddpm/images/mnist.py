@@ -92,16 +92,19 @@ def _files(name: str, request: Request, found: Sequence[File]) -> dict[tuple[Spl
             split: Split = "train" if match[1] == "train" else "test"
             if (other := files.setdefault((split, match[2]), file)) is not file:
                 raise ConfigError(
-                    f"{name}: expected one file of the {split} {match[2]}, found {other.path} and "
-                    f"{file.path}; name the four files that are meant"
+                    name,
+                    f"one file of the {split} {match[2]}",
+                    f"{other.path} and {file.path}",
+                    "name the four files that are meant",
                 )
     for split in SPLITS:
         for what, dimensions in (("images", 3), ("labels", 1)):
             if (split, what) not in files:
                 usual = f"{'train' if split == 'train' else 't10k'}-{what}-idx{dimensions}-ubyte"
                 raise ConfigError(
-                    f"{name}: expected a file {usual}, packed by gzip or not, found none in "
-                    f"{', '.join(map(str, request.paths))}"
+                    name,
+                    f"a file {usual}, packed by gzip or not",
+                    f"none in {', '.join(map(str, request.paths))}",
                 )
     return files
 
@@ -110,19 +113,21 @@ def _piece(name: str, images: File, labels: File, size: int, first_label: int) -
     pixels, numbers = _idx(name, images), _idx(name, labels).astype(np.int64) - first_label
     if pixels.ndim != 3 or numbers.ndim != 1 or len(pixels) != len(numbers) or len(pixels) == 0:
         raise ConfigError(
-            f"{name}: expected images (N, S, S) and as many labels, found {pixels.shape} in "
-            f"{images.path} and {numbers.shape} in {labels.path}"
+            name,
+            "images (N, S, S) and as many labels",
+            f"{pixels.shape} in {images.path} and {numbers.shape} in {labels.path}",
         )
     height, width = pixels.shape[1:]
     if height != width or height > size or (size - height) % 2:
         raise ConfigError(
-            f"{name}: expected images of at most {size}x{size} that a border of one width brings "
-            f"there, found {height}x{width} in {images.path}; ask for another --size"
+            name,
+            f"images of at most {size}x{size} that a border of one width brings there",
+            f"{height}x{width} in {images.path}",
+            "ask for another --size",
         )
     if numbers.min() < 0:
         raise ConfigError(
-            f"{name}: expected labels from {first_label} on, found {numbers.min() + first_label} "
-            f"in {labels.path}"
+            name, f"labels from {first_label} on", f"{numbers.min() + first_label} in {labels.path}"
         )
     border = (size - height) // 2
     padded = np.pad(pixels, ((0, 0), (border, border), (border, border)))
@@ -138,13 +143,13 @@ def _idx(name: str, file: File) -> NDArray[np.uint8]:
     dimensions = content[3] if len(content) > 3 else 0
     start = 4 + 4 * dimensions
     if not content.startswith(BYTES) or len(content) < start:
-        raise ConfigError(
-            f"{name}: expected an idx file of unsigned bytes, found something else in {file.path}"
-        )
+        raise ConfigError(name, "an idx file of unsigned bytes", f"something else in {file.path}")
     shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, 4))
     if math.prod(shape) != len(content) - start:
         raise ConfigError(
-            f"{name}: expected {math.prod(shape):,} bytes by the header {shape}, found "
-            f"{len(content) - start:,} in {file.path}; get it again"
+            name,
+            f"{math.prod(shape):,} bytes by the header {shape}",
+            f"{len(content) - start:,} in {file.path}",
+            "get it again",
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -86,8 +86,7 @@ def told(path: Path, where: str) -> Iterator[None]:
     except BROKEN as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(":")
         raise ConfigError(
-            f"{where}: expected a whole file, found {path} that cannot be read "
-            f"({reason}); get it again"
+            where, "a whole file", f"{path} that cannot be read ({reason})", "get it again"
         ) from error
 
 
@@ -108,7 +107,7 @@ def tree_at(path: Path, account: Account, *, where: str) -> Tree:
     if path.is_dir():
         return _Folder(path, list(file_names(path, "", account, where)))
     if not path.is_file():
-        raise ConfigError(f"{where}: expected a file or a folder, found nothing at {path}")
+        raise ConfigError(where, "a file or a folder", f"nothing at {path}")
     with told(path, where):
         if path.suffix == ".npz":
             return _Lone(path)

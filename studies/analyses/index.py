@@ -58,7 +58,7 @@ def _check(spec: SweepSpec, key: str, names: Sequence[str], known: Mapping[str, 
     for index, name in enumerate(names):
         if name not in known:
             place, instead = spec.origin.names(key).place, nearest(name, list(known))
-            raise ConfigError(f"{place}: {key}: no such name {name!r}; {instead}")
+            raise ConfigError(key, "", f"no such name {name!r}", instead, place)
         whole = key == "claims"
         lack = _lacking(known[name], spec.parts, spec.arms, whole=whole)
         if not lack:

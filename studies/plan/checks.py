@@ -4,12 +4,11 @@ Data are described here, once for a plan: what they are like is what most checks
 are made from.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from iddpm.bounds import require
 from iddpm.checks import (
     check_gan,
     check_gradient_noise,
@@ -74,13 +73,13 @@ def checked(spec: SweepSpec, *, outlined: bool = False) -> Described:
     described = _described(spec, outlined=outlined)
     if not outlined:
         for weights, arm in weights_of(spec).items():
-            with _placed(partial(arm.origin.placed, scope="samples")):
+            with arm.origin.evaluation.placing():
                 check_weights(Path(weights.path), weights.sha256)
     for arm in {id(arm.train): arm for arm in spec.arms if trains(arm)}.values():
-        with _placed(partial(arm.origin.placed, scope="train")):
+        with arm.origin.train.placing():
             check_training(arm.train, described.data[arm.train.data])
     for arm in spec.arms:
-        with _placed(partial(arm.origin.placed, scope=scope(arm.evaluation))):
+        with arm.origin.evaluation.placing():
             _check_evaluation(arm, described)
     for rival in spec.rivals:
         _check_rival(rival, described)
@@ -103,15 +102,6 @@ def trains(arm: ArmSpec) -> bool:
     return not isinstance(arm.evaluation, Latents)
 
 
-@contextmanager
-def _placed(place: Callable[[ConfigError], ConfigError]) -> Iterator[None]:
-    """Says of a fault where in the sweep it was written."""
-    try:
-        yield
-    except ConfigError as error:
-        raise place(error) from error
-
-
 # ------------------------------------------------------------------------------- what there is
 
 
@@ -119,19 +109,19 @@ def _described(spec: SweepSpec, *, outlined: bool) -> Described:
     data: dict[Data, Description] = {}
     external: dict[ExternalConfig, ExternalDescription] = {}
     for arm in {arm.train.data: arm for arm in spec.arms}.values():
-        with _placed(partial(arm.origin.placed, scope="data")):
+        with arm.origin.train.below("data").placing():
             data[arm.train.data] = (outline if outlined else describe)(arm.train.data)
     for arm in spec.arms:
         if isinstance(arm.evaluation, SamplesConfig):
-            with _placed(partial(arm.origin.placed, scope="samples")):
+            with arm.origin.evaluation.placing():
                 _describe_for_features(arm.evaluation, data)
     for rival in spec.rivals:
         config = rival.config
-        with _placed(rival.placed):
+        with rival.origin.placing():
             _describe(config.data, data)
             if isinstance(config, ExternalConfig):
                 external[config] = describe_external(config)
-        with _placed(partial(rival.placed, of_samples=True)):
+        with rival.samples_origin.placing():
             _describe_for_features(rival.samples, data)
     return Described(data=data, external=external)
 
@@ -169,9 +159,9 @@ def _check_rival(rival: Rival, described: Described) -> None:
     """The data suit it, and an image set from elsewhere holds as many images as are scored."""
     config = rival.config
     if isinstance(config, GanConfig):
-        with _placed(rival.placed):
+        with rival.origin.placing():
             check_gan(config, described.data[config.data])
-    with _placed(partial(rival.placed, of_samples=True)):
+    with rival.samples_origin.placing():
         _check_score(rival.samples, config.data, described)
         if isinstance(config, ExternalConfig):
             _check_count(rival.samples, described.external[config].images)
@@ -186,11 +176,13 @@ def _check_count_of_tasks(spec: SweepSpec, described: Described) -> None:
     total = of_rivals + sum(count for count, _ in counts)
     if total > MAX_TASKS:
         _, largest = max(counts, key=lambda item: item[0])
-        error = ConfigError(
-            f"{scope(largest.evaluation)}.{CUT}: expected at most {MAX_TASKS} tasks in a plan, "
-            f"found about {total}; ask for fewer images or arms, or give each task more blocks"
-        )
-        raise largest.origin.placed(error, scope(largest.evaluation))
+        with largest.origin.evaluation.placing():
+            raise ConfigError(
+                f"{scope(largest.evaluation)}.{CUT}",
+                f"at most {MAX_TASKS} tasks in a plan",
+                f"about {total}",
+                "ask for fewer images or arms, or give each task more blocks",
+            )
 
 
 def _shard_count(arm: ArmSpec, described: Described) -> int:
@@ -209,38 +201,46 @@ def _shards_of(config: SamplesConfig | RivalSamples) -> int:
 
 
 def _check_count(config: RivalSamples, available: int) -> None:
-    if config.images > available:
-        raise ConfigError(
-            f"samples.images: expected at most the {available} images at external.path, found "
-            f"{config.images}; a score of fewer images is another score"
-        )
+    require(
+        config.images <= available,
+        "samples.images",
+        f"at most the {available} images at external.path",
+        config.images,
+        "a score of fewer images is another score",
+    )
 
 
 def _check_score(config: SamplesConfig | RivalSamples, data: Data, described: Described) -> None:
     """The feature network fits the images, and there are as many real ones as are asked for."""
     extractor, reference, description = config.extractor, config.reference, described.data[data]
     available = described.images(data, reference.split)
-    if reference.images is not None and reference.images > available:
-        raise ConfigError(
-            f"samples.reference.images: expected at most the {available} images of the "
-            f"{reference.split} split, found {reference.images}"
-        )
+    require(
+        reference.images is None or reference.images <= available,
+        "samples.reference.images",
+        f"at most the {available} images of the {reference.split} split",
+        reference.images,
+    )
     if isinstance(extractor, Inception):
         if (description.channels, description.levels) != (3, 256):
             raise ConfigError(
-                "samples.extractor: expected images of 3 channels and 256 levels for 'inception', "
-                f"found {description.channels} and {description.levels}; use another extractor"
+                "samples.extractor",
+                "images of 3 channels and 256 levels for 'inception'",
+                f"{description.channels} and {description.levels}",
+                "use another extractor",
             )
         return
     own = described.data[extractor.data]
     if isinstance(extractor, Classifier) and own.classes is None:
         raise ConfigError(
-            "samples.extractor: expected data with labels, found none in "
-            f"{extractor.data.kind!r}; use the extractor 'random'"
+            "samples.extractor",
+            "data with labels",
+            f"none in {extractor.data.kind!r}",
+            "use the extractor 'random'",
         )
     shapes = [(one.channels, one.size, one.levels) for one in (own, description)]
     if shapes[0] != shapes[1]:
         raise ConfigError(
-            "samples.extractor.data: expected images of the trained data's channels, size and "
-            f"levels {shapes[1]}, found {shapes[0]}"
+            "samples.extractor.data",
+            f"images of the trained data's channels, size and levels {shapes[1]}",
+            f"{shapes[0]}",
         )

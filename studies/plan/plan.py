@@ -168,13 +168,13 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
 
 def absent(plan: Plan) -> list[str]:
     """What has to be put where before the plan can be run, a sentence for each."""
-    sentences = {missing(arm.train.data) for arm in plan.spec.arms} - {None}
+    sentences = {str(lack) for arm in plan.spec.arms if (lack := missing(arm.train.data))}
     for weights in weights_of(plan.spec):
         try:
             check_weights(Path(weights.path), weights.sha256)
         except ConfigError as error:
             sentences.add(str(error))
-    return sorted(text for text in sentences if text)
+    return sorted(sentences)
 
 
 def record(plan: Plan) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def override(key: str, node: Node, *, within: str = "") -> Override:
     scope, _, rest = setting_key.partition(".")
     if scope not in SCOPES or not rest:
         expected = f"a key that begins with {', '.join(f'{name}.' for name in SCOPES)}"
-        raise ConfigError(f"{node.place}: {within or key}: expected {expected}, found {key!r}")
+        raise fault(node, within or key, expected, found=repr(key))
     path = _joined(within, f"{block[0]}{scope}" if block else scope)
     return Override(setting_key, scope, node, path, bool(within), int(block[1]) if block else None)
 

@@ -50,9 +50,8 @@ class Node:
 
 
 def fault(node: Node, path: str, expected: str, *, found: str = "", hint: str = "") -> ConfigError:
-    """The one sentence that says what is wrong with `node`, to be raised by the caller."""
-    text = f"expected {expected}, found {found or shown(node)}"
-    return ConfigError(f"{node.place}: {path}: {text}" + (f"; {hint}" if hint else ""))
+    """The error that says what is wrong with `node`, to be raised by the caller."""
+    return ConfigError(path, expected, found or shown(node), hint, node.place)
 
 
 def children(node: Node, path: str) -> dict[str, Node]:
@@ -77,7 +76,7 @@ def only(node: Node, path: str, known: Iterable[str]) -> dict[str, Node]:
     for key, child in (found := children(node, path)).items():
         if key not in (names := list(known)):
             where = f"{path}.{key}" if path else key
-            raise ConfigError(f"{child.place}: {where}: no such key; {nearest(key, names)}")
+            raise ConfigError(where, "", "no such key", nearest(key, names), child.place)
     return found
 
 
@@ -158,28 +157,27 @@ def read_text(path: Path, what: str, *, siblings: str = "*.yaml") -> str:
         ConfigError: If it is missing (the nearest of its siblings is named), not a file, larger
             than MAX_BYTES, not text, or not readable.
     """
+    place = str(path)
     try:
         if not path.is_file() and path.lstat():
             found = "a directory" if path.is_dir() else "something that is not a file"
             found = "a link that leads to no file" if path.is_symlink() else found
-            raise ConfigError(f"{path}: expected {what}, found {found}; name a .yaml file")
+            raise ConfigError("", what, found, "name a .yaml file", place)
         if (size := path.stat().st_size) > MAX_BYTES:
-            limit = f"at most {MAX_BYTES / 1e6:g} MB"
-            raise ConfigError(f"{path}: expected {what} of {limit}, found {size / 1e6:.3g} MB")
+            expected = f"{what} of at most {MAX_BYTES / 1e6:g} MB"
+            raise ConfigError("", expected, f"{size / 1e6:.3g} MB", place=place)
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         others = [str(other) for other in sorted(path.parent.glob(siblings))]
-        hint = nearest(str(path), others)
-        raise ConfigError(f"{path}: expected {what}, found no such file; {hint}") from None
+        raise ConfigError("", what, "no such file", nearest(place, others), place) from None
     except OSError as error:
+        found = f"one unreadable: {error.strerror or error}"
         remedy = REMEDIES_OF_READING.get(error.errno or 0, "look there")
-        reason = f"{error.strerror or error}; {remedy}"
-        raise ConfigError(f"{path}: expected {what}, found one unreadable: {reason}") from error
+        raise ConfigError("", what, found, remedy, place) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path}: expected {what} in UTF-8 text, found binary data at byte {error.start}; "
-            "if it is text, save it as UTF-8"
-        ) from error
+        found = f"binary data at byte {error.start}"
+        hint = "if it is text, save it as UTF-8"
+        raise ConfigError("", f"{what} in UTF-8 text", found, hint, place) from error
     return text
 
 
@@ -198,19 +196,22 @@ def parse(text: str, place: Callable[[int], str], what: str) -> Node:
     try:
         root = _Loader(text, place).get_single_node()
         if root is None:
-            raise ConfigError(f"{place(1)}: expected {what}, found an empty document")
+            raise ConfigError("", what, "an empty document", place=place(1))
         return _Converter(place).convert(root, "")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = place(mark.line + 1 if mark else 1)
-        raise ConfigError(f"{where}: expected {what}, found {_broken(error)}") from error
+        raise ConfigError("", what, _broken(error), place=where) from error
     except yaml.reader.ReaderError as error:
         where = place(text.count("\n", 0, error.position) + 1)
-        found = f"the character U+{error.character:04X}"
-        raise ConfigError(f"{where}: expected {what}, found {found}: not text") from error
+        raise ConfigError("", what, _no_text(error.character), place=where) from error
     except RecursionError:
         found = "values nested without end; an alias may stand inside what it names"
-        raise ConfigError(f"{place(1)}: expected {what}, found {found}") from None
+        raise ConfigError("", what, found, place=place(1)) from None
+
+
+def _no_text(character: int) -> str:
+    return f"the character U+{character:04X}: not text"
 
 
 def _broken(error: yaml.MarkedYAMLError) -> str:
@@ -230,10 +231,10 @@ class _Count:
     def one_more(self, line: int) -> None:
         self._values += 1
         if self._values > MAX_VALUES:
-            raise ConfigError(
-                f"{self._place(line)}: expected at most {MAX_VALUES} values in a file, found more "
-                "(an alias counts as often as it is used); split the sweep into several"
-            )
+            expected = f"at most {MAX_VALUES} values in a file"
+            found = "more (an alias counts as often as it is used)"
+            hint = "split the sweep into several"
+            raise ConfigError("", expected, found, hint, self._place(line))
 
 
 class _Loader(yaml.SafeLoader):
@@ -293,57 +294,54 @@ class _Converter:
         if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
             items = enumerate(node.value)
             return Node([self.convert(item, f"{path}[{i}]") for i, item in items], place)
-        value = _scalar(node, f"{place}: {path}")
+        value = _scalar(node, place, path)
         return Node(value, place, node.value if value is None else "")
 
     def _items(self, node: yaml.MappingNode, path: str) -> Iterator[tuple[str, Node]]:
         lines: dict[str, int] = {}
         for key_node, value in node.value:
             line = key_node.start_mark.line + 1
-            if key_node.tag != f"{_TAG}str":
-                where = f"{self._place(line)}: {path or 'key'}"
-                found = key_node.value if isinstance(key_node.value, str) else "a collection"
-                raise ConfigError(f"{where}: expected a name as key, found {found:.60}")
-            key = _text(key_node.value, f"{self._place(line)}: {path or 'key'}")
-            if len(key) > MAX_KEY:
-                where, found = f"{self._place(line)}: {path or 'key'}", f"one of {len(key)}"
-                raise ConfigError(
-                    f"{where}: expected a key of at most {MAX_KEY} letters, found {found}"
-                )
+            place = self._place(line)
+            key = _key(key_node, place, path or "key")
             inner = f"{path}.{key}" if path else key
             if key == "<<":
-                found = "a merge key (<<), which is not read; write the settings here once more"
-                raise ConfigError(
-                    f"{self._place(line)}: {inner}: expected settings by their names, found {found}"
-                )
+                found = "a merge key (<<), which is not read"
+                hint = "write the settings here once more"
+                raise ConfigError(inner, "settings by their names", found, hint, place)
             if key in lines:
                 found = f"it on line {lines[key]} too"
-                raise ConfigError(
-                    f"{self._place(line)}: {inner}: expected each key once, found {found}"
-                )
+                raise ConfigError(inner, "each key once", found, place=place)
             lines[key] = line
             yield key, self.convert(value, inner)
 
 
-def _scalar(node: yaml.Node, where: str) -> Scalar:
+def _key(node: yaml.Node, place: str, path: str) -> str:
+    if node.tag != f"{_TAG}str":
+        found = node.value if isinstance(node.value, str) else "a collection"
+        raise ConfigError(path, "a name as key", f"{found:.60}", place=place)
+    key = _text(node.value, place, path)
+    if len(key) > MAX_KEY:
+        expected = f"a key of at most {MAX_KEY} letters"
+        raise ConfigError(path, expected, f"one of {len(key)}", place=place)
+    return key
+
+
+def _scalar(node: yaml.Node, place: str, path: str) -> Scalar:
     if node.tag == f"{_TAG}str":
-        return _text(node.value, where)
+        return _text(node.value, place, path)
     spelling, _, value = _SCALARS.get(node.tag.removeprefix(_TAG), (None, "", str))
     if spelling is None or not re.fullmatch(spelling, node.value):
         found = f"{short(node.value)} tagged {short(node.tag)[1:-1]}"
-        raise ConfigError(f"{where}: expected a plain value, found {found}")
+        raise ConfigError(path, "a plain value", found, place=place)
     if len(node.value) > MAX_DIGITS:
-        found = f"one of {len(node.value)}"
-        raise ConfigError(
-            f"{where}: expected a number of at most {MAX_DIGITS} digits, found {found}"
-        )
+        expected = f"a number of at most {MAX_DIGITS} digits"
+        raise ConfigError(path, expected, f"one of {len(node.value)}", place=place)
     return value(node.value)
 
 
-def _text(text: str, where: str) -> str:
+def _text(text: str, place: str, path: str) -> str:
     """A text that can be written to a file and be the name of one."""
     for letter in text:
         if letter == "\0" or "\ud800" <= letter <= "\udfff":
-            found = f"the character U+{ord(letter):04X}"
-            raise ConfigError(f"{where}: expected text, found {found}: not text")
+            raise ConfigError(path, "text", _no_text(ord(letter)), place=place)
     return text

@@ -3,10 +3,20 @@
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from iddpm.bounds import MOST_IMAGES, MOST_T, Batch, Bounded, Count, Few, Some, Steps, at_most
+from iddpm.bounds import (
+    MOST_IMAGES,
+    MOST_T,
+    Batch,
+    Bounded,
+    Count,
+    Few,
+    Some,
+    Steps,
+    at_most,
+    require,
+)
 from iddpm.config import (
     Ancestral,
-    ConfigError,
     Ends,
     ExternalConfig,
     ExtractorConfig,
@@ -95,9 +105,12 @@ def _check_counts(config: SamplesConfig | RivalSamples) -> None:
         ("reference.keep", reference.keep),
     )
     for name, images in counts:
-        if images is not None and images <= config.neighbours:
-            expected = f"more than the {config.neighbours} neighbours of a score"
-            raise ConfigError(f"samples.{name}: expected {expected}, found {images}")
+        require(
+            images is None or images > config.neighbours,
+            f"samples.{name}",
+            f"more than the {config.neighbours} neighbours of a score",
+            images,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

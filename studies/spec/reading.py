@@ -9,8 +9,8 @@ of settings can be laid upon one another and single settings compared.
 import math
 import re
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import lru_cache, partial, reduce
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -141,22 +141,45 @@ def setting(hint: Any, node: Node, keys: Keys) -> Any:
     return node.plain if _members(hint) else _leaf(hint, node, ".".join(keys))
 
 
-def placed(error: ConfigError, hint: Any, node: Node, path: str) -> ConfigError:
-    """The error of a check on the config at `path`, with the place of the setting that it names.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A config as it was written, so that a check on its values can say where."""
 
-    A check knows its config, not the file, and may say "objective.hybrid.vlb_weight" where the
-    file has `train.objective.vlb_weight`: names that are no fields are passed over.
-    """
-    where, _, rest = str(error).partition(": ")
-    place, below, found = node.place, node, path
-    for key in where.split("."):
-        known = _fields_of(_members(hint))
-        if key in known:
-            hint, found = known[key].hint, f"{found}.{key}"
-            children = below.value if isinstance(below.value, dict) else {}
-            below = children.get(key, Node(None, place))
-            place = below.place
-    return ConfigError(f"{place}: {found}: {rest if found != path else error}")
+    hint: Any
+    """The config's type."""
+    node: Node
+    path: str
+
+    def read(self) -> Any:
+        """The config.
+
+        Raises:
+            ConfigError: As `read` of this module.
+        """
+        return read(self.hint, self.node, self.path)
+
+    def below(self, name: str) -> "Written":
+        """The setting of this name; the config itself, if it has none of this name."""
+        known = _fields_of(_members(self.hint))
+        if name not in known:
+            return self
+        given = self.node.value if isinstance(self.node.value, dict) else {}
+        node = given.get(name, Node(None, self.node.place))
+        return Written(known[name].hint, node, f"{self.path}.{name}")
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Gives the error of a check on the config the place and path of the setting it names.
+
+        A check knows its config, not the file, and may say "objective.hybrid.vlb_weight" where the
+        file has `train.objective.vlb_weight`: names that are no fields are passed over.
+        """
+        try:
+            yield
+        except ConfigError as error:
+            found = reduce(Written.below, error.path.split("."), self)
+            path = f"{self.path}: {error.path}" if found is self else found.path
+            raise replace(error, path=path, place=found.node.place) from error
 
 
 # ------------------------------------------------------------------------------------- choices
@@ -241,7 +264,7 @@ def _no_such_choice(members: tuple[type, ...], node: Node, path: str) -> ConfigE
 def _no_such_field(key: str, child: Node, path: str, known: dict[str, Any]) -> ConfigError:
     names = [name for name in known if name != "kind"]
     hint = nearest(key, names) if names else "this choice has no settings"
-    return ConfigError(f"{child.place}: {path}.{key}: no such field; {hint}")
+    return ConfigError(f"{path}.{key}", "", "no such field", hint, child.place)
 
 
 def _within(value: Any, keys: Keys) -> Any:
@@ -262,10 +285,8 @@ def _build(config: type, node: Node, path: str) -> Any:
     values = {
         key: read(known[key].hint, child, f"{path}.{key}") for key, child in node.value.items()
     }
-    try:
+    with Written(config, node, path).placing():
         return config(**values)
-    except ConfigError as error:
-        raise placed(error, config, node, path) from error
 
 
 # ---------------------------------------------------------------------------------- plain values

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 
 from iddpm.bounds import Between, Bounded, Where, at_most
 from iddpm.config import ConfigError
-from studies.spec.documents import Node, children, only, overlaid, parse, read_text
+from studies.spec.documents import Node, children, fault, only, overlaid, parse, read_text
 from studies.spec.reading import nested, read
 from studies.tasks.task import KINDS
 
@@ -87,12 +87,14 @@ class Resources(Bounded):
                 _refuse_unprintable(name, text)
         if self.gpu_type is not None and not self.gpus:
             raise ConfigError(
-                f"resources.gpu_type: expected gpus to be at least 1, found 0 of {self.gpu_type!r}"
+                "resources.gpu_type", "gpus to be at least 1", f"0 of {self.gpu_type!r}"
             )
         if self.gpu_type is not None and not re.fullmatch(r"[\w.+-]+", self.gpu_type):
             raise ConfigError(
-                "resources.gpu_type: expected one name of letters, digits, _, ., + and -, found "
-                f"{self.gpu_type!r}; say how many with gpus:"
+                "resources.gpu_type",
+                "one name of letters, digits, _, ., + and -",
+                f"{self.gpu_type!r}",
+                "say how many with gpus:",
             )
         for option in self.sbatch:
             _refuse_unprintable("sbatch", option)
@@ -116,7 +118,7 @@ def _refuse_unprintable(name: str, text: str) -> None:
         ConfigError: If the text is empty or has a character that is not printable.
     """
     if not text or not text.isprintable():
-        raise ConfigError(f"resources.{name}: expected one line of printable text, found {text!r}")
+        raise ConfigError(f"resources.{name}", "one line of printable text", f"{text!r}")
 
 
 def _check_option(option: str) -> None:
@@ -130,18 +132,23 @@ def _check_option(option: str) -> None:
     name = re.split("[= ]", option)[0]
     if not re.fullmatch("--[a-z][a-z0-9-]*", name) or _means(name, OURS):
         raise ConfigError(
-            "resources.sbatch: expected options such as --reservation=x, and none of "
-            f"{', '.join(OURS)}, found {option!r}"
+            "resources.sbatch",
+            f"options such as --reservation=x, and none of {', '.join(OURS)}",
+            f"{option!r}",
         )
     if field := next((field for field in FIELDS if _means(name, FIELDS[field])), None):
         raise ConfigError(
-            f"resources.sbatch: expected none that has a setting of its own, found "
-            f"{option!r}; say {field}: instead"
+            "resources.sbatch",
+            "none that has a setting of its own",
+            f"{option!r}",
+            f"say {field}: instead",
         )
     if option[len(name) :].startswith(" "):
         raise ConfigError(
-            f"resources.sbatch: expected an option and its value joined by =, found {option!r}; "
-            f"write {name}={option[len(name) + 1 :]}"
+            "resources.sbatch",
+            "an option and its value joined by =",
+            f"{option!r}",
+            f"write {name}={option[len(name) + 1 :]}",
         )
 
 
@@ -173,10 +180,9 @@ def _of_kind(kind: str, layers: Sequence[Mapping[str, Node]]) -> Resources:
     if kind != "train" and chosen.processes > 1:
         given = children(settings, path)
         asked = given["gpus" if chosen.processes_per_node > 1 else "nodes"]
-        raise ConfigError(
-            f"{asked.place}: {path}: expected one process (only a training runs on several), "
-            f"found {chosen.nodes} nodes with {chosen.gpus} GPUs each; give these to train alone"
-        )
+        expected = "one process (only a training runs on several)"
+        found = f"{chosen.nodes} nodes with {chosen.gpus} GPUs each"
+        raise fault(asked, path, expected, found=found, hint="give these to train alone")
     return chosen
 
 

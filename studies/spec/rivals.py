@@ -8,12 +8,12 @@ same recipe as the arms'; a `samples:` of its own may adjust that.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 
-from iddpm.config import ConfigError, ExternalConfig, GanConfig
+from iddpm.config import ExternalConfig, GanConfig
 from studies.spec.cells import Override, checked, laid, overlay, refuse_seed, with_data
 from studies.spec.documents import Node, children, fault, only
 from studies.spec.evaluations import RIVALS, RivalSamples
 from studies.spec.naming import MOST_LETTERS, composed, unseen
-from studies.spec.reading import nested, placed, read, spelled_out
+from studies.spec.reading import Written, nested, spelled_out
 
 SAMPLES = "samples"
 GAN = "GAN"
@@ -28,19 +28,14 @@ class Rival:
     samples: RivalSamples
     path: str = field(compare=False)
     """Dotted path of its entry: `rivals[0]`."""
-    node: Node = field(compare=False, repr=False)
-    samples_node: Node = field(compare=False, repr=False)
+    origin: Written = field(compare=False, repr=False)
+    """Where its config was written."""
+    samples_origin: Written = field(compare=False, repr=False)
 
     @property
     def kind(self) -> str:
         """`gan` or `external`."""
         return "gan" if isinstance(self.config, GanConfig) else "external"
-
-    def placed(self, error: ConfigError, *, of_samples: bool = False) -> ConfigError:
-        """An error about one of the configs, with file, line and dotted path."""
-        if of_samples:
-            return placed(error, RivalSamples, self.samples_node, f"{self.path}.{SAMPLES}")
-        return placed(error, RIVALS[self.kind], self.node, f"{self.path}.{self.kind}")
 
 
 def read_rivals(
@@ -79,7 +74,7 @@ def _refuse_name(rival: Rival, before: Sequence[Rival]) -> None:
     """
     if not isinstance(rival.config, ExternalConfig):
         return
-    name, own = rival.config.name, children(rival.node, rival.path)["name"]
+    name, own = rival.config.name, rival.origin.below("name").node
     path = f"{rival.path}.external.name"
     if letter := unseen(name):
         expected = "a line of characters that can be seen"
@@ -113,12 +108,14 @@ def _rival(
         refuse_seed(tree, f"{path}.gan")
     scored = laid(_of_no_chain(samples), [*_own(found, path), *_overrides(overrides)])
     scored = with_data(scored, children(tree, path)["data"])
+    origin = Written(RIVALS[kind], tree, f"{path}.{kind}")
+    samples_origin = Written(RivalSamples, scored, f"{path}.{SAMPLES}")
     return Rival(
-        config=_composed(read(RIVALS[kind], tree, f"{path}.{kind}")),
-        samples=read(RivalSamples, scored, f"{path}.{SAMPLES}"),
+        config=_composed(origin.read()),
+        samples=samples_origin.read(),
         path=path,
-        node=tree,
-        samples_node=scored,
+        origin=origin,
+        samples_origin=samples_origin,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from iddpm.bounds import MOST_SEED
-from iddpm.config import ConfigError, Data, TrainConfig
+from iddpm.config import ConfigError, TrainConfig
 from studies.spec.cells import (
     MAX_CELLS,
     VARYING,
@@ -42,7 +42,7 @@ from studies.spec.presets import (
     fixed,
     read_preset,
 )
-from studies.spec.reading import placed, read
+from studies.spec.reading import Written, read
 from studies.spec.resources import resources
 from studies.spec.rivals import Rival, read_rivals
 
@@ -60,20 +60,11 @@ PRESETS = Path(__file__).parents[2] / "sweeps" / "presets"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the configs of an arm were written, so that a check on them can say so."""
+    """Where the configs of an arm were written."""
 
-    train: Node
-    evaluation: Node
-    path: str
-    """Dotted path of the evaluation: `evaluate[1].samples`."""
-
-    def placed(self, error: ConfigError, scope: str) -> ConfigError:
-        """An error about the config of a scope (or the data), with file, line and dotted path."""
-        if scope == "train":
-            return placed(error, TrainConfig, self.train, "train")
-        if scope == "data":
-            return placed(error, Data, children(self.train, "train")["data"], "train.data")
-        return placed(error, SCOPES[scope], self.evaluation, self.path)
+    train: Written
+    evaluation: Written
+    """That of the training, if nothing is asked beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,19 +228,15 @@ def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
     for path in sorted(presets.glob("*.yaml")):
         known.setdefault(composed(path.stem), []).append(path)
     if (wanted := composed(name)) not in known:
-        hint = nearest(name, known)
-        raise ConfigError(
-            f"{sweep}: preset: expected one in {presets}, found {short(name)}; {hint}"
-        )
+        expected, hint = f"one in {presets}", nearest(name, known)
+        raise ConfigError("preset", expected, short(name), hint, str(sweep))
     if letter := unseen(wanted):
         expected = "a name of characters that can be seen"
-        raise ConfigError(f"{sweep}: preset: expected {expected}, found {letter}; rename its file")
+        raise ConfigError("preset", expected, letter, "rename its file", str(sweep))
     if len(alike := known[wanted]) > 1:
-        found = " and ".join(ascii(path.name) for path in alike)
-        raise ConfigError(
-            f"{sweep}: preset: expected one file of this name in {presets}, found {found}, which "
-            "look alike; rename one of them"
-        )
+        expected = f"one file of this name in {presets}"
+        found = f"{' and '.join(ascii(path.name) for path in alike)}, which look alike"
+        raise ConfigError("preset", expected, found, "rename one of them", str(sweep))
     return alike[0]
 
 
@@ -505,12 +492,13 @@ class _Arms:
             if self._is_beyond("train", {"train": tree}):
                 continue
             reached = True
-            train, resources = self._train(tree), self._resources(plain)
+            written = Written(TrainConfig, tree, "train")
+            train, resources = self._train(written), self._resources(plain)
             if not asks:
-                arm = ArmSpec(train=train, evaluation=None, origin=Origin(tree, tree, "train"))
+                arm = ArmSpec(train=train, evaluation=None, origin=Origin(written, written))
                 self._add(replace(arm, resources=resources), block.node, [cell], seen)
             for asked in asks:
-                for inner, arm in asked.arms(train, tree, self._is_beyond, used):
+                for inner, arm in asked.arms(train, written, self._is_beyond, used):
                     whole = replace(arm, resources=resources)
                     self._add(whole, asked.ask.node, [cell, inner], seen)
         if not self._overrides:
@@ -539,9 +527,9 @@ class _Arms:
         self._used.update(wished)
         return bool(wished) or any(rule.matches(trees) for rule in budget)
 
-    def _train(self, tree: Node) -> TrainConfig:
-        refuse_seed(tree, "train")
-        train: TrainConfig = read(TrainConfig, tree, "train")
+    def _train(self, written: Written) -> TrainConfig:
+        refuse_seed(written.node, written.path)
+        train: TrainConfig = written.read()
         return self._trains.setdefault(train, train)
 
     def _add(
@@ -555,7 +543,7 @@ class _Arms:
         if key in seen:
             settings = "; ".join(str(cell) for cell in within if cell.settings)
             found = f"two alike ({settings or 'nothing varies'})"
-            raise fault(node, arm.origin.path, "each cell once", found=found)
+            raise fault(node, arm.origin.evaluation.path, "each cell once", found=found)
         seen.add(key)
         if isinstance(arm.evaluation, Latents):  # of all the training, these are what it looks at
             self._arms.setdefault(((arm.train.data, arm.train.diffusion), arm.evaluation), arm)
@@ -580,24 +568,23 @@ class _Asked:
         self._trees: dict[_Key, Node] = {
             (index, ()): ask.base.laid((), layers) for index, layers in enumerate(self._layers)
         }
-        self._read: dict[tuple[_Key, int], tuple[Node, Evaluation]] = {}
+        self._read: dict[tuple[_Key, int], tuple[Written, Evaluation]] = {}
 
     def arms(
-        self, train: TrainConfig, train_tree: Node, is_beyond: _IsBeyond, used: set[Rule]
+        self, train: TrainConfig, of_train: Written, is_beyond: _IsBeyond, used: set[Rule]
     ) -> Iterator[tuple[Cell, ArmSpec]]:
         """The arms that this evaluation makes of one training, each with its cell."""
-        ask = self.ask
-        data = children(train_tree, "train")["data"]
+        ask, data = self.ask, of_train.below("data").node
         for index, cell in enumerate(ask.cells):
-            key = self._key(index, train_tree)
-            trees = {"train": train_tree, ask.scope: self._trees[key]}
+            key = self._key(index, of_train.node)
+            trees = {"train": of_train.node, ask.scope: self._trees[key]}
             if _excluded(cell, ask.rules, trees, used):
                 continue
             self.left += 1
             if is_beyond(ask.scope, trees):
                 continue
-            tree, evaluation = self._evaluation(key, data)
-            origin = Origin(train_tree, tree, ask.path)
+            written, evaluation = self._evaluation(key, data)
+            origin = Origin(of_train, written)
             yield cell, ArmSpec(train=train, evaluation=evaluation, origin=origin)
 
     def _key(self, index: int, train_tree: Node) -> _Key:
@@ -607,12 +594,13 @@ class _Asked:
             self._trees[key] = self.ask.base.laid(holding, self._layers[index])
         return key
 
-    def _evaluation(self, cell: _Key, data: Node) -> tuple[Node, Evaluation]:
+    def _evaluation(self, cell: _Key, data: Node) -> tuple[Written, Evaluation]:
         key = cell, id(data)
         if key not in self._read:
             tree = with_data(self._trees[cell], data)
             refuse_seed(tree, self.ask.path)
-            self._read[key] = tree, read(SCOPES[self.ask.scope], tree, self.ask.path)
+            written = Written(SCOPES[self.ask.scope], tree, self.ask.path)
+            self._read[key] = written, written.read()
         return self._read[key]
 
 
@@ -626,11 +614,8 @@ def _excluded(cell: Cell, own: Sequence[Rule], trees: dict[str, Node], used: set
 def _all_used(own: Sequence[Rule], used: set[Rule]) -> None:
     for rule in own:
         if rule not in used:
-            expected = "a rule that leaves out a cell"
-            raise ConfigError(
-                f"{rule.place}: {rule.path}: expected {expected}, found one that matches none; "
-                "mend or remove it"
-            )
+            expected, found = "a rule that leaves out a cell", "one that matches none"
+            raise ConfigError(rule.path, expected, found, "mend or remove it", rule.place)
 
 
 def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:

@@ -1,7 +1,9 @@
 """Bounds of settings: each count has an upper one, and is refused beyond it with the bound."""
 
+import pickle
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, fields, is_dataclass
+from copy import copy
+from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
@@ -116,3 +118,23 @@ def test_a_network_of_single_counts_that_may_be_is_refused_if_it_is_larger_than_
         check_training(TrainConfig(data=Digits(), network=wide), digits)
     with pytest.raises(ConfigError, match=r"^gan\.channels: expected a network of at most 100000"):
         check_gan(GanConfig(data=Digits(), channels=10**7), digits)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConfigError("a.b", "x", "y"), "a.b: expected x, found y"),
+        (ConfigError("a.b", "x", "y", "try z"), "a.b: expected x, found y; try z"),
+        (ConfigError("a.b", "", "no such key", "try z"), "a.b: no such key; try z"),
+        (ConfigError("a", "x", "y", place="f.yaml:3"), "f.yaml:3: a: expected x, found y"),
+        (ConfigError("", "x", "y", place="f.yaml"), "f.yaml: expected x, found y"),
+    ],
+)
+def test_an_error_composes_its_sentence_from_fields_that_copies_keep(
+    error: ConfigError, text: str
+) -> None:
+    assert str(error) == text
+    for copied in (copy(error), pickle.loads(pickle.dumps(error)), replace(error)):
+        assert type(copied) is ConfigError
+        assert str(copied) == text
+    assert str(replace(error, path="c", place="g:1")).startswith("g:1: c: ")

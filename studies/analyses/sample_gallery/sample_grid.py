@@ -130,8 +130,10 @@ def strip(images: pd.DataFrame) -> npt.NDArray[np.uint8]:
     pictures = [pixels(row) for _, row in images.sort_values("column").iterrows()]
     if (channels := pictures[0].shape[2]) not in (1, 3):
         raise ConfigError(
-            f"samples: expected images of 1 or 3 channels, found {channels}, which have no colours "
-            "to be drawn in; leave this figure out of the sweep"
+            "samples",
+            "images of 1 or 3 channels",
+            f"{channels}, which have no colours to be drawn in",
+            "leave this figure out of the sweep",
         )
     framed = [np.pad(p, ((0, 0), (0, GAP), (0, 0)), constant_values=255) for p in pictures]
     whole = np.concatenate(framed, axis=1)[:, :-GAP]

@@ -98,8 +98,10 @@ def _check_path(path: Path) -> None:
     text = str(path)
     if not text.isprintable() or ":" in text or "\\" in text:
         raise ConfigError(
-            f"--executor slurm: expected paths of printable text without : and \\, found {text!r}; "
-            "move the store or the program"
+            "--executor slurm",
+            "paths of printable text without : and \\",
+            f"{text!r}",
+            "move the store or the program",
         )
 
 

@@ -51,8 +51,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
             raise ConfigError(
-                "--executor slurm: expected a sweep and a preset named by letters, digits, _, - "
-                f"and . (they name jobs), found {self.name!r}"
+                "--executor slurm",
+                "a sweep and a preset named by letters, digits, _, - and . (they name jobs)",
+                f"{self.name!r}",
             )
 
     def asked(self, task: Task) -> Resources:
@@ -356,8 +357,10 @@ class _Draft:
             if guessed := sum(self._gpu_hours(task) for task in counted if self._is_guess(task)):
                 found += f", of which {guessed:.3g} are a guess"
             raise ConfigError(
-                f"--max-gpu-hours: expected at most {allowed:g} GPU-hours, found {found}; nothing "
-                "was submitted. --dry-run shows where they go"
+                "--max-gpu-hours",
+                f"at most {allowed:g} GPU-hours",
+                found,
+                "nothing was submitted. --dry-run shows where they go",
             )
 
     def _under_way(self) -> Iterator[Task]:

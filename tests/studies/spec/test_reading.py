@@ -22,7 +22,7 @@ from iddpm.config import (
 )
 from studies.spec.documents import Node, parse
 from studies.spec.evaluations import SamplesConfig
-from studies.spec.reading import Keys, leaves, placed, read, setting, spelled_out
+from studies.spec.reading import Keys, Written, leaves, read, setting, spelled_out
 
 
 def node(text: str) -> Node:
@@ -131,8 +131,10 @@ def test_a_setting_can_be_asked_of_a_config_that_is_wrong_elsewhere() -> None:
 )
 def test_a_complaint_about_a_config_is_placed_in_its_file(where: str, message: str) -> None:
     text = "data: digits\nnetwork: {heads: 2}\nsteps: 5\nobjective: {kind: hybrid, vlb_weight: 1}"
-    error = placed(ConfigError(f"{where}: expected x"), TrainConfig, node(text), "train")
-    assert str(error) == message
+    origin = Written(TrainConfig, node(text), "train")
+    with pytest.raises(ConfigError) as refusal, origin.placing():
+        raise ConfigError(where, "x", "y", "z")
+    assert str(refusal.value) == f"{message}, found y; z"
 
 
 def test_the_members_of_a_union_keep_their_own_defaults() -> None:
