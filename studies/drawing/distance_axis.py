@@ -43,9 +43,15 @@ def scale_note(names: Collection[str]) -> str:
     return "both axes logarithmic"
 
 
-def above_note(names: Collection[str], means: pd.Series) -> str:
-    """What lies above a linear axis, as a sentence and a space; empty: nothing does."""
+def above_note(names: Collection[str], means: pd.Series, *, axis: str = "axis") -> str:
+    """What lies above a linear axis, as a sentence and a space; empty: nothing does.
+
+    Args:
+        names: Of the distances.
+        means: Those that are drawn.
+        axis: What the sentence calls it.
+    """
     above = means[means > _ends(means)[1]] if is_linear(names) else means.head(0)
     if above.empty:
         return ""
-    return f"{len(above)} of {len(means)} points lie above the axis, up to {above.max():.3g}. "
+    return f"{len(above)} of {len(means)} points lie above the {axis}, up to {above.max():.3g}. "

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.analyses.bound_terms.vlb_terms import spread
-from studies.drawing import along, style
+from studies.drawing import along, captions, style
 from studies.tables.tables import Tables
 
 TITLE = "Quality and bits/dim by architecture"
@@ -48,10 +47,10 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, and what the paper says."""
-    bands = spread(table).replace("Lines", "Dots").replace("bands", "lines")
+    spread = captions.spread(table, marks="Dots", bar="line")
     return (
         "Fréchet distance of samples and bits/dim of test images with the learned Σ, of networks "
-        f"that differ from the first in what their names say. {bands} The middle block always "
+        f"that differ from the first in what their names say. {spread} The middle block always "
         "attends. The paper's Appendix A gives no numbers: it says that four heads instead of one, "
         "attention at the lower resolution too, and scale-shift conditioning slightly improved FID."
     )

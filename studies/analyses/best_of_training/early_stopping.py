@@ -3,8 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.analyses.bound_terms.vlb_terms import spread
-from studies.drawing import along, distance_axis, style
+from studies.drawing import along, captions, distance_axis, style
 from studies.tables.groupings import arm_columns
 from studies.tables.rows import DROPOUT, of_first_average
 from studies.tables.tables import Tables
@@ -53,13 +52,13 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     names = list(table["quantity"].unique())
     scale = "linear" if distance_axis.is_linear(names) else "log"
     above = [
-        distance_axis.above_note(names, panel["mean"]).replace("axis", f"axis by {name}")
+        distance_axis.above_note(names, panel["mean"], axis=f"axis by {name}")
         for name, panel in table.groupby("panel", sort=False)
     ]
     return (
         f"Fréchet distance of samples at milestones of the same trainings, on a {scale} axis. "
-        f"{''.join(above)}{spread(table)} The paper's Fig. 17 sweeps dropout and the average of "
-        "the weights on class-conditional ImageNet 64; its values were not at hand, so none are "
-        "overlaid. It says that some dropout improves the best FID, which is reached later, and "
-        "that decays of 0.9999 and 0.99995 were best."
+        f"{''.join(above)}{captions.spread(table)} The paper's Fig. 17 sweeps dropout and the "
+        "average of the weights on class-conditional ImageNet 64; its values were not at hand, so "
+        "none are overlaid. It says that some dropout improves the best FID, which is reached "
+        "later, and that decays of 0.9999 and 0.99995 were best."
     )

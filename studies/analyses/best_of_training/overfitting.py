@@ -3,8 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.analyses.bound_terms.vlb_terms import spread
-from studies.drawing import along, style
+from studies.drawing import along, captions, style
 from studies.tables.tables import Tables
 
 TITLE = "Quality and bits/dim along training, on training and validation images"
@@ -39,7 +38,7 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     return (
         "Fréchet distance of samples, and bits/dim of test images (the validation set) and of "
         "training images with the learned Σ, at milestones of the same trainings, with dropout. "
-        f"{spread(table)} Bits/dim are of the same images and noise at every milestone. Of the "
-        "paper's Fig. 16 (two CIFAR-10 networks, dropout 0.1, T = 4000) the values were not at "
-        "hand, so none are overlaid; it says that both overfit, the cosine schedule's sooner."
+        f"{captions.spread(table)} Bits/dim are of the same images and noise at every milestone. "
+        "Of the paper's Fig. 16 (two CIFAR-10 networks, dropout 0.1, T = 4000) the values were not "
+        "at hand, so none are overlaid; it says that both overfit, the cosine schedule's sooner."
     )

@@ -12,9 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.analyses.bound_terms.paper import FIG_2
-from studies.drawing import style
+from studies.drawing import captions, style
 from studies.tables.groupings import arm_columns, over_seeds
-from studies.tables.intervals import CONFIDENCE
 from studies.tables.labels import labelled, mode
 from studies.tables.tables import Tables
 
@@ -90,25 +89,13 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
             "The mean over the test images of each term of the bound, in bits/dim, on a log scale; "
             "the shaded strip holds the first 5% of the steps. Markers of no two curves share a "
             "step, so that those that coincide are seen.",
-            spread(table),
+            captions.spread(table),
             _unseen(table),
             f"The paper's Fig. 2 (T = {max(FIG_2)}) falls from about {first:g} at the first step "
             f"to about {last:.0e} at the last (digitised). It is not overlaid: the paper does not "
             "say which network and data it shows.",
         ]
-    ).replace("  ", " ")
-
-
-def spread(table: pd.DataFrame) -> str:
-    """What the bands are and over how many seeds; or that one seed has none."""
-    counts = sorted(set(table["n"].astype(int)))
-    if counts == [1]:
-        return "One seed only: there is no spread to show, and so no band."
-    shown = " to ".join(str(count) for count in sorted({counts[0], counts[-1]}))
-    bands = (
-        f"Lines are means over seeds, bands their {CONFIDENCE:.0%} t intervals (n = {shown} seeds)."
     )
-    return bands + (" Curves of one seed have no band." if counts[0] == 1 else "")
 
 
 def _unseen(table: pd.DataFrame) -> str:
@@ -117,7 +104,7 @@ def _unseen(table: pd.DataFrame) -> str:
     if low.empty:
         return f"No term is below the axis, which begins at {floor:.0e}."
     said = [
-        f"{len(steps)} of {arm} ({span(steps['step'])}; {_values(steps['mean'])})"
+        f"{len(steps)} of {arm} ({captions.span(steps['step'])}; {_values(steps['mean'])})"
         for arm, steps in low.groupby("arm", sort=False)
     ]
     return f"Below the axis, which begins at {floor:.0e}, are the terms: {'; '.join(said)}."
@@ -126,9 +113,3 @@ def _unseen(table: pd.DataFrame) -> str:
 def _values(terms: pd.Series) -> str:
     ends = (f"{value:.0e}" if value else "zero" for value in (terms.min(), terms.max()))
     return " to ".join(dict.fromkeys(ends))
-
-
-def span(steps: pd.Series) -> str:
-    """From the first of some steps to the last, in words."""
-    low, high = int(steps.min()), int(steps.max())
-    return f"step {low}" if low == high else f"steps {low} to {high}"

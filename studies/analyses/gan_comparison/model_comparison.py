@@ -21,10 +21,9 @@ from studies.analyses.gan_comparison.paper import (
     inferred_of,
     table_4_numbers,
 )
-from studies.drawing import overlay, style
+from studies.drawing import captions, overlay, style
 from studies.published.published import closest_reasons, comparable
 from studies.tables.groupings import arm_columns, over_seeds, records
-from studies.tables.intervals import CONFIDENCE
 from studies.tables.labels import distance_name, labelled
 from studies.tables.tables import SAMPLE_METRICS, Tables
 
@@ -140,30 +139,29 @@ def _bounds(row: pd.Series) -> tuple[float, float]:
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, and what the paper's table holds."""
     scores = _scores(tables)
-    images = " or ".join(f"{int(n):,}" for n in sorted(set(scores["images"])))
     recipes = [json.loads(recipe) for recipe in scores["recipe"].unique()]
     neighbours = " or ".join(map(str, sorted({recipe["neighbours"] for recipe in recipes})))
     ours = table[table["source"] == HERE]
     return (
         f"Left: precision (share of drawn images that look real) against recall (share of real "
         f"images that are covered), k = {neighbours} neighbours. Right: Fréchet distance; its rows "
-        f"name the colours of both panels. {images} drawn images per model and seed. "
-        f"{_spread(ours)} Samples take every class equally often, those of the paper's code one "
-        f"drawn at random. {_overlay(table, scores)} In the paper's Table 4 BigGAN-deep has FID "
-        "4.06, precision 0.86 and recall 0.59; diffusion has 6.92, 0.77 and 0.72 (small) and 2.92, "
-        "0.82 and 0.71 (large)."
+        f"name the colours of both panels. {captions.counts(scores['images'])} drawn images per "
+        f"model and seed. {_spread(ours)} Samples take every class equally often, those of the "
+        f"paper's code one drawn at random. {_overlay(table, scores)} In the paper's Table 4 "
+        "BigGAN-deep has FID 4.06, precision 0.86 and recall 0.59; diffusion has 6.92, 0.77 and "
+        "0.72 (small) and 2.92, 0.82 and 0.71 (large)."
     )
 
 
 def _spread(ours: pd.DataFrame) -> str:
-    counts = sorted(set(ours["n"].astype(int)))
-    if counts == [1]:
+    least, most = int(ours["n"].min()), int(ours["n"].max())
+    if most == 1:
         return "There is one draw of each model: no spread is known, and so there are no bars."
-    said = f"Dots are means over seeds, bars their {CONFIDENCE:.0%} t intervals (n = {counts[-1]})."
+    said = captions.intervals(str(most), marks="Dots", bars="bars")
     ends = [(row["low"], row["high"], *_bounds(row)) for _, row in ours[ours["n"] > 1].iterrows()]
-    if any(low < least or high > most for low, high, least, most in ends):
+    if any(low < floor or high > ceiling for low, high, floor, ceiling in ends):
         said += " They end at 0 and, of shares, at 1, though an interval may reach beyond."
-    return said + (" A model without bars has been drawn once." if counts[0] == 1 else "")
+    return said + (" A model without bars has been drawn once." if least == 1 else "")
 
 
 def _overlay(table: pd.DataFrame, scores: pd.DataFrame) -> str:

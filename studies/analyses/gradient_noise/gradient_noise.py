@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.gradient_noise.paper import FIG_7, FIG_7_ERROR
-from studies.drawing import style
+from studies.drawing import captions, style
 from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import OBJECTIVES, labelled
 from studies.tables.tables import Tables
@@ -112,7 +111,7 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
 def _spread(curves: pd.DataFrame) -> str:
     if curves.empty:
         return "No scale is determined, so no curve is drawn."
-    return spread(curves).replace("means", "geometric means")
+    return captions.spread(curves, means="geometric means")
 
 
 def _undetermined(table: pd.DataFrame) -> Iterator[str]:

@@ -9,8 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.config import Ends
-from studies.analyses.bound_terms.vlb_terms import span, spread
-from studies.drawing import style
+from studies.drawing import captions, style
 from studies.tables.groupings import over_seeds
 from studies.tables.rows import term_log_ratios
 from studies.tables.tables import Tables
@@ -74,15 +73,16 @@ def ends_of(table: pd.DataFrame) -> tuple[float, float]:
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, and what the paper's figure shows."""
     below = (table["ratio"] < 1).mean()
+    spread = captions.spread(table, means="geometric means")
     return (
         "Term of the bound of the L_hybrid network over that of the L_vlb network, step by step, "
         "both with their learned Σ on the same images and noise; log scale. Below 1 the L_hybrid "
-        f"network is better: at {below:.0%} of the steps drawn. {spread(table)} "
+        f"network is better: at {below:.0%} of the steps drawn. {spread} "
         f"{_outside(table)}"
         f"The strips mark the first and the last {SHARE:.1%} of the steps, at which the paper's "
         "ensemble asks the L_vlb network. The paper's Fig. 13 shows this ratio on ImageNet 64: "
         "above 1 at the start and the end, below it between."
-    ).replace("Lines are means", "Lines are geometric means")
+    )
 
 
 def _outside(table: pd.DataFrame) -> str:
@@ -93,5 +93,5 @@ def _outside(table: pd.DataFrame) -> str:
     values = dict.fromkeys(f"{value:.2g}" for value in (out["ratio"].min(), out["ratio"].max()))
     return (
         f"Outside the axis: {len(out):,} of {len(table):,} points "
-        f"({' to '.join(values)}, {span(out['step'])}). "
+        f"({' to '.join(values)}, {captions.span(out['step'])}). "
     )

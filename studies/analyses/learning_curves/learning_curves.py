@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from studies.analyses.learning_curves.paper import FIG_6_NOISY, FIG_6_RESAMPLED, fig_6_numbers
-from studies.analyses.objective_ablation.objective_table import resampling_note
-from studies.drawing import overlay, style
+from studies.drawing import captions, overlay, style
 from studies.published.published import closest_reasons, differences, settings_of
 from studies.tables.groupings import is_longest, network_columns, over_seeds, records
 from studies.tables.labels import TIMESTEPS, labelled
@@ -159,7 +158,7 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
                 "the bound without bias either way.",
                 _spread(table.drop(theirs.index)),
                 _outside(table) if len(theirs) else "",
-                resampling_note(tables),
+                captions.resampling_note(tables),
                 "In the paper's Fig. 6 (ImageNet 64; linear axes that end at 5 bits/dim) "
                 f"L_vlb (resampled) falls smoothly from about {begins:g} at step "
                 f"{min(FIG_6_RESAMPLED):,} to {ends:g} at {max(FIG_6_RESAMPLED):,}, and L_vlb "
@@ -187,8 +186,7 @@ def _reasons(tables: Tables) -> str:
 
 
 def _spread(table: pd.DataFrame) -> str:
-    counts = sorted(set(table[table["seed"].isna()]["n"].astype(int)))
-    if counts == [1]:
-        return "One seed only: there is no spread to show."
-    shown = " to ".join(str(count) for count in sorted({counts[0], counts[-1]}))
-    return f"Bold lines are means over seeds (n = {shown}), thin lines the single seeds."
+    n = captions.seeds(table[table["seed"].isna()])
+    if n == "1":
+        return f"{captions.ONE_SEED}."
+    return f"Bold lines are means over seeds (n = {n}), thin lines the single seeds."

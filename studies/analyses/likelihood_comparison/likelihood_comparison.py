@@ -10,11 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studies.analyses.likelihood_comparison.paper import TABLE_3, TABLE_3_DATA, own_number, table_3
-from studies.analyses.objective_ablation.objective_table import bound_steps, resampling_note
-from studies.drawing import overlay, style
+from studies.drawing import captions, overlay, style
 from studies.published.published import closest_reasons, comparable
 from studies.tables.groupings import over_seeds, records
-from studies.tables.intervals import CONFIDENCE
 from studies.tables.labels import mode
 from studies.tables.table_rows import bounds
 from studies.tables.tables import Tables
@@ -81,21 +79,26 @@ def draw(table: pd.DataFrame) -> Figure:
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, over how many images and seeds, and where the published models are."""
     ours = table[table["source"] == HERE]
-    images = " or ".join(f"{int(count):,}" for count in sorted(ours["images"].unique()))
-    n = " to ".join(str(count) for count in sorted({int(ours["n"].min()), int(ours["n"].max())}))
-    bars = f"bars their {CONFIDENCE:.0%} t intervals (n = {n})" if n != "1" else "one seed, no bars"
     return " ".join(
         filter(
             None,
             [
-                f"The bound in bits/dim over {images} images and {bound_steps(ours)}, networks "
-                "that learned no Σ read with Σ = β (circles), the others with theirs (triangles). "
-                f"Points are means over seeds, {bars}.",
-                resampling_note(tables),
+                f"The bound in bits/dim over {captions.counts(ours['images'])} images and "
+                f"{captions.bound_steps(ours)}, networks that learned no Σ read with Σ = β "
+                "(circles), the others with theirs (triangles).",
+                _spread(ours),
+                captions.resampling_note(tables),
                 _published_note(table, tables),
             ],
         )
     )
+
+
+def _spread(ours: pd.DataFrame) -> str:
+    n = captions.seeds(ours)
+    if n == "1":
+        return "Points are means over seeds, one seed, no bars."
+    return captions.intervals(n, marks="Points", bars="bars")
 
 
 def _published_note(table: pd.DataFrame, tables: Tables) -> str:

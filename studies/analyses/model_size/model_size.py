@@ -12,12 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.model_size.claims import FOLLOWS, WIDTH, sizes, trend_of
 from studies.analyses.model_size.paper import FIG_10_LAWS, fig_10_numbers
 from studies.analyses.model_size.power_law import LEAST_POINTS, FloatArray, PowerLaw
 from studies.analyses.sampling_stride.quality_vs_steps import HERE
-from studies.drawing import along, overlay, style
+from studies.drawing import along, captions, overlay, style
 from studies.published.published import closest_reasons
 from studies.tables.groupings import records
 from studies.tables.intervals import t_interval
@@ -135,8 +134,8 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     return (
         "Each curve is one size of network along its training; compute is 3 × forward "
         "multiply-adds × batch × steps, which the paper calls FLOPs. Both axes are logarithmic. "
-        f"{spread(ours)} {trends} {_overlay_note(table, tables)} The paper's Fig. 10 (64 to 192 "
-        "channels on ImageNet 64, 1e17 to 1e20) gives "
+        f"{captions.spread(ours)} {trends} {_overlay_note(table, tables)} The paper's Fig. 10 (64 "
+        "to 192 channels on ImageNet 64, 1e17 to 1e20) gives "
         f"{_written(FIG_10_LAWS['frechet_distance'])} for FID and "
         f"{_written(FIG_10_LAWS['bits_per_dim'])} for bits/dim."
     )

@@ -9,9 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.strides import stride_timesteps
-from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.nll_stride.paper import SHORT_BOUND_STEPS, SHORT_BOUNDS
-from studies.drawing import style
+from studies.drawing import captions, style
 from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import labelled, mode
 from studies.tables.rows import with_own_variance
@@ -77,7 +76,7 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
                 "The bound in bits/dim over K of the T trained steps, both axes logarithmic; of a "
                 "network that learned its Σ, with that Σ.",
                 _calls_note(table),
-                spread(table),
+                captions.spread(table),
                 "The values of the paper's Fig. 15 are not on record here, so none is drawn. Bao "
                 "et al. (2022, Tables 1 and 8) measured the released L_hybrid network on ImageNet "
                 "64 with an even stride (T = 4,000; not the paper's own numbers): with its learned "

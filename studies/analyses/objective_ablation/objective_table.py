@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studies.analyses.objective_ablation.paper import table_numbers
-from studies.drawing import distance_axis, overlay, style
+from studies.drawing import captions, distance_axis, overlay, style
 from studies.published.published import closest_reasons
 from studies.tables.groupings import over_seeds, records
-from studies.tables.intervals import CONFIDENCE
-from studies.tables.labels import TIMESTEPS, distance_name, is_resampled, mode, objective_name
-from studies.tables.resampling import share_resampled, warm_up_draws
+from studies.tables.labels import distance_name, mode
 from studies.tables.table_rows import bounds, distances
 from studies.tables.tables import Tables
 
@@ -98,7 +96,7 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
                 "for its first row alone; the others with theirs (triangles).",
                 _counts(ours),
                 _spread(ours),
-                resampling_note(tables),
+                captions.resampling_note(tables),
                 _overlay_note(table, tables),
             ],
         )
@@ -108,11 +106,11 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
 def _counts(ours: pd.DataFrame) -> str:
     said = []
     for metric, rows in ours.groupby("metric"):
-        images = " or ".join(f"{int(count):,}" for count in sorted(rows["images"].unique()))
+        images = captions.counts(rows["images"])
         if metric == "bits_per_dim":
-            said.append(f"Bits/dim are over {images} images and {bound_steps(rows)}.")
+            said.append(f"Bits/dim are over {images} images and {captions.bound_steps(rows)}.")
         else:
-            steps = " or ".join(f"{int(count):,}" for count in sorted(rows["steps"].unique()))
+            steps = captions.counts(rows["steps"])
             scale = "linear" if distance_axis.is_linear(rows["title"]) else "log"
             said.append(
                 f"Fréchet distances are over {images} samples at {steps} sampling steps, on a "
@@ -121,49 +119,11 @@ def _counts(ours: pd.DataFrame) -> str:
     return " ".join(said)
 
 
-def bound_steps(rows: pd.DataFrame) -> str:
-    """Over how many steps bounds were taken, in words."""
-    if rows["steps"].eq(rows["T"]).all():
-        return "all T steps"
-    counts = sorted(int(count) for count in rows["steps"].unique())
-    return f"{' or '.join(f'{count:,}' for count in counts)} steps"
-
-
 def _spread(ours: pd.DataFrame) -> str:
-    counts = sorted(set(ours["n"].astype(int)))
-    if counts == [1]:
-        return "One seed only: there is no spread to show, and so no bar."
-    shown = " to ".join(str(count) for count in sorted({counts[0], counts[-1]}))
-    return f"Points are means over seeds, bars their {CONFIDENCE:.0%} t intervals (n = {shown})."
-
-
-def resampling_note(tables: Tables) -> str:
-    """From which training step on t was drawn by importance, for each resampled network."""
-    losses = tables.losses
-    if TIMESTEPS not in losses:
-        return ""
-    drawn = losses[[is_resampled(row) for row in records(losses)]]
-    lasts = drawn.groupby(["T", "objective"])[["step", "images_seen"]].max().reset_index()
-    return " ".join(
-        _when_resampled(list(alike["objective"]), *alike.iloc[0][["T", "step", "images_seen"]])
-        for _, alike in lasts.groupby(["T", "step", "images_seen"])
-    )
-
-
-def _when_resampled(objectives: list[str], T: int, steps: int, images: int) -> str:
-    plain = [objective_name({"objective": name}) for name in objectives]
-    names = [f"{name} (resampled)" for name in plain]
-    begins = round(warm_up_draws(T) * steps / images)
-    wait = (
-        f"With T = {T:,}, {' and '.join(names)} draws t uniformly until each has ten losses, which "
-        f"takes about {begins:,} training steps of {images // steps} images"
-    )
-    if share_resampled(T, images):
-        return f"{wait}, of {steps:,}."
-    return (
-        f"{wait}: more than the {steps:,} trained here, so that it is {' and '.join(plain)} with "
-        "uniform draws and shows nothing of importance sampling."
-    )
+    n = captions.seeds(ours)
+    if n == "1":
+        return f"{captions.ONE_SEED}, and so no bar."
+    return captions.intervals(n, marks="Points", bars="bars")
 
 
 def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:

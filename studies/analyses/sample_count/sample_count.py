@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.analyses.bound_terms.vlb_terms import spread
-from studies.drawing import style
+from studies.drawing import captions, style
 from studies.tables.groupings import arm_columns, over_seeds
 from studies.tables.labels import distance_name, labelled, mode
 from studies.tables.tables import Tables
@@ -63,12 +62,11 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, why it falls, and what the paper does about it."""
-    steps = " or ".join(f"{int(count):,}" for count in sorted(table["steps"].unique()))
     return (
-        f"The same network sampled in {steps} steps and scored over more and more images against "
-        "the same reference, the samples of a smaller number being the first of a larger; the "
-        f"horizontal axis is logarithmic. {spread(table)} The distance overestimates by about one "
-        "over the number of samples, so distances over different numbers are never compared on "
-        "other figures. The paper scores unconditional ImageNet 64 over 10,000 samples and all "
-        "else over 50,000."
+        f"The same network sampled in {captions.counts(table['steps'])} steps and scored over more "
+        "and more images against the same reference, the samples of a smaller number being the "
+        f"first of a larger; the horizontal axis is logarithmic. {captions.spread(table)} The "
+        "distance overestimates by about one over the number of samples, so distances over "
+        "different numbers are never compared on other figures. The paper scores unconditional "
+        "ImageNet 64 over 10,000 samples and all else over 50,000."
     )

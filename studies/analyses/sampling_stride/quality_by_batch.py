@@ -6,10 +6,9 @@ or in larger ones at a higher. Only arms that were trained both ways are drawn.
 
 import pandas as pd
 
-from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.sampling_stride import quality_vs_steps
 from studies.analyses.sampling_stride.quality_vs_steps import BATCH, distances, quality
-from studies.drawing import distance_axis
+from studies.drawing import captions, distance_axis
 from studies.tables.groupings import arm_columns
 from studies.tables.tables import Tables
 
@@ -36,8 +35,8 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     return (
         f"Fréchet distance against sampling steps, {distance_axis.scale_note(names)}, of networks "
         "that saw the same number of images in batches of different size. "
-        f"{distance_axis.above_note(names, table['mean'])}{spread(table)} The paper's Fig. 11 "
-        "shows L_hybrid and L_simple (DDIM) on LSUN bedroom at 256x256, each trained with batches "
-        "of 64 at a learning rate of 2e-5 and with batches of 128 at 1e-4; its values were not at "
-        "hand to be drawn."
+        f"{distance_axis.above_note(names, table['mean'])}{captions.spread(table)} The paper's "
+        "Fig. 11 shows L_hybrid and L_simple (DDIM) on LSUN bedroom at 256x256, each trained with "
+        "batches of 64 at a learning rate of 2e-5 and with batches of 128 at 1e-4; its values were "
+        "not at hand to be drawn."
     )

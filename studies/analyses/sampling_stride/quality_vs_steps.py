@@ -13,9 +13,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.sampling_stride.paper import fig_8_numbers
-from studies.drawing import distance_axis, overlay, style
+from studies.drawing import captions, distance_axis, overlay, style
 from studies.published.published import closest_reasons
 from studies.tables.groupings import arm_columns, is_longest, over_seeds, records
 from studies.tables.labels import distance_name, labelled, mode
@@ -104,13 +103,13 @@ def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame, look: dict[str, Any
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, what the paper's figure shows and why it is overlaid or not."""
     ours = table[table["source"] == HERE]
-    images = sorted({int(images) for images in distances(tables)["images"]})
+    images = captions.counts(distances(tables)["images"])
     names = list(table["distance"].unique())
     return (
-        f"Fréchet distance of {' or '.join(f'{n:,}' for n in images)} samples per point to the "
+        f"Fréchet distance of {images} samples per point to the "
         f"reference images, {distance_axis.scale_note(names)}. "
-        f"{distance_axis.above_note(names, table['mean'])}{spread(ours)} {training_note(ours)}"
-        f"{_overlay_note(table, tables)} "
+        f"{distance_axis.above_note(names, table['mean'])}{captions.spread(ours)} "
+        f"{training_note(ours)}{_overlay_note(table, tables)} "
         "The paper's Fig. 8 has linear FID axes: Σ = β is far off the axis below some hundred "
         "steps, and learned Σ stays nearly flat down to 50."
     )

@@ -10,10 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.analyses.bound_terms.vlb_terms import spread
 from studies.analyses.sampling_stride.quality_vs_steps import HERE, distances
 from studies.analyses.skip_prefix.paper import fig_4_numbers
-from studies.drawing import overlay, style
+from studies.drawing import captions, overlay, style
 from studies.published.published import closest_reasons
 from studies.tables.groupings import arm_columns, over_seeds, records
 from studies.tables.labels import distance_name, labelled
@@ -77,15 +76,13 @@ def _draw_ours(axes: Axes, name: str, curve: pd.DataFrame, place: int) -> None:
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, what the paper's figure shows and why it is overlaid or not."""
     scores = distances(tables)
-    images = sorted({int(images) for images in scores["images"]})
-    steps = sorted({int(steps) for steps in scores["steps"]})
     return (
-        f"Fréchet distance of {' or '.join(f'{n:,}' for n in images)} samples per point to the "
+        f"Fréchet distance of {captions.counts(scores['images'])} samples per point to the "
         "reference images, both axes linear; the chain that is cut has "
-        f"{' or '.join(f'{n:,}' for n in steps)} steps, and begins with pure noise wherever it "
-        f"begins. {spread(table[table['source'] == HERE])} {_overlay_note(table, scores)} In the "
-        "paper's Fig. 4, on ImageNet 64, the linear curve stays level up to a fifth and the cosine "
-        "one rises at once."
+        f"{captions.counts(scores['steps'])} steps, and begins with pure noise wherever it "
+        f"begins. {captions.spread(table[table['source'] == HERE])} "
+        f"{_overlay_note(table, scores)} In the paper's Fig. 4, on ImageNet 64, the linear "
+        "curve stays level up to a fifth and the cosine one rises at once."
     )
 
 
