@@ -20,7 +20,8 @@ from studies.execute.slurm.settle import (
     was_at,
 )
 from studies.execute.slurm.snapshot import CHANGED_CODE
-from studies.store.store import Element, Failure, State, Store, StoreError
+from studies.store.store import Failure, State, Store, StoreError
+from studies.store.submissions import Element
 
 AGAIN = "the same run command submits it again, a few times"
 UNREADABLE = "unreadable"
@@ -59,14 +60,14 @@ def standings(store: Store, addresses: Sequence[str]) -> tuple[dict[str, Standin
     """
     found: dict[str, Standing] = {}
     states: dict[str, State] = {}
-    elements: dict[str, Element] = {}
+    elements: dict[str, Element | None] = {}
     for address in addresses:
         with _unreadable(found, address):
             state = store.state(address)
-            if state in ("submitted", "running") and (element := store.submission(address)):
-                elements[address] = element
+            if state in ("submitted", "running"):
+                elements[address] = store.submissions.element(address)
             states[address] = state
-    queue, note = _ask(elements.values())
+    queue, note = _ask(filter(None, elements.values()))
     blamed = _blamed(store, states)
     for address, state in states.items():
         with _unreadable(found, address):
@@ -172,7 +173,7 @@ def _submitted(store: Store, address: str, element: Element, queue: _Queue) -> S
 
 def _gone(store: Store, address: str, element: Element) -> Standing:
     """What became of a task whose job left the queue, before the next run writes it down."""
-    unfinished = store.unfinished(element)
+    unfinished = store.submissions.unfinished(element)
     try:
         hidden = is_hidden(store, element, unfinished)
     except SlurmError as error:
@@ -182,7 +183,11 @@ def _gone(store: Store, address: str, element: Element) -> Standing:
     last = _last_failure(store, address)
     if last is not None and last.error == "lost" and killed_for_memory(store, element):
         return _for_memory(store, element)
-    if last is not None and store.was_begun(address) and store.claim_of(address) is None:
+    if (
+        last is not None
+        and store.submissions.was_begun(address)
+        and store.claim_of(address) is None
+    ):
         return Standing("stopped", f"{last.error}: {last.message}; {AGAIN}")
     missing = [need for need in store.needs(address) if store.result(need) is None]
     if missing:

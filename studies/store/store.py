@@ -16,14 +16,9 @@ The state of a task is read off these files and kept nowhere else. Every file ap
 `result.json` last. Whoever changes whose a task is holds the lock of its folder for that moment.
 """
 
-import fcntl
-import getpass
 import json
-import os
-import secrets
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -32,15 +27,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 from iddpm.running.files import (
-    REMEDIES,
     StorageError,
     read_json,
     remove_unfinished,
     write_json,
     write_whole,
 )
+from studies.store import folders
 from studies.store.checksums import StoreError as StoreError
 from studies.store.checksums import read_record, record_bytes, write_record
+from studies.store.folders import (
+    FORMAT,
+    create_whole,
+    locked,
+    made,
+    names_in,
+    remove_half_written,
+    storage_errors,
+)
 from studies.store.integrity import (
     ADDRESS,
     ANEW,
@@ -52,10 +56,8 @@ from studies.store.integrity import (
     vouched,
 )
 from studies.store.ownership import Claim, Observer, Place, new_claim
+from studies.store.submissions import Submissions
 from studies.tasks.task import Task, task_from_json, task_json
-
-FORMAT = 1
-"""Of the layout. A store of a higher number was written by a newer version."""
 
 State = Literal["planned", "submitted", "running", "done", "failed"]
 
@@ -70,9 +72,6 @@ RECENT_SECONDS = 60.0
 
 WRITTEN_ANEW = "run its sweep again, which writes it anew"
 """What to try with a file that every run writes that plans the same."""
-
-WRITERS = 8
-"""Threads that write many small files: each mostly waits for the disk."""
 
 RADII = "radii.npy"
 """What a finished task `radii` leaves: float64, one for each kept vector of its features."""
@@ -124,16 +123,10 @@ class Beat:
     """The most MiB of memory that its process was seen to hold; 0: not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
-    """One element of a job array, by the array's name and its index in it."""
-
-    array: str
-    index: int
-
-
 class Store:
     """The store in folder `root`. Opening it reads at most its format; the first write makes it.
+
+    Which job is to do which task stands in its `submissions`.
 
     Raises:
         StoreError: If a newer version wrote it, or the folder holds something that is no store.
@@ -142,12 +135,12 @@ class Store:
     def __init__(self, root: Path, *, observer: Observer | None = None) -> None:
         self.root = root
         self._observer = observer or Observer()
-        self._elements: dict[str, dict[int, list[str]]] = {}  # of arrays: what was submitted stays
+        self.submissions = Submissions(root)
         self._check_format()
 
     def _check_format(self) -> None:
         path = self.root / "store.json"
-        names = _names(self.root)  # before the next line: a store that appears has its format first
+        names = names_in(self.root)  # asked first: a store that appears has its format first
         record = read_record(path, "restore it from another store, it holds only a number")
         if record is None:
             if names or self.root.is_file():
@@ -162,15 +155,6 @@ class Store:
                 f"{path}: expected a format up to {FORMAT}, found {found!r}; "
                 "a newer version of this program wrote this store: update, or name another store"
             )
-
-    def _made(self, folder: Path) -> Path:
-        """A folder of the store, made if need be; the store's format is written first of all."""
-        with _storage_errors(folder):
-            if not (self.root / "store.json").exists():
-                self.root.mkdir(parents=True, exist_ok=True)
-                write_record(self.root / "store.json", {"format": FORMAT})
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
 
     # ------------------------------------------------------------------------------- studies
 
@@ -195,7 +179,7 @@ class Store:
                 f"that of {theirs[0]!r} under {theirs[1]!r}, whose file has the same name; rename "
                 "one of them, or name another folder with --store"
             )
-        write_record(self._made(path.parent) / path.name, wanted)
+        write_record(made(self.root, path.parent) / path.name, wanted)
 
     def _sweep(self) -> None:
         """Remove what was half written outside of the tasks by processes that are gone."""
@@ -205,7 +189,7 @@ class Store:
 
     def studies(self) -> list[str]:
         """The ids of all recorded studies, sorted."""
-        names = _names(self.root / "studies")
+        names = names_in(self.root / "studies")
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
     def study(self, study: str) -> dict[str, Any]:
@@ -231,11 +215,11 @@ class Store:
 
     def folder(self, address: str) -> Path:
         """Where a task keeps its files."""
-        return self.root.joinpath("tasks", address)  # in one step: it is asked for very often
+        return folders.of_task(self.root, address)
 
     def addresses(self) -> list[str]:
         """Of every task that the store knows, sorted."""
-        return sorted(_names(self.root / "tasks"))
+        return sorted(names_in(self.root / "tasks"))
 
     def create(self, task: Task) -> None:
         """Write down what the task is, unless that stands there already.
@@ -251,8 +235,8 @@ class Store:
                 self.bury(task.address)
         if found == wanted or (is_done and _is_task(found, task.address)):
             return
-        self._made(path.parent)
-        with self._locked(task.address):  # who claims the task removes files that are half written
+        made(self.root, path.parent)
+        with locked(path.parent):  # who claims the task removes files that are half written
             write_record(path, wanted)
 
     def task(self, address: str) -> Task:
@@ -291,7 +275,7 @@ class Store:
 
     def state(self, address: str) -> State:
         """Where the task stands; a dead claim counts as none."""
-        files = _names(self.folder(address))  # one look: there may be ten thousand to ask for
+        files = names_in(self.folder(address))  # one look: there may be ten thousand to ask for
         if "result.json" in files:
             return "done"
         claim = self.claim_of(address) if "claim.json" in files else None
@@ -333,8 +317,7 @@ class Store:
 
     def attempts(self, address: str) -> list[int]:
         """The numbers of the attempts made so far, the one under way included."""
-        names = _names(self.folder(address) / "attempts")
-        return sorted(int(name) for name in names if name.isdecimal())
+        return folders.attempts(self.folder(address))
 
     def attempt_failure(self, address: str, number: int) -> Failure | None:
         """How an attempt ended badly; None: it did not, or not yet."""
@@ -352,106 +335,11 @@ class Store:
     def clear_failure(self, address: str) -> None:
         """Let a failed task be tried again; the record of what went wrong stays."""
         if self.failure(address) is not None:
-            with _storage_errors(self.folder(address)):
+            with storage_errors(self.folder(address)):
                 (self._attempt(address, self.attempts(address)[-1]) / "retry").touch()
 
     def _attempt(self, address: str, number: int) -> Path:
         return self.folder(address) / "attempts" / str(number)
-
-    # --------------------------------------------------------------------------- submissions
-
-    @contextmanager
-    def submitting(self) -> Iterator[None]:
-        """One process at a time submits what this store holds; the others wait for it."""
-        with self._locked_file(self._made(self.root / "submissions") / "lock"):
-            yield
-
-    def submission_folder(self, array: str) -> Path:
-        """Where a job array keeps its script and its logs."""
-        return self.root / "submissions" / array
-
-    def record_submission(self, array: str, elements: Mapping[int, Sequence[str]]) -> None:
-        """Write down which tasks the elements of a job array are to do, before it is submitted."""
-        folder = self._made(self.submission_folder(array))
-        self._elements.pop(array, None)
-        record = {
-            "elements": {str(i): elements[i] for i in elements},
-            "user": getpass.getuser(),
-        }
-        write_record(folder / "submission.json", record)
-        places = {address: index for index in elements for address in elements[index]}
-
-        def write(address: str) -> None:
-            attempts = max(self.attempts(address), default=0)
-            record = {"array": array, "index": places[address], "attempts_before": attempts}
-            with self._locked(address):  # who claims the task removes what is half written
-                write_record(self.folder(address) / "submission.json", record)
-
-        with ThreadPoolExecutor(WRITERS) as pool:
-            list(pool.map(write, places))
-
-    def record_queued(self, array: str, number: str) -> None:
-        """Write down that the scheduler took a job array, under this number."""
-        write_record(self.submission_folder(array) / "queued.json", {"number": number})
-
-    def was_queued(self, array: str) -> bool:
-        """Whether the scheduler is known to have taken a job array."""
-        return (self.submission_folder(array) / "queued.json").exists()
-
-    def submitted(self, array: str) -> dict[int, list[str]]:
-        """The tasks of each element of a job array.
-
-        Raises:
-            StoreError: If there is no such submission, or its file was cut short.
-        """
-        if array not in self._elements:
-            path = self.submission_folder(array) / "submission.json"
-            record = read_record(path, "run its sweep again")
-            if record is None:
-                raise StoreError(f"{self.root}: no submission {array}; run its sweep again")
-            try:
-                self._elements[array] = {int(i): tasks for i, tasks in record["elements"].items()}
-            except (KeyError, ValueError, AttributeError) as error:
-                raise StoreError(
-                    f"{path}: expected the elements of a job array, found something else "
-                    f"({error}); run its sweep again"
-                ) from error
-        return self._elements[array]
-
-    def submitter(self, array: str) -> str | None:
-        """Who submitted a job array; None: an older version of this program did not say."""
-        path = self.submission_folder(array) / "submission.json"
-        record = read_record(path, "run its sweep again")
-        return record.get("user") if record else None
-
-    def submission(self, address: str) -> Element | None:
-        """Which element of which job array is to do the task; None: it is in no queue."""
-        record = self._submission_record(address)
-        return Element(array=record["array"], index=record["index"]) if record else None
-
-    def unfinished(self, element: Element) -> list[str]:
-        """The tasks without a result that an element of a job array is to do, in its order.
-
-        Raises:
-            StoreError: If there is no such submission, or its file was cut short.
-        """
-        tasks = self.submitted(element.array)[element.index]
-        return [a for a in tasks if self.submission(a) == element and self.result(a) is None]
-
-    def was_begun(self, address: str) -> bool:
-        """Whether a worker was at the task since it was submitted."""
-        record = self._submission_record(address)
-        before = record["attempts_before"] if record else 0
-        return max(self.attempts(address), default=0) > before
-
-    def _submission_record(self, address: str) -> dict[str, Any] | None:
-        path = self.folder(address) / "submission.json"
-        record = read_record(path, ANEW)
-        if record is not None and not {"array", "index", "attempts_before"} <= record.keys():
-            raise StoreError(
-                f"{path}: expected the element of a job array, found something else; {ANEW}"
-            )
-        return record
 
     def failed(self, addresses: Iterable[str], errors: Collection[str]) -> list[str]:
         """Those of the tasks that failed for good in one of these ways."""
@@ -462,12 +350,7 @@ class Store:
         """Forget that those of the tasks failed that did so in one of these ways."""
         for address in self.failed(addresses, errors):
             self.clear_failure(address)
-            self.withdraw(address)  # a job that did it with others has it behind
-
-    def withdraw(self, address: str) -> None:
-        """Forget the submission of a task: no job is to do it any more."""
-        with _storage_errors(self.folder(address)):
-            (self.folder(address) / "submission.json").unlink(missing_ok=True)
+            self.submissions.withdraw(address)  # a job that did it with others has it behind
 
     # ------------------------------------------------------------------------- whose it is
 
@@ -482,15 +365,15 @@ class Store:
         """
         if not (self.folder(address) / "task.json").exists():
             raise StoreError(f"{self.root}: no task {address}; run its sweep again")
-        with self._locked(address):
+        with locked(self.folder(address)):
             self._bury(address)
             if self.state(address) not in ("planned", "submitted"):
                 return None
-            _remove_half_written(self.folder(address))
+            remove_half_written(self.folder(address))
             claim = new_claim(address, attempt=max(self.attempts(address), default=0) + 1)
-            if not _create_whole(self.folder(address) / "claim.json", asdict(claim)):
+            if not create_whole(self.folder(address) / "claim.json", asdict(claim)):
                 return None  # where locks do not hold, the file still lets only one win
-            self._made(self.attempt_folder(claim))
+            made(self.root, self.attempt_folder(claim))
             return claim
 
     def claim_of(self, address: str) -> Claim | None:
@@ -526,7 +409,7 @@ class Store:
         claim = self.claim_of(address)
         if claim is None or not (self._is_dead(claim) or claim == dead):
             return False
-        with self._locked(address):
+        with locked(self.folder(address)):
             return self._bury(address, log, dead, failure)
 
     def _bury(
@@ -540,7 +423,7 @@ class Store:
         if claim is None or not (self._is_dead(claim) or claim == dead):
             return False
         if self.is_done(address):
-            _remove_half_written(self.folder(address))
+            remove_half_written(self.folder(address))
             shutil.rmtree(self.folder(address) / BLOCKS, ignore_errors=True)
         elif self.attempt_failure(address, claim.attempt) is None:
             lost = Failure(
@@ -609,14 +492,14 @@ class Store:
         Raises:
             ClaimLostError: If it was taken over.
         """
-        with self._locked(claim.address):
+        with locked(self.folder(claim.address)):
             current = self.claim_of(claim.address)
             if current is None or current.token != claim.token:
                 raise ClaimLostError(f"{claim.address}: taken over by another worker")
             yield
 
     def _record(self, claim: Claim, failure: Failure) -> None:
-        write_record(self._made(self.attempt_folder(claim)) / "error.json", asdict(failure))
+        write_record(made(self.root, self.attempt_folder(claim)) / "error.json", asdict(failure))
 
     def _remove_claim(self, address: str) -> None:
         for name in ("heartbeat.json", "claim.json"):
@@ -624,18 +507,6 @@ class Store:
 
     def _is_dead(self, claim: Claim) -> bool:
         return self._observer.is_dead(claim, _bytes(self.folder(claim.address) / "heartbeat.json"))
-
-    @contextmanager
-    def _locked(self, address: str) -> Iterator[None]:
-        """One process at a time decides whose the task is; the kernel frees a dead one's lock."""
-        with self._locked_file(self.folder(address) / "lock"):
-            yield
-
-    @contextmanager
-    def _locked_file(self, path: Path) -> Iterator[None]:
-        with _storage_errors(path), path.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     # ----------------------------------------------------------------------------- heartbeat
 
@@ -688,14 +559,6 @@ def last_lines(path: Path, count: int = 20) -> tuple[str, ...]:
     return tuple(text.decode(errors="replace").splitlines()[-count:])
 
 
-def _names(folder: Path) -> list[str]:
-    """What is in a folder, if it is there; hidden and half-written files aside."""
-    try:
-        return [name for name in os.listdir(folder) if not name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
 def _read_if_whole(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None: there is no such file, or it is not whole."""
     try:
@@ -709,41 +572,6 @@ def _bytes(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _create_whole(path: Path, value: object) -> bool:
-    """Write a JSON file unless it exists; whether it was written. Of many at once, one succeeds."""
-    mine = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    write_json(mine, value)
-    try:
-        os.link(mine, path)
-    except FileExistsError:
-        return False
-    finally:
-        mine.unlink(missing_ok=True)
-    return True
-
-
-def _remove_half_written(folder: Path) -> None:
-    """Drop the temporary files of workers that were killed while they wrote."""
-    for path in folder.rglob(".*"):
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    """Says in one sentence what keeps the store from being written.
-
-    Raises:
-        StorageError: In place of any other OSError.
-    """
-    try:
-        yield
-    except StorageError:
-        raise
-    except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, "look at the folder and run the same command again")
-        raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
 
 
 def _is_task(record: Mapping[str, Any] | None, address: str) -> bool:

@@ -55,7 +55,7 @@ def _of_task(store: Store, address: str) -> Iterator[str]:
     if not folder.exists():
         return  # a study is recorded before its tasks
     yield from _said(_check_task, store, address)
-    for read in (store.result, store.submission, store.claim_of):
+    for read in (store.result, store.submissions.element, store.claim_of):
         yield from _said(read, address)
     for attempt in store.attempts(address):
         yield from _said(store.attempt_failure, address, attempt)

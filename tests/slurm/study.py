@@ -70,7 +70,7 @@ class Study:
 
     def job(self, address: str) -> Job | None:
         """The job that is to do a task; None: it is not in the queue."""
-        element = self.store.submission(address)
+        element = self.store.submissions.element(address)
         return queued({element.array}).get(element) if element else None
 
     def is_done(self) -> bool:

@@ -79,11 +79,11 @@ def test_a_training_goes_on_by_itself_after_it_was(
     cluster: Cluster, study: Study, undisturbed: dict[str, bytes], disturb: Disturbance
 ) -> None:
     training = disturbed(cluster, study, disturb)
-    first = study.store.submission(training)
+    first = study.store.submissions.element(training)
     study.finish()
     assert study.results() == undisturbed
     assert len(study.store.attempts(training)) == 2
-    assert study.store.submission(training) == first
+    assert study.store.submissions.element(training) == first
     stopped = study.store.attempt_failure(training, 1)
     assert stopped is not None
     assert (stopped.final, stopped.saved > 0) == (False, True)

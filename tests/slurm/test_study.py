@@ -35,7 +35,7 @@ def elements(study: Study) -> Counter[str]:
     return Counter(
         address
         for element in queued(arrays)
-        for address in study.store.submitted(element.array)[element.index]
+        for address in study.store.submissions.tasks(element.array)[element.index]
     )
 
 
@@ -107,9 +107,10 @@ def test_the_sigma_ablation_shares_jobs_once_times_are_known_and_gives_the_bytes
     study.options = ("--seeds", "0", "1")
     assert study.run() == 0
     packs = [
-        study.store.submitted(element.array)[element.index]
+        study.store.submissions.tasks(element.array)[element.index]
         for address in study.tasks()
-        if (element := study.store.submission(address)) and study.store.result(address) is None
+        if (element := study.store.submissions.element(address))
+        and study.store.result(address) is None
     ]
     assert max(map(len, packs)) > 1
     study.finish()
@@ -125,7 +126,7 @@ def test_a_plan_larger_than_the_clusters_arrays_is_cut_into_several(
         trainings = Counter(study.tasks("train"))
         assert sum(trainings.values()) == 50
         assert {a: n for a, n in elements(study).items() if a in trainings} == trainings
-        assert {study.store.submission(a).index for a in trainings} == {0, 1, 2, 3}  # type: ignore[union-attr]
+        assert {study.store.submissions.element(a).index for a in trainings} == {0, 1, 2, 3}  # type: ignore[union-attr]
         cluster.cancel_all()
 
 
@@ -237,7 +238,7 @@ def test_two_runs_at_once_submit_every_task_once(cluster: Cluster, tmp_path: Pat
     tasks = Counter(
         address
         for path in arrays
-        for pack in study.store.submitted(path.parent.name).values()
+        for pack in study.store.submissions.tasks(path.parent.name).values()
         for address in pack
     )
     assert tasks == Counter(study.tasks())

@@ -23,7 +23,8 @@ from studies.execute.signals import StopFlag, stop_requests
 from studies.execute.slurm import queue
 from studies.execute.slurm.queue import SlurmError
 from studies.execute.worker import follow_task, run_task
-from studies.store.store import Element, Store
+from studies.store.store import Store
+from studies.store.submissions import Element
 
 if TYPE_CHECKING:
     from iddpm.running.ranks import Ranks
@@ -51,7 +52,7 @@ def main(store_root: str, array: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     store = Store(Path(store_root))
     element = Element(array=array, index=int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))
-    addresses = store.submitted(array)[element.index]
+    addresses = store.submissions.tasks(array)[element.index]
     with stop_requests() as stop:
         stop.ends_at = float(os.environ.get("STUDIES_JOB_END", math.inf))
         try:
@@ -153,7 +154,7 @@ def _see_to(
     Raises:
         Interrupted: If a signal asked to stop.
     """
-    if store.submission(address) != element:
+    if store.submissions.element(address) != element:
         logger.info("%s: submitted anew elsewhere; left alone", address)
         return
     if missing := _missing(store, address, stop):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from studies.spec.resources import Resources
-from studies.store.store import Element
+from studies.store.submissions import Element
 from studies.tasks.task import Task
 
 Pack = tuple[str, ...]

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from studies.store.store import Element
+from studies.store.submissions import Element
 
 CLIENT_SECONDS = 60
 """How long a command of the scheduler may take to answer."""

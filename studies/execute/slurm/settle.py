@@ -13,7 +13,8 @@ from pathlib import Path
 from studies.execute.slurm.queue import ALIVE, Job, ended, hides_jobs_of_others
 from studies.execute.slurm.snapshot import CHANGED_CODE
 from studies.execute.worker import limited
-from studies.store.store import Element, Failure, Store, last_lines
+from studies.store.store import Failure, Store, last_lines
+from studies.store.submissions import Element
 
 CAUSES = {
     "OUT_OF_MEMORY": Failure(
@@ -60,8 +61,8 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
         addresses: Of tasks; what else their jobs were to do is settled as well.
         jobs: What is in the queue of the arrays of these tasks.
     """
-    places = {store.submission(a) for a in addresses if store.result(a) is None}
-    gone = {e: store.unfinished(e) for e in places if e is not None and e not in jobs}
+    places = {store.submissions.element(a) for a in addresses if store.result(a) is None}
+    gone = {e: store.submissions.unfinished(e) for e in places if e is not None and e not in jobs}
     numbers = {job.number for job in jobs.values()}
     states = ended({element.array for element in gone})
     for element, unfinished in gone.items():
@@ -72,11 +73,11 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
             state = "OUT_OF_MEMORY"  # accounting says so only where cgroups do the killing
         if found_changed_code(store, element):
             state = CHANGED_CODE
-        if state is None and not store.was_queued(element.array):
+        if state is None and not store.submissions.was_queued(element.array):
             state = NEVER_QUEUED
         _blame_first(store, unfinished, state, log, numbers)
         for address in unfinished:
-            store.withdraw(address)
+            store.submissions.withdraw(address)
 
 
 def is_hidden(store: Store, element: Element, unfinished: Iterable[str]) -> bool:
@@ -87,9 +88,8 @@ def is_hidden(store: Store, element: Element, unfinished: Iterable[str]) -> bool
     """
     if any(store.beats(address, time.time()) for address in unfinished):
         return True
-    return (
-        store.submitter(element.array) not in (None, getpass.getuser()) and hides_jobs_of_others()
-    )
+    submitter = store.submissions.submitter(element.array)
+    return submitter not in (None, getpass.getuser()) and hides_jobs_of_others()
 
 
 def killed_for_memory(store: Store, element: Element) -> bool:
@@ -100,7 +100,7 @@ def killed_for_memory(store: Store, element: Element) -> bool:
 
 def found_changed_code(store: Store, element: Element) -> bool:
     """Whether its job would not run the code that it found."""
-    return (store.submission_folder(element.array) / f"{CHANGED_CODE}.{element.index}").exists()
+    return (store.submissions.folder(element.array) / f"{CHANGED_CODE}.{element.index}").exists()
 
 
 def was_at(store: Store, unfinished: Sequence[str]) -> str | None:
@@ -118,7 +118,7 @@ def last_words(store: Store, element: Element) -> tuple[str, ...]:
 
 def _logs(store: Store, element: Element, process: str = "0") -> list[Path]:
     """What the first of its job's processes printed, or every one; a file for each restart."""
-    folder = store.submission_folder(element.array)
+    folder = store.submissions.folder(element.array)
     return list(folder.glob(f"*_{element.index}_{process}_log.out"))
 
 
@@ -142,7 +142,7 @@ def _blame_first(
 
 def _is_news(store: Store, address: str, cause: Failure) -> bool:
     """Whether the job itself has said nothing, or took its want of memory for a lost process."""
-    if not store.was_begun(address):
+    if not store.submissions.was_begun(address):
         return True
     said = store.attempt_failure(address, store.attempts(address)[-1])
     return cause.error == "oom" and said is not None and said.error == "lost"
@@ -152,8 +152,8 @@ def _is_behind(store: Store, address: str) -> bool:
     """Whether a job went on to its next task: this one failed, or could not begin."""
     numbers = store.attempts(address)
     last = store.attempt_failure(address, numbers[-1]) if numbers else None
-    if last is not None and last.final and store.was_begun(address):  # perhaps to be tried again
-        return True
+    if last is not None and last.final and store.submissions.was_begun(address):
+        return True  # it may be tried again
     return store.failure(address) is not None or not _could_begin(store, address)
 
 

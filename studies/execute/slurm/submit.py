@@ -26,7 +26,8 @@ from studies.execute.slurm.settle import is_hidden, settle
 from studies.execute.slurm.snapshot import snapshot
 from studies.plan.plan import chained
 from studies.spec.resources import Resources
-from studies.store.store import Element, ErrorClass, Store, StoreError
+from studies.store.store import ErrorClass, Store, StoreError
+from studies.store.submissions import Element
 from studies.tasks.task import Task
 
 
@@ -111,7 +112,7 @@ def submit(
     """
     for task in tasks:
         store.create(task)
-    with store.submitting():
+    with store.submissions.lock():
         jobs = _in_queue(store, tasks)
         replaced = _replaced(store, jobs)
         hopeless = [element for element, job in jobs.items() if job.never_starts]
@@ -163,8 +164,8 @@ def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int, list[str
     Raises:
         SlurmError: If the scheduler refuses.
     """
-    with store.submitting():
-        places = {address: store.submission(address) for address in addresses}
+    with store.submissions.lock():
+        places = {address: store.submissions.element(address) for address in addresses}
         wanted = {element for element in places.values() if element is not None}
         jobs = queue.queued({element.array for element in wanted})
         left = {element: _left(store, element) for element in wanted & jobs.keys()}
@@ -178,7 +179,7 @@ def cancel(store: Store, addresses: Collection[str]) -> tuple[int, int, list[str
 
 def _left(store: Store, element: Element) -> set[str]:
     """The tasks that an element has yet to do."""
-    return {a for a in store.unfinished(element) if store.state(a) != "failed"}
+    return {a for a in store.submissions.unfinished(element) if store.state(a) != "failed"}
 
 
 def _awaited(store: Store, unwanted: Collection[str]) -> set[Element]:
@@ -189,7 +190,7 @@ def _awaited(store: Store, unwanted: Collection[str]) -> set[Element]:
     awaited |= {
         shorter for address in trainings.keys() & others for shorter in trainings[address].after
     }
-    return {place for address in awaited if (place := store.submission(address)) is not None}
+    return {place for place in map(store.submissions.element, awaited) if place is not None}
 
 
 def _trainings(store: Store, addresses: Iterable[str]) -> Iterator[Task]:
@@ -203,34 +204,34 @@ def _take_out(store: Store, jobs: Mapping[Element, Job]) -> None:
     """Cancel jobs as far as we may, and forget that they were to do anything."""
     queue.cancel([job for job in jobs.values() if job.is_ours])
     for element in jobs:
-        for address in store.unfinished(element):
-            store.withdraw(address)
+        for address in store.submissions.unfinished(element):
+            store.submissions.withdraw(address)
 
 
 def _replaced(store: Store, jobs: Mapping[Element, Job]) -> set[str]:
     """The tasks of jobs that never start."""
     stuck = [element for element, job in jobs.items() if job.never_starts]
-    return {address for element in stuck for address in store.unfinished(element)}
+    return {address for element in stuck for address in store.submissions.unfinished(element)}
 
 
 def _in_queue(store: Store, tasks: Sequence[Task]) -> dict[Element, Job]:
-    elements = (store.submission(task.address) for task in tasks)
+    elements = (store.submissions.element(task.address) for task in tasks)
     return queue.queued({element.array for element in elements if element is not None})
 
 
 def _queue(store: Store, array: Array, text: str) -> str:
     """Submit one array; its number. Nothing is left behind where that is refused for sure."""
-    path = store.submission_folder(array.name) / "script.sh"
+    path = store.submissions.folder(array.name) / "script.sh"
     try:
-        store.record_submission(array.name, array.elements)
+        store.submissions.record(array.name, array.elements)
         write_whole(path, text.encode())
         number = sbatch(path)
     except (SlurmError, StorageError) as error:
         if isinstance(error, StorageError) or not _may_be_queued(array.name):
             for address in array.tasks:
-                store.withdraw(address)
+                store.submissions.withdraw(address)
         raise
-    store.record_queued(array.name, number)
+    store.submissions.record_queued(array.name, number)
     return number
 
 
@@ -300,7 +301,8 @@ class _Draft:
 
     def _state(self, task: Task) -> str:
         """Where a task stands; those that it needs have been asked before."""
-        state, element = self._store.state(task.address), self._store.submission(task.address)
+        state = self._store.state(task.address)
+        element = self._store.submissions.element(task.address)
         if task.address in self._retried:
             state, element = "planned", None
         if state in ("done", "failed"):
@@ -328,7 +330,7 @@ class _Draft:
         return waits and not self._replaced.isdisjoint(task.first)
 
     def _is_hidden(self, element: Element) -> bool:
-        return is_hidden(self._store, element, self._store.unfinished(element))
+        return is_hidden(self._store, element, self._store.submissions.unfinished(element))
 
     def refuse_uneven_shares(self) -> None:
         """Hold the trainings against the number of their processes.
@@ -371,7 +373,7 @@ class _Draft:
         """The sbatch script of one of the arrays."""
         return script(
             array,
-            folder=self._store.submission_folder(array.name).absolute(),
+            folder=self._store.submissions.folder(array.name).absolute(),
             code=code.absolute(),
             store_root=self._store.root.absolute(),
             after=_dependency(array.after, numbers),

@@ -48,7 +48,7 @@ def queued(store: Store, slurm: FakeSlurm, *tasks: Task, **changes: str) -> None
     """Tasks in the queue, an element each of array `array`."""
     for task in tasks:
         store.create(task)
-    store.record_submission("array", {i: [task.address] for i, task in enumerate(tasks)})
+    store.submissions.record("array", {i: [task.address] for i, task in enumerate(tasks)})
     script = slurm.folder / "script"
     script.write_text(f"#SBATCH --array=0-{len(tasks) - 1}\n#SBATCH --job-name=array\n")
     slurm.submit(script)
@@ -251,7 +251,7 @@ def test_a_task_that_its_job_had_not_come_to_says_so(store: Store, slurm: FakeSl
     other = tiny.training(seed=1)
     queued(store, slurm, TRAINING)
     store.create(other)
-    store.record_submission("array", {0: [other.address, TRAINING.address]})
+    store.submissions.record("array", {0: [other.address, TRAINING.address]})
     slurm.end("array", 0)
     assert stands(store) == Standing("lost", f"its job ended before it came to it; {AGAIN}")
 
@@ -265,7 +265,7 @@ def test_a_task_whose_job_was_killed_for_memory_has_failed_by_what_the_scheduler
         claimed(store, monkeypatch, "100")
     slurm.end("array", 0)
     words = "slurmstepd: error: Detected 1 oom-kill event(s) in step 100.0"
-    (store.submission_folder("array") / "7_0_0_log.out").write_text(f"begins\n{words}\n")
+    (store.submissions.folder("array") / "7_0_0_log.out").write_text(f"begins\n{words}\n")
     told = stands(store)
     assert (told.state, told.log) == ("failed", ("begins", words))
     assert told.detail.startswith("oom: its job was killed for want of memory; give it more")
@@ -279,7 +279,7 @@ def test_a_task_of_several_processes_tells_of_memory_before_it_tells_of_a_lost_p
     store.fail(claimed(store, monkeypatch, "100"), lost)
     slurm.end("array", 0)
     words = "slurmstepd: error: Detected 1 oom-kill event(s) in step 100.0"
-    (store.submission_folder("array") / "7_0_1_log.out").write_text(words)
+    (store.submissions.folder("array") / "7_0_1_log.out").write_text(words)
     assert stands(store).detail.startswith("oom: its job was killed for want of memory")
 
 
@@ -299,7 +299,7 @@ def test_the_last_words_of_a_job_that_failed_before_its_task_are_shown(
 ) -> None:
     queued(store, slurm, TRAINING)
     slurm.end("array", 0)
-    (store.submission_folder("array") / "7_0_0_log.out").write_text("python: Permission denied\n")
+    (store.submissions.folder("array") / "7_0_0_log.out").write_text("python: Permission denied\n")
     assert stands(store).log == ("python: Permission denied",)
 
 
@@ -327,7 +327,7 @@ def test_the_scheduler_is_asked_once_for_everything_and_for_nothing_not_at_all(
     stands(store)
     assert slurm.calls("squeue") == []
     queued(store, slurm, *tasks)
-    store.record_submission("second", {0: [TRAINING.address]})
+    store.submissions.record("second", {0: [TRAINING.address]})
     standings(store, [task.address for task in [*tasks, TRAINING]])
     assert len(slurm.calls("squeue")) == 1
 
@@ -347,7 +347,7 @@ def test_the_status_of_ten_thousand_tasks_takes_one_question_and_no_more_work_a_
         array, part = f"array-{start}", tasks[start : start + 1000]
         for task in part:
             store.create(task)
-        store.record_submission(array, {i: [task.address] for i, task in enumerate(part)})
+        store.submissions.record(array, {i: [task.address] for i, task in enumerate(part)})
         script = slurm.folder / "script"
         script.write_text(f"#SBATCH --array=0-999\n#SBATCH --job-name={array}\n")
         slurm.submit(script)

@@ -16,7 +16,8 @@ from studies.plan.costs import compute_left, costs
 from studies.plan.plan import Plan, chained, expand
 from studies.spec.resources import Resources
 from studies.spec.sweep import read_sweep
-from studies.store.store import Element, Failure, Store
+from studies.store.store import Failure, Store
+from studies.store.submissions import Element
 from studies.tables.labels import setting
 from studies.tasks.task import Task, task_json
 from tests.witness import tiny, tiny_sweep

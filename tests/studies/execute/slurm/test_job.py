@@ -43,7 +43,7 @@ def submitted(store: Store, *tasks: Task, array: str = "array") -> None:
     """One element that is to do these tasks in order."""
     for task in tasks:
         store.create(task)
-    store.record_submission(array, {0: [task.address for task in tasks]})
+    store.submissions.record(array, {0: [task.address for task in tasks]})
 
 
 def ran(store: Store) -> int:
@@ -85,7 +85,7 @@ def test_an_element_does_its_own_tasks_and_no_others(
 ) -> None:
     store.create(A)
     store.create(B)
-    store.record_submission("array", {0: [A.address], 3: [B.address]})
+    store.submissions.record("array", {0: [A.address], 3: [B.address]})
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     assert ran(store) == 0
     assert states(store, A, B) == ["submitted", "done"]
@@ -101,7 +101,7 @@ def test_what_was_submitted_anew_is_left_to_the_new_job(store: Store) -> None:
 
 def test_what_is_no_longer_submitted_is_not_done(store: Store) -> None:
     submitted(store, A)
-    store.withdraw(A.address)
+    store.submissions.withdraw(A.address)
     assert ran(store) == 1
     assert store.attempts(A.address) == []
 
@@ -180,7 +180,7 @@ def test_a_parents_result_that_shows_late_is_waited_for(
     worker.run_task(str(store.root), A.address)
     result = store.folder(A.address) / "result.json"
     late = result.rename(result.with_name(".late"))
-    store.record_submission("array", {0: [BOUND.address]})
+    store.submissions.record("array", {0: [BOUND.address]})
     monkeypatch.setattr(job, "LATE_FILES_SECONDS", 60.0)
     monkeypatch.setattr(time, "sleep", lambda seconds: late.exists() and late.rename(result))
     assert ran(store) == 0

@@ -13,7 +13,7 @@ from studies.execute.slurm.layout import Array, arrays
 from studies.plan.plan import expand
 from studies.spec.resources import Resources
 from studies.spec.sweep import read_sweep
-from studies.store.store import Element
+from studies.store.submissions import Element
 from studies.tasks.task import KINDS, Task
 from tests.witness import tiny
 from tests.witness.calls import calls

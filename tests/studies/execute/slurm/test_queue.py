@@ -6,7 +6,7 @@ import pytest
 
 from studies.execute.slurm import queue
 from studies.execute.slurm.queue import SlurmError
-from studies.store.store import Element
+from studies.store.submissions import Element
 from tests.witness.fake_slurm import FakeSlurm
 
 MINE = "some-study-with-a-long-name.likelihood.0123abcd"

@@ -11,7 +11,8 @@ from studies.execute.slurm import settle as settling
 from studies.execute.slurm.queue import Job
 from studies.execute.slurm.settle import settle
 from studies.store.ownership import Claim
-from studies.store.store import Beat, Element, Failure, Store
+from studies.store.store import Beat, Failure, Store
+from studies.store.submissions import Element
 from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
@@ -30,8 +31,8 @@ def submitted(store: Store, *tasks: Task, array: str = "array") -> None:
     """One job that is to do these tasks in order."""
     for task in tasks:
         store.create(task)
-    store.record_submission(array, {0: [task.address for task in tasks]})
-    store.record_queued(array, "1")
+    store.submissions.record(array, {0: [task.address for task in tasks]})
+    store.submissions.record_queued(array, "1")
 
 
 def claimed(store: Store, task: Task, monkeypatch: pytest.MonkeyPatch, *, job: str = "7") -> Claim:
@@ -138,7 +139,7 @@ def test_a_job_that_never_came_to_its_task_is_a_fault_unless_somebody_ended_it(
     slurm.end("array", 0, state)
     settled(store, A)
     assert len(store.attempts(A.address)) == attempts
-    assert store.submission(A.address) is None
+    assert store.submissions.element(A.address) is None
 
 
 def test_an_accounting_that_is_down_counts_as_none(slurm: FakeSlurm, store: Store) -> None:
@@ -163,7 +164,7 @@ def test_the_last_lines_of_the_job_are_kept_with_the_attempt(
     slurm: FakeSlurm, store: Store
 ) -> None:
     submitted(store, A)
-    log = store.submission_folder("array") / "12_0_0_log.out"
+    log = store.submissions.folder("array") / "12_0_0_log.out"
     log.write_text("".join(f"line {i}\n" for i in range(30)))
     settled(store, A)
     assert last(store, A).log == tuple(f"line {i}" for i in range(10, 30))
@@ -174,7 +175,7 @@ def test_a_job_whose_log_says_that_it_was_killed_for_memory_ran_out_of_it(
     slurm: FakeSlurm, store: Store, state: str | None
 ) -> None:
     submitted(store, A)
-    log = store.submission_folder("array") / "12_0_0_log.out"
+    log = store.submissions.folder("array") / "12_0_0_log.out"
     log.write_text(OOM)
     slurm.end("array", 0, state)
     settled(store, A)
@@ -192,7 +193,7 @@ def test_a_process_killed_for_memory_explains_what_the_first_took_for_a_loss(
     submitted(store, A)
     lost = Failure(error="lost", message="another rank ended", final=False)
     store.fail(claimed(store, A, monkeypatch), lost)
-    (store.submission_folder("array") / "12_0_1_log.out").write_text(log)
+    (store.submissions.folder("array") / "12_0_1_log.out").write_text(log)
     slurm.end("array", 0, state)
     settled(store, A)
     assert (last(store, A).error, last(store, A).final) == ("oom", True)
@@ -222,7 +223,7 @@ def test_what_is_in_the_queue_is_left_alone(slurm: FakeSlurm, store: Store) -> N
     submitted(store, A)
     element = Element(array="array", index=0)
     settle(store, [A.address], {element: job("7")})
-    assert store.submission(A.address) == element
+    assert store.submissions.element(A.address) == element
     assert store.attempts(A.address) == []
 
 
@@ -370,7 +371,7 @@ def test_a_live_claim_of_another_executor_is_left_alone(slurm: FakeSlurm, store:
     settled(store, A)
     assert store.claim_of(A.address) == claim
     assert ends(store, A) == [None]
-    assert store.submission(A.address) is None
+    assert store.submissions.element(A.address) is None
 
 
 def test_a_claim_of_a_job_that_is_in_the_queue_is_left_alone(
@@ -400,6 +401,6 @@ def test_an_attempt_that_told_how_it_ended_is_not_blamed_again(
 def test_a_submission_that_sbatch_never_saw_is_nobodys_fault(store: Store) -> None:
     task = tiny.training()
     store.create(task)
-    store.record_submission("array", {0: [task.address]})
+    store.submissions.record("array", {0: [task.address]})
     settled(store, task)
     assert (store.state(task.address), ends(store, task)) == ("planned", [])

@@ -32,6 +32,7 @@ from studies.execute.slurm.snapshot import snapshot
 from studies.execute.worker import run_task
 from studies.plan.plan import chained
 from studies.spec.resources import TEXTS, Resources
+from studies.store.folders import locked
 from studies.store.provenance import commit
 from studies.store.store import Failure, Store
 from studies.tasks.task import KINDS, Task
@@ -101,7 +102,7 @@ def queued(store: Store, slurm: FakeSlurm) -> list[str]:
     return sorted(
         address
         for row in slurm.rows()
-        for address in store.submitted(row["name"])[int(row["index"])]
+        for address in store.submissions.tasks(row["name"])[int(row["index"])]
     )
 
 
@@ -148,7 +149,7 @@ def test_the_script_of_an_array_is_the_one_that_was_looked_at(
     submission = executor.submit(store, tasks, asked)
     text = general(submission.scripts[-1], store)
     assert text == (GOLDEN / name).read_text()
-    written = store.submission_folder(submission.arrays[-1].name) / "script.sh"
+    written = store.submissions.folder(submission.arrays[-1].name) / "script.sh"
     assert general(written.read_text(), store) == text
 
 
@@ -166,7 +167,7 @@ def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
     )
     assert told.stdout.splitlines() == [
         str(snapshot(store.root, write=False)),
-        str(store.submission_folder(name)),
+        str(store.submissions.folder(name)),
     ]
     job = [sys.executable, "-P", "-m", "studies.execute.slurm.job", str(store.root), name]
     together = ("--kill-on-bad-exit=1", "--export=ALL")
@@ -193,7 +194,7 @@ def test_nothing_in_a_path_means_anything_to_the_shell_or_the_scheduler(
     assert told.stdout.strip() == str(snapshot(store.root, write=False))
     ((*_, root, _),) = slurm.calls("srun")
     assert root == str(store.root)
-    log = str(store.submission_folder(array.name)).replace("%", "%%") + "/%A_%a_0_log.out"
+    log = str(store.submissions.folder(array.name)).replace("%", "%%") + "/%A_%a_0_log.out"
     assert f"--output={log}" in slurm.calls("sbatch")[0]
     assert [path.name for path in tmp_path.iterdir() if path.name != "slurm"] == [AWKWARD]
 
@@ -319,7 +320,7 @@ def test_a_job_does_not_run_code_that_was_changed_and_the_next_submission_makes_
     recorded(store, mine=[TRAINING])
     submission = submit(store, TRAINING)
     (array,) = submission.arrays
-    path = store.submission_folder(array.name) / "script.sh"
+    path = store.submissions.folder(array.name) / "script.sh"
     code = snapshot(store.root, write=False)
     CHANGES[change](code)
     done = subprocess.run(
@@ -416,7 +417,7 @@ def test_sbatch_refusing_the_second_array_leaves_nothing_recorded_for_it(
         submit(store, TRAINING, BOUND)
     assert store.state(TRAINING.address) == "submitted"
     assert store.state(BOUND.address) == "planned"
-    assert store.submission(BOUND.address) is None
+    assert store.submissions.element(BOUND.address) is None
     slurm.obey("sbatch")
     assert submit(store, TRAINING, BOUND).states == {"queued": 1, "new": 1}
     assert queued(store, slurm) == sorted([TRAINING.address, BOUND.address])
@@ -482,7 +483,7 @@ def test_a_script_that_cannot_be_written_leaves_nothing_recorded(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secrets, "token_hex", lambda size: "0" * 2 * size)
-    (store.submission_folder("train.study.00000000-0") / "script.sh").mkdir(parents=True)
+    (store.submissions.folder("train.study.00000000-0") / "script.sh").mkdir(parents=True)
     store.root.joinpath("store.json").write_text('{"format": 1}')
     with pytest.raises(StorageError, match=r"script\.sh"):
         submit(store, TRAINING)
@@ -533,14 +534,14 @@ def test_a_submission_is_not_written_while_somebody_decides_whose_the_task_is(
     store.create(TRAINING)
     record = store.folder(TRAINING.address) / "submission.json"
     array = {0: [TRAINING.address]}
-    thread = threading.Thread(target=store.record_submission, args=("array", array))
+    thread = threading.Thread(target=store.submissions.record, args=("array", array))
     asked, flock = threading.Event(), fcntl.flock
 
     def asking(file: IO[str], kind: int) -> None:
         asked.set()
         flock(file, kind)
 
-    with store._locked(TRAINING.address):
+    with locked(store.folder(TRAINING.address)):
         monkeypatch.setattr(fcntl, "flock", asking)
         thread.start()
         asked.wait()
@@ -555,7 +556,7 @@ def test_a_tasks_state_is_the_first_that_holds_of_done_running_failed_submitted_
     address = TRAINING.address
     store.create(TRAINING)
     assert store.state(address) == "planned"
-    store.record_submission("array", {0: [address]})
+    store.submissions.record("array", {0: [address]})
     assert store.state(address) == "submitted"
     fail(store, TRAINING, BROKEN)
     assert store.state(address) == "failed"
@@ -844,7 +845,7 @@ def test_a_failure_that_nobody_has_written_down_yet_is_tried_again_at_once(
     assert call(sweep, "--seeds", "0") == 0
     store = Store(sweep.parent / "store")
     training, *_ = (a for a in store.addresses() if a.startswith("train-"))
-    place = store.submission(training)
+    place = store.submissions.element(training)
     assert place is not None
     store.claim(training)
     slurm.end(place.array, place.index, "OUT_OF_MEMORY")
@@ -881,22 +882,22 @@ def test_what_failed_in_a_job_that_goes_on_is_tried_again_and_so_is_what_needs_i
     assert call(sweep, "--seeds", "0") == 0
     training, *_ = (a for a in store.addresses() if a.startswith("train-"))
     dependents = {a for a in store.addresses() if training in store.needs(a)}
-    place = store.submission(training)
+    place = store.submissions.element(training)
     assert place is not None
     slurm.set(place.array, place.index, state="RUNNING")
     claim = store.claim(training)
     assert claim is not None
     store.fail(claim, BROKEN)
-    earlier = {address: store.submission(address) for address in dependents}
+    earlier = {address: store.submissions.element(address) for address in dependents}
     assert call(sweep, "--seeds", "0", "--retry", "exception") == 0
-    anew = store.submission(training)
+    anew = store.submissions.element(training)
     assert anew is not None
     assert anew.array != place.array
     for address in dependents:
-        element = store.submission(address)
+        element = store.submissions.element(address)
         assert element is not None
         assert element != earlier[address]
-        script = (store.submission_folder(element.array) / "script.sh").read_text()
+        script = (store.submissions.folder(element.array) / "script.sh").read_text()
         (number,) = {row["array_id"] for row in slurm.rows() if row["name"] == anew.array}
         assert number in script.partition("--dependency=")[2].partition("\n")[0]
 
