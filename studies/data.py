@@ -15,7 +15,7 @@ from typing import get_args, get_type_hints
 
 from iddpm.config import ConfigError, Folder, Npz
 from iddpm.data import describe
-from iddpm.images.families import FAMILIES, source
+from iddpm.images.families import FAMILIES, file_name, source
 from iddpm.images.packing import pack, write
 from iddpm.images.sources import Request
 from iddpm.running.interruption import Progress
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(words: Sequence[str]) -> int:
     options = _parser_of_prepare().parse_args(words)
-    file = options.out or PREPARED / f"{options.name}.npz"
+    file = options.out or PREPARED / file_name(options.name)
     asked = {name: value for name, value in vars(options).items() if value is not None}
     request = Request(**{name: asked[name] for name in asked if name not in ("name", "out")})
     if options.out is None:
@@ -55,7 +55,7 @@ def _parser_of_prepare() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.data prepare", description=__doc__)
     parser.add_argument("name", metavar="NAME", help=", ".join(FAMILIES))
     parser.add_argument("paths", type=path, nargs="+", metavar="PATH", help="folders, archives")
-    parser.add_argument("--out", type=path, metavar="FILE", help="usually data/NAME.npz")
+    parser.add_argument("--out", type=path, metavar="FILE", help="usually what presets read")
     parser.add_argument("--size", type=int, help="pixels a side")
     parser.add_argument("--first-label", type=int, help="of the first class; usually 0")
     return parser

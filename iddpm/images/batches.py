@@ -4,12 +4,14 @@ An image of S pixels a side is a row of 3 S² numbers, red, then green, then blu
 after row. `data` holds such rows and `labels` a number for each, in a pickle or in an .npz.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.config import ConfigError
+from iddpm.images.archives import ArchiveError, checked
 from iddpm.images.sources import Int64Array, Piece
 from iddpm.images.trees import File
 from iddpm.images.unpickling import RefusedError, unpickled
@@ -33,6 +35,24 @@ def pickled(file: File, *, where: str) -> dict[str, Any]:
                 f"{file.path} with something else ({error})",
                 "nothing of it was run",
             ) from error
+
+
+def arrays(file: File, names: Sequence[str], *, where: str) -> dict[str, NDArray[Any]]:
+    """Arrays of an .npz that is no part of an archive; those that are not compressed stay on disk.
+
+    Raises:
+        ConfigError: If one is missing or cannot be read.
+    """
+    if not file.path.is_file():
+        raise ConfigError(
+            where, "an .npz that lies in a folder", f"{file.path} within an archive", "unpack it"
+        )
+    try:
+        return {name: checked(file.path, name) for name in names}
+    except ArchiveError as error:
+        raise ConfigError(
+            where, f"an .npz with the arrays {' and '.join(names)}", f"{file.path} ({error})"
+        ) from error
 
 
 def piece(data: Any, labels: Any, file: File, size: int, classes: range, *, where: str) -> Piece:

@@ -183,7 +183,7 @@ def decoded_from(
             over = Image.new("RGBA", upright.size, BACKGROUND)
             over.alpha_composite(upright.convert("RGBA"))
             upright = over
-        pixels = upright.convert(mode)
+        pixels = upright if upright.mode == mode else upright.convert(mode)
         side = min(pixels.size)
         if size is not None and pixels.size != (size, size):
             pixels = _by_area(pixels, size) if resize == "area" else _officially(pixels, size)

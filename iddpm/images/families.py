@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 from iddpm.config import ConfigError
 from iddpm.images.cifar import cifar10
+from iddpm.images.imagenet64 import imagenet64_npz, imagenet64_vdo
 from iddpm.images.mnist import fashion, mnist
 from iddpm.images.sources import Request, Source
 
@@ -20,11 +21,25 @@ class Family:
     read: Callable[[Request], Source]
     takes: frozenset[str] = frozenset()
     """Settings of a request that mean something here."""
+    file: str | None = None
+    """What presets call the .npz, where it is not called as the family is."""
 
 
 FAMILIES = {
     "cifar10": Family(
         about="the python or the binary version of CIFAR-10, packed or not", read=cifar10
+    ),
+    "imagenet64_vdo": Family(
+        about="train_64x64 and valid_64x64 of van den Oord et al., each a tar, zip or folder",
+        read=imagenet64_vdo,
+        takes=frozenset({"size"}),
+        file="imagenet64",
+    ),
+    "imagenet64_npz": Family(
+        about="train_data_batch_1 ... and val_data of Chrabaszcz et al., pickles or .npz",
+        read=imagenet64_npz,
+        takes=frozenset({"size"}),
+        file="imagenet64_labelled",
     ),
     "mnist": Family(
         about=f"MNIST and what has its layout (KMNIST, EMNIST): {IDX}",
@@ -33,6 +48,12 @@ FAMILIES = {
     ),
     "fashion": Family(about=f"Fashion-MNIST: {IDX}", read=fashion, takes=frozenset({"size"})),
 }
+
+
+def file_name(name: str) -> str:
+    """What the .npz of a family is called, where presets look for it."""
+    family = FAMILIES.get(name)
+    return f"{family.file if family and family.file else name}.npz"
 
 
 def source(name: str, request: Request) -> Source:

@@ -198,6 +198,8 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 Labels = Literal["folders", "prefix", "none"]
+LabelsFrom = Literal["auto", Labels]
+"""`auto`: from what the names look like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +217,10 @@ class Listing:
     hints: tuple[str, ...]
     """What a person may not expect of the labels."""
     account: Account
+
+    def of(self, split: Split) -> NDArray[np.int64] | None:
+        """The labels of a split."""
+        return None if self.labels is None else self.labels[split]
 
     def lines(self) -> tuple[str, ...]:
         """A line for each thing that a person is to know."""
@@ -234,13 +240,31 @@ def listed(data: Folder) -> Listing:
             PATH, "other images in test/ than in train/", f"one folder for both in {root}"
         )
     _note_what_lies_beside(root, names, account)
-    taken, hints = _source_of_labels(data, names)
+    return listing(names, data.labels, root, account, where=PATH)
+
+
+def listing(
+    names: dict[Split, list[str]], asked: LabelsFrom, root: Path, account: Account, *, where: str
+) -> Listing:
+    """The labels of image files by their names.
+
+    Args:
+        names: `train/...` and `test/...`, of each split in their order.
+        asked: Where the labels stand.
+        root: What the names begin at, for an error.
+        account: Takes the labels that are spelt anew.
+        where: The setting that names the files, for an error.
+
+    Raises:
+        ConfigError: If labels cannot be right.
+    """
+    taken, hints = _source_of_labels(asked, names)
     if taken == "none":
         return Listing(
             names=names, classes=(), labels=None, taken=taken, hints=hints, account=account
         )
     texts = {split: [_label(name, taken) for name in names[split]] for split in SPLITS}
-    _check_labels(root, taken, names, texts)
+    _check_labels(root, taken, names, texts, where)
     for split in SPLITS:
         for text in sorted({text for text in texts[split] if one_form(text) != text}):
             account.note(UNICODE, f"{split}/{text}")
@@ -248,11 +272,11 @@ def listed(data: Folder) -> Listing:
     classes = sorted(set(texts["train"]))
     if unknown := set(texts["test"]) - set(classes):
         raise ConfigError(
-            PATH,
+            where,
             "the labels of test/ among those of train/",
             f"{sorted(unknown)[0]!r} only below {root / 'test'}",
         )
-    require(len(classes) <= MOST_CLASSES, PATH, f"at most {MOST_CLASSES} labels", len(classes))
+    require(len(classes) <= MOST_CLASSES, where, f"at most {MOST_CLASSES} labels", len(classes))
     number = {name: i for i, name in enumerate(classes)}
     return Listing(
         names=names,
@@ -294,11 +318,11 @@ def _note_what_lies_beside(root: Path, names: dict[Split, list[str]], account: A
 
 
 def _source_of_labels(
-    data: Folder, names: dict[Split, list[str]]
+    asked: LabelsFrom, names: dict[Split, list[str]]
 ) -> tuple[Labels, tuple[str, ...]]:
     """Where the labels stand, by the setting or by what the names look like, and what to tell."""
-    if data.labels != "auto":
-        return data.labels, ()
+    if asked != "auto":
+        return asked, ()
     every = [name for split in SPLITS for name in names[split]]
     if any(name.count("/") > 1 for name in every):
         return "folders", ()
@@ -351,7 +375,11 @@ def one_form(text: str) -> str:
 
 
 def _check_labels(
-    root: Path, taken: Labels, names: dict[Split, list[str]], texts: dict[Split, list[str]]
+    root: Path,
+    taken: Labels,
+    names: dict[Split, list[str]],
+    texts: dict[Split, list[str]],
+    where: str,
 ) -> None:
     without = [
         name
@@ -363,18 +391,18 @@ def _check_labels(
         return
     if taken == "prefix":
         raise ConfigError(
-            PATH,
+            where,
             "names such as label_1.png, as the labels 'prefix' ask for",
             f"{root / without[0]}",
         )
     if len(without) == sum(map(len, names.values())):
         raise ConfigError(
-            PATH,
+            where,
             "every image in a subfolder named after its label, as the labels 'folders' ask for",
             f"none below {root}",
         )
     raise ConfigError(
-        PATH,
+        where,
         "every image of train/ and test/ in a subfolder named after its label, or none",
         f"both below {root}",
     )

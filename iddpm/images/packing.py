@@ -263,8 +263,8 @@ class _Listed:
         return digest(marks)
 
     def _labels(self, place: int) -> Int64Array | None:
-        found = self.found.labels
-        return None if found is None else found[self.split][place : place + 1]
+        found = self.found.of(self.split)
+        return None if found is None else found[place : place + 1]
 
     def name(self, place: int) -> str:
         """Of the file, from the folder on."""

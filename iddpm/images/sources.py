@@ -6,21 +6,19 @@ makes a `Source` of them; `packing` reads it in pieces and writes the .npz.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.config import Split
 from iddpm.images.decoding import Resize, UInt8Array
-from iddpm.images.folders import Account
+from iddpm.images.folders import Account, LabelsFrom
 
 Int64Array = NDArray[np.int64]
-
-LabelsFrom = Literal["auto", "folders", "prefix", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +79,7 @@ class Source:
     """What an error names it by."""
     size: int
     channels: int
-    parts: dict[Split, Part]
+    parts: Mapping[Split, Part]
     is_labelled: bool
     about: dict[str, Any]
     """How the images come about, for the account of the .npz: no paths and no dates."""

@@ -9,6 +9,7 @@ import io
 import tarfile
 import zipfile
 import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,16 +22,16 @@ from iddpm.images.folders import Account, file_names
 
 
 class Tree(Protocol):
-    """Files by their names."""
+    """Files by their numbers, in the order in which they are best read."""
 
     path: Path
     names: list[str]
-    """With `/`, in the order in which they are best read."""
+    """Of the files, with `/`."""
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, number: int) -> IO[bytes]:
         """The content of a file."""
 
-    def mark(self, name: str) -> str:
+    def mark(self, number: int) -> str:
         """What tells a file from another of the same name, known without reading it."""
 
 
@@ -39,7 +40,11 @@ class File:
     """One file of a tree."""
 
     tree: Tree
-    name: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        return self.tree.names[self.number]
 
     @property
     def basename(self) -> str:
@@ -48,7 +53,7 @@ class File:
     @property
     def path(self) -> Path:
         """For a person: where it lies, as if the archive were a folder."""
-        return self.tree.path / self.name if self.name else self.tree.path
+        return self.tree.path / self.name
 
     @contextmanager
     def open(self, where: str) -> Iterator[IO[bytes]]:
@@ -57,12 +62,12 @@ class File:
         Raises:
             ConfigError: If it cannot be read.
         """
-        with told(self.path, where), self.tree.open(self.name) as file:
+        with told(self.path, where), self.tree.open(self.number) as file:
             yield file
 
     @property
     def mark(self) -> str:
-        return f"{self.name} {self.tree.mark(self.name)}"
+        return f"{self.name} {self.tree.mark(self.number)}"
 
 
 BROKEN = (
@@ -95,7 +100,7 @@ def files_at(
 ) -> tuple[list[Tree], list[File]]:
     """What lies at the paths, and every file of it: as `tree_at`."""
     trees = [tree_at(path, account, where=where) for path in paths]
-    return trees, [File(tree, name) for tree in trees for name in tree.names]
+    return trees, [File(tree, i) for tree in trees for i in range(len(tree.names))]
 
 
 def tree_at(path: Path, account: Account, *, where: str) -> Tree:
@@ -110,12 +115,12 @@ def tree_at(path: Path, account: Account, *, where: str) -> Tree:
         raise ConfigError(where, "a file or a folder", f"nothing at {path}")
     with told(path, where):
         if path.suffix == ".npz":
-            return _Lone(path)
+            return _Folder(path.parent, [path.name])
         if zipfile.is_zipfile(path):
             return _Zip(path)
         if _looks_like_tar(path):
             return _Tar(path)
-    return _Lone(path)
+    return _Folder(path.parent, [path.name])
 
 
 def _looks_like_tar(path: Path) -> bool:
@@ -132,60 +137,50 @@ class _Folder:
     def __init__(self, path: Path, names: list[str]) -> None:
         self.path, self.names = path, names
 
-    def open(self, name: str) -> IO[bytes]:
-        return (self.path / name).open("rb")
+    def open(self, number: int) -> IO[bytes]:
+        return (self.path / self.names[number]).open("rb")
 
-    def mark(self, name: str) -> str:
-        return _of(self.path / name)
-
-
-class _Lone:
-    """One file, by its own name."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.names = path.parent, [path.name]
-
-    def open(self, name: str) -> IO[bytes]:
-        return (self.path / name).open("rb")
-
-    def mark(self, name: str) -> str:
-        return _of(self.path / name)
+    def mark(self, number: int) -> str:
+        return _of(self.path / self.names[number])
 
 
 class _Zip:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._archive = zipfile.ZipFile(path)
-        self.names = [item.filename for item in self._archive.infolist() if not item.is_dir()]
+        self._members = [item for item in self._archive.infolist() if not item.is_dir()]
+        self.names = [item.filename for item in self._members]
 
-    def open(self, name: str) -> IO[bytes]:
-        return self._archive.open(name)
+    def open(self, number: int) -> IO[bytes]:
+        return self._archive.open(self._members[number])
 
-    def mark(self, name: str) -> str:
-        member = self._archive.getinfo(name)
+    def mark(self, number: int) -> str:
+        member = self._members[number]
         return f"{member.file_size} {member.CRC} {member.header_offset}"
 
 
 class _Tar:
-    """A tar, compressed or not, by where its files lie in what is unpacked."""
+    """A tar, compressed or not, by where its files lie in what is unpacked.
+
+    A tar within it, as ImageNet has one for each class, is taken for the folder of its name.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = self._unpacked()
-        self._places: dict[str, tuple[int, int]] = {}
+        self.names: list[str] = []
+        self._starts, self._sizes = array("q"), array("q")
         self._list()
-        self.names = list(self._places)
 
-    def open(self, name: str) -> IO[bytes]:
-        start, size = self._places[name]
-        self._file.seek(start)
-        content = self._file.read(size)
-        if len(content) < size:
-            raise EOFError(f"it ends within {name}")
+    def open(self, number: int) -> IO[bytes]:
+        self._file.seek(self._starts[number])
+        content = self._file.read(self._sizes[number])
+        if len(content) < self._sizes[number]:
+            raise EOFError(f"it ends within {self.names[number]}")
         return io.BytesIO(content)
 
-    def mark(self, name: str) -> str:
-        return f"{self._whole} {self._places[name]}"
+    def mark(self, number: int) -> str:
+        return f"{self._whole} {self._starts[number]}"
 
     @cached_property
     def _whole(self) -> str:
@@ -200,13 +195,24 @@ class _Tar:
     def _list(self) -> None:
         self._file.seek(0)
         with tarfile.open(fileobj=self._file, mode="r:") as tar:
-            while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # which would hold a kilobyte for each
-                if member.isreg():
-                    self._places[member.name.removeprefix("./")] = member.offset_data, member.size
+            self._note(tar, "", 0)
             end = tar.offset
         self._file.seek(end)
         if self._file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
             raise EOFError("it ends without the mark that every tar ends with")
         while self._file.read(2**20):
             pass  # where it is compressed, its checksum stands at its end
+
+    def _note(self, tar: tarfile.TarFile, above: str, start: int) -> None:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # which would hold a kilobyte for each
+            name = f"{above}{member.name.removeprefix('./')}"
+            if not member.isreg():
+                continue
+            if name.endswith(".tar") and not above:
+                with tarfile.open(fileobj=tar.extractfile(member), mode="r:") as inner:
+                    self._note(inner, f"{name.removesuffix('.tar')}/", member.offset_data)
+                continue
+            self.names.append(name)
+            self._starts.append(start + member.offset_data)
+            self._sizes.append(member.size)

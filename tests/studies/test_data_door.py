@@ -1,12 +1,13 @@
 """The door that packs image files says what it made, or in one sentence why it made nothing."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from iddpm.images.families import FAMILIES
+from iddpm.images.families import FAMILIES, file_name
 from studies import data
 from tests.witness.image_folders import noise, write_image
 from tests.witness.published_files import (
@@ -128,6 +129,18 @@ def test_what_is_prepared_lies_where_it_is_asked_for(
     file = str(tmp_path / "y.npz")
     assert data.main(["prepare", "mnist", str(root), "--out", file, "--size", "28"]) == 0
     assert f"{file}: 10 training and 10 test images of 28x28x1" in capsys.readouterr().out
+
+
+def test_what_presets_declare_is_prepared_where_they_look() -> None:
+    """The command that a preset names makes the file that it reads."""
+    named = {}
+    for preset in Path(__file__).parents[2].glob("sweeps/presets/*.yaml"):
+        text = preset.read_text()
+        if found := re.search(r"studies\.data prepare (\w+)", text):
+            (path,) = re.findall(r"path: (data/\w+\.npz)", text)
+            named[preset.stem] = (f"data/{file_name(found[1])}", path)
+    assert set(named) >= {"cifar10", "imagenet64"}
+    assert [preset for preset, (made, read) in named.items() if made != read] == []
 
 
 def test_every_family_is_listed(capsys: pytest.CaptureFixture[str]) -> None:

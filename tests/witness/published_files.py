@@ -1,15 +1,18 @@
 """Small files in the layouts in which data sets are published, written by other roads than ours."""
 
 import gzip
+import hashlib
 import io
 import pickle
 import struct
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 
@@ -130,3 +133,41 @@ def pickled(value: Any, protocol: int = 2) -> bytes:
 def in_their_order(images: NDArray[Any]) -> NDArray[Any]:
     """The images as a prepared file has them: by NumPy's oldest generator, seed 0."""
     return images[np.random.RandomState(0).permutation(len(images))]
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    """The files in a zip, which has entries of their folders too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for folder in dict.fromkeys(f"{name.rpartition('/')[0]}/" for name in files if "/" in name):
+            archive.writestr(folder, b"")
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def encoded(pixels: NDArray[np.uint8], kind: str = "png") -> bytes:
+    """An image file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+def png_files(folder: str, images: NDArray[np.uint8], *, start: int = 0) -> dict[str, bytes]:
+    """A folder of PNGs called by numbers of seven digits, in an order that is not their names'."""
+    names = [f"{folder}/{start + i:07d}.png" for i in range(len(images))]
+    files = {name: encoded(image) for name, image in zip(names, images, strict=True)}
+    return dict(sorted(files.items(), key=lambda file: hashlib.md5(file[0].encode()).digest()))
+
+
+def chrabaszcz_arrays(images: NDArray[np.uint8], labels: list[int]) -> dict[str, Any]:
+    """A batch of the downsampled ImageNet: rows of colours, labels from 1, the mean image."""
+    data = np.stack([np.frombuffer(planes(image), np.uint8) for image in images])
+    return {"data": data, "labels": labels, "mean": data.mean(axis=0)}
+
+
+def npz(arrays: dict[str, Any], *, packed: bool = False) -> bytes:
+    """An .npz."""
+    file = io.BytesIO()
+    (np.savez_compressed if packed else np.savez)(file, **arrays)
+    return file.getvalue()

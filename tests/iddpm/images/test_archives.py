@@ -193,3 +193,10 @@ def test_a_path_that_is_no_file_is_told(tmp_path: Path, place: str) -> None:
     for look in (lambda: names(tmp_path / place), lambda: header(tmp_path / place, "a")):
         with pytest.raises(ArchiveError):
             look()
+
+
+def test_an_array_of_objects_is_never_mapped(tmp_path: Path) -> None:
+    """What lies in the file would be taken for addresses in memory."""
+    np.savez(tmp_path / "x.npz", a=np.array([print, None], object))
+    with pytest.raises(archives.ArchiveError, match="Object arrays cannot be loaded"):
+        archives.read(tmp_path / "x.npz", "a", mapped_from=0)
