@@ -128,7 +128,7 @@ class Latents(Bounded):
 
 Evaluation = SamplesConfig | LikelihoodConfig | GradientNoiseConfig | Latents
 
-RIVALS: dict[str, type] = {"gan": GanConfig, "external": ExternalConfig}
+RIVAL_TYPES: dict[str, type] = {"gan": GanConfig, "external": ExternalConfig}
 """What evaluations of our networks may stand beside; see `studies.spec.rivals`."""
 
 SCOPES: dict[str, type] = {
@@ -137,6 +137,6 @@ SCOPES: dict[str, type] = {
     "likelihood": LikelihoodConfig,
     "gradient_noise": GradientNoiseConfig,
     "latents": Latents,
-    **RIVALS,
+    **RIVAL_TYPES,
 }
 """First name of a dotted key, and the type that the rest of the key is a setting of."""

@@ -1,9 +1,9 @@
 """What a preset brings to every sweep: data, a network and budgets.
 
-Beside settings it may say which of them hold only where others do (`when`), which cells are
-beyond its budget (`exclude`), and what a sweep varies when it is run at the preset's scale
-(`sweeps`). Its settings are the weakest of all, those under `when` just above them; what either
-says within a choice (λ of `hybrid`) holds wherever a sweep chooses the same and leaves it unsaid.
+It may also say which settings hold only where others do (`when`), which combinations are beyond
+its budget (`exclude`), and what a sweep varies when it is run at the preset's scale (`sweeps`).
+Its settings are the weakest of all, and the ones under `when` lie just above them. What either says
+within a choice (λ of `hybrid`) holds wherever a sweep chooses `hybrid` and does not say λ itself.
 What a preset says of one sweep wins over that sweep, and yields to the command line.
 """
 
@@ -11,19 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studies.spec.cells import (
+from studies.spec.combinations import (
     VARYING,
     Override,
     Rule,
-    cells,
     checked,
+    combinations,
     dotted_rule,
     laid,
     override,
     rules,
 )
 from studies.spec.documents import Node, children, completed, fault, nearest, only
-from studies.spec.evaluations import RIVALS, SCOPES
+from studies.spec.evaluations import RIVAL_TYPES, SCOPES
 from studies.spec.reading import read, refuse_nameless
 from studies.spec.resources import OF_NETWORK
 
@@ -33,20 +33,20 @@ PRESET_KEYS = (
 )
 Scale = Literal["laptop", "paper"]
 """What a preset's budgets are sized for. A sweep's own grid is sized for a laptop."""
-EVALUATIONS = tuple(scope for scope in SCOPES if scope not in ("train", *RIVALS))
+EVALUATIONS = tuple(scope for scope in SCOPES if scope not in ("train", *RIVAL_TYPES))
 OF_SWEEP = ("seeds", "include", "blocks", "exclude")
 """What may be said of a sweep beside the values of dotted keys."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class When:
-    """Settings that hold in the cells that hold some others."""
+    """Settings that hold wherever some other settings do."""
 
     rule: Rule
     settings: dict[str, Node]
-    """By scope, a partial config."""
+    """A partial config for each scope that it speaks of."""
     resources: Node | None
-    """What is asked of a cluster for such a training and for what is done with its network."""
+    """What is asked of a cluster for a training that holds those others, and for its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class ForSweep:
 
     overrides: tuple[Override, ...] = ()
     seeds: Node | None = None
-    """None: the preset's for all sweeps, else the sweep's own."""
+    """None: the seeds that the preset names for all sweeps, or else the sweep's own."""
     include: Node | None = None
-    """Trainings that stand in for those that the sweep lists one by one."""
+    """Trainings that stand in for the ones that the sweep lists under `include`."""
     blocks: Node | None = None
     """The blocks that are run, counted from 0; None: all of them."""
     rules: tuple[Rule, ...] = ()
-    """Cells that are left out."""
+    """Which combinations are left out."""
 
     def chosen_blocks(self, count: int) -> list[int]:
         """Which of so many blocks are run.
@@ -95,20 +95,20 @@ class Preset:
 
     train: Node
     evaluations: dict[str, Node]
-    """By kind of evaluation: its fixed settings."""
+    """By kind of evaluation, the settings that do not vary."""
     rules: dict[str, tuple[Rule, ...]]
-    """By kind of evaluation: cells that are beyond the preset's budget, if a sweep has them."""
+    """By kind of evaluation, which combinations of a sweep are beyond the preset's budget."""
     gan: Node
-    """What a GAN is given, if a sweep has one."""
+    """The settings of a GAN, if a sweep has one."""
     whens: tuple[When, ...]
     sweeps: dict[str, ForSweep]
-    """By name of a study."""
+    """By name of a study, what its sweep varies."""
     scale: Scale
     seeds: Node | None
-    """None: a sweep's own."""
+    """None: the seeds are the sweep's own."""
 
     def under(self, scope: str) -> list[Node]:
-        """The fixed settings of a scope; none of an evaluation that the preset does not name."""
+        """The fixed settings of a scope; empty for an evaluation that the preset does not name."""
         if scope == "train":
             return [self.train]
         return [self.evaluations[scope]] if scope in self.evaluations else []
@@ -119,7 +119,7 @@ def read_preset(root: Node, studies: Iterable[str]) -> Preset:
 
     Args:
         root: The document, a mapping with keys of `PRESET_KEYS`.
-        studies: Names of the studies that there are, to hold those of `sweeps` against.
+        studies: Names of all studies: `sweeps` may name no other.
 
     Raises:
         ConfigError: At the first thing wrong.
@@ -155,16 +155,16 @@ def fixed(section: Node, path: str, scope: str) -> Node:
 
 
 class Base:
-    """The settings that hold in every cell of a section, given which conditions hold in the cell.
+    """The settings that hold in every combination of a section, by which conditions hold in it.
 
-    Conditions are asked of the cell without the settings of any condition, so that their order
-    decides nothing but which of two that set the same wins: the later.
+    A condition is asked of the combination as it is without the settings of any condition. Their
+    order therefore matters only where two of them set the same: the later one wins.
 
     Args:
-        preset: Its settings lie lowest, those of its conditions above them.
-        scope: Of the section.
+        preset: Its settings lie lowest, the settings of its conditions above them.
+        scope: The scope of the section.
         layers: What the sweep says above that, from weak to strong.
-        path: Of the section.
+        path: The dotted path of the section.
     """
 
     def __init__(self, preset: Preset, scope: str, layers: Sequence[Node], path: str) -> None:
@@ -174,24 +174,24 @@ class Base:
         self._layers = layers
         self._path = path
         self._bases: dict[tuple[When, ...], tuple[Node, Node]] = {}
-        self.laid((), [])  # refuses what is wrong in it
+        self.laid((), [])  # refuses a choice that nothing names
 
     def holding(self, tree: Node, others: Mapping[str, Node]) -> tuple[When, ...]:
-        """The conditions that hold in a cell.
+        """The conditions that hold in a combination.
 
         Args:
-            tree: The cell as `laid((), ...)` gives it.
-            others: The trees of the cell's other scopes.
+            tree: The combination as `laid((), ...)` gives it.
+            others: The trees of its other scopes.
         """
         trees = {**others, self._scope: tree}
         return tuple(when for when in self._whens if when.rule.matches(trees))
 
     def laid(self, whens: tuple[When, ...], layers: Sequence[Node]) -> Node:
-        """The settings of a cell in which just these conditions hold.
+        """The settings of a combination in which just these conditions hold.
 
         Args:
             whens: The conditions.
-            layers: What the cell says, from weak to strong.
+            layers: What the combination says, from weak to strong.
 
         Raises:
             ConfigError: If there are settings of a choice that nothing names.
@@ -268,7 +268,7 @@ def _for_sweep(node: Node, path: str) -> ForSweep:
     found = dict(children(node, path))
     seeds, include, blocks, left_out = (found.pop(key, None) for key in OF_SWEEP)
     if include is not None:
-        cells(Node({"include": include}, node.place), path, "train", [])
+        combinations(Node({"include": include}, node.place), path, "train", [])
     for key, item in found.items():
         if "." not in key:
             hint = nearest(key, [*OF_SWEEP, *(f"{scope}." for scope in SCOPES)])

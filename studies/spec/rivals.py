@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from iddpm.config import ExternalConfig, GanConfig
-from studies.spec.cells import Override, checked, laid, overlay, refuse_seed, with_data
+from studies.spec.combinations import Override, checked, laid, layers_over, refuse_seed, with_data
 from studies.spec.documents import Node, children, fault, only
-from studies.spec.evaluations import RIVALS, RivalSamples
+from studies.spec.evaluations import RIVAL_TYPES, RivalSamples
 from studies.spec.naming import MOST_LETTERS, composed, unseen
 from studies.spec.reading import Written, nested, spelled_out
 
@@ -96,19 +96,19 @@ def _rival(
 ) -> Rival:
     if isinstance(node.value, str):
         node = Node({node.value: Node({}, node.place)}, node.place)
-    found = only(node, path, (*RIVALS, SAMPLES))
-    kinds = [kind for kind in RIVALS if kind in found]
+    found = only(node, path, (*RIVAL_TYPES, SAMPLES))
+    kinds = [kind for kind in RIVAL_TYPES if kind in found]
     if len(kinds) != 1:
-        raise fault(node, path, f"one of {' or '.join(RIVALS)}")
+        raise fault(node, path, f"one of {' or '.join(RIVAL_TYPES)}")
     kind = kinds[0]
     own = checked(kind, found[kind], f"{path}.{kind}")
     tree = laid(Node({"data": data}, node.place), [gan] if kind == "gan" else [])
-    tree = laid(tree, [own, *overlay(Node({}, node.place), kind, overrides)])
+    tree = laid(tree, [own, *layers_over(Node({}, node.place), kind, overrides)])
     if kind == "gan":
         refuse_seed(tree, f"{path}.gan")
     scored = laid(_of_no_chain(samples), [*_own(found, path), *_overrides(overrides)])
     scored = with_data(scored, children(tree, path)["data"])
-    origin = Written(RIVALS[kind], tree, f"{path}.{kind}")
+    origin = Written(RIVAL_TYPES[kind], tree, f"{path}.{kind}")
     samples_origin = Written(RivalSamples, scored, f"{path}.{SAMPLES}")
     return Rival(
         config=_composed(origin.read()),

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from iddpm.bounds import MOST_SEED
 from iddpm.config import ConfigError, TrainConfig
-from studies.spec.cells import (
+from studies.spec.combinations import (
     MAX_CELLS,
     VARYING,
-    Cell,
+    Combination,
     Override,
     Rule,
-    cells,
     checked,
+    combinations,
     laid,
-    overlay,
+    layers_over,
     override,
     refuse_seed,
     rules,
@@ -327,7 +327,7 @@ def _rivals(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> tuple
     layers = [checked("train", found["train"], "train")] if "train" in found else []
     held = strongest(overrides, None)
     over = [item for item in held if item.key.split(".")[:2] == ["train", "data"]]
-    train = laid(preset.train, [*layers, *overlay(Node({}, sweep.place), "train", over)])
+    train = laid(preset.train, [*layers, *layers_over(Node({}, sweep.place), "train", over)])
     return read_rivals(
         found["rivals"],
         data=children(train, "train")["data"],
@@ -348,7 +348,7 @@ class _Ask:
     node: Node
     path: str
     base: Base
-    cells: list[Cell]
+    combinations: list[Combination]
     rules: tuple[Rule, ...]
 
 
@@ -359,7 +359,7 @@ class _Block:
     node: Node
     path: str
     base: Base
-    cells: list[Cell]
+    combinations: list[Combination]
     rules: tuple[Rule, ...]
     asks: list[_Ask]
     overrides: list[Override]
@@ -412,7 +412,7 @@ def _block(
         node,
         path,
         Base(preset, "train", trains, "train"),
-        cells(node, path, "train", overrides),
+        combinations(node, path, "train", overrides),
         rules(node, path, "train"),
         _asks(evaluate[-1], where, preset, overrides) if evaluate else [],
         overrides,
@@ -438,7 +438,7 @@ def _ask(node: Node, path: str, preset: Preset, overrides: Sequence[Override]) -
         section,
         path,
         Base(preset, scope, [fixed(section, path, scope)], path),
-        cells(section, path, scope, overrides),
+        combinations(section, path, scope, overrides),
         rules(section, path, scope),
     )
 
@@ -478,15 +478,17 @@ class _Arms:
 
     def gather(self, block: _Block) -> None:
         """Add the arms of one block."""
-        asks = [_Asked(ask, overlay(ask.node, ask.scope, block.overrides)) for ask in block.asks]
-        over = overlay(block.node, "train", block.overrides)
+        asks = [
+            _Asked(ask, layers_over(ask.node, ask.scope, block.overrides)) for ask in block.asks
+        ]
+        over_trainings = layers_over(block.node, "train", block.overrides)
         used: set[Rule] = set()
         seen: set[tuple[int, Evaluation | None]] = set()
         trained, reached = 0, False
-        for cell in block.cells:
-            plain = block.base.laid((), [*cell.layers, *over])
-            tree = self._tree(block.base, plain, [*cell.layers, *over])
-            if _excluded(cell, block.rules, {"train": tree}, used):
+        for combination in block.combinations:
+            plain = block.base.laid((), [*combination.layers, *over_trainings])
+            tree = self._tree(block.base, plain, [*combination.layers, *over_trainings])
+            if _excluded(combination, block.rules, {"train": tree}, used):
                 continue
             trained += 1
             if self._is_beyond("train", {"train": tree}):
@@ -496,11 +498,11 @@ class _Arms:
             train, resources = self._train(written), self._resources(plain)
             if not asks:
                 arm = ArmSpec(train=train, evaluation=None, origin=Origin(written, written))
-                self._add(replace(arm, resources=resources), block.node, [cell], seen)
+                self._add(replace(arm, resources=resources), block.node, [combination], seen)
             for asked in asks:
                 for inner, arm in asked.arms(train, written, self._is_beyond, used):
                     whole = replace(arm, resources=resources)
-                    self._add(whole, asked.ask.node, [cell, inner], seen)
+                    self._add(whole, asked.ask.node, [combination, inner], seen)
         if not self._overrides:
             _all_used([*block.rules, *(rule for ask in block.asks for rule in ask.rules)], used)
             _some_left(block, trained, asks if reached else [])
@@ -536,12 +538,12 @@ class _Arms:
         self,
         arm: ArmSpec,
         node: Node,
-        within: Sequence[Cell],
+        within: Sequence[Combination],
         seen: set[tuple[int, Evaluation | None]],
     ) -> None:
         key = id(arm.train), arm.evaluation
         if key in seen:
-            settings = "; ".join(str(cell) for cell in within if cell.settings)
+            settings = "; ".join(str(combination) for combination in within if combination.settings)
             found = f"two alike ({settings or 'nothing varies'})"
             raise fault(node, arm.origin.evaluation.path, "each cell once", found=found)
         seen.add(key)
@@ -564,7 +566,7 @@ class _Asked:
         self.ask = ask
         self.left = 0
         """Cells met so far that no rule of the sweep leaves out; a preset's may."""
-        self._layers = [[*cell.layers, *over] for cell in ask.cells]
+        self._layers = [[*combination.layers, *over] for combination in ask.combinations]
         self._trees: dict[_Key, Node] = {
             (index, ()): ask.base.laid((), layers) for index, layers in enumerate(self._layers)
         }
@@ -572,20 +574,20 @@ class _Asked:
 
     def arms(
         self, train: TrainConfig, of_train: Written, is_beyond: _IsBeyond, used: set[Rule]
-    ) -> Iterator[tuple[Cell, ArmSpec]]:
+    ) -> Iterator[tuple[Combination, ArmSpec]]:
         """The arms that this evaluation makes of one training, each with its cell."""
         ask, data = self.ask, of_train.below("data").node
-        for index, cell in enumerate(ask.cells):
+        for index, combination in enumerate(ask.combinations):
             key = self._key(index, of_train.node)
             trees = {"train": of_train.node, ask.scope: self._trees[key]}
-            if _excluded(cell, ask.rules, trees, used):
+            if _excluded(combination, ask.rules, trees, used):
                 continue
             self.left += 1
             if is_beyond(ask.scope, trees):
                 continue
             written, evaluation = self._evaluation(key, data)
             origin = Origin(of_train, written)
-            yield cell, ArmSpec(train=train, evaluation=evaluation, origin=origin)
+            yield combination, ArmSpec(train=train, evaluation=evaluation, origin=origin)
 
     def _key(self, index: int, train_tree: Node) -> _Key:
         """Which cell it is under which of the preset's conditions; its tree is laid."""
@@ -594,19 +596,21 @@ class _Asked:
             self._trees[key] = self.ask.base.laid(holding, self._layers[index])
         return key
 
-    def _evaluation(self, cell: _Key, data: Node) -> tuple[Written, Evaluation]:
-        key = cell, id(data)
+    def _evaluation(self, combination: _Key, data: Node) -> tuple[Written, Evaluation]:
+        key = combination, id(data)
         if key not in self._read:
-            tree = with_data(self._trees[cell], data)
+            tree = with_data(self._trees[combination], data)
             refuse_seed(tree, self.ask.path)
             written = Written(SCOPES[self.ask.scope], tree, self.ask.path)
             self._read[key] = written, written.read()
         return self._read[key]
 
 
-def _excluded(cell: Cell, own: Sequence[Rule], trees: dict[str, Node], used: set[Rule]) -> bool:
+def _excluded(
+    combination: Combination, own: Sequence[Rule], trees: dict[str, Node], used: set[Rule]
+) -> bool:
     """Whether a rule of the sweep leaves the cell out; notes every rule that does."""
-    matching = [] if cell.included else [rule for rule in own if rule.matches(trees)]
+    matching = [] if combination.included else [rule for rule in own if rule.matches(trees)]
     used.update(matching)
     return bool(matching)
 
@@ -643,7 +647,10 @@ def _arms(
     seeds: int,
     rivals: Sequence[Rival],
 ) -> tuple[ArmSpec, ...]:
-    count = sum(len(b.cells) * (sum(len(a.cells) for a in b.asks) or 1) for b in blocks) * seeds
+    count = (
+        sum(len(b.combinations) * (sum(len(a.combinations) for a in b.asks) or 1) for b in blocks)
+        * seeds
+    )
     if count > MAX_CELLS:
         raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
     for item in overrides:

@@ -14,7 +14,7 @@ from studies import run
 from studies.plan import checks
 from studies.plan.plan import expand
 from studies.spec.documents import parse
-from studies.spec.evaluations import RIVALS, SCOPES
+from studies.spec.evaluations import RIVAL_TYPES, SCOPES
 from studies.spec.reading import _members
 from studies.spec.resources import Resources, resources
 from studies.spec.sweep import read_sweep
@@ -38,7 +38,7 @@ def count_keys(hint: Any, path: str) -> Iterator[str]:
 KEYS = sorted(
     key
     for scope in SCOPES
-    if scope not in RIVALS
+    if scope not in RIVAL_TYPES
     for key in count_keys(SCOPES[scope], scope)
     if not re.search(r"\.(digits|declared|objective|timesteps|data\.npz|seed)\.", f"{key}.")
 )

@@ -1,7 +1,7 @@
 """Which combinations of settings a section of a sweep asks for, and which it leaves out.
 
-`grid` combines every value with every other, `zip` takes its lists in step, `include` adds cells
-one by one and `exclude` leaves out every cell that holds all the settings of one of its rules.
+`grid` combines every value with every other, `zip` takes its lists in step, `include` adds single
+combinations and `exclude` leaves out each one that holds all the settings of one of its rules.
 The keys are dotted: at the top of a sweep `train.objective`, inside an evaluation `steps`.
 """
 
@@ -18,7 +18,7 @@ from studies.spec.evaluations import SCOPES
 from studies.spec.reading import Keys, leaves, nested, setting, spelled_out
 
 MAX_CELLS = 20_000
-"""Combinations that one sweep may ask for, seeds counted: so many are planned in seconds."""
+"""How many combinations a sweep may ask for, each counted once per seed: planned in seconds."""
 
 VARYING = ("grid", "zip", "include", "exclude")
 """The keys of a section that this room reads."""
@@ -28,14 +28,14 @@ Setting = tuple[str, Node]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Combination:
     """One combination of the settings that vary."""
 
     settings: tuple[Setting, ...]
     layers: tuple[Node, ...]
-    """The same as partial configs, to be laid over the fixed settings in this order."""
+    """The settings as partial configs, to be laid over the fixed settings in this order."""
     included: bool
-    """Named by `include`, so that the section's `exclude` does not apply."""
+    """Whether `include` names it, so that the section's `exclude` does not apply."""
 
     def __str__(self) -> str:
         return ", ".join(f"{key} {shown(node)}" for key, node in self.settings)
@@ -43,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """The cells that hold every one of some settings: what `exclude` leaves out, for one."""
+    """Some settings, and by them every combination that holds them all: `exclude` is of rules."""
 
     place: str
     path: str
@@ -57,7 +57,7 @@ class Rule:
         return min(scopes, default="train")
 
     def matches(self, trees: Mapping[str, Node]) -> bool:
-        """Whether the configs of a cell, one tree per scope, hold every setting of the rule."""
+        """Whether configs, given as one tree per scope, hold every setting of the rule."""
         return all(
             setting(SCOPES[scope], trees[scope], keys) == value
             for scope, keys, value in self.conditions
@@ -72,9 +72,9 @@ class Override:
     scope: str
     node: Node
     path: str
-    """Of the scope, where it was written: `train`, or `sweeps.my_question.train` in a preset."""
+    """Where its scope was written: `train`, or `sweeps.my_question.train` in a preset."""
     of_preset: bool
-    """A preset's is laid beneath every `--set`."""
+    """Whether a preset says it, so that it is laid beneath every `--set`."""
     block: int | None
     """The one block that it is for; None: all of them."""
 
@@ -109,7 +109,7 @@ class Override:
         return checked(self.scope, nested(tuple(self.key.split(".")[1:]), value), self.path)
 
     def part(self, value: Node) -> "_Part":
-        """One of its values as a part of a cell."""
+        """One of its values as a part of a combination."""
         key = self.key if self.scope == "train" else self.key.partition(".")[2]
         return key, value, self.layer(value)
 
@@ -136,10 +136,12 @@ def override(key: str, node: Node, *, within: str = "") -> Override:
 
 
 def strongest(overrides: Sequence[Override], block: int | None) -> list[Override]:
-    """Those that hold in a block, one for each key: a `--set`, and what names the block, wins.
+    """The overrides that hold in a block, one for each key.
+
+    Of two for one key, a `--set` wins over a preset's, then one that names the block.
 
     Args:
-        overrides: Of the whole sweep.
+        overrides: The overrides of the whole sweep.
         block: Which block; None: the sweep has none.
     """
     held = [item for item in overrides if item.block in (None, block)]
@@ -147,8 +149,11 @@ def strongest(overrides: Sequence[Override], block: int | None) -> list[Override
     return list({item.key: item for item in ordered}.values())
 
 
-def overlay(section: Node, scope: str, overrides: Sequence[Override]) -> list[Node]:
-    """The overrides as layers over every cell of a section, less those that make its cells.
+def layers_over(section: Node, scope: str, overrides: Sequence[Override]) -> list[Node]:
+    """The layers that overrides lay over every combination of a section.
+
+    An override that stands in for a list of the section, or brings one, is no layer: it makes
+    combinations.
 
     Raises:
         ConfigError: If one names no setting, or gives it a value of another type.
@@ -160,11 +165,13 @@ def overlay(section: Node, scope: str, overrides: Sequence[Override]) -> list[No
     return [item.layer(item.node) for item in ordered]
 
 
-def cells(section: Node, path: str, scope: str, overrides: Sequence[Override]) -> list[Cell]:
-    """Every cell of a section; the one without settings where nothing varies.
+def combinations(
+    section: Node, path: str, scope: str, overrides: Sequence[Override]
+) -> list[Combination]:
+    """Every combination of a section; the one without settings where nothing varies.
 
-    An override's list stands in for that of its key, or is combined with every cell where the
-    section does not vary the key.
+    An override's list stands in for the section's list of the same key. Where the section does not
+    vary the key, every combination is combined with every value of the list.
 
     Raises:
         ConfigError: If a list is empty, lists in step differ in length, a key is no setting, a
@@ -181,8 +188,8 @@ def cells(section: Node, path: str, scope: str, overrides: Sequence[Override]) -
         raise fault(section, path or "grid", f"at most {MAX_CELLS} cells", found=str(count))
     own = list(_include(parts.get("include"), _joined(path, "include"), scope))
     if axes or not own:
-        own = [_cell(itertools.chain(*row)) for row in itertools.product(*axes)] + own
-    return [_with(cell, row) for cell in own for row in itertools.product(*added)]
+        own = [_combination(itertools.chain(*row)) for row in itertools.product(*axes)] + own
+    return [_with(combination, row) for combination in own for row in itertools.product(*added)]
 
 
 def rules(section: Node, path: str, scope: str) -> tuple[Rule, ...]:
@@ -289,30 +296,30 @@ def _zip(
     yield [list(row) for row in zip(*columns.values(), strict=True)]
 
 
-def _include(node: Node | None, path: str, scope: str) -> Iterator[Cell]:
+def _include(node: Node | None, path: str, scope: str) -> Iterator[Combination]:
     if node is None:
         return
     for i, item in enumerate(_nonempty_list(node, path)):
         where = f"{path}[{i}]"
         parts = [_part(key, value, where, scope) for key, value in _nonempty(item, where).items()]
-        yield _cell(parts, included=True)
+        yield _combination(parts, included=True)
 
 
-def _cell(parts: Iterator[_Part] | list[_Part], *, included: bool = False) -> Cell:
+def _combination(parts: Iterator[_Part] | list[_Part], *, included: bool = False) -> Combination:
     """The shortest keys are laid first, so that `objective.vlb_weight` adjusts `objective`."""
     ordered = sorted(parts, key=_depth)
     settings = tuple((key, node) for key, node, _ in ordered)
-    return Cell(settings, tuple(layer for _, _, layer in ordered), included)
+    return Combination(settings, tuple(layer for _, _, layer in ordered), included)
 
 
-def _with(cell: Cell, parts: Sequence[_Part]) -> Cell:
-    """The cell with more settings, which win over its own."""
+def _with(combination: Combination, parts: Sequence[_Part]) -> Combination:
+    """The combination with more settings, which win over its own."""
     keys = {key for key, _, _ in parts}
-    own = tuple(item for item in cell.settings if item[0] not in keys)
-    return Cell(
+    own = tuple(item for item in combination.settings if item[0] not in keys)
+    return Combination(
         (*own, *((key, node) for key, node, _ in parts)),
-        (*cell.layers, *(layer for _, _, layer in parts)),
-        cell.included,
+        (*combination.layers, *(layer for _, _, layer in parts)),
+        combination.included,
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from iddpm.config import ConfigError, LikelihoodConfig
-from studies.spec.cells import Cell, cells, laid, overlay, override, rules
+from studies.spec.combinations import Combination, combinations, laid, layers_over, override, rules
 from studies.spec.documents import Node, parse
 from studies.spec.reading import read
 
@@ -28,18 +28,18 @@ def section(value: object) -> Node:
     return parse(json.dumps(value), lambda line: f"f.yaml:{line}", "a section")
 
 
-def settings(cell: Cell) -> dict[str, Any]:
-    return {key: node.plain for key, node in cell.settings}
+def settings(one: Combination) -> dict[str, Any]:
+    return {key: node.plain for key, node in one.settings}
 
 
-def config(cell: Cell) -> LikelihoodConfig:
-    tree = laid(Node({}, "f"), cell.layers)
+def config(one: Combination) -> LikelihoodConfig:
+    tree = laid(Node({}, "f"), one.layers)
     found: LikelihoodConfig = read(LikelihoodConfig, tree, "x")
     return found
 
 
-def expanded(value: object) -> list[Cell]:
-    return cells(section(value), "x", "likelihood", [])
+def expanded(value: object) -> list[Combination]:
+    return combinations(section(value), "x", "likelihood", [])
 
 
 @examples(max_examples=40)
@@ -47,13 +47,13 @@ def expanded(value: object) -> list[Cell]:
 def test_a_grid_is_the_product_of_its_axes(grid: dict[str, list[Any]]) -> None:
     product = [dict(zip(grid, row, strict=True)) for row in itertools.product(*grid.values())]
     found = expanded({"grid": grid})
-    assert [settings(cell) for cell in found] == product
-    assert [config(cell) for cell in found] == [LikelihoodConfig(**row) for row in product]
+    assert [settings(one) for one in found] == product
+    assert [config(one) for one in found] == [LikelihoodConfig(**row) for row in product]
 
 
 @examples(max_examples=40)
 @given(axes, st.data())
-def test_an_excluded_cell_is_one_that_holds_all_of_a_rule(
+def test_an_excluded_combination_is_one_that_holds_all_of_a_rule(
     grid: dict[str, list[Any]], data: st.DataObject
 ) -> None:
     keys = data.draw(st.lists(st.sampled_from(sorted(MENU)), min_size=1, unique=True))
@@ -61,42 +61,42 @@ def test_an_excluded_cell_is_one_that_holds_all_of_a_rule(
     node = section({"grid": grid, "exclude": [rule]})
     (found,) = rules(node, "x", "likelihood")
     usual = {"images": None, "steps": None, "clip": True, "split": "test", "ema_decay": None}
-    for cell in cells(node, "x", "likelihood", []):
-        whole = {**usual, **settings(cell)}
+    for one in combinations(node, "x", "likelihood", []):
+        whole = {**usual, **settings(one)}
         expected = all(whole[key] == value for key, value in rule.items())
-        assert found.matches({"likelihood": laid(Node({}, "f"), cell.layers)}) == expected
+        assert found.matches({"likelihood": laid(Node({}, "f"), one.layers)}) == expected
 
 
 @examples(max_examples=40)
 @given(axes)
-def test_lists_in_step_make_one_cell_per_row(grid: dict[str, list[Any]]) -> None:
+def test_lists_in_step_make_one_combination_per_row(grid: dict[str, list[Any]]) -> None:
     length = min(map(len, grid.values()))
     columns = {key: column[:length] for key, column in grid.items()}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    assert [settings(cell) for cell in expanded({"zip": columns})] == rows
+    assert [settings(one) for one in expanded({"zip": columns})] == rows
 
 
 def test_a_grid_and_lists_in_step_are_combined() -> None:
     found = expanded({"grid": {"clip": [True, False]}, "zip": {"images": [3, 5], "steps": [2, 3]}})
-    assert [settings(cell) for cell in found] == [
+    assert [settings(one) for one in found] == [
         {"clip": clip, "images": images, "steps": steps}
         for clip in (True, False)
         for images, steps in ((3, 2), (5, 3))
     ]
 
 
-def test_included_cells_come_after_the_grid() -> None:
+def test_included_combinations_come_after_the_grid() -> None:
     found = expanded({"grid": {"clip": [True]}, "include": [{"steps": 2}, {"images": 5}]})
-    assert [settings(cell) for cell in found] == [{"clip": True}, {"steps": 2}, {"images": 5}]
-    assert [cell.included for cell in found] == [False, True, True]
+    assert [settings(one) for one in found] == [{"clip": True}, {"steps": 2}, {"images": 5}]
+    assert [one.included for one in found] == [False, True, True]
 
 
-def test_cells_may_be_listed_one_by_one() -> None:
-    assert [settings(cell) for cell in expanded({"include": [{"steps": 2}]})] == [{"steps": 2}]
+def test_combinations_may_be_listed_one_by_one() -> None:
+    assert [settings(one) for one in expanded({"include": [{"steps": 2}]})] == [{"steps": 2}]
 
 
-def test_a_section_that_varies_nothing_is_one_cell() -> None:
-    assert [settings(cell) for cell in expanded({})] == [{}]
+def test_a_section_that_varies_nothing_is_one_combination() -> None:
+    assert [settings(one) for one in expanded({})] == [{}]
 
 
 def test_a_choice_is_laid_before_the_settings_of_it() -> None:
@@ -108,8 +108,8 @@ def test_a_choice_is_laid_before_the_settings_of_it() -> None:
             }
         }
     )
-    (cell,) = cells(node, "", "train", [])
-    assert laid(Node({}, "f"), cell.layers).plain == {
+    (one,) = combinations(node, "", "train", [])
+    assert laid(Node({}, "f"), one.layers).plain == {
         "objective": {"kind": "hybrid", "vlb_weight": 0.5}
     }
 
@@ -118,20 +118,20 @@ def test_a_choice_is_laid_before_the_settings_of_it() -> None:
 def test_an_override_stands_in_for_the_values_of_a_grid(text: str) -> None:
     node = section({"grid": {"steps": [7, 8], "clip": [True]}})
     chosen = override("likelihood.steps", parse(text, lambda line: "--set", "a value"))
-    found = cells(node, "x", "likelihood", [chosen])
+    found = combinations(node, "x", "likelihood", [chosen])
     values = json.loads(text)
-    assert [settings(cell)["steps"] for cell in found] == (
+    assert [settings(one)["steps"] for one in found] == (
         values if isinstance(values, list) else [values]
     )
-    assert overlay(node, "likelihood", [chosen]) == []
+    assert layers_over(node, "likelihood", [chosen]) == []
 
 
-def test_any_other_override_is_a_layer_over_all_cells() -> None:
+def test_any_other_override_is_a_layer_over_all_combinations() -> None:
     value = parse("5", lambda line: "--set", "a value")
     chosen = override("likelihood.images", value)
-    (layer,) = overlay(section({"grid": {"steps": [7]}}), "likelihood", [chosen])
+    (layer,) = layers_over(section({"grid": {"steps": [7]}}), "likelihood", [chosen])
     assert layer.plain == {"images": 5}
-    assert overlay(section({}), "train", [chosen]) == []
+    assert layers_over(section({}), "train", [chosen]) == []
 
 
 @examples(max_examples=40)
