@@ -14,8 +14,9 @@ from iddpm.data import outline
 from studies.analyses.analysis import Analysis, Need, arms_of
 from studies.plan.plan import Plan
 from studies.published.published import Published
+from studies.spec.arms import ArmSpec
 from studies.spec.documents import fault, nearest
-from studies.spec.sweep import ArmSpec, SweepSpec
+from studies.spec.sweep import SweepSpec
 
 ANALYSES: dict[str, Analysis] = {
     path.parent.name: import_module(f"studies.analyses.{path.parent.name}.paper").ANALYSIS

@@ -7,7 +7,7 @@ import pandas as pd
 
 from studies.judging.verdicts import listed
 from studies.published.published import INCEPTION
-from studies.spec.sweep import RIVALS, TRAIN
+from studies.spec.arms import RIVALS, TRAIN
 from studies.tables.tables import Tables
 
 OF_THE_PAPER = ("imagenet64", "imagenet64_labelled", "cifar10", "lsun256")

@@ -33,10 +33,11 @@ from iddpm.data import Description, describe, outline
 from iddpm.evaluation.weights_file import check_weights
 from iddpm.images.external import ExternalDescription, describe_external
 from studies.plan.pieces import latents_of, sample_shards
+from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.spec.rivals import Rival
 from studies.spec.settings import CUT, scope
-from studies.spec.sweep import ArmSpec, SweepSpec
+from studies.spec.sweep import SweepSpec
 
 MAX_TASKS = 50_000
 """Of a plan: so many are planned in seconds."""

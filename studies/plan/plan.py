@@ -29,11 +29,12 @@ from iddpm.evaluation.weights_file import check_weights
 from iddpm.networks.size import training_compute
 from studies.plan.checks import Described, checked, trains, weights_of
 from studies.plan.pieces import gan_shards, latents_of, likelihood_shards, sample_shards, steps_of
+from studies.spec.arms import ArmSpec
 from studies.spec.documents import Node, Scalar
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.spec.rivals import GAN, Rival
 from studies.spec.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
-from studies.spec.sweep import ArmSpec, SweepSpec
+from studies.spec.sweep import SweepSpec
 from studies.tasks.counts import training_steps
 from studies.tasks.task import DERIVED, PART, Task, TaskConfig, radii
 

@@ -7,85 +7,27 @@ or a schedule is checked by the plan.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from iddpm.bounds import MOST_SEED
-from iddpm.config import ConfigError, TrainConfig
-from studies.spec.combinations import (
-    MAX_CELLS,
-    VARYING,
-    Combination,
-    Override,
-    Rule,
-    checked,
-    combinations,
-    laid,
-    layers_over,
-    override,
-    refuse_seed,
-    rules,
-    strongest,
-    with_data,
-)
+from iddpm.config import ConfigError
+from studies.spec.arms import BLOCK_KEYS, ArmSpec, Asked, asked
+from studies.spec.combinations import Override, override
 from studies.spec.documents import Node, children, fault, nearest, only, parse, read_text, short
-from studies.spec.evaluations import SCOPES, Evaluation, Latents
 from studies.spec.naming import MOST_BYTES, composed, unseen
-from studies.spec.presets import (
-    EVALUATIONS,
-    PRESET_KEYS,
-    Base,
-    ForSweep,
-    Preset,
-    When,
-    fixed,
-    read_preset,
-)
-from studies.spec.reading import Written, read
+from studies.spec.presets import PRESET_KEYS, ForSweep, Preset, When, read_preset
+from studies.spec.reading import read
 from studies.spec.resources import resources
-from studies.spec.rivals import Rival, read_rivals
+from studies.spec.rivals import Rival
 
-BLOCK_KEYS = ("train", "evaluate", *VARYING)
 SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
     *("rivals", "resources"),
 )
-
-TRAIN, RIVALS = "train", "rivals"
-"""Parts of a sweep beside its evaluations: the trainings, and what stands beside them."""
 PRESETS = Path(__file__).parents[2] / "sweeps" / "presets"
 """Where presets lie when none stand beside the sweep."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the configs of an arm were written."""
-
-    train: Written
-    evaluation: Written
-    """That of the training, if nothing is asked beyond it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmSpec:
-    """One arm of the comparison, run under every seed of the sweep; its configs hold no seed."""
-
-    train: TrainConfig
-    evaluation: Evaluation | None
-    """None: nothing is asked beyond the training."""
-    origin: Origin = field(compare=False, repr=False)
-    resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
-    """What conditions of the preset ask of a cluster for it: layers above the preset's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """All that a sweep asks for."""
-
-    parts: frozenset[str]
-    arms: tuple[ArmSpec, ...]
-    rivals: tuple[Rival, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +58,7 @@ class SweepOrigin:
             preset_path = _preset_path(name, self.path, self.presets_dir)
             _, base = _document(preset_path, "a preset", PRESET_KEYS)
             preset = _layers(base, preset_path, _name(self.sweep, "study"))
-            return _asked(self.sweep, replace(preset, rules={}), ForSweep(), [], 1)
+            return asked(self.sweep, replace(preset, rules={}), ForSweep(), [], 1)
         except ConfigError:
             return None
 
@@ -190,7 +132,7 @@ def read_sweep(
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
     sets = [_override(key, text) for key, text in overrides]
-    asked = _asked(sweep, layers, wishes, sets, len(chosen))
+    whole = asked(sweep, layers, wishes, sets, len(chosen))
     return SweepSpec(
         study=study,
         question=_text(sweep, "question"),
@@ -198,9 +140,9 @@ def read_sweep(
         description=_text(base, "description"),
         tuned=layers.scale == "laptop" or study in layers.sweeps,
         seeds=chosen,
-        parts=asked.parts,
-        arms=asked.arms,
-        rivals=asked.rivals,
+        parts=whole.parts,
+        arms=whole.arms,
+        rivals=whole.rivals,
         figures=_names(sweep, "figures"),
         claims=_names(sweep, "claims"),
         resources=_resources(base, sweep, layers.whens),
@@ -270,17 +212,6 @@ def _refuse_long(sweep: Node, study: str, preset: str) -> None:
         raise fault(_required(sweep, "study"), "study", expected, found=f"{found}", hint=hint)
 
 
-def _asked(
-    sweep: Node, preset: Preset, wishes: ForSweep, sets: Sequence[Override], seeds: int
-) -> Asked:
-    overlaid = [*wishes.overrides, *sets]
-    rivals = _rivals(sweep, preset, overlaid)
-    sweep = wishes.spoken_on(sweep)
-    blocks = _blocks(sweep, preset, wishes, overlaid)
-    arms = _arms(sweep, blocks, preset, wishes, overlaid, seeds, rivals)
-    return Asked(frozenset(_parts(blocks, rivals)), arms, rivals)
-
-
 def _names(root: Node, key: str) -> tuple[str, ...]:
     """The figures or claims that the sweep asks for; whether there are such is not known here."""
     if (node := children(root, "").get(key)) is None:
@@ -317,353 +248,3 @@ def _seeds(root: Node, given: Sequence[int] | None, wished: Node | None) -> tupl
 def _override(key: str, text: str) -> Override:
     place = f"--set {key}={text:.60}"
     return override(key, parse(text, lambda line: place, "a value"))
-
-
-def _rivals(sweep: Node, preset: Preset, overrides: Sequence[Override]) -> tuple[Rival, ...]:
-    """What the arms stand beside, on the data that the preset or the whole sweep names."""
-    found = children(sweep, "")
-    if "rivals" not in found:
-        return ()
-    layers = [checked("train", found["train"], "train")] if "train" in found else []
-    held = strongest(overrides, None)
-    over = [item for item in held if item.key.split(".")[:2] == ["train", "data"]]
-    train = laid(preset.train, [*layers, *layers_over(Node({}, sweep.place), "train", over)])
-    return read_rivals(
-        found["rivals"],
-        data=children(train, "train")["data"],
-        gan=preset.gan,
-        samples=preset.evaluations.get("samples", Node({}, sweep.place)),
-        overrides=held,
-    )
-
-
-# ------------------------------------------------------------------------------------ the blocks
-
-
-@dataclass(frozen=True, slots=True)
-class _Ask:
-    """One entry of `evaluate`: an evaluation of every trained network of its block."""
-
-    scope: str
-    node: Node
-    path: str
-    base: Base
-    combinations: list[Combination]
-    rules: tuple[Rule, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Trainings, and what is asked of each of them."""
-
-    node: Node
-    path: str
-    base: Base
-    combinations: list[Combination]
-    rules: tuple[Rule, ...]
-    asks: list[_Ask]
-    overrides: list[Override]
-    """Those that hold in this block."""
-
-
-def _blocks(
-    sweep: Node, preset: Preset, wishes: ForSweep, overrides: Sequence[Override]
-) -> list[_Block]:
-    found = children(sweep, "")
-    listed = found["blocks"].value if "blocks" in found else []
-    count = len(listed) if isinstance(listed, list) else 0
-    chosen = wishes.chosen_blocks(count)
-    for item in overrides:
-        if item.block is not None and item.block >= count:
-            expected = f"a block of the sweep, which has {count or 'none'}"
-            raise fault(item.node, item.written, expected, found=f"blocks[{item.block}]")
-    if "blocks" not in found:
-        return [_block(sweep, "", [sweep], preset, strongest(overrides, None))]
-    for key in VARYING:
-        if key in found:
-            hint = "move it into the blocks that it is meant for"
-            raise fault(found[key], key, "no such key beside blocks", hint=hint)
-    items = found["blocks"].value
-    if not isinstance(items, list) or not items:
-        raise fault(found["blocks"], "blocks", "a list of at least one block")
-    blocks = []
-    for i, node in enumerate(items):
-        only(node, f"blocks[{i}]", BLOCK_KEYS)
-        if i in chosen:
-            held = strongest(overrides, i)
-            blocks.append(_block(node, f"blocks[{i}]", [sweep, node], preset, held))
-    return blocks
-
-
-def _block(
-    node: Node, path: str, layers: list[Node], preset: Preset, overrides: list[Override]
-) -> _Block:
-    """One block. `train` adds to what the layers above it say, `evaluate` stands in its place."""
-    trains = [
-        checked("train", found["train"], "train")
-        for layer in layers
-        if "train" in (found := children(layer, ""))
-    ]
-    evaluate = [
-        above["evaluate"] for layer in layers if "evaluate" in (above := children(layer, ""))
-    ]
-    where = f"{path}.evaluate" if path and "evaluate" in children(node, path) else "evaluate"
-    return _Block(
-        node,
-        path,
-        Base(preset, "train", trains, "train"),
-        combinations(node, path, "train", overrides),
-        rules(node, path, "train"),
-        _asks(evaluate[-1], where, preset, overrides) if evaluate else [],
-        overrides,
-    )
-
-
-def _asks(node: Node, path: str, preset: Preset, overrides: Sequence[Override]) -> list[_Ask]:
-    if not isinstance(node.value, list) or not node.value:
-        raise fault(node, path, "a list of at least one evaluation", hint="write - samples: {...}")
-    return [_ask(item, f"{path}[{i}]", preset, overrides) for i, item in enumerate(node.value)]
-
-
-def _ask(node: Node, path: str, preset: Preset, overrides: Sequence[Override]) -> _Ask:
-    if isinstance(node.value, str):
-        node = Node({node.value: Node({}, node.place)}, node.place)
-    found = only(node, path, EVALUATIONS)
-    if len(found) != 1:
-        raise fault(node, path, f"one of {' or '.join(EVALUATIONS)}")
-    (scope, section), *_ = found.items()
-    path = f"{path}.{scope}"
-    return _Ask(
-        scope,
-        section,
-        path,
-        Base(preset, scope, [fixed(section, path, scope)], path),
-        combinations(section, path, scope, overrides),
-        rules(section, path, scope),
-    )
-
-
-# -------------------------------------------------------------------------------------- the arms
-
-
-class _Arms:
-    """The arms of a sweep, gathered block by block.
-
-    Lays the layers of every cell, leaves out what is excluded, refuses a cell that a block has
-    twice, and keeps one of those that several blocks have.
-
-    Args:
-        preset: Leaves out what is beyond its budget.
-        wishes: Its word on this sweep.
-        overrides: All that win over the sweep: those of the wishes, and every `--set`.
-    """
-
-    def __init__(self, preset: Preset, wishes: ForSweep, overrides: Sequence[Override]) -> None:
-        self._preset = preset
-        self._wishes = wishes
-        self._overrides = overrides
-        self._used: set[Rule] = set()
-        self._trains: dict[TrainConfig, TrainConfig] = {}
-        self._arms: dict[tuple[object, Evaluation | None], ArmSpec] = {}
-
-    def gathered(self) -> tuple[ArmSpec, ...]:
-        """All of them.
-
-        Raises:
-            ConfigError: If a rule of the preset for this sweep left out none.
-        """
-        if all(item.of_preset for item in self._overrides):
-            _all_used(self._wishes.rules, self._used)
-        return tuple(self._arms.values())
-
-    def gather(self, block: _Block) -> None:
-        """Add the arms of one block."""
-        asks = [
-            _Asked(ask, layers_over(ask.node, ask.scope, block.overrides)) for ask in block.asks
-        ]
-        over_trainings = layers_over(block.node, "train", block.overrides)
-        used: set[Rule] = set()
-        seen: set[tuple[int, Evaluation | None]] = set()
-        trained, reached = 0, False
-        for combination in block.combinations:
-            plain = block.base.laid((), [*combination.layers, *over_trainings])
-            tree = self._tree(block.base, plain, [*combination.layers, *over_trainings])
-            if _excluded(combination, block.rules, {"train": tree}, used):
-                continue
-            trained += 1
-            if self._is_beyond("train", {"train": tree}):
-                continue
-            reached = True
-            written = Written(TrainConfig, tree, "train")
-            train, resources = self._train(written), self._resources(plain)
-            if not asks:
-                arm = ArmSpec(train=train, evaluation=None, origin=Origin(written, written))
-                self._add(replace(arm, resources=resources), block.node, [combination], seen)
-            for asked in asks:
-                for inner, arm in asked.arms(train, written, self._is_beyond, used):
-                    whole = replace(arm, resources=resources)
-                    self._add(whole, asked.ask.node, [combination, inner], seen)
-        if not self._overrides:
-            _all_used([*block.rules, *(rule for ask in block.asks for rule in ask.rules)], used)
-            _some_left(block, trained, asks if reached else [])
-
-    def _tree(self, base: Base, plain: Node, layers: list[Node]) -> Node:
-        """The training config of a cell, given the one in which no condition holds."""
-        holding = base.holding(plain, {})
-        return base.laid(holding, layers) if holding else plain
-
-    def _resources(self, plain: Node) -> tuple[Node, ...]:
-        """What conditions ask of a cluster for a cell."""
-        return tuple(
-            when.resources
-            for when in self._preset.whens
-            if when.resources and when.rule.matches({"train": plain})
-        )
-
-    def _is_beyond(self, scope: str, trees: dict[str, Node]) -> bool:
-        """Whether the preset leaves a cell out, be it an included one; notes its rules that do."""
-        budget = self._preset.rules.get(scope, ())
-        wished = [
-            rule for rule in self._wishes.rules if rule.scope == scope and rule.matches(trees)
-        ]
-        self._used.update(wished)
-        return bool(wished) or any(rule.matches(trees) for rule in budget)
-
-    def _train(self, written: Written) -> TrainConfig:
-        refuse_seed(written.node, written.path)
-        train: TrainConfig = written.read()
-        return self._trains.setdefault(train, train)
-
-    def _add(
-        self,
-        arm: ArmSpec,
-        node: Node,
-        within: Sequence[Combination],
-        seen: set[tuple[int, Evaluation | None]],
-    ) -> None:
-        key = id(arm.train), arm.evaluation
-        if key in seen:
-            settings = "; ".join(str(combination) for combination in within if combination.settings)
-            found = f"two alike ({settings or 'nothing varies'})"
-            raise fault(node, arm.origin.evaluation.path, "each cell once", found=found)
-        seen.add(key)
-        if isinstance(arm.evaluation, Latents):  # of all the training, these are what it looks at
-            self._arms.setdefault(((arm.train.data, arm.train.diffusion), arm.evaluation), arm)
-        else:
-            self._arms.setdefault(key, arm)
-
-
-_Key = tuple[int, tuple[When, ...]]
-"""Place of a cell among those of its evaluation, and the conditions that hold in it."""
-
-_IsBeyond = Callable[[str, dict[str, Node]], bool]
-
-
-class _Asked:
-    """The cells of one evaluation, each laid and read once for all trainings on the same data."""
-
-    def __init__(self, ask: _Ask, over: list[Node]) -> None:
-        self.ask = ask
-        self.left = 0
-        """Cells met so far that no rule of the sweep leaves out; a preset's may."""
-        self._layers = [[*combination.layers, *over] for combination in ask.combinations]
-        self._trees: dict[_Key, Node] = {
-            (index, ()): ask.base.laid((), layers) for index, layers in enumerate(self._layers)
-        }
-        self._read: dict[tuple[_Key, int], tuple[Written, Evaluation]] = {}
-
-    def arms(
-        self, train: TrainConfig, of_train: Written, is_beyond: _IsBeyond, used: set[Rule]
-    ) -> Iterator[tuple[Combination, ArmSpec]]:
-        """The arms that this evaluation makes of one training, each with its cell."""
-        ask, data = self.ask, of_train.below("data").node
-        for index, combination in enumerate(ask.combinations):
-            key = self._key(index, of_train.node)
-            trees = {"train": of_train.node, ask.scope: self._trees[key]}
-            if _excluded(combination, ask.rules, trees, used):
-                continue
-            self.left += 1
-            if is_beyond(ask.scope, trees):
-                continue
-            written, evaluation = self._evaluation(key, data)
-            origin = Origin(of_train, written)
-            yield combination, ArmSpec(train=train, evaluation=evaluation, origin=origin)
-
-    def _key(self, index: int, train_tree: Node) -> _Key:
-        """Which cell it is under which of the preset's conditions; its tree is laid."""
-        holding = self.ask.base.holding(self._trees[index, ()], {"train": train_tree})
-        if (key := (index, holding)) not in self._trees:
-            self._trees[key] = self.ask.base.laid(holding, self._layers[index])
-        return key
-
-    def _evaluation(self, combination: _Key, data: Node) -> tuple[Written, Evaluation]:
-        key = combination, id(data)
-        if key not in self._read:
-            tree = with_data(self._trees[combination], data)
-            refuse_seed(tree, self.ask.path)
-            written = Written(SCOPES[self.ask.scope], tree, self.ask.path)
-            self._read[key] = written, written.read()
-        return self._read[key]
-
-
-def _excluded(
-    combination: Combination, own: Sequence[Rule], trees: dict[str, Node], used: set[Rule]
-) -> bool:
-    """Whether a rule of the sweep leaves the cell out; notes every rule that does."""
-    matching = [] if combination.included else [rule for rule in own if rule.matches(trees)]
-    used.update(matching)
-    return bool(matching)
-
-
-def _all_used(own: Sequence[Rule], used: set[Rule]) -> None:
-    for rule in own:
-        if rule not in used:
-            expected, found = "a rule that leaves out a cell", "one that matches none"
-            raise ConfigError(rule.path, expected, found, "mend or remove it", rule.place)
-
-
-def _some_left(block: _Block, trained: int, asks: Sequence[_Asked]) -> None:
-    """Refuse rules that leave nothing of a block, or of an evaluation: it was written to be run."""
-    counts = [(trained, block.node, block.path), *((a.left, a.ask.node, a.ask.path) for a in asks)]
-    for count, node, path in counts:
-        if not count:
-            where = f"{path}.exclude" if path else "exclude"
-            raise fault(node, where, "a cell left to run", found="every one excluded")
-
-
-def _parts(blocks: Sequence[_Block], rivals: Sequence[Rival]) -> set[str]:
-    """What the sweep asks for, cells that a preset leaves out as well."""
-    asked = {ask.scope for block in blocks for ask in block.asks}
-    trains = any(not block.asks for block in blocks) or asked - {"latents"}
-    return asked | ({TRAIN} if trains else set()) | ({RIVALS} if rivals else set())
-
-
-def _arms(
-    sweep: Node,
-    blocks: Sequence[_Block],
-    preset: Preset,
-    wishes: ForSweep,
-    overrides: Sequence[Override],
-    seeds: int,
-    rivals: Sequence[Rival],
-) -> tuple[ArmSpec, ...]:
-    count = (
-        sum(len(b.combinations) * (sum(len(a.combinations) for a in b.asks) or 1) for b in blocks)
-        * seeds
-    )
-    if count > MAX_CELLS:
-        raise fault(sweep, "grid", f"at most {MAX_CELLS} cells", found=str(count))
-    for item in overrides:
-        among = [b for b in blocks if item.block is None or b.path == f"blocks[{item.block}]"]
-        scopes = {"train", *(ask.scope for block in among for ask in block.asks)}
-        scopes |= {rival.kind for rival in rivals}
-        if item.scope not in scopes:
-            what = "the sweep" if item.block is None else "the block"
-            expected = f"a setting of what {what} does ({', '.join(sorted(scopes))})"
-            raise fault(item.node, item.written, expected, found=repr(item.scope))
-    arms = _Arms(preset, wishes, overrides)
-    for block in blocks:
-        arms.gather(block)
-    if not (gathered := arms.gathered()):
-        raise fault(sweep, "exclude", "a cell left to run", found="every one excluded")
-    return gathered

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from studies.analyses.analysis import Analysis, Need
 from studies.analyses.needs import SAMPLES, SIZES, WIDTH, is_samples
 from studies.published.published import Inferred, Metric, Published
-from studies.spec.sweep import RIVALS
+from studies.spec.arms import RIVALS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from studies.analyses.needs import (
     together,
 )
 from studies.published.published import Inferred, Published
-from studies.spec.sweep import TRAIN
+from studies.spec.arms import TRAIN
 
 FIG_6_RESAMPLED: dict[int, float] = {
     6_000: 3.93,

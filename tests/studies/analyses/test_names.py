@@ -11,8 +11,9 @@ from studies.analyses import index
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import CLAIMS, judge
 from studies.report.build import build
+from studies.spec.arms import RIVALS, TRAIN
 from studies.spec.presets import EVALUATIONS
-from studies.spec.sweep import RIVALS, TRAIN, read_sweep
+from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.tables import Tables
 from tests.witness.made_up_results import SCORE, planned, study

@@ -11,7 +11,8 @@ from studies.analyses import index
 from studies.analyses.analysis import arms_of
 from studies.analyses.judge import judge
 from studies.plan.plan import expand
-from studies.spec.sweep import TRAIN, read_sweep
+from studies.spec.arms import TRAIN
+from studies.spec.sweep import read_sweep
 from tests.witness.made_up_tables import made_up
 from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep

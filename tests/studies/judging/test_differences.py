@@ -7,7 +7,7 @@ import pytest
 
 from studies.analyses.needs import LIKELIHOOD, SAMPLES
 from studies.judging.differences import differences
-from studies.spec.sweep import RIVALS, TRAIN
+from studies.spec.arms import RIVALS, TRAIN
 from tests.witness.made_up_results import BOUND, SCORE, planned, study
 
 TRAINED_LIKE_THE_PAPER = {"training_steps": 500_000, "T": 4000}

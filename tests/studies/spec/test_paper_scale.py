@@ -35,8 +35,9 @@ from iddpm.networks.size import trained_size
 from studies import run
 from studies.analyses.judge import judge
 from studies.plan.plan import Plan, expand
+from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import SamplesConfig
-from studies.spec.sweep import ArmSpec, read_sweep
+from studies.spec.sweep import read_sweep
 from tests.witness.made_up_tables import made_up
 
 ROOT = Path(__file__).parents[3]

@@ -14,8 +14,9 @@ from iddpm.config import (
     Simple,
     Vlb,
 )
+from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import SamplesConfig
-from studies.spec.sweep import PRESETS, ArmSpec, SweepSpec, read_sweep
+from studies.spec.sweep import PRESETS, SweepSpec, read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 ROOT = Path(__file__).parents[3]
