@@ -5,17 +5,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-SMALLER = {
-    "train": "train.block_size",
-    "sample": "samples.block_size",
-    "gan_sample": "samples.block_size",
-    "likelihood": "likelihood.block_size",
-    "likelihood_shard": "likelihood.block_size",
-    "gradient_noise": "gradient_noise.block_size",
-    "radii": "samples.reference.keep",
-    "score": "samples.reference.keep",
-}
-"""By kind of task, the setting that its memory goes by; of the others it goes by the images."""
+from studies.tasks.kinds import kind_of
 
 
 def held_mb() -> int:
@@ -46,8 +36,8 @@ def remedy(address: str, executor: str) -> str:
         address: Of the task.
         executor: By which it was run.
     """
-    kind = address.rpartition("-")[0]
-    rooms = {"slurm": f"--resource {kind}.memory_gb=N", "local": "fewer --workers"}
+    kind = kind_of(address)
+    rooms = {"slurm": f"--resource {kind.name}.memory_gb=N", "local": "fewer --workers"}
     room = rooms.get(executor, "more memory")
-    smaller = f" or a smaller {SMALLER[kind]}" if kind in SMALLER else ""
+    smaller = f" or a smaller {kind.memory_by}" if kind.memory_by else ""
     return f"run again with {room}{smaller}"

@@ -23,6 +23,7 @@ from studies.execute.signals import Reason, stop_requests
 from studies.store.ownership import Claim
 from studies.store.provenance import Stopwatch, provenance
 from studies.store.store import Beat, ClaimLostError, ErrorClass, Failure, Store, last_lines
+from studies.tasks.kinds import kind_of
 
 if TYPE_CHECKING:
     from iddpm.running.ranks import Ranks
@@ -44,24 +45,6 @@ LIMIT = 3
 
 STALLED_ATTEMPTS = 2
 """So many attempts may run out of time without saving more than the one before."""
-
-UNITS = {
-    "extractor": "steps",
-    "train": "steps",
-    "sample": "network calls",
-    "likelihood": "steps",
-    "likelihood_shard": "steps",
-    "likelihood_merge": "blocks",
-    "features": "images",
-    "radii": "vectors",
-    "score": "steps",
-    "gradient_noise": "backward passes",
-    "latents": "images",
-    "gan": "steps",
-    "gan_sample": "images",
-    "external": "images",
-}
-"""What the progress of each kind counts."""
 
 
 def run_task(store_root: str, address: str, ranks: "Ranks | None" = None) -> None:
@@ -191,7 +174,7 @@ class Heartbeat:
     def __init__(self, store: Store, claim: Claim) -> None:
         self._store = store
         self._claim = claim
-        self._beat = Beat(done=0, total=0, unit=UNITS[claim.address.partition("-")[0]])
+        self._beat = Beat(done=0, total=0, unit=kind_of(claim.address).unit)
         self.lost = False
         """Whether the task was taken over: what this worker does is in vain."""
         self.held_mb = 0

@@ -65,7 +65,7 @@ def compute_left(
     left = 0
     for address, compute in {c.tasks["train"]: c.compute for c in cells if c.compute}.items():
         if address not in done:
-            steps = training_steps(tasks[address].config)
+            steps = training_steps(tasks[address])
             left += compute * (steps - steps_before(tasks[address], tasks.__getitem__)) // steps
     return left
 
@@ -163,12 +163,7 @@ def _cost(plan: Plan, label: str, tasks: Sequence[Task], parameters: int | None 
         tasks=len(tasks),
         parameters=parameters,
         training_steps=sum(
-            training_steps(task.config) - steps_before(task, plan.tasks.__getitem__)
-            for task in tasks
+            training_steps(task) - steps_before(task, plan.tasks.__getitem__) for task in tasks
         ),
-        network_calls=sum(
-            network_calls(task.config, plan.tasks[task.parents["network"]].config)
-            for task in tasks
-            if "network" in task.parents
-        ),
+        network_calls=sum(network_calls(task, plan.tasks.__getitem__) for task in tasks),
     )

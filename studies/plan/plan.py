@@ -36,7 +36,8 @@ from studies.spec.rivals import GAN, Rival
 from studies.spec.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
 from studies.spec.sweep import SweepSpec
 from studies.tasks.counts import training_steps
-from studies.tasks.task import DERIVED, PART, Task, TaskConfig, radii
+from studies.tasks.kinds import TaskConfig
+from studies.tasks.task import DERIVED, PART, Task, radii
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +161,7 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
             chains[trajectory].append(task)
     links: dict[str, list[Task]] = {}
     for chain in chains.values():
-        chain.sort(key=lambda task: training_steps(task.config))
+        chain.sort(key=training_steps)
         before = [(), *((task.address,) for task in chain)]
         chain[:] = [replace(task, after=after) for task, after in zip(chain, before, strict=False)]
         links |= {task.address: chain[: i + 1] for i, task in enumerate(chain)}

@@ -5,33 +5,22 @@ so that a second call goes on where a first one stopped.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-from studies.runners.bounds import likelihood, likelihood_merge, likelihood_shard
-from studies.runners.forward import latents
-from studies.runners.gradients import gradient_noise
-from studies.runners.rivals import external, gan_sample
-from studies.runners.sampling import sample
-from studies.runners.scores import extractor, features, radii, score
-from studies.runners.trainings import gan, train
 from studies.runners.work import Work, device
+from studies.tasks.kinds import KINDS
 
 __all__ = ["RUNNERS", "Work", "device"]
 
-RUNNERS: dict[str, Callable[[Work], dict[str, Any]]] = {
-    "extractor": extractor,
-    "train": train,
-    "sample": sample,
-    "features": features,
-    "radii": radii,
-    "score": score,
-    "likelihood": likelihood,
-    "likelihood_shard": likelihood_shard,
-    "likelihood_merge": likelihood_merge,
-    "gradient_noise": gradient_noise,
-    "latents": latents,
-    "gan": gan,
-    "gan_sample": gan_sample,
-    "external": external,
-}
+
+def _runner(name: str) -> Callable[[Work], dict[str, Any]]:
+    room, _, function = name.partition(".")
+    found: Callable[[Work], dict[str, Any]] = getattr(
+        import_module(f"studies.runners.{room}"), function
+    )
+    return found
+
+
+RUNNERS = {kind.name: _runner(kind.runner) for kind in KINDS.values()}
 """What does the tasks of each kind."""

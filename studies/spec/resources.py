@@ -15,7 +15,7 @@ from iddpm.bounds import Between, Bounded, Where, at_most
 from iddpm.config import ConfigError
 from studies.spec.documents import Node, children, fault, only, overlaid, parse, read_text
 from studies.spec.reading import nested, read
-from studies.tasks.task import KINDS
+from studies.tasks.kinds import KINDS
 
 ALL = "all"
 

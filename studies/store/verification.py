@@ -18,7 +18,7 @@ from studies.store.integrity import (
     provenance_of,
 )
 from studies.store.store import WRITTEN_ANEW, Store
-from studies.tasks.task import KINDS
+from studies.tasks.kinds import KINDS
 
 LEFT = "the bytes that its task left"
 

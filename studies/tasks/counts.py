@@ -1,63 +1,64 @@
-"""How much work a task is, counted from its config: training steps and network calls."""
+"""How much of its work a task has before it: training steps, network calls, multiply-adds."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from typing import Any
 
-from iddpm.config import (
-    Classifier,
-    GanConfig,
-    GanSampleConfig,
-    GradientNoiseConfig,
-    LikelihoodConfig,
-    LikelihoodShardConfig,
-    SampleConfig,
-    Stride,
-    TrainConfig,
-)
-from iddpm.strides import kept_steps, stride_timesteps
-from studies.tasks.task import Task, TaskConfig
+from studies.tasks.kinds import KINDS
+from studies.tasks.task import Task
 
-PASSES_OF_A_GRADIENT = 3
-"""One pass forward, and one back of twice its work."""
+Other = Callable[[str], Task]
+"""From the address of a task that one needs or comes after to that task."""
 
 
-def training_steps(config: TaskConfig) -> int:
-    """Steps that a task trains for."""
-    return config.steps if isinstance(config, TrainConfig | Classifier | GanConfig) else 0
+def training_steps(task: Task) -> int:
+    """Steps that a task trains for; 0: it trains nothing."""
+    alone: dict[str, Task] = {}  # a training is counted from its own config
+    trains = KINDS[task.kind].effort.counts == "training steps"
+    return amount(task, alone.__getitem__) if trains else 0
 
 
-def steps_before(task: Task, other: Callable[[str], Task]) -> int:
-    """Steps of the training that a task continues, if all goes well.
-
-    Args:
-        task: The task.
-        other: From the address of a task that it comes after to that task.
-    """
-    return max((training_steps(other(address).config) for address in task.after), default=0)
+def steps_before(task: Task, other: Other) -> int:
+    """Steps of the training that a task continues, if all goes well."""
+    return max((training_steps(other(address)) for address in task.after), default=0)
 
 
-def network_calls(config: TaskConfig, train: TaskConfig) -> int:
-    """How often a task applies a network to one image; a gradient is worth three times.
-
-    Args:
-        config: Of the task.
-        train: Of the training that the network comes from.
-    """
-    if isinstance(config, GradientNoiseConfig):
-        return PASSES_OF_A_GRADIENT * config.images
-    if isinstance(config, GanSampleConfig):
-        return config.images
-    if not isinstance(config, SampleConfig | LikelihoodConfig | LikelihoodShardConfig):
-        return 0
-    assert isinstance(train, TrainConfig)
-    total = train.diffusion.steps
-    if isinstance(config, SampleConfig):
-        steps = _kept(config.sampler.stride, total, config.steps)
-        return config.images * kept_steps(steps, config.skip)
-    bound = config.part if isinstance(config, LikelihoodShardConfig) else config
-    return (config.images or 0) * _kept(bound.stride, total, bound.steps or total)
+def network_calls(task: Task, other: Other) -> int:
+    """How often a task applies a network to one image; a gradient is worth three times."""
+    return amount(task, other) if KINDS[task.kind].effort.counts == "network calls" else 0
 
 
-@lru_cache
-def _kept(stride: Stride, total: int, steps: int) -> int:
-    return len(stride_timesteps(stride, total, steps))
+def amount(task: Task, other: Other) -> int:
+    """How much a task is of what its time is in proportion to; 0: nothing that is known."""
+    return KINDS[task.kind].effort.amount(task.config, _Needed(task, other))
+
+
+def alike(task: Task, other: Other) -> tuple[object, ...]:
+    """What the time of a task depends on beside its amount."""
+    kind = KINDS[task.kind]
+    return (kind.timed_as or kind.name, *kind.effort.alike(task.config, _Needed(task, other)))
+
+
+def multiply_adds(task: Task, other: Other) -> int:
+    """Multiply-adds of what a task has to compute, its earlier steps by another task left out."""
+    whole = KINDS[task.kind].effort.multiply_adds(task.config, _Needed(task, other))
+    before, steps = steps_before(task, other), training_steps(task)
+    return whole * max(steps - before, 0) // steps if before else whole
+
+
+class _Needed:
+    """From roles to the configs of what a task needs."""
+
+    def __init__(self, task: Task, other: Other) -> None:
+        self._task = task
+        self._other = other
+
+    def __call__(self, *roles: str) -> Any:
+        """The config of the task that is found by following the roles, one after the other."""
+        found = self._task
+        for role in roles:
+            found = self._other(found.parents[role])
+        return found.config
+
+    def __contains__(self, role: str) -> bool:
+        """Whether the task needs one of this role."""
+        return role in self._task.parents

@@ -10,28 +10,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from iddpm.config import (
-    ExternalConfig,
-    ExtractorConfig,
-    FeaturesConfig,
-    FixedVariance,
-    GanConfig,
-    GanSampleConfig,
-    GradientNoiseConfig,
-    LatentsConfig,
-    LikelihoodConfig,
-    LikelihoodMergeConfig,
-    LikelihoodShardConfig,
-    RadiiConfig,
-    SampleConfig,
-    ScoreConfig,
-    TrainConfig,
-    canonical,
-)
+from iddpm.config import RadiiConfig, ScoreConfig, canonical
+from studies.tasks.kinds import KINDS, TaskConfig
 
 SCHEMA_VERSION = 1
 """Of the text that is hashed and of task.json. Raising it moves every address."""
@@ -44,59 +28,6 @@ the whole takes the order of the files. The name is hashed, so the two have diff
 the digest itself says what the files hold for both. Digits and photos are shuffled already: their
 parts are the first of their files, and have no such name.
 """
-
-TaskConfig = (
-    ExtractorConfig
-    | TrainConfig
-    | SampleConfig
-    | FeaturesConfig
-    | RadiiConfig
-    | ScoreConfig
-    | LikelihoodConfig
-    | LikelihoodShardConfig
-    | LikelihoodMergeConfig
-    | GradientNoiseConfig
-    | LatentsConfig
-    | GanConfig
-    | GanSampleConfig
-    | ExternalConfig
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A sort of work. Its version rises with every change of code that moves a result."""
-
-    name: str
-    version: int | str
-    config_type: Any
-
-
-def _of_variances(version: int) -> int | str:
-    """The version of a kind that scores every fixed variance; those of one's own stand in it."""
-    own = [name for name in get_args(FixedVariance) if name not in ("beta", "beta_tilde")]
-    return "+".join([str(version), *own]) if own else version
-
-
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("extractor", 1, ExtractorConfig),
-        Kind("train", 1, TrainConfig),
-        Kind("sample", 1, SampleConfig),
-        Kind("features", 1, FeaturesConfig),
-        Kind("radii", 1, RadiiConfig),
-        Kind("score", 1, ScoreConfig),
-        Kind("likelihood", _of_variances(2), LikelihoodConfig),
-        Kind("likelihood_shard", _of_variances(1), LikelihoodShardConfig),
-        Kind("likelihood_merge", _of_variances(1), LikelihoodMergeConfig),
-        Kind("gradient_noise", 1, GradientNoiseConfig),
-        Kind("latents", 1, LatentsConfig),
-        Kind("gan", 1, GanConfig),
-        Kind("gan_sample", 1, GanSampleConfig),
-        Kind("external", 1, ExternalConfig),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +54,7 @@ class Task:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"task kind: expected one of {', '.join(KINDS)}, found {self.kind!r}")
-        if not isinstance(self.config, KINDS[self.kind].config_type):
+        if not isinstance(self.config, KINDS[self.kind].config):
             found = type(self.config).__name__
             raise ValueError(f"{self.kind} task: expected a config of this kind, found {found}")
         object.__setattr__(self, "needs", tuple(sorted(self.needs, key=_shortest_first)))
@@ -259,4 +190,4 @@ def task_from_json(data: Mapping[str, Any]) -> Task:
 
 @lru_cache
 def _reader(kind: str) -> TypeAdapter[Any]:
-    return TypeAdapter(KINDS[kind].config_type)
+    return TypeAdapter(KINDS[kind].config)

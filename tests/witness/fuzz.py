@@ -31,7 +31,7 @@ from studies.execute.memory import peak_mb
 from studies.report import __main__ as report
 from studies.spec.evaluations import SCOPES
 from studies.spec.reading import _members
-from studies.tasks.task import KINDS
+from studies.tasks.kinds import KINDS
 from tests.witness import tiny_sweep
 from tests.witness.sweep_files import PRESET, SWEEP
 

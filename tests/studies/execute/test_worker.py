@@ -20,13 +20,14 @@ import torch
 from iddpm.config import Ancestral, OptimizerConfig, Simple
 from iddpm.running.interruption import Interrupted
 from iddpm.running.ranks import Ranks, RanksError
-from studies.execute.memory import SMALLER, held_mb, remedy
+from studies.execute.memory import held_mb, remedy
 from studies.execute.signals import OF_TERMINALS, SIGNALS, stop_requests
 from studies.execute.worker import Heartbeat, run_task
 from studies.runners import RUNNERS, Work
 from studies.spec.evaluations import SCOPES, Reference, SamplesConfig
 from studies.store.store import Beat, Failure, Store, StoreError
-from studies.tasks.task import KINDS, Task
+from studies.tasks.kinds import KINDS
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.limits import most_memory
 
@@ -438,13 +439,13 @@ def test_the_remedy_for_want_of_memory_names_what_the_kind_goes_by(
 
 
 def test_what_a_remedy_names_is_a_setting_of_the_kind() -> None:
-    assert set(SMALLER) < set(KINDS)
     samples = {f"samples.{item.name}" for item in fields(SamplesConfig)}
     reference = {f"samples.reference.{item.name}" for item in fields(Reference)}
     settings = {
         f"{scope}.{item.name}" for scope, config in SCOPES.items() for item in fields(config)
     }
-    assert set(SMALLER.values()) <= samples | reference | settings
+    named = {kind.memory_by for kind in KINDS.values()} - {None}
+    assert named <= samples | reference | settings
 
 
 def test_the_memory_that_a_process_held_is_not_that_of_whoever_started_it() -> None:

@@ -34,11 +34,11 @@ from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.unet import UNet
 from iddpm.running.blocks import Blocks
 from iddpm.running.interruption import Interrupted
-from studies.execute.worker import UNITS, run_task
+from studies.execute.worker import run_task
 from studies.runners import RUNNERS, Work, scores
 from studies.runners.sampling import block_of_images
 from studies.store.store import BLOCKS, SHARD, Store
-from studies.tasks.task import KINDS, Task
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.records import edit
 
@@ -124,10 +124,6 @@ def test_features_that_were_stopped_go_on_behind_their_finished_blocks(
     assert resumed == RUNNERS["features"](work(store, task, tmp_path / "whole", lambda: False))
     ours, whole = (tmp_path / name / "features.npz" for name in ("ours", "whole"))
     assert ours.read_bytes() == whole.read_bytes()
-
-
-def test_every_kind_of_task_has_a_runner_and_a_unit() -> None:
-    assert set(RUNNERS) == set(UNITS) == set(KINDS)
 
 
 def test_samples_are_levels_of_the_data(store: Store) -> None:

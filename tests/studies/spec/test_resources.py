@@ -10,7 +10,7 @@ from studies.plan.plan import expand
 from studies.spec.documents import Node, parse
 from studies.spec.resources import TEXTS, Resources, override_layer, resources, user_layer
 from studies.spec.sweep import read_sweep
-from studies.tasks.task import KINDS
+from studies.tasks.kinds import KINDS
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 

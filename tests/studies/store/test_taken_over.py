@@ -11,7 +11,8 @@ import pytest
 
 from studies.execute.worker import Heartbeat, run_task
 from studies.store.store import BLOCKS, Store
-from studies.tasks.task import KINDS, Task
+from studies.tasks.kinds import KINDS
+from studies.tasks.task import Task
 from tests.witness import tiny
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from studies import run
 from studies.store.store import Store
-from studies.tasks.task import KINDS
+from studies.tasks.kinds import KINDS
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 

@@ -1,6 +1,6 @@
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -41,7 +41,8 @@ from iddpm.config import (
     canonical,
 )
 from studies.tasks import task as tasks
-from studies.tasks.task import KINDS, Kind, Task, task_from_json, task_json
+from studies.tasks.kinds import KINDS
+from studies.tasks.task import Task, task_from_json, task_json
 
 DATA = (("data", "d1"),)
 NETWORK = (("network", "train-0000000000000000"),)
@@ -261,7 +262,7 @@ def test_whatever_a_task_is_moves_its_address(changes: dict[str, Any]) -> None:
 
 def test_a_new_version_of_the_code_moves_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     before = score().address
-    monkeypatch.setitem(KINDS, "score", Kind("score", 2, ScoreConfig))
+    monkeypatch.setitem(KINDS, "score", replace(KINDS["score"], version=2))
     assert score().address != before
 
 
@@ -333,7 +334,7 @@ def test_a_field_added_later_at_its_legacy_value_leaves_the_address_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = score().address
-    monkeypatch.setitem(KINDS, "score", Kind("score", 1, LaterScore))
+    monkeypatch.setitem(KINDS, "score", replace(KINDS["score"], config=LaterScore))
     assert score(config=LaterScore(resize="none")).address == before
     assert score(config=LaterScore()).address != before
 

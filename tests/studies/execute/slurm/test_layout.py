@@ -14,7 +14,8 @@ from studies.plan.plan import expand
 from studies.spec.resources import Resources
 from studies.spec.sweep import read_sweep
 from studies.store.submissions import Element
-from studies.tasks.task import KINDS, Task
+from studies.tasks.kinds import KINDS
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.calls import calls
 

@@ -35,7 +35,8 @@ from studies.spec.resources import TEXTS, Resources
 from studies.store.folders import locked
 from studies.store.provenance import commit
 from studies.store.store import Failure, Store
-from studies.tasks.task import KINDS, Task
+from studies.tasks.kinds import KINDS
+from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 from tests.witness.marks import slow_except

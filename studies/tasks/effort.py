@@ -1,0 +1,239 @@
+"""How much work a task is, and which tasks take their time alike: functions of configs alone.
+
+What a task needs is asked for by role: `of("network")` is the config of the task whose network it
+calls, `of("generated", "extractor")` that of what its images' features were read with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal, Protocol
+
+from iddpm.config import (
+    Classifier,
+    ExtractorConfig,
+    FeaturesConfig,
+    GanConfig,
+    GanSampleConfig,
+    GradientNoiseConfig,
+    Inception,
+    LikelihoodConfig,
+    LikelihoodShardConfig,
+    RadiiConfig,
+    RandomNetwork,
+    SampleConfig,
+    ScoreConfig,
+    Stride,
+    TrainConfig,
+)
+from iddpm.data import outline
+from iddpm.networks.size import (
+    FORWARD_AND_BACK,
+    gan_multiply_adds,
+    generator_size,
+    trained_size,
+    training_compute,
+)
+from iddpm.strides import kept_steps, stride_timesteps
+
+PASSES_OF_A_GRADIENT = 3
+"""One pass forward, and one back of twice its work."""
+
+INCEPTION = 5_700_000_000
+"""Multiply-adds of Inception-V3 on one image of 299x299 pixels (Szegedy et al. 2016,
+arXiv:1512.00567, Table 3 and Section 6: some five billion), by torch's count."""
+INCEPTION_FEATURES = 2048
+
+EIGEN = 25
+"""The distance of two sets takes so many times D^3 multiply-adds, of two decompositions."""
+
+
+class Needed(Protocol):
+    """From roles to the config of what a task needs."""
+
+    def __call__(self, *roles: str) -> Any: ...
+
+    def __contains__(self, role: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much a sort of task is, told from its config and from those of what it needs."""
+
+    counts: Literal["training steps", "network calls", "images", ""] = ""
+    """What its time is in proportion to; empty: to nothing that is known."""
+    amount: Callable[[Any, Needed], int] = lambda config, of: 0
+    """How many of these there are."""
+    alike: Callable[[Any, Needed], tuple[object, ...]] = lambda config, of: ()
+    """What the time of one of them depends on."""
+    multiply_adds: Callable[[Any, Needed], int] = lambda config, of: 0
+    """Of all that it computes; 0: little beside starting it."""
+
+
+# ----------------------------------------------------------------------------------- trainings
+
+
+def _steps(config: TrainConfig | GanConfig, of: Needed) -> int:
+    return config.steps
+
+
+def _same_training(config: TrainConfig, of: Needed) -> tuple[object, ...]:
+    return (replace(config, seed=0, steps=1, diffusion=replace(config.diffusion, steps=100)),)
+
+
+def _same_gan(config: GanConfig, of: Needed) -> tuple[object, ...]:
+    return (replace(config, seed=0, steps=1),)
+
+
+TRAINING = Effort(
+    counts="training steps",
+    amount=_steps,
+    alike=_same_training,
+    multiply_adds=lambda config, of: training_compute(config, outline(config.data)),
+)
+GAN_TRAINING = Effort(
+    counts="training steps",
+    amount=_steps,
+    alike=_same_gan,
+    multiply_adds=lambda config, of: gan_multiply_adds(config, outline(config.data)),
+)
+
+
+def _steps_of_extractor(config: ExtractorConfig, of: Needed) -> int:
+    return config.steps if isinstance(config, Classifier) else 0
+
+
+def _training_of_extractor(config: ExtractorConfig, of: Needed) -> int:
+    if not isinstance(config, Classifier):
+        return 0
+    return FORWARD_AND_BACK * config.batch_size * config.steps * _of_one_image(config)
+
+
+EXTRACTOR = Effort(
+    counts="training steps", amount=_steps_of_extractor, multiply_adds=_training_of_extractor
+)
+
+# ----------------------------------------------------------------------------- calls of networks
+
+
+def _calls(config: SampleConfig | LikelihoodConfig | LikelihoodShardConfig, of: Needed) -> int:
+    """How often a chain or a bound applies a network to one image."""
+    total = of("network").diffusion.steps
+    if isinstance(config, SampleConfig):
+        steps = _kept(config.sampler.stride, total, config.steps)
+        return config.images * kept_steps(steps, config.skip)
+    bound = _asked(config)
+    return (config.images or 0) * _kept(bound.stride, total, bound.steps or total)
+
+
+@lru_cache
+def _kept(stride: Stride, total: int, steps: int) -> int:
+    return len(stride_timesteps(stride, total, steps))
+
+
+def _asked(config: Any) -> Any:
+    """The bound that a shard is a part of."""
+    return config.part if isinstance(config, LikelihoodShardConfig) else config
+
+
+def _calls_for_gradients(config: GradientNoiseConfig, of: Needed) -> int:
+    return PASSES_OF_A_GRADIENT * config.images
+
+
+def _same_network(config: Any, of: Needed) -> tuple[object, ...]:
+    train, asked = of("network"), _asked(config)
+    return train.network, train.data, asked.block_size, asked.precision
+
+
+def _by_network(amount: Callable[[Any, Needed], int]) -> Effort:
+    def multiply_adds(config: Any, of: Needed) -> int:
+        train = of("network")
+        return amount(config, of) * trained_size(train, outline(train.data)).multiply_adds
+
+    return Effort(
+        counts="network calls", amount=amount, alike=_same_network, multiply_adds=multiply_adds
+    )
+
+
+CHAIN = _by_network(_calls)
+GRADIENTS = _by_network(_calls_for_gradients)
+
+
+def _images(config: GanSampleConfig, of: Needed) -> int:
+    return config.images
+
+
+def _same_generator(config: GanSampleConfig, of: Needed) -> tuple[object, ...]:
+    return (*_same_gan(of("network"), of), config.block_size)
+
+
+def _generation(config: GanSampleConfig, of: Needed) -> int:
+    gan = of("network")
+    return config.images * generator_size(gan, outline(gan.data)).multiply_adds
+
+
+GAN_SAMPLES = Effort(
+    counts="network calls", amount=_images, alike=_same_generator, multiply_adds=_generation
+)
+
+# ------------------------------------------------------------------------- features and distances
+
+
+def _read_images(config: FeaturesConfig, of: Needed) -> int:
+    return config.images or 1
+
+
+def _reading(config: FeaturesConfig, of: Needed) -> int:
+    extractor = of("extractor")
+    return _read_images(config, of) * (
+        INCEPTION if isinstance(extractor, Inception) else _of_one_image(extractor)
+    )
+
+
+def _of_one_image(config: Classifier | RandomNetwork) -> int:
+    """Of a classifier's three convolutions and its layer of features; the other is like it."""
+    data, width = outline(config.data), config.channels
+    first = data.size**2 * 9 * data.channels * width
+    others = (data.size // 2) ** 2 * 9 * (width + 2 * width) * 2 * width
+    return first + others + 16 * 2 * width * config.features
+
+
+FEATURES = Effort(
+    counts="images",
+    amount=_read_images,
+    alike=lambda config, of: (of("extractor"),),
+    multiply_adds=_reading,
+)
+
+
+def _distances_of_score(config: ScoreConfig, of: Needed) -> int:
+    """All distances that a score takes between vectors of features, and that of the moments."""
+    width = _width(of("generated", "extractor"))
+    drawn, real = _vectors(of("generated")), _vectors(of("reference"))
+    pairs = drawn * (drawn + real) + (0 if "radii" in of else real * real)
+    return width * pairs + EIGEN * width**3
+
+
+def _distances_of_radii(config: RadiiConfig, of: Needed) -> int:
+    """The distance of every vector of features to every other."""
+    vectors = _vectors(of("features"))
+    return _width(of("features", "extractor")) * vectors * vectors
+
+
+def _width(extractor: ExtractorConfig) -> int:
+    """Numbers in a vector of features."""
+    return INCEPTION_FEATURES if isinstance(extractor, Inception) else extractor.features
+
+
+def _vectors(features: FeaturesConfig) -> int:
+    """How many vectors of features are kept."""
+    return features.keep or features.images or 1
+
+
+SCORE = Effort(multiply_adds=_distances_of_score)
+RADII = Effort(multiply_adds=_distances_of_radii)
+
+# --------------------------------------------------------------------------------------- the rest
+
+LITTLE = Effort()
+"""What takes moments, or as long as files are read."""
