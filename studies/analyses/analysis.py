@@ -13,6 +13,7 @@ from studies.published.published import Published
 from studies.spec.documents import Scalar
 from studies.spec.evaluations import Evaluation
 from studies.spec.settings import Leaves, leaves_and_extra, scope, shown
+from studies.tables.answer import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Analysis:
     """By the name of the room that draws it, beside the `paper` room that says so."""
     claims: Mapping[str, Need] = field(default_factory=dict)
     """The `claims` room beside it holds just these."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """How studies are answered at a glance, by the name of the sweep."""
     numbers: Callable[[], Iterable[Published]] = tuple
     """Those of its published numbers that a result could stand beside."""
 

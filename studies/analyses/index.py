@@ -17,6 +17,7 @@ from studies.published.published import Published
 from studies.spec.arms import ArmSpec
 from studies.spec.documents import fault, nearest
 from studies.spec.sweep import SweepSpec
+from studies.tables.answer import Answer
 
 ANALYSES: dict[str, Analysis] = {
     path.parent.name: import_module(f"studies.analyses.{path.parent.name}.paper").ANALYSIS
@@ -28,6 +29,9 @@ FIGURES: dict[str, Need] = {
 }
 CLAIMS: dict[str, Need] = {
     name: need for analysis in ANALYSES.values() for name, need in analysis.claims.items()
+}
+ANSWERS: dict[str, Answer] = {
+    study: answer for analysis in ANALYSES.values() for study, answer in analysis.answers.items()
 }
 
 

@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, get_args
 
@@ -20,15 +20,18 @@ from markupsafe import Markup, escape
 from studies.analyses.drawings import FIGURES
 from studies.analyses.index import numbers
 from studies.analyses.judge import CLAIMS, judge
+from studies.drawing import paired as drawing
 from studies.drawing.style import svg
 from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Verdict
 from studies.published.published import closest_reasons, comparable
+from studies.report.answer import answer_of, sentence
 from studies.report.faults import Fault, fault
 from studies.report.provenance import work_done
 from studies.store.store import Store, StoreError
 from studies.tables.groupings import arm_columns, by_seed, is_done, records
 from studies.tables.intervals import t_interval
 from studies.tables.labels import BETA_TILDE, LOSS, distance_name, labelled
+from studies.tables.paired import paired
 from studies.tables.tables import Tables
 
 METRICS = {
@@ -48,6 +51,8 @@ METRICS = {
     "alpha_bar_halfway": "ᾱ halfway, the share of the image's variance left at T/2",
 }
 """Titles of metrics; any other is called by its name."""
+LEAD = 240
+"""Letters of a caption that are shown at first: about three lines."""
 DIGITS = "%.8g"
 """Of a number in a figure's table: more than a drawing shows."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -78,6 +83,11 @@ class Entry:
     faults: list[Fault] = field(default_factory=list)
     has_page: bool = True
 
+    def so_far(self, finding: Finding) -> bool:
+        """Whether a verdict may change, because results are still missing; exact ones do not."""
+        missing = self.cells.get("done", 0) < self.cells["all"]
+        return missing and any(m.interval.n for m in finding.measurements)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -92,13 +102,18 @@ class Page:
 
 def study_page(store: Store, tables: Tables) -> Page:
     """The page of a study; a figure that cannot be drawn is named in its place."""
+    answer, said = _answer(tables)
     figures = [_figure(name, tables) for name in tables.record["figures"]]
     told = entry(tables)
-    told.faults[:0] = [figure.fault for figure in figures if figure.fault]
+    told.faults[:0] = [figure.fault for figure in (answer, *figures) if figure.fault]
+    shown = [_shown(finding, told) for finding in told.findings]
+    _share_axes(shown)
     html = _template("study.html.j2").render(
         study=tables.study,
         record=tables.record,
-        findings=[_shown(finding) for finding in told.findings],
+        answer=answer,
+        sentence=_unfinished(told) + said if said else "",
+        findings=shown,
         figures=figures,
         pivots=[_pivot(tables, metric) for metric in _of_samples(tables)],
         bounds=_bounds(tables),
@@ -113,7 +128,7 @@ def study_page(store: Store, tables: Tables) -> Page:
     )
     drawn = {
         f"{figure.name}.{kind}": text
-        for figure in figures
+        for figure in (answer, *figures)
         if figure.svg
         for kind, text in (("svg", figure.svg), ("csv", figure.csv))
     }
@@ -202,6 +217,19 @@ class _Figure:
     fault: Fault | None = None
     """Why it could not be drawn."""
 
+    def lead(self) -> str:
+        """The first sentences of the caption, of which the page shows no more at first."""
+        return self.caption[: self._cut()]
+
+    def rest(self) -> str:
+        """The other sentences."""
+        return self.caption[self._cut() :].strip()
+
+    def _cut(self) -> int:
+        """Where the sentence ends that is the last to fit in about three lines."""
+        ends = [match.end() for match in re.finditer(r"\.(?=\s|$)", self.caption)]
+        return max([end for end in ends if end <= LEAD] or ends[:1] or [0])
+
     def inline(self) -> Markup:
         """The SVG for the page: named for readers who cannot see it, its ids its own.
 
@@ -212,6 +240,32 @@ class _Figure:
         own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", own)
         label = escape(f"{self.title}. {self.caption}")
         return Markup(own.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
+
+
+def _answer(tables: Tables) -> tuple[_Figure, str]:
+    """The comparison that answers the study's question, drawn, and in one sentence."""
+    name, title = "answer", "The answer"
+    none = _Figure(name=name, title=title, caption="", svg="", csv="")
+    try:
+        answer = answer_of(tables)
+        table = pd.DataFrame() if answer is None else paired(tables, answer)
+        if answer is None or table.empty:
+            return none, ""
+        figure = replace(
+            none,
+            caption=drawing.caption(table),
+            svg=svg(drawing.draw(table, answer)),
+            csv=_csv(table.drop(columns=["rank", "middle"]), float_format=DIGITS),
+        )
+        return figure, sentence(table, answer)
+    except Exception as error:
+        return replace(none, fault=fault(error, "the answer")), ""
+
+
+def _unfinished(told: Entry) -> str:
+    """What a study that is not finished says before its answer."""
+    done, asked = told.cells.get("done", 0), told.cells["all"]
+    return "" if done == asked else f"So far, with {done} of {asked} cells done: "
 
 
 def _figure(name: str, tables: Tables) -> _Figure:
@@ -285,21 +339,41 @@ def _judged(name: str, tables: Tables, faults: list[Fault]) -> Finding:
         return Finding(name=name, claim=claim, verdict="not run", reason=reason, measurements=())
 
 
-def _shown(finding: Finding) -> dict[str, Any]:
+def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
+    deciding = [m for m in finding.measurements if m.decides]
+    as_found = [m for m in deciding if m.verdict == finding.verdict]
+    first = next(iter(as_found or deciding), None)
     return {
         "finding": finding,
+        "so_far": told.so_far(finding),
+        "deciding": None if first is None else _told(first),
+        "others": max(len(as_found or deciding) - 1, 0),
         "rows": [
-            {
-                "measurement": measurement,
-                "mean": quantity(measurement.interval.mean, measurement),
-                "low": quantity(measurement.interval.low, measurement),
-                "high": quantity(measurement.interval.high, measurement),
-                "region": region(measurement),
-                "plot": _plot(measurement),
-            }
+            {**_told(measurement), "plot": _plot(measurement, _reach([measurement]))}
             for measurement in finding.measurements
         ],
     }
+
+
+def _told(measurement: Measurement) -> dict[str, Any]:
+    return {
+        "measurement": measurement,
+        "mean": quantity(measurement.interval.mean, measurement),
+        "low": quantity(measurement.interval.low, measurement),
+        "high": quantity(measurement.interval.high, measurement),
+        "region": region(measurement),
+    }
+
+
+def _share_axes(shown: Sequence[dict[str, Any]]) -> None:
+    """Give the plots of the verdicts one axis for each unit."""
+    deciding = [one["deciding"] for one in shown if one["deciding"] is not None]
+    for unit in dict.fromkeys(one["measurement"].unit for one in deciding):
+        same = [one for one in deciding if one["measurement"].unit == unit]
+        ends = _reach([one["measurement"] for one in same])
+        said = " to ".join(quantity(end, same[0]["measurement"]) for end in ends)
+        for one in same:
+            one |= {"shared": _plot(one["measurement"], ends), "ends": said}
 
 
 def quantity(value: float, measurement: Measurement) -> str:
@@ -325,13 +399,21 @@ def _fixed(value: float, decimals: int) -> str:
     return ("−" if negative else "") + text.lstrip("-")
 
 
-def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
+def _reach(measurements: Sequence[Measurement]) -> tuple[float, float]:
+    """From where to where a line goes that holds these intervals, and what the claims say."""
+    ends = [
+        end
+        for m in measurements
+        for end in (m.interval.mean, m.interval.low, m.interval.high, m.low, m.high)
+        if math.isfinite(end)
+    ]
+    margin = 0.12 * (max(ends) - min(ends)) or 1.0
+    return min(ends) - margin, max(ends) + margin
+
+
+def _plot(measurement: Measurement, ends: tuple[float, float]) -> dict[str, float | bool | None]:
     """Places of the interval and of the claim's region on a line of PLOT_WIDTH units."""
-    interval = measurement.interval
-    ends = (interval.mean, interval.low, interval.high, measurement.low, measurement.high)
-    finite = [end for end in ends if math.isfinite(end)]
-    margin = 0.12 * (max(finite) - min(finite)) or 1.0
-    start, stop = min(finite) - margin, max(finite) + margin
+    interval, (start, stop) = measurement.interval, ends
 
     def place(value: float) -> float:
         return round(PLOT_WIDTH * (min(max(value, start), stop) - start) / (stop - start), 2)
@@ -342,6 +424,7 @@ def _plot(measurement: Measurement) -> dict[str, float | bool | None]:
         "high": place(interval.high),
         "from": place(measurement.low),
         "to": place(measurement.high),
+        "zero": place(0.0) if start < 0 < stop else None,
         "unknown": math.isinf(interval.high),
         "left_border": place(measurement.low) if math.isfinite(measurement.low) else None,
         "right_border": place(measurement.high) if math.isfinite(measurement.high) else None,

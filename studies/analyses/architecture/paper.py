@@ -13,6 +13,7 @@ from studies.analyses.needs import (
     is_trained,
     several,
 )
+from studies.tables.answer import FIRST, Answer
 
 ANALYSIS = Analysis(
     figures={
@@ -30,6 +31,11 @@ ANALYSIS = Analysis(
             f"several resolutions ({SIDES}), and with either conditioning ({SCALE_SHIFT})",
             (HEADS, SIDES, SCALE_SHIFT),
             both(*(several(is_read, name) for name in (HEADS, SIDES, SCALE_SHIFT))),
+        ),
+    },
+    answers={
+        "architecture": Answer(
+            metric="frechet_distance", baseline={HEADS: FIRST, SIDES: FIRST, SCALE_SHIFT: FIRST}
         ),
     },
 )

@@ -27,6 +27,7 @@ from studies.analyses.needs import (
     several,
     together,
 )
+from studies.tables.answer import Answer
 
 
 def _along(of: Test, *tests: Test, apart: str) -> Callable[[Arms], bool]:
@@ -118,5 +119,15 @@ ANALYSIS = Analysis(
                 )
             ),
         ),
+    },
+    answers={
+        "overfitting": Answer(
+            metric="bits_per_dim",
+            baseline={"schedule": "linear"},
+            against=({"schedule": "cosine"},),
+            along=LENGTH,
+            among=({SPLIT: "test", "variance": "range"},),
+        ),
+        "early_stopping": Answer(metric="frechet_distance", baseline={DROPOUT: 0.0}, along=LENGTH),
     },
 )

@@ -7,6 +7,7 @@ from studies.analyses.analysis import Analysis, Need
 from studies.analyses.needs import SAMPLES, SIZES, WIDTH, is_samples
 from studies.published.published import Inferred, Metric, Published
 from studies.spec.arms import RIVALS
+from studies.tables.answer import ANY, Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,14 @@ ANALYSIS = Analysis(
             f"samples of {SIZES}",
             (WIDTH,),
             lambda arms: len({arm[WIDTH] for arm in arms if is_samples(arm)}) > 1,
+        ),
+    },
+    answers={
+        "gan_comparison": Answer(
+            metric="frechet_distance",
+            baseline={"rival": ANY},
+            against=({"objective": ANY},),
+            alike=("images",),
         ),
     },
     numbers=table_4_numbers,

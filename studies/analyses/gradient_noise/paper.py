@@ -1,7 +1,8 @@
 """Fig. 7: the gradient noise scale along training."""
 
 from studies.analyses.analysis import Analysis, Need
-from studies.analyses.needs import HYBRID, OBJECTIVE, VLB, is_noise, together
+from studies.analyses.needs import HYBRID, LENGTH, OBJECTIVE, VLB, is_noise, together
+from studies.tables.answer import Answer
 
 FIG_7: dict[str, dict[int, float]] = {
     "vlb": {0: 1.15e4, 50_000: 6.1e4, 100_000: 5.5e4, 150_000: 2.8e4, 200_000: 2.1e5},
@@ -25,6 +26,14 @@ ANALYSIS = Analysis(
             f"the gradient noise of L_vlb and L_hybrid networks trained alike ({OBJECTIVE})",
             (OBJECTIVE,),
             together(is_noise, (OBJECTIVE,), HYBRID, VLB),
+        ),
+    },
+    answers={
+        "gradient_noise": Answer(
+            metric="log_noise_scale",
+            baseline={"objective": "hybrid"},
+            against=({"objective": "vlb"},),
+            along=LENGTH,
         ),
     },
 )

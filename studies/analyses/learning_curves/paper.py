@@ -18,6 +18,7 @@ from studies.analyses.needs import (
 )
 from studies.published.published import Inferred, Published
 from studies.spec.arms import TRAIN
+from studies.tables.answer import Answer
 
 FIG_6_RESAMPLED: dict[int, float] = {
     6_000: 3.93,
@@ -98,5 +99,15 @@ ANALYSIS = Analysis(
         "importance_sampling_steadies_vlb": _drawn_both_ways("L_vlb", VLB),
         "importance_sampling_lowers_vlb": _drawn_both_ways("L_vlb", VLB),
         "importance_sampling_does_not_help_hybrid": _drawn_both_ways("L_hybrid", HYBRID),
+    },
+    answers={
+        "learning_curves": Answer(
+            metric="bits_per_dim",
+            baseline={"objective": "hybrid", "variance": "range", TIMESTEPS: "uniform"},
+            against=(
+                {"objective": "hybrid", "variance": "range"},
+                {"objective": "vlb", "variance": "range"},
+            ),
+        ),
     },
 )

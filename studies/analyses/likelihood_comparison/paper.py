@@ -4,6 +4,7 @@ from studies.analyses.analysis import Analysis, Need
 from studies.analyses.needs import LIKELIHOOD
 from studies.analyses.objective_ablation.paper import table_numbers
 from studies.published.published import Published
+from studies.tables.answer import ANY, LEAST, Answer
 
 TABLE_3_DATA = ("imagenet64", "cifar10")
 TABLE_3: tuple[tuple[str, float | None, float | None], ...] = (
@@ -50,5 +51,16 @@ def own_number(data: str) -> Published:
 ANALYSIS = Analysis(
     figures={
         "likelihood_comparison": Need(LIKELIHOOD),
+    },
+    answers={
+        "likelihood_comparison": Answer(
+            metric="bits_per_dim",
+            baseline={"T": LEAST},
+            among=(
+                {"objective": "simple", "variance": "beta"},
+                {"objective": ANY, "variance": "range"},
+            ),
+            beside=("steps",),
+        ),
     },
 )

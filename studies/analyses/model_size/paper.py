@@ -27,6 +27,7 @@ from studies.published.published import (
     Metric,
     Published,
 )
+from studies.tables.answer import LEAST, Answer
 
 FIG_10_LAWS: dict[Metric, PowerLaw] = {
     "frechet_distance": PowerLaw.of(4.00, 2.500e-25, 0.22),
@@ -137,6 +138,14 @@ ANALYSIS = Analysis(
             f"samples and the likelihood of {SIZES} after equally many steps",
             (WIDTH, LENGTH),
             both(_same_length(is_read), _same_length(is_bound)),
+        ),
+    },
+    answers={
+        "model_size": Answer(
+            metric="frechet_distance",
+            baseline={WIDTH: LEAST},
+            along=LENGTH,
+            beside=TRAINED_APART[:2],
         ),
     },
     numbers=fig_10_numbers,

@@ -22,6 +22,7 @@ from studies.analyses.needs import (
     several,
     together,
 )
+from studies.tables.answer import ANY, Answer
 
 SHORT_BOUND_STEPS = (25, 50, 100, 200, 400, 1000, 4000)
 
@@ -79,6 +80,18 @@ ANALYSIS = Analysis(
                 HYBRID,
                 at=BOUND_STEPS,
             ),
+        ),
+    },
+    answers={
+        "nll_stride": Answer(
+            metric="bits_per_dim",
+            baseline={"stride": "even"},
+            against=({"stride": "even_plus_first"},),
+            among=(
+                {"objective": "simple", "variance": "beta"},
+                {"objective": ANY, "variance": "range"},
+            ),
+            along="steps",
         ),
     },
 )

@@ -32,6 +32,7 @@ from studies.analyses.needs import (
 )
 from studies.published.networks import IMAGES
 from studies.published.published import OVER_ALL_STEPS, WHOLE_TEST_SET, Inferred, Published
+from studies.tables.answer import ANY, Answer
 
 Row = tuple[int, int, Schedule, str, float, float]
 TABLES: tuple[tuple[str, str, int, tuple[Row, ...]], ...] = (
@@ -143,6 +144,17 @@ ANALYSIS = Analysis(
             f"samples of {SIMPLE_AND_HYBRID}, with beta and with the learned variance",
             (OBJECTIVE, VARIANCE),
             together(every(is_own, EVEN, has(SKIP, 0)), (OBJECTIVE, VARIANCE), SIMPLE, HYBRID),
+        ),
+    },
+    answers={
+        "objective_ablation": Answer(
+            metric="bits_per_dim",
+            baseline={"objective": "simple", "variance": "beta", "schedule": "linear"},
+            against=(
+                {"objective": "simple", "variance": "beta", "schedule": "cosine"},
+                {"objective": ANY, "variance": "range"},
+            ),
+            beside=("train.timesteps", "steps"),
         ),
     },
     numbers=table_numbers,

@@ -30,6 +30,7 @@ from studies.analyses.needs import (
     under,
 )
 from studies.published.published import OCCLUDED, Inferred, Published
+from studies.tables.answer import FIRST, Answer
 
 FIG_8_STEPS = (25, 50, 100, 200, 400, 1000, 4000)
 FIG_8_ERROR = 0.1
@@ -186,6 +187,19 @@ ANALYSIS = Analysis(
                     for arm in (every(is_hybrid_learned, EVEN), every(is_ddim, CONSTANT))
                 )
             ),
+        ),
+    },
+    answers={
+        "sampling_stride": Answer(
+            metric="frechet_distance",
+            baseline={"objective": "hybrid", "variance": "range", "stride": "even"},
+            against=(
+                {"objective": "hybrid", "variance": "range", "stride": "constant"},
+                {"objective": "simple", "sampler": "ddim", "eta": 0.0, "stride": "constant"},
+                {"objective": "simple", "sampler": "ddim", "eta": 0.0, "stride": "even"},
+            ),
+            along="steps",
+            among=({BATCH: FIRST, RATE: FIRST},),
         ),
     },
     numbers=fig_8_numbers,

@@ -21,6 +21,7 @@ from studies.analyses.needs import (
     is_hybrid_learned,
     together,
 )
+from studies.tables.answer import Answer
 
 ANALYSIS = Analysis(
     claims={
@@ -61,6 +62,19 @@ ANALYSIS = Analysis(
             f"the likelihood of a network that learns Σ in a range ({OBJECTIVE}: hybrid or vlb)",
             (OBJECTIVE,),
             lambda arms: any(arm.learned == "range" for arm in arms if is_bound(arm)),
+        ),
+    },
+    answers={
+        "sigma_ablation": Answer(
+            metric="frechet_distance",
+            baseline={"objective": "simple", "variance": "beta", "sampler": "ancestral"},
+            against=(
+                {"objective": "simple", "variance": "beta_tilde"},
+                {"objective": "simple", "sampler": "ddim"},
+                {"objective": "hybrid", "variance": "range"},
+            ),
+            along="steps",
+            beside=("eta", "stride"),
         ),
     },
 )

@@ -17,6 +17,7 @@ from studies.analyses.needs import (
     together,
 )
 from studies.published.published import OVER_ALL_STEPS, Inferred, Published
+from studies.tables.answer import Answer
 
 FIG_4_ERROR = 0.15
 
@@ -87,6 +88,9 @@ ANALYSIS = Analysis(
                 *(every(COSINE, has(SKIP, share)) for share in (0, 0.05, 0.2)),
             ),
         ),
+    },
+    answers={
+        "skip_prefix": Answer(metric="frechet_distance", baseline={"skip": 0.0}, along="skip"),
     },
     numbers=fig_4_numbers,
 )

@@ -1,0 +1,151 @@
+"""Arms against a baseline, paired by seed: how a study is answered at a glance.
+
+Two networks that share a seed share what the seed moves in both, so what is compared is the ratio
+of their values (or the difference, where a unit makes sense of it) seed by seed. Its interval is
+often far narrower than those of the two arms.
+"""
+
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from studies.tables.answer import ANY, FIRST, LEAST, Answer
+from studies.tables.groupings import arm_columns, by_seed, is_longest
+from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.labels import NAMED, labelled, setting, short_name
+from studies.tables.tables import Tables
+
+COLUMNS = ["rank", "arm", "baseline", "at", "seeds", "estimate", "low", "high", "middle", "n"]
+
+
+def paired(tables: Tables, answer: Answer) -> pd.DataFrame:
+    """Every arm against its baseline, at each place along the answer's axis.
+
+    Args:
+        tables: Of a study.
+        answer: What is compared.
+
+    Returns:
+        A row for each arm and place, in the order of the arms: `estimate` is the geometric mean of
+        the ratios of its seeds, or the mean of the differences, with its 95% interval `low` to
+        `high` (infinite for one seed); `seeds` holds the values themselves, and
+        `middle` is what no difference would be. Arms without a seed that both have are left out.
+    """
+    rows = _rows(tables, answer)
+    if rows.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    baseline = _is(rows, answer.baseline)
+    chosen = _is_any(rows, answer.against or ({},)) & ~baseline
+    rows = rows[chosen | baseline]
+    unnamed = (answer.along, *(name for name in answer.beside if name not in NAMED))
+    names = labelled(rows, arm_columns(rows, without=unnamed))
+    rows = rows.assign(arm=names["arm"], rank=names["rank"], chosen=chosen[rows.index])
+    every = [row for group in _alike(rows, answer) for row in _compared(group, answer)]
+    found = pd.DataFrame(every, columns=COLUMNS).sort_values(["rank", "at"], ignore_index=True)
+    if found["baseline"].nunique() > 1:
+        found["baseline"] = _name(rows[~rows["chosen"]].iloc[0], answer)
+    return found
+
+
+def _name(arm: pd.Series, answer: Answer) -> str:
+    """The baseline in the words of what makes it one, where the study has several."""
+    keys = [key for key in answer.baseline if key in arm]
+    short = [short_name(arm)] if {"objective", "rival"} & set(keys) else []
+    return ", ".join([*short, *(setting(key, arm[key]) for key in keys if key not in NAMED)])
+
+
+def _rows(tables: Tables, answer: Answer) -> pd.DataFrame:
+    rows = tables.results[tables.results["metric"] == answer.metric]
+    rows = rows[_is_any(rows, answer.among)]
+    if len(rows) and answer.along != "train.steps":
+        rows = rows[is_longest(rows)]
+    return rows.reset_index(drop=True)
+
+
+def _is_any(rows: pd.DataFrame, arms: Sequence[Mapping[str, Any]]) -> "pd.Series[bool]":
+    """Which rows are of one of these arms."""
+    held = pd.Series(False, rows.index)
+    for arm in arms:
+        held = held | _is(rows, arm)
+    return held
+
+
+def _is(rows: pd.DataFrame, arm: Mapping[str, Any]) -> "pd.Series[bool]":
+    held = pd.Series(True, rows.index)
+    for column, value in arm.items():
+        held = held & _holds(rows, column, value)
+    return held
+
+
+def _holds(rows: pd.DataFrame, column: str, value: object) -> "pd.Series[bool]":
+    """Where a column has a value; a column that the study does not vary has every value."""
+    if column not in rows:
+        return pd.Series(value is not ANY, rows.index)
+    values = rows[column]
+    if value is LEAST:
+        value = values.min()
+    if value is FIRST:
+        value = values.iloc[0] if len(values) and not pd.isna(values.iloc[0]) else None
+    if value is ANY:
+        return values.notna()
+    if value is None:
+        return values.isna()
+    held: pd.Series[bool] = values == value
+    return held
+
+
+def _alike(rows: pd.DataFrame, answer: Answer) -> Iterator[pd.DataFrame]:
+    """Rows that share everything but what the arms are apart in."""
+    columns = arm_columns(rows, without=(*answer.apart, "chosen", "arm", "rank"))
+    if answer.alike is not None:
+        columns = [column for column in answer.alike if column in rows]
+    if not columns:
+        yield rows
+        return
+    for _, group in rows.groupby(columns, sort=False, dropna=False):
+        yield group
+
+
+def _compared(group: pd.DataFrame, answer: Answer) -> Iterator[dict[str, Any]]:
+    baseline, chosen = group[_is(group, answer.baseline)], group[group["chosen"]]
+    if baseline.empty or baseline.duplicated("seed").any():
+        return
+    base = _values(baseline, answer)
+    by: list[Hashable] = ["rank", "arm", *([answer.along] if answer.along in group else [])]
+    for _, rows in chosen.groupby(by, sort=False, dropna=False):
+        if rows.duplicated("seed").any():
+            continue
+        differences = paired_differences(_values(rows, answer), base)
+        if not differences:
+            continue
+        interval = t_interval(list(differences.values()))
+        scaled = math.exp if answer.is_ratio else float
+        first = rows.iloc[0]
+        yield {
+            "rank": first["rank"],
+            "arm": first["arm"],
+            "baseline": baseline["arm"].iloc[0],
+            "at": first[answer.along] if answer.along in group else 0,
+            "seeds": {seed: scaled(value) for seed, value in differences.items()},
+            "estimate": scaled(interval.mean),
+            "low": scaled(interval.low),
+            "high": scaled(interval.high),
+            "middle": 1.0 if answer.is_ratio else 0.0,
+            "n": interval.n,
+        }
+
+
+def _values(rows: pd.DataFrame, answer: Answer) -> dict[int, float]:
+    """By seed; logarithms where ratios are compared."""
+    values = by_seed(rows)
+    if not answer.is_ratio or answer.metric.startswith("log_"):
+        return values
+    return {seed: math.log(value) for seed, value in values.items()}
+
+
+def is_told(row: pd.Series) -> bool:
+    """Whether the interval of a row of `paired` leaves its baseline."""
+    middle = row["middle"]
+    return bool(row["low"] > middle or row["high"] < middle)
