@@ -19,8 +19,13 @@ from iddpm.config import ConfigError, Npz, TrainConfig, UNetConfig
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.report.__main__ import main
+from studies.report.answer import answer_of, sentence
 from studies.report.build import UndrawnError, build
+from studies.report.page import quantity
 from studies.store.store import Store
+from studies.tables.groupings import is_done
+from studies.tables.labels import BETA_TILDE
+from studies.tables.paired import paired
 from studies.tables.tables import tables
 from tests.witness.made_up_store import ARMS, PROVENANCE, MadeUp, variant, write_store
 
@@ -205,6 +210,40 @@ def test_verdicts_and_their_reasons_are_those_of_the_claims(store: Store, page: 
         assert name in page.ids
         assert finding.claim.source in text
         assert finding.verdict in text
+
+
+def test_the_page_begins_with_its_answer_and_the_measured_verdicts(store: Store, out: Path) -> None:
+    study = tables(store, STUDY.study)
+    answer = answer_of(study)
+    assert answer is not None
+    html = (out / STUDY.study / "index.html").read_text()
+    first, _, rest = html.partition('<section id="figures">')
+    text = " ".join(Page(first).text.split())
+    words = sentence(paired(study, answer), answer).replace("L_", "L").replace(BETA_TILDE, "β~")
+    assert words in text
+    assert 'id="claims"' in rest
+    for name in STUDY.claims:
+        measured = [m for m in judge(name, study).measurements if m.decides]
+        assert any(f"{quantity(m.interval.mean, m)}" in text for m in measured)
+
+
+def test_a_verdict_of_an_unfinished_study_is_so_far_but_for_exact_ones(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", replace(SMALL, seeds=(0, 1, 2)))
+    next((root / "tasks").glob("score-*/result.json")).unlink()
+    build(Store(root), tmp_path / "out")
+    study = tables(Store(root), SMALL.study)
+    assert not is_done(study)
+    pages = [tmp_path / "out" / SMALL.study / "index.html", tmp_path / "out" / "index.html"]
+    for html in (page.read_text() for page in pages):
+        tags = re.findall(r'<td><span class="tag [^"]+">([a-z ]+)</span>', html)
+        findings = [judge(name, study) for name in study.record["claims"]]
+        open_ones = [any(m.interval.n for m in found.measurements) for found in findings]
+        assert tags == [
+            f"{found.verdict} so far" if is_open else found.verdict
+            for found, is_open in zip(findings, open_ones, strict=True)
+        ]
+        assert "so far" in " ".join(tags)
+    assert "So far, with " in Page(pages[0].read_text()).text
 
 
 def test_recipe_provenance_sweep_and_preset_are_on_the_page(page: Page) -> None:
@@ -476,7 +515,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others_and_says_where_it_happe
     assert "faults.txt" in page.links
     assert (folder / "quality_vs_steps.svg").exists()
     assert not (folder / "beta_ratio.svg").exists()  # that of before is no figure of this store
-    assert page.tags["figure"] == 1
+    assert page.tags["figure"] == 2  # the answer and the other figure
     assert drawing(two, out) == 0
     assert not (folder / "faults.txt").exists()
 
