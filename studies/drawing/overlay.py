@@ -1,7 +1,7 @@
 """The paper's values beside ours: black, and hollow where a setting of theirs was inferred.
 
-Which of them may stand there is for `studies.published.published.comparable` to say. A table of
-them has the columns of `COLUMNS`; ours lack all but the first two.
+Which of them may stand there is for `studies.published.published.comparable` to say. A table holds
+both: `source` says whose a row is, and what else is told of the paper's is in `COLUMNS`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,47 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.published.published import Published, comparable
-from studies.tables.groupings import records
+from studies.published.published import Published, closest_reasons, comparable
+from studies.tables.groupings import over_seeds, records
 
+HERE = "this study"
+"""The source of what was measured here; any other is a table or figure of the paper."""
 CROSS = "X"
 COLUMNS = ["mean", "source", "n", "tag", "error", "inferred", "reading"]
+
+
+def compared(rows: pd.DataFrame, by: list[str], numbers: Iterable[Published]) -> pd.DataFrame:
+    """Means over seeds of each group of rows, and the paper's numbers that may stand beside them.
+
+    Args:
+        rows: Of a results table, each with a value.
+        by: The columns that make a group.
+        numbers: Of one table or figure of the paper.
+    """
+    theirs = beside(rows.drop_duplicates(by), numbers)
+    return joined(over_seeds(rows, by).assign(source=HERE), theirs, by)
+
+
+def joined(ours: pd.DataFrame, theirs: Iterable[dict[str, Any]], by: list[str]) -> pd.DataFrame:
+    """Our rows, and below them those of the paper where there are any.
+
+    Args:
+        ours: With any columns.
+        theirs: Each with the columns of `columns_of` and some of `by`.
+        by: The columns of ours that the paper's have too.
+    """
+    found = pd.DataFrame(theirs, columns=[*by, *COLUMNS])
+    return pd.concat([ours, found], ignore_index=True) if len(found) else ours
+
+
+def ours(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table that were measured here."""
+    return table[table["source"] == HERE]
+
+
+def theirs(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table that are the paper's."""
+    return table[table["source"] != HERE]
 
 
 def beside(rows: pd.DataFrame, numbers: Iterable[Published]) -> Iterator[dict[str, Any]]:
@@ -127,3 +163,26 @@ def note(theirs: pd.DataFrame) -> str:
             f"{'; '.join(readings)}."
         )
     return said
+
+
+def note_or_reasons(
+    theirs: pd.DataFrame,
+    rows: pd.DataFrame,
+    numbers: Iterable[Published],
+    *,
+    lacking: str,
+    more: str = "",
+) -> str:
+    """What a caption says of the paper's values; where there are none, what keeps them away.
+
+    Args:
+        theirs: The paper's rows of the table, or none.
+        rows: Of a results table, which the numbers could stand beside.
+        numbers: Those of the paper.
+        lacking: That they are not drawn, as a sentence about `The paper's` goes on.
+        more: A sentence on how they are drawn.
+    """
+    if len(theirs):
+        return f"{note(theirs)} {more}".strip()
+    reasons = closest_reasons(records(rows), numbers)
+    return f"The paper's {lacking}; what differs: {', '.join(reasons)}."

@@ -28,7 +28,6 @@ from studies.tables.labels import distance_name, labelled
 from studies.tables.tables import SAMPLE_METRICS, Tables
 
 TITLE = "Diffusion beside a GAN"
-HERE = "this study"
 MARKERS = {"diffusion": "o", "GAN": "s", "elsewhere": "D"}
 NAMES_IN = 1.8
 """Width of the names between the panels."""
@@ -42,16 +41,15 @@ def table(tables: Tables) -> pd.DataFrame:
     Every arm is shown at its most sampling steps. `kind` is diffusion, GAN or elsewhere.
     """
     scores = _scores(tables)
-    columns = ["rank", "arm", "kind", "metric", "distance", "mean", "low", "high", "n", "source"]
+    by = ["rank", "arm", "kind", "metric", "distance"]
     if scores.empty:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=[*by, "mean", "low", "high", "n", "source"])
     keys = arm_columns(scores, without=("steps", "kind"))
     scores = labelled(scores, keys)
     scores = scores[scores["steps"] == scores.groupby("arm")["steps"].transform("max")]
     scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
-    ours = over_seeds(scores, ["rank", "arm", "kind", "metric", "distance"]).assign(source=HERE)
-    theirs = pd.DataFrame(_published(scores), columns=[*columns[:5], *overlay.COLUMNS])
-    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours[columns]
+    ours = over_seeds(scores, by).assign(source=overlay.HERE)
+    whole = overlay.joined(ours, _published(scores), by)
     return whole.sort_values(["rank", "metric"], kind="stable", ignore_index=True)
 
 
@@ -64,29 +62,22 @@ def _scores(tables: Tables) -> pd.DataFrame:
     return scores.assign(kind=pd.Series(kind, scores.index, dtype=object))
 
 
-def _published(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The paper's numbers of each metric: of the models that are ours, and with them of its GAN."""
-    for metric in METRICS:
-        places = list(records(scores[scores["metric"] == metric].drop_duplicates("arm")))
-        ours = {
-            number.channels: number
-            for number in table_4_numbers()
-            if any(comparable(number, row) for row in places)
-        }
-        for place, model in enumerate(TABLE_4):
-            number = ours.get(model.channels or 0)
-            if model.channels is None and ours:
-                of_all = inferred_of(metric)
-                number = replace(next(iter(ours.values())), inferred=of_all)
-            if number is not None:
-                yield {
-                    **overlay.columns_of(replace(number, value=getattr(model, metric))),
-                    "rank": int(scores["rank"].max()) + 1 + place,
-                    "arm": f"paper, {SOURCE}, {model.name}",
-                    "kind": "paper",
-                    "metric": metric,
-                    "distance": "FID",
-                }
+def _published(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The paper's numbers: of its models that are ours and, of the same metrics, of its GAN."""
+    places = list(records(scores.drop_duplicates(["arm", "metric"])))
+    ours = [n for n in table_4_numbers() if any(comparable(n, row) for row in places)]
+    for_gan = {n.metric: replace(n, inferred=inferred_of(n.metric)) for n in ours}
+    for place, model in enumerate(TABLE_4):
+        own = {n.metric: n for n in ours if n.channels == model.channels}
+        for metric, number in (for_gan if model.channels is None else own).items():
+            yield {
+                **overlay.columns_of(replace(number, value=getattr(model, metric))),
+                "rank": int(scores["rank"].max()) + 1 + place,
+                "arm": f"paper, {SOURCE}, {model.name}",
+                "kind": "paper",
+                "metric": metric,
+                "distance": "FID",
+            }
 
 
 @style.styled
@@ -117,7 +108,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _look(row: pd.Series, place: int) -> dict[str, Any]:
     """Marker by kind of model, colour by model; the paper's in black."""
     shared = {"linestyle": "none", "markersize": 6, "elinewidth": 1.2, "capsize": 2.5}
-    if row["source"] != HERE:
+    if row["source"] != overlay.HERE:
         return shared | overlay.look(row["inferred"])
     colour = style.PALETTE[place % len(style.PALETTE)]
     return shared | {"marker": MARKERS[row["kind"]], "color": colour}
@@ -141,7 +132,7 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
     scores = _scores(tables)
     recipes = [json.loads(recipe) for recipe in scores["recipe"].unique()]
     neighbours = " or ".join(map(str, sorted({recipe["neighbours"] for recipe in recipes})))
-    ours = table[table["source"] == HERE]
+    ours = overlay.ours(table)
     return (
         f"Left: precision (share of drawn images that look real) against recall (share of real "
         f"images that are covered), k = {neighbours} neighbours. Right: Fréchet distance; its rows "
@@ -165,7 +156,7 @@ def _spread(ours: pd.DataFrame) -> str:
 
 
 def _overlay(table: pd.DataFrame, scores: pd.DataFrame) -> str:
-    theirs = table[table["source"] != HERE]
+    theirs = overlay.theirs(table)
     lacking = [metric for metric in METRICS if metric not in set(theirs["metric"])]
     drawn = (
         f"{overlay.note(theirs)} The paper's BigGAN-deep stands beside its other models, whatever "

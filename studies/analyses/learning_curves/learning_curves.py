@@ -62,8 +62,7 @@ def table(tables: Tables) -> pd.DataFrame:
     both = pd.concat([whole, single.dropna(subset="mean")], ignore_index=True)
     columns = [*arms, "seed", "step", "mean", "low", "high", "n"]
     ours = both[columns].sort_values(["rank", "seed", "step"], ignore_index=True)
-    theirs = pd.DataFrame(_published(named), columns=[*arms, "step", *overlay.COLUMNS])
-    return pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
+    return overlay.joined(ours, _published(named), [*arms, "step"])
 
 
 def _published(named: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,6 @@ from studies.tables.table_rows import bounds
 from studies.tables.tables import Tables
 
 TITLE = "Bits/dim beside other models"
-HERE = "this study"
 THERE = "Table 3"
 
 
@@ -28,21 +27,19 @@ def table(tables: Tables) -> pd.DataFrame:
     columns = ["row", "variance", "T", "steps", "images", "data"]
     if rows.empty:
         return pd.DataFrame(columns=[*columns, "mean", "low", "high", "n", "source", "rank"])
-    ours = over_seeds(rows, columns).assign(source=HERE)
-    theirs = pd.DataFrame(
-        [
-            {
-                **overlay.columns_of(own_number(data)),
-                "row": model,
-                "data": data,
-                "mean": bits,
-                "source": THERE,
-            }
-            for data in _shared(rows)
-            for model, bits in table_3(data).items()
-        ]
+    theirs = (
+        {
+            **overlay.columns_of(own_number(data)),
+            "row": model,
+            "data": data,
+            "mean": bits,
+            "source": THERE,
+        }
+        for data in _shared(rows)
+        for model, bits in table_3(data).items()
     )
-    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
+    ours = over_seeds(rows, columns).assign(source=overlay.HERE)
+    whole = overlay.joined(ours, theirs, ["row", "data"])
     whole = whole.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
     return whole.assign(rank=range(len(whole)))
 
@@ -63,9 +60,9 @@ def _shared(rows: pd.DataFrame) -> list[str]:
 def draw(table: pd.DataFrame) -> Figure:
     """One row per model, ours with their intervals and in colour."""
     figure, axes = style.new(1.0 + 0.27 * len(table))
-    for _, row in table[table["source"] == HERE].iterrows():
+    for _, row in overlay.ours(table).iterrows():
         style.dot(axes, row, mode(row))
-    theirs = table[table["source"] == THERE]
+    theirs = overlay.theirs(table)
     if len(theirs):
         overlay.draw(axes, theirs, "mean", "rank")
         overlay.legend(figure)
@@ -78,7 +75,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, over how many images and seeds, and where the published models are."""
-    ours = table[table["source"] == HERE]
+    ours = overlay.ours(table)
     return " ".join(
         filter(
             None,
@@ -102,7 +99,7 @@ def _spread(ours: pd.DataFrame) -> str:
 
 
 def _published_note(table: pd.DataFrame, tables: Tables) -> str:
-    if (table["source"] == THERE).any():
+    if len(overlay.theirs(table)):
         return (
             "Black: the models of the paper's Table 3, each with settings of its own, beside "
             "the paper's own network, of which every setting agrees that the paper or its released "

@@ -15,10 +15,7 @@ from matplotlib.figure import Figure
 from studies.analyses.model_size.claims import FOLLOWS, WIDTH, sizes, trend_of
 from studies.analyses.model_size.paper import FIG_10_LAWS, fig_10_numbers
 from studies.analyses.model_size.power_law import LEAST_POINTS, FloatArray, PowerLaw
-from studies.analyses.sampling_stride.quality_vs_steps import HERE
 from studies.drawing import along, captions, overlay, style
-from studies.published.published import closest_reasons
-from studies.tables.groupings import records
 from studies.tables.intervals import t_interval
 from studies.tables.labels import setting
 from studies.tables.tables import Tables
@@ -50,7 +47,7 @@ def _of_metric(rows: pd.DataFrame) -> pd.DataFrame:
     ours = along.curves(
         rows, x="compute", hue=WIDTH, without=[column for column in FOLLOWS if column != WIDTH]
     )
-    parts = [ours.assign(source=HERE), _trend(ours, rows), _overlay(rows)]
+    parts = [ours.assign(source=overlay.HERE), _trend(ours, rows), _overlay(rows)]
     whole = along.joined(part for part in parts if len(part))
     return whole.assign(quantity=ours["quantity"].iloc[0])
 
@@ -101,7 +98,7 @@ def draw(table: pd.DataFrame) -> Figure:
     table = table.astype({"compute": float})  # at the paper's scale beyond the largest int64
     quantities = list(dict.fromkeys(table["quantity"]))
     figure, panels = style.panels(len(quantities), 3.4)
-    looks = along.looks(table[table["source"] == HERE])
+    looks = along.looks(overlay.ours(table))
     for axes, quantity in zip(panels, quantities, strict=True):
         axes.set(
             xscale="log",
@@ -110,7 +107,7 @@ def draw(table: pd.DataFrame) -> Figure:
             ylabel=quantity,
         )
         whole = table[table["quantity"] == quantity]
-        along.draw_curves(axes, whole[whole["source"] == HERE], looks, x="compute")
+        along.draw_curves(axes, overlay.ours(whole), looks, x="compute")
         _draw_line(axes, whole[whole["source"] == "trend"])
         if len(theirs := whole[whole["source"] == "Fig. 10"]):
             overlay.draw(axes, theirs, "compute")
@@ -129,7 +126,7 @@ def _draw_line(axes: Axes, line: pd.DataFrame, colour: str = style.GREY, whose: 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, the trend with its interval, and what the paper's figure shows."""
-    ours = table[table["source"] == HERE]
+    ours = overlay.ours(table)
     trends = " ".join(_trend_note(rows) for m in METRICS if len(rows := _rows(tables, m)))
     return (
         "Each curve is one size of network along its training; compute is 3 × forward "
@@ -165,9 +162,10 @@ def _trend_note(rows: pd.DataFrame) -> str:
 
 
 def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
-    if "Fig. 10" in set(table["source"]):
-        theirs = table[table["source"] == "Fig. 10"]
-        return f"{overlay.note(theirs)} The black line is the trend that it prints."
-    metric = next(m for m in METRICS if len(_rows(tables, m)))
-    reasons = closest_reasons(records(_rows(tables, metric)), fig_10_numbers())
-    return f"The paper's values are not overlaid; what differs: {', '.join(reasons)}."
+    return overlay.note_or_reasons(
+        table[table["source"] == "Fig. 10"],
+        next(rows for metric in METRICS if len(rows := _rows(tables, metric))),
+        fig_10_numbers(),
+        lacking="values are not overlaid",
+        more="The black line is the trend that it prints.",
+    )

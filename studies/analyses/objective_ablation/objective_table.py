@@ -12,14 +12,11 @@ from matplotlib.figure import Figure
 
 from studies.analyses.objective_ablation.paper import table_numbers
 from studies.drawing import captions, distance_axis, overlay, style
-from studies.published.published import closest_reasons
-from studies.tables.groupings import over_seeds, records
 from studies.tables.labels import distance_name, mode
 from studies.tables.table_rows import bounds, distances
 from studies.tables.tables import Tables
 
 TITLE = "Bits/dim and sample quality by schedule, T and objective"
-HERE = "this study"
 COLUMNS = ["row", "metric", "title", "variance", "T", "steps", "images"]
 
 
@@ -29,10 +26,7 @@ def table(tables: Tables) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=[*COLUMNS, "mean", "low", "high", "n", "source"])
     places = {row: place for place, row in enumerate(_in_order(rows))}
-    ours = over_seeds(rows, COLUMNS).assign(source=HERE)
-    beside = overlay.beside(rows.drop_duplicates(["row", "metric"]), table_numbers())
-    theirs = pd.DataFrame(beside, columns=[*COLUMNS, *overlay.COLUMNS])
-    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
+    whole = overlay.compared(rows, COLUMNS, table_numbers())
     return whole.assign(rank=whole["row"].map(places)).sort_values(
         ["metric", "rank", "source"], ascending=[True, True, False], ignore_index=True
     )
@@ -76,8 +70,8 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _draw_rows(axes: Axes, rows: pd.DataFrame) -> None:
-    ours, theirs = rows[rows["source"] == HERE], rows[rows["source"] != HERE]
-    for _, row in ours.iterrows():
+    theirs = overlay.theirs(rows)
+    for _, row in overlay.ours(rows).iterrows():
         style.dot(axes, row, mode(row))
     if len(theirs):
         overlay.draw(axes, theirs, "mean", "rank")
@@ -86,7 +80,7 @@ def _draw_rows(axes: Axes, rows: pd.DataFrame) -> None:
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What each row is, the spread, what the resampling did, and why the paper's stand or not."""
-    ours = table[table["source"] == HERE]
+    ours = overlay.ours(table)
     return " ".join(
         filter(
             None,
@@ -97,7 +91,12 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
                 _counts(ours),
                 _spread(ours),
                 captions.resampling_note(tables),
-                _overlay_note(table, tables),
+                overlay.note_or_reasons(
+                    overlay.theirs(table),
+                    _measured(tables),
+                    table_numbers(),
+                    lacking="numbers are not drawn",
+                ),
             ],
         )
     )
@@ -124,10 +123,3 @@ def _spread(ours: pd.DataFrame) -> str:
     if n == "1":
         return f"{captions.ONE_SEED}, and so no bar."
     return captions.intervals(n, marks="Points", bars="bars")
-
-
-def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
-    if (table["source"] != HERE).any():
-        return overlay.note(table[table["source"] != HERE])
-    reasons = closest_reasons(records(_measured(tables)), table_numbers())
-    return f"The paper's numbers are not drawn; what differs: {', '.join(reasons)}."

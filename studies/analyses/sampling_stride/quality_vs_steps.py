@@ -15,15 +15,11 @@ from matplotlib.figure import Figure
 
 from studies.analyses.sampling_stride.paper import fig_8_numbers
 from studies.drawing import captions, distance_axis, overlay, style
-from studies.published.published import closest_reasons
-from studies.tables.groupings import arm_columns, is_longest, over_seeds, records
+from studies.tables.groupings import arm_columns, is_longest
 from studies.tables.labels import distance_name, labelled, mode
 from studies.tables.tables import Tables
 
 TITLE = "Sample quality against sampling steps"
-HERE = "this study"
-
-
 BATCH = ("train.batch_size", "train.optimizer.learning_rate")
 ARMS = [
     *("rank", "arm", "objective", "variance", "sampler"),
@@ -44,11 +40,7 @@ def quality(tables: Tables, scores: pd.DataFrame) -> pd.DataFrame:
     scores = labelled(scores, arm_columns(scores, without=("steps",)))
     scores["finished"] = is_longest(scores)
     scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
-    ours = over_seeds(scores, [*ARMS, "steps"]).assign(source=HERE)
-    beside = overlay.beside(scores.drop_duplicates(["arm", "steps"]), fig_8_numbers())
-    theirs = pd.DataFrame(beside, columns=[*ARMS, "steps", *overlay.COLUMNS])
-    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
-    return whole.sort_values(
+    return overlay.compared(scores, [*ARMS, "steps"], fig_8_numbers()).sort_values(
         ["rank", "source", "steps"], ascending=[True, False, True], ignore_index=True
     )
 
@@ -77,7 +69,7 @@ def draw(table: pd.DataFrame) -> Figure:
     )
     looks = style.looks(_arms(table))
     for (_, arm, source), curve in table.groupby(["rank", "arm", "source"], sort=False):
-        if source == HERE:
+        if source == overlay.HERE:
             _draw_ours(axes, arm, curve, looks[str(arm)])
         else:
             look = looks[str(arm)]
@@ -91,7 +83,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _arms(table: pd.DataFrame) -> pd.DataFrame:
-    arms = table[table["source"] == HERE].drop_duplicates("arm").reset_index()
+    arms = overlay.ours(table).drop_duplicates("arm").reset_index()
     return arms.assign(mode=[mode(arm) for _, arm in arms.iterrows()])
 
 
@@ -102,14 +94,21 @@ def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame, look: dict[str, Any
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, what the paper's figure shows and why it is overlaid or not."""
-    ours = table[table["source"] == HERE]
-    images = captions.counts(distances(tables)["images"])
+    ours, scores = overlay.ours(table), distances(tables)
+    beside = overlay.note_or_reasons(
+        overlay.theirs(table),
+        scores,
+        fig_8_numbers(),
+        lacking="curves are not overlaid",
+        more="Markers and dashes are those of our curves.",
+    )
+    images = captions.counts(scores["images"])
     names = list(table["distance"].unique())
     return (
         f"Fréchet distance of {images} samples per point to the "
         f"reference images, {distance_axis.scale_note(names)}. "
         f"{distance_axis.above_note(names, table['mean'])}{captions.spread(ours)} "
-        f"{training_note(ours)}{_overlay_note(table, tables)} "
+        f"{training_note(ours)}{beside} "
         "The paper's Fig. 8 has linear FID axes: Σ = β is far off the axis below some hundred "
         "steps, and learned Σ stays nearly flat down to 50."
     )
@@ -121,11 +120,3 @@ def training_note(table: pd.DataFrame) -> str:
         return ""
     lengths = sorted(set(table[~table["finished"]]["training_steps"].astype(int)))
     return f"Dashed: the same trainings after {' or '.join(f'{n:,}' for n in lengths)} steps. "
-
-
-def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
-    if (table["source"] != HERE).any():
-        note = overlay.note(table[table["source"] != HERE])
-        return f"{note} Markers and dashes are those of our curves."
-    reasons = closest_reasons(records(distances(tables)), fig_8_numbers())
-    return f"The paper's curves are not overlaid; what differs: {', '.join(reasons)}."

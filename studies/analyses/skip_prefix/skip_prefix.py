@@ -10,11 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.analyses.sampling_stride.quality_vs_steps import HERE, distances
+from studies.analyses.sampling_stride.quality_vs_steps import distances
 from studies.analyses.skip_prefix.paper import fig_4_numbers
 from studies.drawing import captions, overlay, style
-from studies.published.published import closest_reasons
-from studies.tables.groupings import arm_columns, over_seeds, records
+from studies.tables.groupings import arm_columns
 from studies.tables.labels import distance_name, labelled
 from studies.tables.tables import Tables
 
@@ -30,12 +29,7 @@ def table(tables: Tables) -> pd.DataFrame:
     scores = distances(tables)
     scores = labelled(scores, arm_columns(scores, without=("skip", "schedule")))
     scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
-    ours = over_seeds(scores, [*ARMS, "skip"]).assign(source=HERE)
-    places = scores.drop_duplicates(["arm", "schedule", "skip"])
-    beside = overlay.beside(places, fig_4_numbers())
-    theirs = pd.DataFrame(beside, columns=[*ARMS, "skip", *overlay.COLUMNS])
-    whole = pd.concat([ours, theirs], ignore_index=True) if len(theirs) else ours
-    return whole.sort_values(
+    return overlay.compared(scores, [*ARMS, "skip"], fig_4_numbers()).sort_values(
         ["rank", "schedule", "source", "skip"],
         ascending=[True, False, False, True],
         ignore_index=True,
@@ -56,7 +50,7 @@ def draw(table: pd.DataFrame) -> Figure:
         ["rank", "arm", "schedule", "source"], sort=False
     ):
         name = style.mathematical(schedule if len(arms) == 1 else f"{schedule}: {arm}")
-        if source == HERE:
+        if source == overlay.HERE:
             _draw_ours(axes, name, curve, arms.index(arm))
         else:
             pattern = style.schedule_style(str(schedule))["linestyle"]
@@ -76,19 +70,17 @@ def _draw_ours(axes: Axes, name: str, curve: pd.DataFrame, place: int) -> None:
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, what the paper's figure shows and why it is overlaid or not."""
     scores = distances(tables)
+    beside = overlay.note_or_reasons(
+        overlay.theirs(table),
+        scores,
+        fig_4_numbers(),
+        lacking="curves are not overlaid",
+        more="Dashes are those of our curves.",
+    )
     return (
         f"Fréchet distance of {captions.counts(scores['images'])} samples per point to the "
         "reference images, both axes linear; the chain that is cut has "
         f"{captions.counts(scores['steps'])} steps, and begins with pure noise wherever it "
-        f"begins. {captions.spread(table[table['source'] == HERE])} "
-        f"{_overlay_note(table, scores)} In the paper's Fig. 4, on ImageNet 64, the linear "
-        "curve stays level up to a fifth and the cosine one rises at once."
+        f"begins. {captions.spread(overlay.ours(table))} {beside} In the paper's Fig. 4, on "
+        "ImageNet 64, the linear curve stays level up to a fifth and the cosine one rises at once."
     )
-
-
-def _overlay_note(table: pd.DataFrame, scores: pd.DataFrame) -> str:
-    if (table["source"] != HERE).any():
-        note = overlay.note(table[table["source"] != HERE])
-        return f"{note} Dashes are those of our curves."
-    reasons = closest_reasons(records(scores), fig_4_numbers())
-    return f"The paper's curves are not overlaid; what differs: {', '.join(reasons)}."
