@@ -1,7 +1,6 @@
 """Fig. 3: one image on its way to noise, the linear schedule above the cosine one, others below.
 
-The noise is the same in every picture, so that only the schedule differs within a column. The table
-holds the pixels themselves, as hexadecimal brightness, so the figure is drawn from its CSV alone.
+The noise is the same in every picture, so that only the schedule differs within a column.
 """
 
 import json
@@ -13,8 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iddpm.schedules import SCHEDULES
-from studies.analyses.sample_gallery.sample_grid import strip
-from studies.drawing import style
+from studies.drawing import images, style
 from studies.store.arrays import read_array
 from studies.tables.groupings import arm_columns
 from studies.tables.labels import labelled
@@ -59,16 +57,14 @@ def _pictures(arm: pd.DataFrame) -> Iterator[dict[str, object]]:
             "alpha_bar": latent["alpha_bar"],
             "seed": latent["seed"],
             "column": latent["place"],
-            "shape": "x".join(str(side) for side in picture.shape),
-            "levels": LEVELS,
-            "pixels": picture.tobytes().hex(),
+            **images.described(picture, LEVELS),
         }
 
 
-def brightness(latents: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def brightness(latents: npt.NDArray[np.float32]) -> images.Pixels:
     """[-1, 1] as 0..255; what noise carries beyond is black or white."""
     scaled = np.clip((latents + 1) * ((LEVELS - 1) / 2), 0, LEVELS - 1)
-    shown: npt.NDArray[np.uint8] = np.round(scaled).astype(np.uint8)
+    shown: images.Pixels = np.round(scaled).astype(np.uint8)
     return shown
 
 
@@ -76,12 +72,10 @@ def brightness(latents: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 def draw(table: pd.DataFrame) -> Figure:
     """A row of pictures for each arm, t/T above the first."""
     arms = list(table.groupby("arm", sort=False))
-    strips = [(str(arm), strip(pictures)) for arm, pictures in arms]
-    width = max(picture.shape[1] / picture.shape[0] for _, picture in strips)
+    strips = [(str(arm), images.strip(pictures)) for arm, pictures in arms]
+    width = max(images.width(picture) for _, picture in strips)
     height = HEADING + len(strips) * (1 + GAP)
-    figure = Figure(figsize=(style.WIDTH_IN, style.WIDTH_IN * height / (NAMES + width)))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
+    figure, axes = images.canvas(style.WIDTH_IN * height / (NAMES + width))
     first = arms[0][1].sort_values("column")
     for column, place in enumerate(first["t_over_T"]):
         said = f"$t/T$ = {place:g}" if column == 0 else f"{place:.2g}"
@@ -89,8 +83,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for row, (arm, picture) in enumerate(strips):
         top = HEADING + row * (1 + GAP)
         axes.text(-0.15, top + 0.5, style.mathematical(arm), ha="right", va="center")
-        extent = (0, picture.shape[1] / picture.shape[0], top + 1, top)
-        axes.imshow(picture, extent=extent, interpolation="none", aspect="auto")
+        images.place(axes, picture, top=top)
     axes.set(xlim=(-NAMES, width), ylim=(height, 0))
     return figure
 

@@ -1,20 +1,16 @@
 """Fig. 9: samples of class-conditional arms, one class per row.
 
 The label of an image is its place in the stream modulo the number of classes, so a row's
-images follow one another at that distance: none is picked. As in `sample_grid`, the table holds the
-pixels.
+images follow one another at that distance: none is picked.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from studies.analyses.sample_gallery.sample_grid import LINE_IN, described, strip
-from studies.drawing import style
+from studies.drawing import images, style
 from studies.store.arrays import read_array
 from studies.tables.groupings import arm_columns
 from studies.tables.labels import labelled
@@ -61,8 +57,7 @@ def table(tables: Tables) -> pd.DataFrame:
 def _images(arm: pd.Series) -> Iterator[dict[str, object]]:
     classes = int(arm["classes"])
     labels = shown_of(classes)
-    images = _first_images(arm["shards"], classes * COLUMNS)
-    for place, image in enumerate(images):
+    for place, image in enumerate(_first_images(arm["shards"], classes * COLUMNS)):
         column, label = divmod(place, classes)
         if label in labels:
             yield {
@@ -71,7 +66,7 @@ def _images(arm: pd.Series) -> Iterator[dict[str, object]]:
                 "seed": arm["seed"],
                 "label": label,
                 "column": column,
-                **described(image, arm["levels"]),
+                **images.described(image, arm["levels"]),
             }
 
 
@@ -80,12 +75,12 @@ def shown_of(classes: int) -> tuple[int, ...]:
     return tuple(PAPERS) if classes == IMAGENET_CLASSES else tuple(range(min(classes, CLASSES)))
 
 
-def _first_images(shards: tuple[Path, ...], count: int) -> Iterator[npt.NDArray[np.uint8]]:
+def _first_images(shards: tuple[Path, ...], count: int) -> Iterator[images.Pixels]:
     """The first so many images, read from no more files than hold them."""
     for path in shards:
-        images = read_array(path, mapped=True)[:count]
-        yield from images
-        count -= len(images)
+        found = read_array(path, mapped=True)[:count]
+        yield from found
+        count -= len(found)
         if not count:
             return
 
@@ -97,18 +92,17 @@ def draw(table: pd.DataFrame) -> Figure:
     across = min(len(arms), ABREAST)
     down = -(-len(arms) // across)
     rows = [
-        (arm, labels.index(label), strip(same))
+        (arm, labels.index(label), images.strip(same))
         for (arm, label), same in table.groupby(["arm", "label"], sort=False)
     ]
     numbers_in = max(style.width_in(str(label)) for label in labels) + 2 * MARGIN_IN
     strip_in = style.WIDTH_IN / across - numbers_in
     names = [style.in_lines(arm, most_in=strip_in) for arm in arms]
-    row_in = min(strip_in / max(_width(picture) for _, _, picture in rows), MOST_IN)
-    heading = (max(1 + n.count("\n") for n in names) * LINE_IN + 2 * MARGIN_IN) / row_in
+    widest = max(images.width(picture, 1 - GAP) for _, _, picture in rows)
+    row_in = min(strip_in / widest, MOST_IN)
+    heading = (max(1 + n.count("\n") for n in names) * images.LINE_IN + 2 * MARGIN_IN) / row_in
     width, height = style.WIDTH_IN / across / row_in, heading + len(labels)
-    figure = Figure(figsize=(style.WIDTH_IN, row_in * height * down))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
+    figure, axes = images.canvas(row_in * height * down)
     corners = {
         arm: (i % across * width + numbers_in / row_in, i // across * height + heading)
         for i, arm in enumerate(arms)
@@ -119,15 +113,9 @@ def draw(table: pd.DataFrame) -> Figure:
         left, top = corners[arm][0], corners[arm][1] + place
         number = str(labels[place])
         axes.text(left - MARGIN_IN / row_in, top + 0.5, number, ha="right", va="center")
-        extent = (left, left + _width(picture), top + 1 - GAP, top)
-        axes.imshow(picture, extent=extent, interpolation="none", aspect="auto")
+        images.place(axes, picture, left=left, top=top, height=1 - GAP)
     axes.set(xlim=(0, style.WIDTH_IN / row_in), ylim=(height * down, 0))
     return figure
-
-
-def _width(picture: npt.NDArray[np.uint8]) -> float:
-    """Of a strip of images, in row heights."""
-    return float(picture.shape[1] / picture.shape[0] * (1 - GAP))
 
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
