@@ -15,13 +15,20 @@ from typing import get_args, get_type_hints
 
 from iddpm.config import ConfigError, Folder, Npz
 from iddpm.data import describe
+from iddpm.images.decoding import Resize
 from iddpm.images.families import FAMILIES, file_name, source
+from iddpm.images.folders import LabelsFrom
 from iddpm.images.packing import pack, write
 from iddpm.images.sources import Request
 from iddpm.running.interruption import Progress
 from studies.door import door, path
 
 SAID_EVERY = 10_000
+
+LABELS = (
+    "names of subfolders (folders), what stands before the first _ of a file's name (prefix), or "
+    "none; auto takes the subfolders, or else names that are all label_number"
+)
 
 PREPARED = Path("data")
 """Where presets look for their data."""
@@ -57,6 +64,16 @@ def _parser_of_prepare() -> argparse.ArgumentParser:
     parser.add_argument("paths", type=path, nargs="+", metavar="PATH", help="folders, archives")
     parser.add_argument("--out", type=path, metavar="FILE", help="usually what presets read")
     parser.add_argument("--size", type=int, help="pixels a side")
+    parser.add_argument(
+        "--resize",
+        choices=get_args(Resize),
+        help="the central square at once by area (the usual one), or as the official loader does",
+    )
+    parser.add_argument("--labels", choices=get_args(LabelsFrom), help=LABELS)
+    parser.add_argument("--test-share", type=float, help="of images that nobody has divided")
+    parser.add_argument(
+        "--test-labels", type=path, metavar="FILE", help="of test images that lie without any"
+    )
     parser.add_argument("--first-label", type=int, help="of the first class; usually 0")
     return parser
 
@@ -92,8 +109,7 @@ def _parser_of_pack() -> argparse.ArgumentParser:
         "--labels",
         choices=get_args(get_type_hints(Folder)["labels"]),
         default="auto",
-        help="names of subfolders (folders), what stands before the first _ of a file's name "
-        "(prefix), or none; auto takes the subfolders, or else names that are all label_number",
+        help=LABELS,
     )
     return parser
 

@@ -32,6 +32,7 @@ HOMES = {
     "jinja2": ("studies/report/",),
     "rich": ("studies/run.py", "studies/status.py", "studies/execute/console.py"),
     "sklearn": ("iddpm/data.py",),
+    "lmdb": ("iddpm/images/trees.py",),
 }
 """Each heavy library and the only places that may import it."""
 

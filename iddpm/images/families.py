@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from iddpm.config import ConfigError
+from iddpm.images.arrays import npz
 from iddpm.images.cifar import cifar10
 from iddpm.images.imagenet64 import imagenet64_npz, imagenet64_vdo
 from iddpm.images.mnist import fashion, mnist
+from iddpm.images.pictures import Kind, pictures
 from iddpm.images.sources import Request, Source
 
+PICTURES = frozenset({"size", "resize", "test_labels"})
 IDX = "four idx files, or their folder or archive, packed by gzip or not"
 
 
@@ -22,7 +25,22 @@ class Family:
     takes: frozenset[str] = frozenset()
     """Settings of a request that mean something here."""
     file: str | None = None
-    """What presets call the .npz, where it is not called as the family is."""
+    """What presets call the .npz, where not as the family; empty: no preset reads it."""
+
+
+def folder(request: Request) -> Source:
+    """Image files of anything: as `pictures`."""
+    return pictures(request, Kind(name="folder"))
+
+
+def imagenet(request: Request) -> Source:
+    """The photographs of ImageNet, labelled by their folders: as `pictures`."""
+    return pictures(request, Kind(name="imagenet", size=64, labels="folders", usual_test="val"))
+
+
+def lsun(request: Request) -> Source:
+    """Scenes of LSUN, without labels: as `pictures`."""
+    return pictures(request, Kind(name="lsun", size=256, labels="none", usual_test="val"))
 
 
 FAMILIES = {
@@ -41,6 +59,30 @@ FAMILIES = {
         takes=frozenset({"size"}),
         file="imagenet64_labelled",
     ),
+    "imagenet": Family(
+        about="ImageNet: a folder or tar of each class for training, validation images flat or not",
+        read=imagenet,
+        takes=PICTURES,
+        file="imagenet64_labelled",
+    ),
+    "lsun": Family(
+        about="LSUN: the lmdb databases of training and validation, or what they were exported to",
+        read=lsun,
+        takes=frozenset({"size", "resize"}),
+        file="lsun256",
+    ),
+    "folder": Family(
+        about="image files in folders, tars or zips; --labels, --test-share, --size",
+        read=folder,
+        takes=PICTURES | {"test_share", "labels"},
+        file="",
+    ),
+    "npz": Family(
+        about="arrays of uint8 images called train and test, x_train and x_test, images, arr_0 ...",
+        read=npz,
+        takes=frozenset({"size", "test_share", "first_label"}),
+        file="",
+    ),
     "mnist": Family(
         about=f"MNIST and what has its layout (KMNIST, EMNIST): {IDX}",
         read=mnist,
@@ -51,8 +93,14 @@ FAMILIES = {
 
 
 def file_name(name: str) -> str:
-    """What the .npz of a family is called, where presets look for it."""
+    """What the .npz of a family is called, where presets look for it.
+
+    Raises:
+        ConfigError: If no preset looks for any.
+    """
     family = FAMILIES.get(name)
+    if family is not None and family.file == "":
+        raise ConfigError(name, "--out, the .npz that is to be made", "none", "add it")
     return f"{family.file if family and family.file else name}.npz"
 
 

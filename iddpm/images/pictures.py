@@ -164,8 +164,8 @@ def _splits_within(
                 account.note(IMAGES_BESIDE, name)
         return
     top = _top(names.values(), path)
-    match = WITHIN.fullmatch(_stem(path)) or WITHIN.fullmatch(top.rstrip("/").rpartition("/")[2])
-    split = _split(match[1]) if match and request.test_share is None else None
+    named = split_of_path(path) or split_of_path(Path(top))
+    split = named if request.test_share is None else None
     for number, name in names.items():
         yield split, name[len(top) :], number
 
@@ -186,6 +186,12 @@ def _below(name: str, root: str) -> str:
     """The word for a split below the root; empty: another folder."""
     part, slash, _ = name.removeprefix(root).partition("/")
     return part if name.startswith(root) and slash and WORD.fullmatch(part) else ""
+
+
+def split_of_path(path: Path) -> Split | None:
+    """The split that a file or folder is called after; None: neither."""
+    match = WITHIN.fullmatch(_stem(path))
+    return _split(match[1]) if match else None
 
 
 def _split(word: str) -> Split:

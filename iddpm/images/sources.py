@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.bounds import MOST_PIXELS, require
 from iddpm.config import Split
 from iddpm.images.decoding import Resize, UInt8Array
 from iddpm.images.folders import Account, LabelsFrom
@@ -36,6 +37,18 @@ class Request:
     """The label of the first class."""
     test_labels: Path | None = None
     """A text file with the labels of test images that lie without any."""
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that cannot be.
+
+        Raises:
+            ConfigError: If one is out of its bounds.
+        """
+        is_size = self.size is None or 1 <= self.size <= MOST_PIXELS
+        require(is_size, "--size", f"1 to {MOST_PIXELS:,} pixels", self.size)
+        is_share = self.test_share is None or 0 < self.test_share < 1
+        require(is_share, "--test-share", "a share between 0 and 1", self.test_share)
+        require(self.first_label >= 0, "--first-label", "0 or more", self.first_label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +169,47 @@ class Batches:
             self._held = None  # before the next is read
             self._held = i, self._batches[i].load()
         return self._held[1]
+
+
+class Chosen:
+    """Some images of a part.
+
+    Args:
+        part: All of them.
+        places: Which of them; they are read as they lie and keep this order.
+    """
+
+    def __init__(self, part: Part, places: Int64Array) -> None:
+        self._part = part
+        self._places = np.sort(places)
+        self._order = np.searchsorted(self._places, places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def read(self, start: int, stop: int) -> Iterator[Piece]:
+        """What lies between the first and the last of them is read too."""
+        wanted = self._places[start:stop]
+        first, end = int(wanted[0]), int(wanted[-1]) + 1
+        for piece in self._part.read(first, end):
+            last = first + len(piece.images)
+            rows = wanted[(wanted >= first) & (wanted < last)] - first
+            labels = None if piece.labels is None else piece.labels[rows]
+            yield Piece(piece.images[rows], labels)
+            first = last
+
+    def mark(self, start: int, stop: int) -> str:
+        """The places and what lies between them."""
+        places = self._places[start:stop].tolist()
+        return digest([self._part.mark(places[0], places[-1] + 1), places])
+
+    def name(self, place: int) -> str:
+        """As of all images."""
+        return self._part.name(int(self._places[place]))
+
+    def order(self) -> Int64Array:
+        """As they were asked for."""
+        return self._order
 
 
 def digest(value: Any) -> str:

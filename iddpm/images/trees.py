@@ -70,6 +70,9 @@ class File:
         return f"{self.name} {self.tree.mark(self.number)}"
 
 
+LMDB = "data.mdb"
+"""What a folder holds that is a database of LMDB, as LSUN is published."""
+
 BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError),
     *(OSError, NotImplementedError, RuntimeError, ValueError, MemoryError),
@@ -109,6 +112,9 @@ def tree_at(path: Path, account: Account, *, where: str) -> Tree:
     Raises:
         ConfigError: If there is nothing, or an archive is broken.
     """
+    if (path / LMDB).is_file():
+        with told(path, where):
+            return _Lmdb(path, where)
     if path.is_dir():
         return _Folder(path, list(file_names(path, "", account, where)))
     if not path.is_file():
@@ -216,3 +222,32 @@ class _Tar:
             self.names.append(name)
             self._starts.append(start + member.offset_data)
             self._sizes.append(member.size)
+
+
+class _Lmdb:
+    """The values of a database, as image files called by their keys."""
+
+    def __init__(self, path: Path, where: str) -> None:
+        try:
+            import lmdb
+        except ImportError as error:
+            raise ConfigError(
+                where, f"the package lmdb, to read {path}", "none", "pip install lmdb"
+            ) from error
+        self.path = path
+        try:
+            environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
+        except lmdb.Error as error:
+            raise OSError(str(error)) from error
+        whole = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        if (size := (path / LMDB).stat().st_size) < whole:  # a page beyond it would end the process
+            raise EOFError(f"it has {size:,} of {whole:,} bytes")
+        self._values = environment.begin()
+        self._keys = list(self._values.cursor().iternext(values=False))
+        self.names = [f"{key.decode('ascii', 'backslashreplace')}.webp" for key in self._keys]
+
+    def open(self, number: int) -> IO[bytes]:
+        return io.BytesIO(self._values.get(self._keys[number]) or b"")
+
+    def mark(self, number: int) -> str:
+        return _of(self.path / LMDB)
