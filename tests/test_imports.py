@@ -19,7 +19,7 @@ HOMES = {
     ),
     "yaml": ("studies/spec/documents.py",),
     "pydantic": ("studies/spec/reading.py", "studies/tasks/task.py"),
-    "submitit": ("studies/execute/slurm/script.py",),
+    "submitit": ("studies/execute/slurm/job.py",),
     "pandas": (
         "studies/tables/",
         "studies/judging/",

@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from submitit import JobEnvironment
+
 from iddpm.running.interruption import Interrupted
 from studies.execute.signals import StopFlag, stop_requests
 from studies.execute.slurm import queue
@@ -50,48 +52,47 @@ def main(store_root: str, array: str) -> int:
     """
     os.chdir(os.environ.get("STUDIES_FOLDER", "."))  # data may be named from there
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
-    store = Store(Path(store_root))
-    element = Element(array=array, index=int(os.environ.get("SLURM_ARRAY_TASK_ID", "0")))
+    store, job = Store(Path(store_root)), JobEnvironment()
+    element = Element(array=array, index=int(job.array_task_id or 0))
     addresses = store.submissions.tasks(array)[element.index]
     with stop_requests() as stop:
         stop.ends_at = float(os.environ.get("STUDIES_JOB_END", math.inf))
         try:
-            with _joined() as ranks:
+            with _joined(job) as ranks:
                 if ranks is None or ranks.number == 0:
                     _lead(store, addresses, element, ranks, stop)
                 else:
                     _follow(store, addresses, ranks)
         except Interrupted as error:
             logger.info("stopped (%s): %s", stop.reason, error)
-            return _leave(stop)
-    if not _decides():
+            return _leave(job, stop)
+    if not _decides(job):
         return 0
     return 0 if any(store.state(address) == "done" for address in addresses) else 1
 
 
-def _decides() -> bool:
+def _decides(job: JobEnvironment) -> bool:
     """Whether this process tells how the job ended: of several the first does, for all."""
-    return os.environ.get("SLURM_PROCID", "0") == "0"
+    return job.global_rank == 0
 
 
 @contextmanager
-def _joined() -> Iterator["Ranks | None"]:
+def _joined(job: JobEnvironment) -> Iterator["Ranks | None"]:
     """The processes of this job, where there are several; None: this one is alone."""
-    count = int(os.environ.get("SLURM_NTASKS", "1"))
-    if count == 1:
+    if job.num_tasks == 1:
         yield None
         return
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     if gpus != [""]:  # each process computes on one of its node's
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[int(os.environ["SLURM_LOCALID"]) % len(gpus)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[job.local_rank % len(gpus)]
     from iddpm.running.ranks import joined
     from studies import runners
 
     with joined(
-        number=int(os.environ["SLURM_PROCID"]),
-        count=count,
+        number=job.global_rank,
+        count=job.num_tasks,
         address=os.environ["STUDIES_FIRST_NODE"],
-        port=FIRST_PORT + int(os.environ["SLURM_JOB_ID"]) % PORTS,
+        port=FIRST_PORT + int(job.raw_job_id) % PORTS,
         device=runners.device(),
     ) as ranks:
         yield ranks
@@ -203,17 +204,16 @@ def _heed(stop: StopFlag) -> None:
         raise _Idle("nothing was under way")
 
 
-def _leave(stop: StopFlag) -> int:
+def _leave(job: JobEnvironment, stop: StopFlag) -> int:
     """Queue the job again if it is meant to go on; the exit status."""
-    if not _decides():
+    if not _decides(job):
         return 0
-    # Of the element: one element of each array has the array's own number.
-    name = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    name = job.job_id  # of the element: one element of each array has the array's own number
     try:
-        job = queue.described(name)
-        cancelled = job.get("JobState") != "RUNNING" and job.get("Reason") != "TimeLimit"
+        told = queue.described(name)
+        cancelled = told.get("JobState") != "RUNNING" and told.get("Reason") != "TimeLimit"
         warned = stop.reason == "timeout" and not cancelled
-        if warned or job.get("PreemptTime", "None") not in ("None", "Unknown", ""):
+        if warned or told.get("PreemptTime", "None") not in ("None", "Unknown", ""):
             queue.requeue(name)
             return 0
     except SlurmError as error:

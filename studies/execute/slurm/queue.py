@@ -200,7 +200,7 @@ def requeue(job: str) -> None:
 
 @cache
 def require_scheduler() -> None:
-    """Check that SLURM's commands are here: submitit's own words on their absence help nobody.
+    """Check that SLURM's commands are here.
 
     Raises:
         SlurmError: If they are not.

@@ -1,8 +1,11 @@
-"""The sbatch script of a job array, written by submitit.
+"""The sbatch script of a job array.
 
 The script is all that a job gets: it names the snapshot of the code, the store and the array, and
 everything else is read from the store. So nothing is pickled, and a job needs nothing of the
 process that submitted it. Whatever a person chose enters it quoted, as one word on one line.
+
+submitit writes such a script only as it submits a pickled function, so this one is our own; inside
+the job submitit tells which job it is, for which the script says that it is one of SLURM's.
 """
 
 import math
@@ -10,9 +13,6 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
-
-from submitit.slurm.slurm import SlurmExecutor
 
 from iddpm.config import ConfigError
 from studies.execute.slurm.layout import Array
@@ -63,29 +63,32 @@ def script(
     require_scheduler()
     for path in (folder, code, store_root, Path(sys.executable)):
         _check_path(path)
-    executor = SlurmExecutor(folder, python=sys.executable)
-    executor.update_parameters(
-        **_parameters(array.resources),
-        job_name=array.name,
-        wckey=None,
-        signal_delay_s=warning_seconds(array.resources.time_min),
-        stderr_to_stdout=True,
-        setup=[check(code, folder), *_setup(code, array.resources.time_min)],
-        use_srun=False,  # what we call is srun, with its log named from where it is called
-        additional_parameters={
-            "output": f"{_escaped(folder)}/{FIRST_LOG}",
-            "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
-            "requeue": True,
-            "kill-on-invalid-dep": "yes",
-            **({"dependency": after} if after else {}),
-            **_further(array.resources),
-        },
-    )
+    options = {
+        **_asked(array.resources),
+        "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
+        "job-name": array.name,
+        "kill-on-invalid-dep": "yes",
+        "open-mode": "append",
+        "output": f"{_escaped(folder)}/{FIRST_LOG}",
+        "requeue": True,
+        "signal": f"USR2@{warning_seconds(array.resources.time_min)}",
+    }
+    if after:
+        options["dependency"] = after
     job = [sys.executable, "-P", "-m", "studies.execute.slurm.job", str(store_root), array.name]
-    text: str = executor._make_submission_file_text(
-        f"cd {shlex.quote(str(folder))}\n{shlex.join([*SRUN, *job])}", uid=""
-    )
-    return text
+    lines = [
+        *("#!/bin/bash", "", "# Parameters"),
+        *(DIRECTIVE + _option(name, options[name]) for name in sorted(options)),
+        *("", "# setup", check(code, folder), *_setup(code, array.resources.time_min)),
+        *("", "# command", "export SUBMITIT_EXECUTOR=slurm"),
+        f"cd {shlex.quote(str(folder))}",
+        shlex.join([*SRUN, *job]),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _option(name: str, value: object) -> str:
+    return f"--{name}" if value is True else f"--{name}={shlex.quote(str(value))}"
 
 
 def _check_path(path: Path) -> None:
@@ -115,30 +118,28 @@ def warning_seconds(time_min: int) -> int:
     return min(LONGEST_WARNING_S, max(SHORTEST_WARNING_S, time_min * 60 // 8))
 
 
-def _parameters(asked: Resources) -> dict[str, Any]:
-    """Resources in submitit's words; what is not asked for is left out."""
+def _asked(asked: Resources) -> dict[str, object]:
+    """Resources as options of sbatch, by name; what is not asked for is left out."""
     gpus = f"{asked.gpu_type}:{asked.gpus}" if asked.gpu_type else asked.gpus
-    words = {
+    options = {
         "partition": asked.partition,
         "account": asked.account,
         "qos": asked.qos,
         "time": asked.time_min,
         "mem": f"{math.ceil(asked.memory_gb * 1024)}M",
-        "cpus_per_task": asked.cpus,
-        "gpus_per_node": gpus or None,
+        "cpus-per-task": asked.cpus,
+        "gpus-per-node": gpus or None,
         "nodes": asked.nodes,
-        "ntasks_per_node": asked.processes_per_node,
+        "ntasks-per-node": asked.processes_per_node,
         "constraint": asked.constraint,
         "exclude": asked.exclude,
         "comment": asked.comment,
     }
-    return {name: value for name, value in words.items() if value is not None}
-
-
-def _further(asked: Resources) -> dict[str, str | bool]:
-    """`--reservation=x` and `--exclusive` as submitit takes them."""
-    options = (option.removeprefix("--").partition("=") for option in asked.sbatch)
-    return {name: value if equals else True for name, equals, value in options}
+    further = (option.removeprefix("--").partition("=") for option in asked.sbatch)
+    return {
+        **{name: value for name, value in options.items() if value is not None},
+        **{name: value if equals else True for name, equals, value in further},
+    }
 
 
 def _setup(code: Path, time_min: int) -> list[str]:

@@ -31,6 +31,7 @@ BOUND = tiny.likelihood(A)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store; the test's process is element 0 of job 7."""
     monkeypatch.setenv("STUDIES_EXECUTOR", "slurm")
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
@@ -363,7 +364,7 @@ def test_a_stop_while_no_task_is_under_way_lets_the_other_processes_go(
 ) -> None:
     submitted(store, A, B)
     peers, heed = Peers(), job._heed
-    monkeypatch.setattr(job, "_joined", lambda: nullcontext(peers))
+    monkeypatch.setattr(job, "_joined", lambda job: nullcontext(peers))
     monkeypatch.setattr(job, "run_task", lambda root, address, ranks: publish(store, A))
 
     def told(stop: StopFlag) -> None:
