@@ -24,7 +24,7 @@ from studies.spec.combinations import (
     strongest,
     with_data,
 )
-from studies.spec.documents import Node, children, fault, only
+from studies.spec.documents import Node, children, fault, items, only
 from studies.spec.evaluations import SCOPES, Evaluation, Latents
 from studies.spec.presets import EVALUATIONS, Base, ForSweep, Preset, When, fixed
 from studies.spec.reading import Written
@@ -166,11 +166,8 @@ def _blocks(
         if key in found:
             hint = "move it into the blocks that it is meant for"
             raise fault(found[key], key, "no such key beside blocks", hint=hint)
-    items = found["blocks"].value
-    if not isinstance(items, list) or not items:
-        raise fault(found["blocks"], "blocks", "a list of at least one block")
     blocks = []
-    for i, node in enumerate(items):
+    for i, node in enumerate(items(found["blocks"], "blocks", "a list of at least one block")):
         only(node, f"blocks[{i}]", BLOCK_KEYS)
         if i in chosen:
             held = strongest(overrides, i)
@@ -204,11 +201,8 @@ def _section(
 def _evaluations(
     node: Node, path: str, preset: Preset, overrides: Sequence[Override]
 ) -> list[_Section]:
-    if not isinstance(node.value, list) or not node.value:
-        raise fault(node, path, "a list of at least one evaluation", hint="write - samples: {...}")
-    return [
-        _evaluation(item, f"{path}[{i}]", preset, overrides) for i, item in enumerate(node.value)
-    ]
+    listed = items(node, path, "a list of at least one evaluation", "write - samples: {...}")
+    return [_evaluation(item, f"{path}[{i}]", preset, overrides) for i, item in enumerate(listed)]
 
 
 def _evaluation(node: Node, path: str, preset: Preset, overrides: Sequence[Override]) -> _Section:

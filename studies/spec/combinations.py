@@ -25,6 +25,8 @@ VARYING = ("grid", "zip", "include", "exclude")
 
 Setting = tuple[str, Node]
 """A dotted key and its value."""
+Condition = tuple[str, Keys, Any]
+"""A scope, the names from it down to a setting, and the value that the setting must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,7 @@ class Rule:
 
     place: str
     path: str
-    conditions: tuple[tuple[str, Keys, Any], ...]
-    """(scope, names down to the setting, its value)."""
+    conditions: tuple[Condition, ...]
 
     @property
     def scope(self) -> str:
@@ -158,10 +159,8 @@ def layers_over(section: Node, scope: str, overrides: Sequence[Override]) -> lis
     Raises:
         ConfigError: If one names no setting, or gives it a value of another type.
     """
-    varied = _varied(section, scope, overrides)
-    chosen = [item for item in overrides if item.scope == scope and item not in varied]
-    settings = [item for item in chosen if not item.is_axis]
-    ordered = sorted(settings, key=lambda item: (not item.of_preset, _depth(item)))
+    chosen = [item for item in _unvaried(section, scope, overrides) if not item.is_axis]
+    ordered = sorted(chosen, key=lambda item: (not item.of_preset, _depth(item)))
     return [item.layer(item.node) for item in ordered]
 
 
@@ -264,17 +263,21 @@ def _parts(key: str, values: Node, path: str, scope: str, chosen: Override | Non
 
 def _added(section: Node, scope: str, overrides: Sequence[Override]) -> Iterator[list["_Part"]]:
     """The lists of overrides of keys that the section itself does not vary."""
-    varied = _varied(section, scope, overrides)
-    for item in sorted(overrides, key=_depth):
-        if item.scope == scope and item not in varied and item.is_axis:
+    for item in sorted(_unvaried(section, scope, overrides), key=_depth):
+        if item.is_axis:
             yield [item.part(value) for value in _nonempty_list(item.node, item.written)]
 
 
-def _varied(section: Node, scope: str, overrides: Sequence[Override]) -> list[Override | None]:
-    """The overrides of keys that the section varies."""
+def _unvaried(section: Node, scope: str, overrides: Sequence[Override]) -> list[Override]:
+    """The overrides of a scope whose keys the section does not vary."""
     found = children(section, "")
-    keys = [key for name in ("grid", "zip") if name in found for key in children(found[name], "")]
-    return [_override_of(key, scope, overrides) for key in keys]
+    varied = {
+        _whole_key(key, scope)
+        for name in ("grid", "zip")
+        if name in found
+        for key in children(found[name], "")
+    }
+    return [item for item in overrides if item.scope == scope and item.key not in varied]
 
 
 def _zip(
@@ -356,7 +359,7 @@ def dotted_rule(node: Node, path: str) -> Rule:
     Raises:
         ConfigError: If it is empty, a key begins with no scope, or names no setting.
     """
-    conditions: list[_Condition] = []
+    conditions: list[Condition] = []
     for key, value in _nonempty(node, path).items():
         scope, _, rest = key.partition(".")
         if scope not in SCOPES or not rest:
@@ -366,12 +369,8 @@ def dotted_rule(node: Node, path: str) -> Rule:
     return Rule(node.place, path, tuple(conditions))
 
 
-_Condition = tuple[str, Keys, Any]
-"""(scope, names down to the setting, its value)."""
-
-
 def _rule(node: Node, path: str, scope: str) -> Rule:
-    conditions: list[_Condition] = []
+    conditions: list[Condition] = []
     for key, value in _nonempty(node, path).items():
         first, *rest = key.split(".")
         inside = first == "train" and rest
@@ -382,15 +381,20 @@ def _rule(node: Node, path: str, scope: str) -> Rule:
     return Rule(node.place, path, tuple(conditions))
 
 
-def _conditions(scope: str, names: Keys, value: Node, path: str) -> Iterator[_Condition]:
+def _conditions(scope: str, names: Keys, value: Node, path: str) -> Iterator[Condition]:
     layer = spelled_out(SCOPES[scope], nested(names, value), path)
     for keys, leaf in leaves(SCOPES[scope], layer, path):
         yield scope, keys, leaf
 
 
 def _override_of(key: str, scope: str, overrides: Sequence[Override]) -> Override | None:
-    full = key if scope == "train" else f"{scope}.{key}"
-    return next((chosen for chosen in overrides if chosen.key == full), None)
+    whole = _whole_key(key, scope)
+    return next((chosen for chosen in overrides if chosen.key == whole), None)
+
+
+def _whole_key(key: str, scope: str) -> str:
+    """A key of a section, with the scope that it begins with outside of the section."""
+    return key if scope == "train" else f"{scope}.{key}"
 
 
 def _joined(path: str, key: str) -> str:

@@ -80,6 +80,17 @@ def only(node: Node, path: str, known: Iterable[str]) -> dict[str, Node]:
     return found
 
 
+def items(node: Node, path: str, expected: str, hint: str = "") -> list[Node]:
+    """The entries of a list that has at least one.
+
+    Raises:
+        ConfigError: If it is no list, or has none; `expected` says of what.
+    """
+    if not isinstance(node.value, list) or not node.value:
+        raise fault(node, path, expected, hint=hint)
+    return node.value
+
+
 def shown(node: Node) -> str:
     """A value as a message shows it: short, and spelled as in YAML."""
     if isinstance(node.value, dict):

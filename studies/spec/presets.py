@@ -22,7 +22,7 @@ from studies.spec.combinations import (
     override,
     rules,
 )
-from studies.spec.documents import Node, children, completed, fault, nearest, only
+from studies.spec.documents import Node, children, completed, fault, items, nearest, only
 from studies.spec.evaluations import RIVAL_TYPES, SCOPES
 from studies.spec.reading import read, refuse_nameless
 from studies.spec.resources import OF_NETWORK
@@ -209,11 +209,8 @@ class Base:
 def _whens(node: Node | None) -> Iterable[When]:
     if node is None:
         return
-    if not isinstance(node.value, list) or not node.value:
-        raise fault(
-            node, "when", "a list of at least one", hint="write - {if: {...}, train: {...}}"
-        )
-    for i, item in enumerate(node.value):
+    hint = "write - {if: {...}, train: {...}}"
+    for i, item in enumerate(items(node, "when", "a list of at least one", hint)):
         yield _when(item, f"when[{i}]")
 
 
@@ -286,10 +283,9 @@ def _for_sweep(node: Node, path: str) -> ForSweep:
 def _left_out(node: Node | None, path: str) -> tuple[Rule, ...]:
     if node is None:
         return ()
-    if not isinstance(node.value, list) or not node.value:
-        raise fault(node, path, "a list of at least one rule")
-    found = tuple(dotted_rule(item, f"{path}[{i}]") for i, item in enumerate(node.value))
-    for rule, item in zip(found, node.value, strict=True):
+    listed = items(node, path, "a list of at least one rule")
+    found = tuple(dotted_rule(item, f"{path}[{i}]") for i, item in enumerate(listed))
+    for rule, item in zip(found, listed, strict=True):
         scopes = {scope for scope, _, _ in rule.conditions} - {"train"}
         if len(scopes) > 1:
             expected = "settings of one kind of evaluation"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from iddpm.config import ExternalConfig, GanConfig
 from studies.spec.combinations import Override, checked, laid, layers_over, refuse_seed, with_data
-from studies.spec.documents import Node, children, fault, only
+from studies.spec.documents import Node, children, fault, items, only
 from studies.spec.evaluations import RIVAL_TYPES, RivalSamples
 from studies.spec.naming import MOST_LETTERS, composed, unseen
 from studies.spec.reading import Written, nested, spelled_out
@@ -53,15 +53,13 @@ def read_rivals(
     Raises:
         ConfigError: At the first thing that is wrong.
     """
-    if not isinstance(node.value, list) or not node.value:
-        raise fault(node, "rivals", "a list of at least one rival", hint="write - gan: {}")
+    listed = items(node, "rivals", "a list of at least one rival", "write - gan: {}")
     rivals = tuple(
-        _rival(item, f"rivals[{i}]", data, gan, samples, overrides)
-        for i, item in enumerate(node.value)
+        _rival(item, f"rivals[{i}]", data, gan, samples, overrides) for i, item in enumerate(listed)
     )
     for i, rival in enumerate(rivals):
         if rival in rivals[:i]:
-            raise fault(node.value[i], rival.path, "each rival once", found="two alike")
+            raise fault(listed[i], rival.path, "each rival once", found="two alike")
         _refuse_name(rival, rivals[:i])
     return rivals
 
