@@ -1,7 +1,7 @@
 """The bounds of settings: stated beside each field, and held by one loop.
 
-No count is without an upper bound. Each is far above what anybody has asked for, and low enough
-that whatever keeps to it is planned in seconds.
+Every count has an upper bound. It is far above what anybody has asked for, and low enough that
+whatever keeps to it is planned in seconds.
 """
 
 import math
@@ -37,10 +37,10 @@ class ConfigError(ValueError):
 
 
 def require(holds: bool, path: str, expected: str, found: object, hint: str = "") -> None:
-    """Refuse what does not hold.
+    """Refuse a setting unless something holds for it.
 
     Raises:
-        ConfigError: If it does not: which setting, what was expected, what was found.
+        ConfigError: If it does not hold.
     """
     if not holds:
         text = repr(found)
@@ -52,20 +52,20 @@ def require(holds: bool, path: str, expected: str, found: object, hint: str = ""
 class Between:
     """A bound of a count, stated beside its field: `Annotated[int, Between(1, 100)]`.
 
-    No count is without an upper one: what a slip of the finger asks for is refused, rather than
+    Every count has an upper bound: a number with three zeros too many is refused at once, and not
     planned until the memory is full.
     """
 
     least: int
     most: int
     low: str = ""
-    """What is said of less; empty: `at least 1`."""
+    """What was expected, where less was found; empty: `at least 1`."""
 
     def check(self, where: str, value: int) -> None:
-        """Refuse what lies outside.
+        """Refuse a count outside of the bound.
 
         Raises:
-            ConfigError: With the bound.
+            ConfigError: If it is less or more.
         """
         require(value >= self.least, where, self.low or f"at least {self.least}", value)
         require(value <= self.most, where, f"at most {self.most}", value)
@@ -73,7 +73,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What holds for a value, in words and as a test."""
+    """Something that must hold for a value, in words and as a test."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -82,7 +82,7 @@ class Where:
         """Refuse a value for which it does not hold.
 
         Raises:
-            ConfigError: In the words.
+            ConfigError: If it does not; the words say what was expected.
         """
         require(self.holds(value), where, self.words, value)
 
@@ -97,7 +97,7 @@ class Bounded:
 
     __slots__ = ()
     where: ClassVar[str]
-    """What messages call the config."""
+    """How a message calls the config."""
 
     def __post_init__(self) -> None:
         """Holds each field against its bounds, then the fields against each other."""
@@ -109,10 +109,10 @@ class Bounded:
         self._check()
 
     def _check(self) -> None:
-        """What the fields must be to each other.
+        """Holds the fields against each other.
 
         Raises:
-            ConfigError: If they are not.
+            ConfigError: If two of them do not go together.
         """
 
 
@@ -136,35 +136,35 @@ MOST_IMAGES = 100_000_000
 """Above every set of images that a score or a bound was ever taken over; ImageNet has 1.3 million.
 """
 MOST_UPDATES = 100_000_000
-"""Of a training: a hundred times the longest of the paper."""
+"""A hundred times the longest training of the paper."""
 MOST_T = 100_000
-"""Steps of a chain, 25 times the paper's; tables of them are made while a sweep is planned."""
+"""25 times the longest chain of the paper; a sweep is planned with tables of so many steps."""
 MOST_CHANNELS = 100_000_000
-"""Of a layer. What bounds a network as a whole is `MOST_PARAMETERS`."""
+"""The width of one layer; a network as a whole is bounded by `MOST_PARAMETERS`."""
 MOST_PARAMETERS = 100_000_000_000
 """Above the largest diffusion models there are, of some ten thousand million."""
 MOST_BATCH = 1_000_000
 MOST_CLASSES = 100_000
 """Above ImageNet-21k's 21,843. A label beyond is an identifier, not a class."""
 MOST_PIXELS = 4096
-"""A side of an image."""
+"""The side of an image."""
 MOST_LEVELS = 16
-"""Of a network, each half as wide in pixels as the one before: 4096 pixels have 13."""
+"""A level of a network halves the side of the one before: 4096 pixels have 13."""
 MOST_SEED = 2**53 - 1
 """The last whole number before which tables, JSON and figures hold each exactly."""
 
 Count = Annotated[int, Between(1, MOST_IMAGES)]
 Channels = Annotated[int, Between(1, MOST_CHANNELS)]
 Few = Annotated[int, Between(1, MOST_CLASSES)]
-"""Of classes, features, neighbours."""
+"""A count of classes, features or neighbours."""
 Batch = Annotated[int, Between(1, MOST_BATCH)]
 Updates = Annotated[int, Between(1, MOST_UPDATES)]
 Steps = Annotated[int, Between(2, MOST_T)]
 Some = Annotated[int, Between(2, MOST_IMAGES)]
-"""Images of which a spread is taken."""
+"""A count of images that have a spread: two or more."""
 Seed = Annotated[int, Between(0, MOST_SEED, low="a number of at least 0")]
 Block = Annotated[int, at_most(MOST_IMAGES)]
-"""Place of a block; how blocks stand to each other is checked beside."""
+"""The place of a block; the config that has two of them checks their order."""
 Multipliers = Annotated[
     tuple[int, ...],
     Where(

@@ -1,7 +1,7 @@
 """Whether a training fits its data, and an evaluation its training: told before anything starts.
 
-A config holds what can be said of it alone; here two of them, or one and its data, are held against
-each other. Nothing here imports torch, so a whole sweep is refused while it is planned.
+A config checks itself as far as it goes alone. Here two configs, or one and its data, are held
+against each other. Nothing imports torch, so a whole sweep is refused while it is planned.
 """
 
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ def check_training(config: TrainConfig, description: Description) -> None:
 
     Raises:
         ConfigError: If the network cannot halve the image's side once per level, has attention at
-            a side that never occurs or of a width that its heads do not divide, is told labels that
-            the data has not, or is larger than any.
+            a side that never occurs or at a width that its heads do not divide, is to be told
+            labels where the data have none, or is larger than any network there is.
     """
     _check_levels("network", config.network.channel_mult, description.size)
     _check_attention(config, description.size)
@@ -52,7 +52,7 @@ def check_shares(config: TrainConfig, processes: int) -> None:
     """Whether each of so many processes gets as many blocks of a batch as every other.
 
     Raises:
-        ConfigError: If not.
+        ConfigError: If one would get more than another.
     """
     size = config.block_size or config.batch_size
     blocks = config.batch_size // size
@@ -122,7 +122,7 @@ def check_likelihood(
 
 
 def check_gradient_noise(config: GradientNoiseConfig, train: TrainConfig) -> None:
-    """Whether the trained network has a gradient of that loss.
+    """Whether the trained network has a gradient of the loss that is asked for.
 
     Raises:
         ConfigError: If the loss is of a variance that the network did not learn, or the training
@@ -166,7 +166,7 @@ def check_gan(config: GanConfig, description: Description) -> None:
 
 
 def _check_size(where: str, parameters: int) -> None:
-    """Refuse a network whose single counts may be, but not all of them together."""
+    """Refuse a network that is too large as a whole, though each of its settings is allowed."""
     expected = f"a network of at most {MOST_PARAMETERS} parameters"
     require(parameters <= MOST_PARAMETERS, where, expected, parameters)
 
@@ -243,7 +243,7 @@ def _check_average(scope: str, ema_decay: float | None, train: TrainConfig) -> N
 
 
 def _check_stride(paths: dict[str, str], stride: Stride, total: int, steps: int) -> None:
-    """Refuse a stride that the chain has not, under the whole path of its `steps` or `stride`."""
+    """Refuse a stride that the chain does not have, by the path of its `steps` or its `stride`."""
     if (complaint := _complaint(stride, total, steps)) is not None:
         raise replace(complaint, path=paths[complaint.path])
 

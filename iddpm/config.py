@@ -50,12 +50,12 @@ Stride = Literal["even", "constant", "even_plus_first"] | tuple[int, ...]
 Precision = Literal["float32", "tf32", "bf16"]
 Split = Literal["train", "test"]
 Cdf = Literal["tanh", "tanh_official"]
-"""Of a normal variable, by which a bound's decoder is computed; see `iddpm.gaussians`."""
+"""How a decoder computes the normal distribution function; see `iddpm.gaussians`."""
 Metric = Literal["kid"]
-"""Of samples, beside the three that every score has; see `iddpm.evaluation.metrics`."""
+"""What a score may tell beside its usual three numbers; see `iddpm.evaluation.metrics`."""
 
 NOT_HASHED = {"hashed": False}
-"""Field metadata: it says where something lies, not what it is, and stays out of the address."""
+"""Metadata of a field that says where something lies, not what it is: no address has it."""
 
 
 @lru_cache
@@ -141,7 +141,7 @@ class Folder(Bounded):
     official code has it. `auto`: the subfolders where there are any, or else the names where every
     one is `label_number` and the labels of test are among those, at least two, of train."""
     name: Name | None = field(default=None, metadata={"legacy": None})
-    """What scores call it; None: `folder`."""
+    """What scores call these data; None: `folder`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class Declared(Bounded):
         Where("1 (grey) or 3 (RGB)", lambda channels: channels in (1, 3)),
     ] = 3
     classes: Few | None = None
-    """None: without labels."""
+    """None: the images have no labels."""
     train_images: Count
     test_images: Count
     source: str
@@ -176,7 +176,7 @@ class Npz(Bounded):
     where: ClassVar = "npz"
     path: str = field(metadata=NOT_HASHED)
     name: Name | None = field(default=None, metadata={"legacy": None})
-    """What scores call it; None: `npz`."""
+    """What scores call these data; None: `npz`."""
     declared: Declared | None = field(default=None, metadata=NOT_HASHED)
 
 
@@ -226,7 +226,7 @@ class UNetConfig(Bounded):
     model_channels: Channels = 128
     channel_mult: Multipliers = (1, 2, 2, 2)
     res_blocks: Annotated[int, Between(1, 100)] = 3
-    """Of a level; the paper's networks have 2 or 3."""
+    """Residual blocks of a level; the paper's networks have 2 or 3."""
     attention_resolutions: Annotated[
         tuple[int, ...],
         Where(f"at most {MOST_LEVELS} sides", lambda sides: len(sides) <= MOST_LEVELS),
@@ -319,7 +319,7 @@ class LossSecondMoment(Bounded):
     kind: Literal["loss_second_moment"] = "loss_second_moment"
     where: ClassVar = "timesteps"
     history: Annotated[int, Between(1, 1000)] = 10
-    """A table of T rows is kept of it."""
+    """How many losses the table keeps for each of the T steps."""
     uniform_share: Share = 0.001
     """Share of the probability spread evenly; in the official code, not in the paper."""
 
@@ -414,11 +414,11 @@ class GanConfig(Bounded):
     generator_learning_rate: Positive = 2.0e-4
     discriminator_learning_rate: Positive = 2.0e-4
     betas: Betas = (0.0, 0.9)
-    """Of Adam, for both networks."""
+    """Adam's decays, for both networks."""
     discriminator_steps: Annotated[int, Between(1, 1000)] = 1
     """Updates of the discriminator for each of the generator."""
     ema_decay: Annotated[float, Where("a decay in (0, 1)", lambda decay: 0 < decay < 1)] = 0.999
-    """Of the average of the generator's weights, which is the one that is sampled."""
+    """The decay of the generator's averaged weights, which are the ones that are sampled."""
     max_nonfinite_steps: Updates = 10
     seed: Seed = 0
     steps: Updates = 100_000
@@ -444,7 +444,7 @@ class Blocks(Bounded):
 
     @property
     def images(self) -> int:
-        """Images in these blocks."""
+        """How many images the blocks hold."""
         return (self.last_block - self.first_block) * self.block_size
 
 
@@ -468,9 +468,9 @@ class ExternalConfig(Bounded):
         str,
         Where("a name", lambda name: bool(name.strip())),
     ] = field(metadata=NOT_HASHED)
-    """What they are called on a page, such as BigGAN-deep."""
+    """What a page calls the images, such as BigGAN-deep."""
     data: Data
-    """What they are held against: its channels, size and levels."""
+    """What the images are held against: they must have its channels, size and levels."""
 
 
 # ---------------------------------------------------------------------------------- evaluation
@@ -502,8 +502,8 @@ Sampler = Ancestral | Ddim
 class Ends(Bounded):
     """A second network takes the steps at both ends of the chain (App. D).
 
-    It was trained like the first but for its objective and its draws of t. The defaults are the
-    paper's: L_vlb with importance sampling, at the first and the last 100 of 4000 steps.
+    It was trained like the first one, except in its objective and its draws of t. The defaults are
+    the paper's: L_vlb with importance sampling, at the first and the last 100 of 4000 steps.
     """
 
     kind: Literal["ends"] = "ends"
@@ -511,10 +511,10 @@ class Ends(Bounded):
     timesteps: Timesteps = LossSecondMoment()
     where: ClassVar = "ensemble.ends"
     share: Annotated[float, Where("a share in (0, 0.5)", lambda share: 0 < share < 0.5)] = 0.025
-    """Of the T steps, at each end."""
+    """The share of the T steps that lies at each end."""
 
     def inner_steps(self, total: int) -> range:
-        """The steps of the trained chain that are left to the first network."""
+        """The steps of the trained chain that the first network takes."""
         outer = round(self.share * total)
         return range(outer, total - outer)
 
@@ -550,7 +550,7 @@ class SampleConfig(Blocks):
 class LikelihoodConfig(Bounded):
     """The bound in bits/dim of a split's first `images` images, with every variance at once.
 
-    Which those are, `iddpm.data.first_rows` says.
+    `iddpm.data.first_rows` says which images these are.
     """
 
     where: ClassVar = "likelihood"
@@ -565,7 +565,7 @@ class LikelihoodConfig(Bounded):
     clip: bool = True
     """Clip the predicted x_0 to [-1, 1], as the official evaluation does (not its training)."""
     cdf: Cdf = field(default="tanh", metadata={"legacy": "tanh"})
-    """Of the decoder: exact to rounding, or with the float32 rounding of published bounds."""
+    """How the decoder computes: to rounding, or with the float32 rounding of published bounds."""
     ema_decay: float | None = None
     ensemble: Ends | None = field(default=None, metadata={"legacy": None})
     """How a second network, of the role network_b, takes part; None: there is none."""
@@ -607,13 +607,13 @@ class LikelihoodShardConfig(Bounded):
 
     @property
     def blocks(self) -> range:
-        """Its blocks, as numbers of the whole."""
+        """The numbers that the blocks of this shard have in the whole."""
         assert self.part.images is not None
         return range(self.first_block, -(-self.part.images // self.part.block_size))
 
     @property
     def images(self) -> int:
-        """Images in this shard."""
+        """How many images the shard holds."""
         assert self.part.images is not None
         return self.part.images - self.first_block * self.part.block_size
 
@@ -637,15 +637,15 @@ class GradientNoiseConfig(Bounded):
     blocks: Annotated[int, Between(2, MOST_BATCH)] = 16
     """Small batches that make up a big one."""
     objective: Objective | None = None
-    """Of the loss; None: the one that the network was trained with."""
+    """What the gradient is of; None: the loss that the network was trained with."""
     ema_decay: float | None = None
-    """At which average of the weights; None: at the raw weights, as training follows them."""
+    """Which average of the weights it is taken at; None: the raw weights, as in training."""
     precision: Precision = "float32"
     seed: Seed = 0
 
     @property
     def images(self) -> int:
-        """Images that a gradient is taken of, those of all draws together."""
+        """How many images gradients are taken of, in all draws together."""
         return self.draws * self.blocks * self.block_size
 
 
@@ -701,7 +701,7 @@ class FeaturesConfig(Bounded):
 
     where: ClassVar = "features"
     images: Some | None = None
-    """The first so many (of real ones as `iddpm.data.first_rows` says); None: all of them."""
+    """How many images, of real ones the first by `iddpm.data.first_rows`; None: all of them."""
     data: Data | None = None
     split: Split = "train"
     block_size: Batch = 256
@@ -718,7 +718,7 @@ class ScoreConfig(Bounded):
     neighbours: Few = 3
     """k of Kynkäänniemi et al. (2019); the paper uses 5 on 50,000 images."""
     metrics: tuple[Metric, ...] = field(default=(), metadata={"legacy": ()})
-    """What else is told."""
+    """What the score tells beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -727,7 +727,7 @@ class RadiiConfig(Bounded):
 
     where: ClassVar = "radii"
     neighbours: Few = 3
-    """The k of the scores."""
+    """The k of the scores that ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -742,7 +742,7 @@ class LatentsConfig(Bounded):
     diffusion: DiffusionConfig
     split: Split = "test"
     image: Annotated[int, Between(0, MOST_IMAGES)] = 0
-    """Its place in the split."""
+    """The place of the image in the split."""
     count: int = 11
     """Latents, the image itself (t = 0) among them."""
     seed: Seed = 0

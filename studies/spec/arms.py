@@ -1,8 +1,8 @@
-"""The arms of a sweep: each combination of its settings, laid upon those of a preset and read.
+"""The arms of a sweep: each combination of its settings, laid upon a preset's settings and read.
 
 A block trains networks and asks evaluations of each of them; a sweep without blocks is one itself.
-Both are sections: settings that are fixed, combinations of those that vary, and rules that leave
-some of them out.
+Its trainings and each of its evaluations are sections: settings that are fixed, combinations of
+settings that vary, and rules that leave some combinations out.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ from studies.spec.rivals import Rival, read_rivals
 
 BLOCK_KEYS = ("train", "evaluate", *VARYING)
 TRAIN, RIVALS = "train", "rivals"
-"""Parts of a sweep beside its evaluations: the trainings, and what stands beside them."""
+"""The parts of a sweep beside its evaluations: the trainings, and what stands beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Origin:
 
     train: Written
     evaluation: Written
-    """The training once more, if nothing is asked beyond it."""
+    """The same as `train`, if nothing is asked beyond the training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class ArmSpec:
     """None: nothing is asked beyond the training."""
     origin: Origin = field(compare=False, repr=False)
     resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
-    """What conditions of the preset ask of a cluster for it: layers above the preset's own."""
+    """What conditions of the preset ask of a cluster for the arm: layers above the preset's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +135,11 @@ class _Block:
     trainings: _Section
     evaluations: list[_Section]
     overrides: list[Override]
-    """The ones that hold in this block."""
+    """The overrides that hold in this block."""
 
     @property
     def cells(self) -> int:
-        """How many arms it has at most."""
+        """How many arms the block has at most."""
         asked = sum(len(section.combinations) for section in self.evaluations)
         return len(self.trainings.combinations) * (asked or 1)
 

@@ -18,7 +18,8 @@ from studies.spec.evaluations import SCOPES
 from studies.spec.reading import Keys, leaves, nested, setting, spelled_out
 
 MAX_CELLS = 20_000
-"""How many combinations a sweep may ask for, each counted once per seed: planned in seconds."""
+"""How many combinations a sweep may ask for, each counted once per seed. So many are planned in
+seconds."""
 
 VARYING = ("grid", "zip", "include", "exclude")
 """The keys of a section that this room reads."""
@@ -45,7 +46,7 @@ class Combination:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """Some settings, and by them every combination that holds them all: `exclude` is of rules."""
+    """Some settings, which stand for every combination that holds all of them."""
 
     place: str
     path: str
@@ -53,7 +54,7 @@ class Rule:
 
     @property
     def scope(self) -> str:
-        """The evaluation that it leaves out, or `train`: whole trainings."""
+        """The evaluation that the rule leaves out, or `train` if it leaves out whole trainings."""
         scopes = {scope for scope, _, _ in self.conditions} - {"train"}
         return min(scopes, default="train")
 
@@ -67,7 +68,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A dotted key whose value wins over the sweep file: a `--set`, or a preset's own wish."""
+    """A dotted key whose value wins over the sweep file: a `--set`, or what a preset says of it."""
 
     key: str
     scope: str
@@ -77,22 +78,22 @@ class Override:
     of_preset: bool
     """Whether a preset says it, so that it is laid beneath every `--set`."""
     block: int | None
-    """The one block that it is for; None: all of them."""
+    """The one block that the override is for; None: it is for all blocks."""
 
     @property
     def written(self) -> str:
-        """The whole dotted path that it was written under."""
+        """The whole dotted path that the override was written under."""
         return f"{self.path}.{self.key.partition('.')[2]}"
 
     @property
     def values(self) -> Node:
-        """The list that stands in for the one of a sweep, where that varies this very key."""
+        """The values that stand in for those of a sweep that varies this very key."""
         is_list = isinstance(self.node.value, list)
         return self.node if is_list else Node([self.node], self.node.place)
 
     @property
     def is_axis(self) -> bool:
-        """Whether it is a list of values, of a setting that is no list itself."""
+        """Whether the override lists several values of a setting that is no list itself."""
         if not isinstance(self.node.value, list):
             return False
         try:
@@ -110,18 +111,18 @@ class Override:
         return checked(self.scope, nested(tuple(self.key.split(".")[1:]), value), self.path)
 
     def part(self, value: Node) -> "_Part":
-        """One of its values as a part of a combination."""
+        """One of the override's values as a part of a combination."""
         key = self.key if self.scope == "train" else self.key.partition(".")[2]
         return key, value, self.layer(value)
 
 
 def override(key: str, node: Node, *, within: str = "") -> Override:
-    """The override of a key that begins with the name of a scope, or of a block and then a scope.
+    """The override of a key that begins with the name of a scope, perhaps after that of a block.
 
     Args:
         key: The whole dotted key, as `--set` takes it: `train.steps`, `blocks[1].samples.images`.
         node: Its value.
-        within: Dotted path of the preset's mapping that holds it; empty: it is a `--set`.
+        within: The dotted path of the preset's mapping that holds the key; empty: it is a `--set`.
 
     Raises:
         ConfigError: If the key begins with no scope.
@@ -143,7 +144,7 @@ def strongest(overrides: Sequence[Override], block: int | None) -> list[Override
 
     Args:
         overrides: The overrides of the whole sweep.
-        block: Which block; None: the sweep has none.
+        block: Which block; None: the sweep has no blocks.
     """
     held = [item for item in overrides if item.block in (None, block)]
     ordered = sorted(held, key=lambda item: (not item.of_preset, item.block is not None))
@@ -206,7 +207,7 @@ def rules(section: Node, path: str, scope: str) -> tuple[Rule, ...]:
 
 
 def laid(under: Node, layers: Sequence[Node]) -> Node:
-    """Layers of settings laid one upon the other, the last on top."""
+    """Settings with more layers laid upon them, the last one on top."""
     for layer in layers:
         under = overlaid(under, layer)
     return under
@@ -224,7 +225,7 @@ def refuse_seed(tree: Node, path: str) -> None:
 
 
 def with_data(tree: Node, data: Node) -> Node:
-    """A feature network is of the data that is trained on, unless it says otherwise."""
+    """The settings with `data` for a feature network that needs data and names none."""
     extractor = children(tree, "").get("extractor")
     if extractor is None or "data" in (found := children(extractor, "extractor")):
         return tree
@@ -354,7 +355,7 @@ def checked(scope: str, layer: Node, path: str) -> Node:
 
 
 def dotted_rule(node: Node, path: str) -> Rule:
-    """A rule whose keys all begin with the name of a scope, as those of `--set` do.
+    """A rule whose keys all begin with the name of a scope, as the keys of `--set` do.
 
     Raises:
         ConfigError: If it is empty, a key begins with no scope, or names no setting.

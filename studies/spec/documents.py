@@ -2,7 +2,7 @@
 
 The tree holds plain values only (mappings with text keys, lists, text, numbers, true, false,
 null), so a message about any of them can say its file and line. Numbers are read as YAML 1.2 and
-people mean them: `1e-4` is a number, `on` and `010` are text and ten.
+people mean them: `1e-4` is a number, `010` is ten, and `on` is text.
 """
 
 import difflib
@@ -19,13 +19,13 @@ from iddpm.running.files import REMEDIES_OF_READING
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
-"""Values in one document, each alias counted as often as it is used."""
+"""How many values a document may hold, each alias counted as often as it is used."""
 
 MAX_DIGITS = 1000
-"""Of a whole number; more take Python ever longer to read."""
+"""How many digits a whole number may have; more take Python ever longer to read."""
 
 MAX_KEY = 200
-"""Letters of a key."""
+"""How many letters a key may have."""
 
 Scalar = str | int | float | bool | None
 
@@ -37,7 +37,7 @@ class Node:
     value: "Scalar | list[Node] | dict[str, Node]"
     place: str
     written: str = ""
-    """Of nothing: how it was written, where it was: `~`."""
+    """How nothing was written, `~` or `null`; empty: it was not written at all."""
 
     @property
     def plain(self) -> Any:
@@ -55,7 +55,7 @@ def fault(node: Node, path: str, expected: str, *, found: str = "", hint: str = 
 
 
 def children(node: Node, path: str) -> dict[str, Node]:
-    """What stands in a mapping; nothing given is an empty one.
+    """The keys of a mapping, each with its value; nothing at all is an empty mapping.
 
     Raises:
         ConfigError: If it is anything else.
@@ -68,7 +68,7 @@ def children(node: Node, path: str) -> dict[str, Node]:
 
 
 def only(node: Node, path: str, known: Iterable[str]) -> dict[str, Node]:
-    """What stands in a mapping of known keys.
+    """The keys of a mapping, each with its value, if all of them are known.
 
     Raises:
         ConfigError: If it is no mapping, or has a key that is not known; names the nearest.
@@ -146,7 +146,7 @@ def overlaid(under: Node, over: Node) -> Node:
 
 
 def completed(tree: Node, usual: Node) -> Node:
-    """`tree` with what it leaves out, from `usual`, but nothing of another choice than its own."""
+    """`tree` with what it leaves out taken from `usual`, except the settings of another choice."""
     if not (isinstance(tree.value, dict) and isinstance(usual.value, dict)):
         return tree
     value, others = dict(tree.value), usual.value
@@ -262,7 +262,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _number(text: str) -> int | float:
-    """1e5 is a whole number, 1.0e5 and 1e-5 are not written as one."""
+    """The number of a text: 1e5 is a whole one, 1.0e5 and 1e-5 are not."""
     if text.lower().endswith((".inf", ".nan")):
         return float(text.replace(".", ""))
     value = float(text)
@@ -280,7 +280,7 @@ _SCALARS: dict[str, tuple[str, str, Callable[[str], Scalar]]] = {
         _number,
     ),
 }
-"""Of each type: the spelling of its plain scalars, their first letters, and text to value."""
+"""How the plain scalars of each type are spelled, how they begin, and how they are read."""
 
 _TAG = "tag:yaml.org,2002:"
 _Loader.yaml_implicit_resolvers = {}
@@ -351,7 +351,7 @@ def _scalar(node: yaml.Node, place: str, path: str) -> Scalar:
 
 
 def _text(text: str, place: str, path: str) -> str:
-    """A text that can be written to a file and be the name of one."""
+    """The text, if it can be written to a file and be the name of one."""
     for letter in text:
         if letter == "\0" or "\ud800" <= letter <= "\udfff":
             raise ConfigError(path, "text", _no_text(ord(letter)), place=place)

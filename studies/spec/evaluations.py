@@ -35,16 +35,16 @@ from iddpm.config import (
 class Reference(Bounded):
     """The real images that samples are compared with: the first `images` of a split.
 
-    Which those are, `iddpm.data.first_rows` says.
+    `iddpm.data.first_rows` says which images these are.
     """
 
     where: ClassVar = "samples.reference"
     split: Split = "train"
     images: Annotated[int, at_most(MOST_IMAGES)] | None = None
-    """None: the whole split."""
+    """How many; None: the whole split."""
     keep: Annotated[int, at_most(MOST_IMAGES)] | None = None
-    """Precision and recall are against the first so many alone, a distance against all; None: both
-    against all. A set of a million images has too many neighbours to ask each of them."""
+    """How many of the images precision and recall are taken against, the first ones; None: all. A
+    distance is always against all. A million images have too many neighbours to ask each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class SamplesConfig(Bounded):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RivalSamples(Bounded):
-    """How many images of a rival are scored and how: `SamplesConfig` without what is of a chain."""
+    """How many images of a rival are scored and how: `SamplesConfig` without a chain's settings."""
 
     where: ClassVar = "samples"
     images: Some
@@ -129,7 +129,7 @@ class Latents(Bounded):
 Evaluation = SamplesConfig | LikelihoodConfig | GradientNoiseConfig | Latents
 
 RIVAL_TYPES: dict[str, type] = {"gan": GanConfig, "external": ExternalConfig}
-"""What evaluations of our networks may stand beside; see `studies.spec.rivals`."""
+"""The kinds of rivals; see `studies.spec.rivals`."""
 
 SCOPES: dict[str, type] = {
     "train": TrainConfig,
@@ -139,4 +139,4 @@ SCOPES: dict[str, type] = {
     "latents": Latents,
     **RIVAL_TYPES,
 }
-"""First name of a dotted key, and the type that the rest of the key is a setting of."""
+"""From the first name of a dotted key to the type whose setting the rest of the key names."""

@@ -1,16 +1,16 @@
 """What people may call their studies, presets and rivals: a line of text that everyone can see.
 
-Two spellings that look alike are one name: `é` as one character and as two is always the former.
+Two spellings that look alike are one name: `é` written as two characters becomes one character.
 """
 
 import unicodedata
 
 MOST_BYTES = 200
-"""Of the id of a study. A file name holds 255; what is written beside it appends to it."""
+"""How long the id of a study may be. A file name holds 255 bytes; some names append to the id."""
 MOST_LETTERS = 200
-"""Of the name of a rival, which stands in tables and figures."""
+"""How long the name of a rival may be, which stands in tables and figures."""
 JOINERS = "\u200c\u200d"
-"""Not seen themselves, they are part of how some scripts and emoji are written."""
+"""Characters that nobody sees, but that are part of how some scripts and emoji are written."""
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of Unicode: control, format and half characters, ends of lines and paragraphs."""
 

@@ -35,7 +35,7 @@ Scale = Literal["laptop", "paper"]
 """What a preset's budgets are sized for. A sweep's own grid is sized for a laptop."""
 EVALUATIONS = tuple(scope for scope in SCOPES if scope not in ("train", *RIVAL_TYPES))
 OF_SWEEP = ("seeds", "include", "blocks", "exclude")
-"""What may be said of a sweep beside the values of dotted keys."""
+"""What a preset may say of a sweep beside the values of dotted keys."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ class When:
     settings: dict[str, Node]
     """A partial config for each scope that it speaks of."""
     resources: Node | None
-    """What is asked of a cluster for a training that holds those others, and for its network."""
+    """What is asked of a cluster for a training that holds the others, and for its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,13 @@ class ForSweep:
     """Which combinations are left out."""
 
     def chosen_blocks(self, count: int) -> list[int]:
-        """Which of so many blocks are run.
+        """Which of the blocks of a sweep are run, in their order.
+
+        Args:
+            count: How many blocks the sweep has.
 
         Raises:
-            ConfigError: If the sweep has no such block, or has none.
+            ConfigError: If the preset names a block that the sweep does not have.
         """
         if self.blocks is None:
             return list(range(count))
@@ -238,7 +241,7 @@ def _when(node: Node, path: str) -> When:
 
 
 def _check_dependence(rule: Rule, given: Node, path: str, where: str, scope: str) -> None:
-    """Refuse a condition on a scope that what depends on it, at `where`, knows nothing of."""
+    """Refuse a condition on another evaluation than the one at `where`, which depends on it."""
     asked = {of for of, _, _ in rule.conditions} - {"train", scope}
     if asked:
         raise fault(

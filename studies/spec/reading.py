@@ -21,7 +21,7 @@ from iddpm.config import ConfigError, kinds
 from studies.spec.documents import Node, Scalar, fault, nearest, number_in, shown
 
 LONGEST_NUMBER = 40
-"""Letters of a text that a hint takes for a number."""
+"""How long a text may be that a hint takes for a number."""
 
 Keys = tuple[str, ...]
 """Field names from a config down to one setting: ("objective", "vlb_weight")."""
@@ -110,7 +110,7 @@ def leaves(hint: Any, node: Node, path: str) -> Iterator[tuple[Keys, Any]]:
 
 
 def refuse_nameless(hint: Any, node: Node, path: str) -> None:
-    """Refuse settings of a choice that nothing names: whatever is chosen later replaces them.
+    """Refuse settings of a choice that nothing names, since naming one later would replace them.
 
     Raises:
         ConfigError: At the first such choice in a partial config (spelled out).
@@ -126,9 +126,9 @@ def refuse_nameless(hint: Any, node: Node, path: str) -> None:
 
 
 def setting(hint: Any, node: Node, keys: Keys) -> Any:
-    """The setting at `keys` of the config that `node` describes, default or given; None if absent.
+    """The setting at `keys` of the config that `node` describes, given or default; None if absent.
 
-    Only as much is read as lies on the way, so a config that is wrong elsewhere can be asked.
+    Only what lies on the way is read, so a config that is wrong elsewhere can be asked.
     """
     for depth, key in enumerate(keys):
         member = next(iter(_matching(_members(hint), node)), None)
@@ -368,7 +368,7 @@ _OTHERWISE = {
     "null": (None, "write it without quotes"),
     "~": (None, "write it without quotes"),
 }
-"""Words that other languages have for what YAML writes otherwise."""
+"""Words of other languages for a value that YAML writes otherwise, and what to write."""
 
 
 def _meanings(value: Any) -> Iterator[tuple[Any, str]]:

@@ -20,19 +20,19 @@ from studies.tasks.kinds import KINDS
 ALL = "all"
 
 LIKE = {"likelihood_shard": ("likelihood",), "radii": ("score",)}
-"""Kinds that ask for what others do, unless they are told to ask for something else."""
+"""Kinds of task that ask for the same as another kind, unless a layer says otherwise."""
 
 OF_NETWORK = (
     *("train", "sample", "likelihood", "likelihood_shard", "likelihood_merge", "gradient_noise"),
 )
-"""Kinds of task that belong to one training: a preset's conditions may ask for each its own."""
+"""Kinds of task that belong to one training, for which a preset's conditions may ask."""
 
 OURS = (
     *("--job-name", "--array", "--dependency", "--signal", "--requeue", "--no-requeue"),
     *("--output", "--error", "--open-mode", "--kill-on-invalid-dep", "--clusters", "--parsable"),
     *("--wait", "--wrap", "--test-only"),
 )
-"""Options of sbatch by which jobs are found, ordered, saved and read: nobody else may set them."""
+"""Options of sbatch by which the program finds, orders and saves jobs: nobody else may set them."""
 
 
 FIELDS = {
@@ -48,10 +48,10 @@ FIELDS = {
     "exclude": ("--exclude",),
     "comment": ("--comment",),
 }
-"""Options of sbatch that have a setting of their own, by which budgets and warnings go."""
+"""Options of sbatch that have a setting of their own, which budgets and warnings are made from."""
 
 TEXTS = ("partition", "account", "qos", "gpu_type", "constraint", "exclude", "comment")
-"""Settings that are text. None is of several lines: no setting is a piece of a script."""
+"""Settings that are text of one line, since none is a piece of a script."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +67,16 @@ class Resources(Bounded):
     memory_gb: Annotated[
         float, Where("a positive number", lambda size: size > 0), at_most(1_000_000)
     ] = 8.0
-    """Per node."""
+    """Memory per node."""
     cpus: Annotated[int, Between(1, 10_000)] = 1
-    """Per process; a task computes on one thread, so more only serve what surrounds it."""
+    """Cores per process. A task computes on one thread; more only serve what surrounds it."""
     gpus: Annotated[int, Between(0, 1000)] = 0
-    """Per node; a training runs one process on each."""
+    """GPUs per node. A training runs one process on each."""
     gpu_type: str | None = None
     nodes: Annotated[int, Between(1, 100_000)] = 1
     constraint: str | None = None
     exclude: str | None = None
-    """Nodes to stay away from."""
+    """The nodes to stay away from."""
     comment: str | None = None
     sbatch: tuple[str, ...] = ()
     """Further options as sbatch spells them: `--reservation=maintenance`."""
@@ -102,17 +102,17 @@ class Resources(Bounded):
 
     @property
     def processes_per_node(self) -> int:
-        """One for each GPU, or one where there is none."""
+        """How many processes run on a node: one for each GPU, or one where there is none."""
         return max(1, self.gpus)
 
     @property
     def processes(self) -> int:
-        """On all nodes together."""
+        """How many processes run on all nodes together."""
         return self.nodes * self.processes_per_node
 
 
 def _refuse_unprintable(name: str, text: str) -> None:
-    """Refuse what would not stay within its line of a script, or could not be seen there.
+    """Refuse a text that would not stay within its line of a script, or could not be seen there.
 
     Raises:
         ConfigError: If the text is empty or has a character that is not printable.
@@ -122,12 +122,12 @@ def _refuse_unprintable(name: str, text: str) -> None:
 
 
 def _check_option(option: str) -> None:
-    """Hold an option of sbatch against those that it may not be.
+    """Refuse an option of sbatch that the program sets itself, or that has a setting of its own.
 
     The beginning of a name counts as the name: sbatch takes `--arra` for `--array`.
 
     Raises:
-        ConfigError: If it is one of those, or is not written as an option.
+        ConfigError: If it is such an option, or is not written as one.
     """
     name = re.split("[= ]", option)[0]
     if not re.fullmatch("--[a-z][a-z0-9-]*", name) or _means(name, OURS):
@@ -189,7 +189,7 @@ def _of_kind(kind: str, layers: Sequence[Mapping[str, Node]]) -> Resources:
 def user_layer() -> list[Node]:
     """The user's own settings, from `iddpm-studies/resources.yaml` in the configuration folder.
 
-    That folder is $XDG_CONFIG_HOME, or ~/.config. Nothing, where there is no such file.
+    That folder is $XDG_CONFIG_HOME, or ~/.config. The list is empty if there is no such file.
 
     Raises:
         ConfigError: If the file cannot be read as YAML.

@@ -1,8 +1,8 @@
 """What a sweep's diffusion models stand beside: a GAN trained here, or images from elsewhere.
 
-A rival is no block: nothing of a chain, an objective or a bound has a meaning for it. It is scored
-as the samples of the preset are (same images, features and reference), so that its numbers have the
-same recipe as the arms'; a `samples:` of its own may adjust that.
+A rival is no block: a chain, an objective and a bound mean nothing to it. It is scored as the
+samples of the preset are (number of images, features, reference), so that its numbers have the same
+recipe as the arms' numbers; a `samples:` of its own may adjust that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from studies.spec.reading import Written, nested, spelled_out
 
 SAMPLES = "samples"
 GAN = "GAN"
-"""What a GAN that is trained here is called on a page; several are told apart by their settings."""
+"""What a page calls a GAN that is trained here; several are told apart by their settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +27,14 @@ class Rival:
     config: GanConfig | ExternalConfig
     samples: RivalSamples
     path: str = field(compare=False)
-    """Dotted path of its entry: `rivals[0]`."""
+    """The dotted path of its entry: `rivals[0]`."""
     origin: Written = field(compare=False, repr=False)
     """Where its config was written."""
     samples_origin: Written = field(compare=False, repr=False)
 
     @property
     def kind(self) -> str:
-        """`gan` or `external`."""
+        """The kind of rival: `gan` or `external`."""
         return "gan" if isinstance(self.config, GanConfig) else "external"
 
 
@@ -47,8 +47,8 @@ def read_rivals(
         node: A list of `{gan: {...}}` and `{external: {...}}`, each perhaps with `samples: {...}`.
         data: What the diffusion models are trained on.
         gan: What the preset gives a GAN.
-        samples: What the preset says of samples; only what is not of a chain is taken.
-        overrides: Of the command line.
+        samples: What the preset says of samples; settings of a chain are passed over.
+        overrides: The overrides that hold in the whole sweep.
 
     Raises:
         ConfigError: At the first thing that is wrong.
@@ -68,7 +68,7 @@ def _refuse_name(rival: Rival, before: Sequence[Rival]) -> None:
     """Refuse a name by which images from elsewhere would be taken for something else.
 
     Raises:
-        ConfigError: If it is a GAN's of ours, another file's, or not to be seen.
+        ConfigError: If a GAN of ours or another file has the name, or it cannot be seen.
     """
     if not isinstance(rival.config, ExternalConfig):
         return

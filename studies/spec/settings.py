@@ -9,7 +9,7 @@ from studies.spec.documents import Scalar
 from studies.spec.evaluations import SCOPES, Evaluation
 
 Leaves = Mapping[str, Scalar]
-"""Value of every setting of an arm by its dotted name."""
+"""The value of every setting of an arm, by its dotted name."""
 
 SHOWN = {
     "objective": ("train.objective",),
@@ -25,10 +25,10 @@ SHOWN = {
     "ema_decay": ("samples.ema_decay", "likelihood.ema_decay", "gradient_noise.ema_decay"),
     "images": ("samples.images", "likelihood.images"),
 }
-"""What every arm shows beside its evaluation, and the settings that it stands for."""
+"""What every arm shows beside its evaluation, each name with the settings that it stands for."""
 
 CUT = "shard_blocks"
-"""How work is cut into tasks: no arm goes by that."""
+"""The setting that says how work is cut into tasks; it tells no arms apart."""
 
 
 def scope(evaluation: Evaluation | None) -> str:
@@ -39,7 +39,7 @@ def scope(evaluation: Evaluation | None) -> str:
 
 
 def leaves_of(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
-    """Dotted key and value of every setting; a choice's own key holds its kind, a list is text."""
+    """The dotted key and value of every setting; a choice's key holds its kind, a list is text."""
     if not is_dataclass(value):
         yield key, ",".join(map(str, value)) if isinstance(value, tuple) else value
         return
@@ -53,7 +53,7 @@ def leaves_of(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
 def leaves_and_extra(
     arms: Sequence[tuple[TrainConfig, Evaluation | None]],
 ) -> tuple[list[Leaves], list[str]]:
-    """The settings of each arm, and the names of those that differ beside the ones of `SHOWN`."""
+    """The settings of each arm, and the names of settings that differ and are not in `SHOWN`."""
     read: dict[int, Leaves] = {}
     for train, evaluation in arms:
         for name, config in (("train", train), (scope(evaluation), evaluation)):
@@ -73,7 +73,7 @@ def leaves_and_extra(
 
 
 def shown(leaves: Leaves, extra: Sequence[str]) -> dict[str, Scalar]:
-    """What an arm goes by: the settings of `SHOWN`, None where they have no meaning for it."""
+    """The names of `SHOWN` and `extra` with an arm's values; None where it has no such setting."""
     named = {
         name: next((leaves[key] for key in keys if key in leaves), None)
         for name, keys in SHOWN.items()

@@ -1,9 +1,9 @@
 """A sweep file and its preset, read: which arms are compared, over which seeds, and for what.
 
 A sweep asks a question; a preset brings data, a network and budgets. Later layers win: preset,
-its conditions, sweep, block, cell, what the preset says of this very sweep, `--set`. Everything is
-typed here, and refused here or not at all as far as the words of the files go; what needs the data
-or a schedule is checked by the plan.
+its conditions, sweep, block, combination, what the preset says of this very sweep, `--set`. The
+words of the files are typed and checked here, and nowhere later; what needs the data or a schedule
+is checked by the plan.
 """
 
 import re
@@ -39,11 +39,11 @@ class SweepOrigin:
     presets_dir: Path | str | None
 
     def names(self, key: str) -> Node:
-        """The list of the figures or claims."""
+        """The list of the figures or of the claims, `key`."""
         return children(self.sweep, "")[key]
 
     def name(self, key: str, index: int) -> Node:
-        """One of them, at its own line."""
+        """One figure or claim of the list, at its own line."""
         listed = self.names(key).value
         assert isinstance(listed, list)
         return listed[index]
@@ -51,7 +51,7 @@ class SweepOrigin:
     def as_written(self) -> Asked | None:
         """What the sweep asks for by itself: nothing left out by a preset, nothing set by hand.
 
-        None if it cannot stand by itself.
+        It is None if the sweep cannot stand by itself.
         """
         try:
             name = _text(self.sweep, "preset")
@@ -71,12 +71,12 @@ class SweepSpec:
     question: str
     preset: str
     description: str
-    """The preset's."""
+    """How the preset describes itself."""
     tuned: bool
-    """Whether what is varied is sized for the preset's scale: not if it says nothing of a sweep."""
+    """Whether the sweep is sized for the preset's scale: no, if the preset says nothing of it."""
     seeds: tuple[int, ...]
     parts: frozenset[str]
-    """What it asks for: evaluations, `TRAIN`, `RIVALS`; cells that a preset leaves out as well."""
+    """What it asks for, even if a preset leaves out its arms: evaluations, `TRAIN`, `RIVALS`."""
     arms: tuple[ArmSpec, ...]
     rivals: tuple[Rival, ...] = ()
     """What the arms stand beside: a GAN, or images from elsewhere."""
@@ -84,7 +84,7 @@ class SweepSpec:
     claims: tuple[str, ...]
     resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
     """What the preset and then the sweep ask of a cluster, as `studies.spec.resources` reads it: a
-    layer of each, with nothing in it where it asks for nothing."""
+    layer of each, which is empty where it asks for nothing."""
     overrides: tuple[tuple[str, str], ...]
     sweep_path: str
     sweep_text: str
@@ -115,7 +115,7 @@ def read_sweep(
         preset: Name of a preset; None: the one that the sweep names.
         overrides: (dotted key, YAML text) that win over everything. For a key of a grid, they
             stand in for the grid's values.
-        seeds: Instead of the sweep's.
+        seeds: They stand in for the sweep's; None: the preset's or the sweep's own.
         presets_dir: Where presets lie; None: `presets` beside the sweep, else the project's own.
 
     Raises:
@@ -183,7 +183,7 @@ def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
 
 
 def _layers(base: Node, path: Path, study: str) -> Preset:
-    """The preset of a file, which may be for the study and for the sweeps beside its folder."""
+    """The preset of a file. It may name this study and the sweeps beside its folder."""
     return read_preset(base, {study, *(file.stem for file in path.parent.parent.glob("*.yaml"))})
 
 
@@ -213,7 +213,7 @@ def _refuse_long(sweep: Node, study: str, preset: str) -> None:
 
 
 def _names(root: Node, key: str) -> tuple[str, ...]:
-    """The figures or claims that the sweep asks for; whether there are such is not known here."""
+    """The figures or claims that the sweep asks for; whether they exist is not known here."""
     if (node := children(root, "").get(key)) is None:
         return ()
     names: tuple[str, ...] = read(tuple[str, ...], node, key)
