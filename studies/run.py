@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.run", description=__doc__)
     add = parser.add_argument
-    add("sweeps", nargs="+", type=path, metavar="SWEEP", help="a file such as sweeps/x.yaml")
+    add("sweeps", nargs="+", type=_sweep, metavar="SWEEP", help="sweeps/x.yaml, or its name x")
     add("--preset", help="data, network and budgets; default: the one that the sweep names")
     add(
         "--set",
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="overrides",
         help="a setting that wins over the files, such as train.steps=500; may be repeated",
     )
-    add("--seeds", nargs="+", type=_whole, help="instead of the sweep's")
+    add("--seeds", nargs="+", type=_seeds, help="instead of the sweep's: 0 1 2, or 0,1,2")
     add("--store", type=path, default=Path("store"), help="where results live; default: store")
     add("--executor", choices=executors.NAMES, help="default: what suits this machine")
     add("--workers", type=_count, help="processes at once; default: one per GPU, else per core")
@@ -138,6 +138,17 @@ def _setting(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _sweep(text: str) -> Path:
+    """The file that is named, or that of this name among the sweeps of the folder."""
+    file = path(text)
+    named = Path("sweeps", f"{text}.yaml")
+    return named if not file.exists() and "/" not in text and named.is_file() else file
+
+
+def _seeds(text: str) -> list[int]:
+    return [_whole(one) for one in text.split(",")]
+
+
 def _whole(text: str) -> int:
     if not re.fullmatch("-?[0-9]{1,1000}", text):
         raise argparse.ArgumentTypeError(f"expected a whole number, found {short(text)}")
@@ -168,7 +179,10 @@ def _amount(text: str) -> float:
 
 def _planned(path: Path, options: argparse.Namespace) -> Plan:
     sweep = read_sweep(
-        path, preset=options.preset, overrides=options.overrides, seeds=options.seeds
+        path,
+        preset=options.preset,
+        overrides=options.overrides,
+        seeds=[seed for some in options.seeds for seed in some] if options.seeds else None,
     )
     return expand(checked(sweep), outlined=options.dry_run)
 
@@ -261,15 +275,20 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
 
 def _print_results(store: Store, plan: Plan, console: Console) -> None:
     """The study as one table: an arm a row, mean over seeds ± half its 95% interval."""
-    from studies.report.summary import summary  # pandas: not needed until there are results
+    from studies.report.summary import fitting, summary, verdicts  # pandas: not needed until now
 
     columns, rows = summary(store, plan.study, record(plan)["cells"])
     table = Table(title=f"{plan.study}: mean over seeds ± half of its 95% interval")
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
+    shown = fitting(columns, rows, console.width)
+    for i in shown:
+        table.add_column(columns[i], justify="left" if i == 0 else "right", no_wrap=i > 0)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(row[i] for i in shown))
     console.print(table)
+    if left_out := len(columns) - len(shown):
+        print(f"{left_out} columns do not fit here; the page of the study has all of them.")
+    for verdict, what in verdicts(store, plan.study):
+        print(f"{verdict}\n    {what}")
 
 
 # -------------------------------------------------------------------------------------- a cluster

@@ -93,6 +93,11 @@ class Finding:
     reason: str
     measurements: tuple[Measurement, ...]
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing of it was measured over seeds."""
+        return not any(m.interval.n for m in self.measurements)
+
 
 def decide(measured: Measured, *, done: bool) -> tuple[Verdict, str]:
     """The verdict that the deciding measurements give together, and why.

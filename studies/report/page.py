@@ -23,6 +23,7 @@ from studies.analyses.judge import CLAIMS, judge
 from studies.drawing import paired as drawing
 from studies.drawing.style import svg
 from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Verdict
+from studies.judging.wording import fixed, measured, quantity, region, telling
 from studies.published.published import closest_reasons, comparable
 from studies.report.answer import answer_of, sentence
 from studies.report.faults import Fault, fault
@@ -85,8 +86,7 @@ class Entry:
 
     def so_far(self, finding: Finding) -> bool:
         """Whether a verdict may change, because results are still missing; exact ones do not."""
-        missing = self.cells.get("done", 0) < self.cells["all"]
-        return missing and any(m.interval.n for m in finding.measurements)
+        return self.cells.get("done", 0) < self.cells["all"] and not finding.is_exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,14 +340,12 @@ def _judged(name: str, tables: Tables, faults: list[Fault]) -> Finding:
 
 
 def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
-    deciding = [m for m in finding.measurements if m.decides]
-    as_found = [m for m in deciding if m.verdict == finding.verdict]
-    first = next(iter(as_found or deciding), None)
+    first, others = telling(finding)
     return {
         "finding": finding,
         "so_far": told.so_far(finding),
         "deciding": None if first is None else _told(first),
-        "others": max(len(as_found or deciding) - 1, 0),
+        "others": others,
         "rows": [
             {**_told(measurement), "plot": _plot(measurement, _reach([measurement]))}
             for measurement in finding.measurements
@@ -362,6 +360,7 @@ def _told(measurement: Measurement) -> dict[str, Any]:
         "low": quantity(measurement.interval.low, measurement),
         "high": quantity(measurement.interval.high, measurement),
         "region": region(measurement),
+        "said": measured(measurement),
     }
 
 
@@ -374,29 +373,6 @@ def _share_axes(shown: Sequence[dict[str, Any]]) -> None:
         said = " to ".join(quantity(end, same[0]["measurement"]) for end in ends)
         for one in same:
             one |= {"shared": _plot(one["measurement"], ends), "ends": said}
-
-
-def quantity(value: float, measurement: Measurement) -> str:
-    """A value of a measurement with three or more digits, in the measurement's unit."""
-    if math.isinf(value):
-        return "−∞" if value < 0 else "∞"
-    scale = 100 if measurement.unit in ("%", "percentage points") else 1
-    return _fixed(value * scale, 2 if scale == 100 else 3)
-
-
-def region(measurement: Measurement) -> str:
-    """Where the claim puts the quantity, in words."""
-    low, high = (quantity(end, measurement) for end in (measurement.low, measurement.high))
-    if math.isinf(measurement.low):
-        return f"below {high}"
-    return f"above {low}" if math.isinf(measurement.high) else f"{low} to {high}"
-
-
-def _fixed(value: float, decimals: int) -> str:
-    """A number with a true minus sign and no minus zero."""
-    text = f"{value:.{decimals}f}"
-    negative = text.startswith("-") and float(text) != 0
-    return ("−" if negative else "") + text.lstrip("-")
 
 
 def _reach(measurements: Sequence[Measurement]) -> tuple[float, float]:
@@ -463,7 +439,7 @@ class _Entry:
     paper: str
 
     def shown(self, value: float) -> str:
-        return _fixed(value, self.decimals)
+        return fixed(value, self.decimals)
 
 
 def _pivot(tables: Tables, metric: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A study in one small table of text: what a run prints when it ends."""
+"""A study in one small table of text and its verdicts: what a run prints when it ends."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,17 @@ from typing import Any
 
 import pandas as pd
 
+from studies.analyses.judge import judge
+from studies.judging.wording import measured, telling
+from studies.report.faults import fault
 from studies.store.store import Store
-from studies.tables.groupings import arm_columns, over_seeds
+from studies.tables.groupings import arm_columns, is_done, over_seeds
 from studies.tables.labels import labelled
 from studies.tables.study import Study
-from studies.tables.tables import results
+from studies.tables.tables import results, tables
 
+BETWEEN = 3
+"""Letters between two columns on a terminal."""
 TITLES = {
     "bits_per_dim": "bits/dim",
     "frechet_distance": "FD",
@@ -50,6 +55,43 @@ def summary(
         for arm, same in table.sort_values("rank").groupby("arm", sort=False)
     ]
     return ["arm", *(title for *_, title in columns)], rows
+
+
+def fitting(columns: list[str], rows: list[list[str]], width: int) -> list[int]:
+    """The columns that fit into lines of so many letters, an arm a line where that is possible.
+
+    Columns are left out from the middle, none of their letters.
+
+    Args:
+        columns: As `summary` gives them.
+        rows: The same.
+        width: Letters in a line.
+    """
+    wide = [max(map(len, column)) + BETWEEN for column in zip(columns, *rows, strict=True)]
+    wide[0] = min(wide[0], width // 2)
+    kept = list(range(len(columns)))
+    while len(kept) > 2 and sum(wide[i] for i in kept) + 1 > width:
+        kept.pop(len(kept) // 2)
+    return kept
+
+
+def verdicts(store: Store, study: str) -> list[tuple[str, str]]:
+    """The verdict on each claim of a study and its name, then what was measured of it."""
+    found = tables(store, study)
+    missing = not is_done(found)
+    lines = []
+    for name in found.record["claims"]:
+        try:
+            finding = judge(name, found)
+        except Exception as error:
+            lines.append((f"not judged: {name}", fault(error).sentence))
+            continue
+        first, others = telling(finding)
+        so_far = " so far" if missing and not finding.is_exact else ""
+        more = f"; the first of {others + 1} that decide" if others else ""
+        what = "nothing is measured yet" if first is None else f"{measured(first)}{more}"
+        lines.append((f"{finding.verdict}{so_far}: {name}", what))
+    return lines
 
 
 def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:

@@ -198,3 +198,20 @@ def test_a_door_whose_reader_left_ends_without_a_word(sweep: Path, door: tuple[s
         process.wait(timeout=60)
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def test_a_sweep_goes_by_its_name_and_seeds_by_commas(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sweep(tmp_path, SWEEP).rename(tmp_path / "small.yaml")
+    (tmp_path / "sweeps").mkdir()
+    for name in ("small.yaml", "presets"):
+        (tmp_path / name).rename(tmp_path / "sweeps" / name)
+    monkeypatch.chdir(tmp_path)
+    said = []
+    for sweep, *seeds in (("sweeps/small.yaml", "0", "1", "2"), ("small", "0,1", "2")):
+        assert run.main([sweep, "--seeds", *seeds, "--dry-run"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != ""
+    assert run.main(["smal", "--dry-run"]) == 2
+    assert "smal" in capsys.readouterr().err

@@ -18,10 +18,10 @@ from scipy import stats
 from iddpm.config import ConfigError, Npz, TrainConfig, UNetConfig
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
+from studies.judging.wording import quantity
 from studies.report.__main__ import main
 from studies.report.answer import answer_of, sentence
 from studies.report.build import UndrawnError, build
-from studies.report.page import quantity
 from studies.store.store import Store
 from studies.tables.groupings import is_done
 from studies.tables.labels import BETA_TILDE

@@ -1,0 +1,65 @@
+"""What a run prints when it ends: a table that fits, and the verdicts with their numbers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from studies.analyses import judge as judging
+from studies.judging.verdicts import Measured
+from studies.judging.wording import measured
+from studies.report.summary import fitting, verdicts
+from studies.store.store import Store
+from studies.tables.tables import tables
+from tests.witness.made_up_store import ARMS, variant, write_store
+
+STUDY = variant(steps=(10,), seeds=(0, 1, 2), arms=ARMS[:2], figures=(), likelihood=False)
+COLUMNS = ["arm", *(f"FD at {count}" for count in (10, 25, 50, 100, 250))]
+ROWS = [["L_simple, Σ = β", *["123.4 ± 5.6"] * 5], ["L_hybrid, Σ learned", *["1.2 ± 0.1"] * 5]]
+
+
+@pytest.mark.parametrize(
+    ("width", "kept"),
+    [(200, [0, 1, 2, 3, 4, 5]), (80, [0, 1, 2, 4, 5]), (54, [0, 1, 5]), (10, [0, 5])],
+)
+def test_columns_are_left_out_from_the_middle_until_the_rest_fits(
+    width: int, kept: list[int]
+) -> None:
+    assert fitting(COLUMNS, ROWS, width) == kept
+
+
+@pytest.mark.parametrize("width", range(50, 130))
+def test_what_is_kept_fits(width: int) -> None:
+    kept = fitting(COLUMNS, ROWS, width)
+    lines = [sum(len(cells[i]) + 3 for i in kept) + 1 for cells in (COLUMNS, *ROWS)]
+    assert max(lines) <= width or kept == [0, 5]
+
+
+def test_each_claim_has_its_verdict_and_its_number(tmp_path: Path) -> None:
+    store = Store(write_store(tmp_path, STUDY))
+    study = tables(store, STUDY.study)
+    for (said, what), name in zip(
+        verdicts(store, STUDY.study), study.record["claims"], strict=True
+    ):
+        finding = judging.judge(name, study)
+        assert said == f"{finding.verdict}: {name}"
+        deciding = [m for m in finding.measurements if m.decides]
+        expected = [measured(m) for m in deciding] or ["nothing is measured yet"]
+        assert what.partition(";")[0] in expected
+
+
+def test_a_claim_that_cannot_be_judged_is_named_and_the_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(write_store(tmp_path, STUDY))
+    usual = verdicts(store, STUDY.study)
+    name = usual[0][0].partition(": ")[2]
+
+    def broken(tables: object) -> Measured:
+        raise ZeroDivisionError("nothing")
+
+    monkeypatch.setitem(judging.CLAIMS, name, replace(judging.CLAIMS[name], measure=broken))
+    first, *others = verdicts(store, STUDY.study)
+    assert first[0] == f"not judged: {name}"
+    assert "ZeroDivisionError: nothing" in first[1]
+    assert others == usual[1:]
