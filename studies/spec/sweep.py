@@ -57,7 +57,7 @@ class SweepOrigin:
             name = _text(self.sweep, "preset")
             preset_path = _preset_path(name, self.path, self.presets_dir)
             _, base = _document(preset_path, "a preset", PRESET_KEYS)
-            preset = _layers(base, preset_path, _name(self.sweep, "study"))
+            preset = _layers(base, preset_path, _text(self.sweep, "study"))
             return asked(self.sweep, replace(preset, rules={}), ForSweep(), [], 1)
         except ConfigError:
             return None
@@ -126,13 +126,11 @@ def read_sweep(
     name = composed(preset or _text(sweep, "preset"))
     preset_path = _preset_path(name, path, presets_dir)
     preset_text, base = _document(preset_path, "a preset", PRESET_KEYS)
-    study = _name(sweep, "study")
-    _refuse_long(sweep, study, name)
+    study = _study(sweep, name)
     layers = _layers(base, preset_path, study)
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
-    sets = [_override(key, text) for key, text in overrides]
-    whole = asked(sweep, layers, wishes, sets, len(chosen))
+    whole = asked(sweep, layers, wishes, [_override(*item) for item in overrides], len(chosen))
     return SweepSpec(
         study=study,
         question=_text(sweep, "question"),
@@ -197,19 +195,17 @@ def _text(root: Node, key: str) -> str:
     return str(read(str, _required(root, key), key))
 
 
-def _name(root: Node, key: str) -> str:
-    text = _text(root, key)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
+def _study(sweep: Node, preset: str) -> str:
+    """The name of the study; a folder is named after it and the preset."""
+    node, name = _required(sweep, "study"), _text(sweep, "study")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         expected = "a name of letters, digits, _, - and . (it names a folder)"
-        raise fault(_required(root, key), key, expected)
-    return text
-
-
-def _refuse_long(sweep: Node, study: str, preset: str) -> None:
-    if (found := len(f"{study}-{preset}".encode())) > MOST_BYTES:
+        raise fault(node, "study", expected)
+    if (found := len(f"{name}-{preset}".encode())) > MOST_BYTES:
         expected = f"a name that takes at most {MOST_BYTES} bytes with that of the preset"
         hint = "both name files; shorten one of them"
-        raise fault(_required(sweep, "study"), "study", expected, found=f"{found}", hint=hint)
+        raise fault(node, "study", expected, found=f"{found}", hint=hint)
+    return name
 
 
 def _names(root: Node, key: str) -> tuple[str, ...]:
