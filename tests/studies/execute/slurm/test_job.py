@@ -4,6 +4,8 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from contextlib import nullcontext
 from itertools import count
@@ -408,3 +410,26 @@ def test_a_job_that_is_told_to_end_while_it_waits_leaves(
     monkeypatch.setattr(job, "time", clock)  # others, such as subprocess, sleep on
     assert ran(store) == os.EX_TEMPFAIL
     assert store.attempts(BOUND.address) == []
+
+
+@pytest.mark.slow
+def test_processes_of_a_job_train_together_by_the_numbers_that_the_cluster_gives_them(
+    store: Store,
+) -> None:
+    submitted(store, tiny.training(batch_size=4, block_size=2))
+    told = {"SLURM_NTASKS": "2", "STUDIES_FIRST_NODE": "localhost"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", job.__name__, str(store.root), "array"],
+            env={**os.environ, **told, "SLURM_PROCID": number, "SLURM_LOCALID": number},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in ("0", "1")
+    ]
+    said = [process.communicate(timeout=100)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    (address,) = store.addresses()
+    assert store.state(address) == "done"
+    assert "done" in said[0]
+    assert "done" not in said[1], "the first process leads"
