@@ -310,10 +310,10 @@ def _preview(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
     _print_submission(submission)
 
 
-def _settings(plans: Sequence[Plan], options: argparse.Namespace) -> slurm.Settings:
+def _settings(plans: Sequence[Plan], options: argparse.Namespace) -> slurm.SubmitSettings:
     """What the command line, the sweeps, their presets and the user's own file ask for."""
     by_kind, by_address = _resources(plans, options)
-    return slurm.Settings(
+    return slurm.SubmitSettings(
         name=plans[0].study,
         resources=by_kind,
         of_tasks=by_address,

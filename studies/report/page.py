@@ -27,7 +27,7 @@ from studies.judging.wording import fixed, measured, quantity, region, telling
 from studies.published.published import closest_reasons, comparable
 from studies.report.answer import answer_of, sentence
 from studies.report.faults import Fault, fault
-from studies.report.provenance import work_done
+from studies.report.work_done import work_done
 from studies.store.store import Store, StoreError
 from studies.tables.groupings import arm_columns, by_seed, is_done, records
 from studies.tables.intervals import t_interval

@@ -9,7 +9,7 @@ from iddpm.config import LatentsConfig, data_name
 from iddpm.data import load, to_unit
 from iddpm.running.draws import generator
 from studies.runners.work import Work
-from studies.store.arrays import sha256
+from studies.store.npy import sha256
 from studies.store.store import LATENTS
 
 

@@ -18,7 +18,7 @@ from iddpm.samplers import to_uint8
 from studies.runners.networks import weights_role
 from studies.runners.sampling import drawn_once
 from studies.runners.work import UInt8Array, Work, of_a_finished_task
-from studies.store.arrays import sha256
+from studies.store.npy import sha256
 from studies.store.store import SAMPLES
 
 

@@ -20,7 +20,7 @@ from iddpm.running.interruption import Interrupted
 from iddpm.samplers import to_uint8
 from studies.runners.networks import trained_denoiser
 from studies.runners.work import UInt8Array, Work
-from studies.store.arrays import sha256
+from studies.store.npy import sha256
 from studies.store.store import SAMPLES
 
 

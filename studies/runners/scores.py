@@ -39,8 +39,8 @@ from iddpm.evaluation.precision_recall import precision_recall, squared_radii
 from iddpm.running.interruption import Interrupted
 from studies.runners.networks import weights_role
 from studies.runners.work import Work, of_a_finished_task
-from studies.store.arrays import read_array, sha256
 from studies.store.integrity import damaged
+from studies.store.npy import read_array, sha256
 from studies.store.store import RADII, SAMPLES, StoreError
 
 EXTRACTOR = "extractor.pt"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from iddpm.running.blocks import UNREADABLE
-from studies.store.arrays import read_array
 from studies.store.checksums import StoreError, read_record
 from studies.store.integrity import (
     ANEW,
@@ -17,6 +16,7 @@ from studies.store.integrity import (
     listed_files,
     provenance_of,
 )
+from studies.store.npy import read_array
 from studies.store.store import WRITTEN_ANEW, Store
 from studies.tasks.kinds import KINDS
 

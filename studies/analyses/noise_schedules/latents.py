@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from iddpm.schedules import SCHEDULES
 from studies.drawing import images, style
-from studies.store.arrays import read_array
+from studies.store.npy import read_array
 from studies.tables.groupings import arm_columns
 from studies.tables.labels import labelled
 from studies.tables.tables import Tables

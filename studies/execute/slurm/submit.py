@@ -32,7 +32,7 @@ from studies.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SubmitSettings:
     """How a study is submitted."""
 
     name: str
@@ -93,7 +93,11 @@ class Hours:
 
 
 def submit(
-    store: Store, tasks: Sequence[Task], settings: Settings, *, retry: Collection[ErrorClass] = ()
+    store: Store,
+    tasks: Sequence[Task],
+    settings: SubmitSettings,
+    *,
+    retry: Collection[ErrorClass] = (),
 ) -> Submission:
     """Queue all that is neither done, failed nor in the queue; return without waiting for it.
 
@@ -134,7 +138,11 @@ def submit(
 
 
 def preview(
-    store: Store, tasks: Sequence[Task], settings: Settings, *, retry: Collection[ErrorClass] = ()
+    store: Store,
+    tasks: Sequence[Task],
+    settings: SubmitSettings,
+    *,
+    retry: Collection[ErrorClass] = (),
 ) -> Submission:
     """What `submit` would do; writes and submits nothing.
 
@@ -263,7 +271,7 @@ class _Draft:
         store: Store,
         tasks: Sequence[Task],
         jobs: Mapping[Element, Job],
-        settings: Settings,
+        settings: SubmitSettings,
         *,
         retry: Collection[ErrorClass],
         replaced: Collection[str],

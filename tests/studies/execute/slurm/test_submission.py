@@ -25,7 +25,7 @@ from iddpm.running.files import StorageError, read_json
 from studies import cancel, run, status
 from studies.execute import slurm as executor
 from studies.execute.guesses import guess
-from studies.execute.slurm import Settings, SlurmError, Submission, queue
+from studies.execute.slurm import SlurmError, Submission, SubmitSettings, queue
 from studies.execute.slurm.queue import NEVER
 from studies.execute.slurm.script import warning_seconds
 from studies.execute.slurm.snapshot import snapshot
@@ -66,8 +66,8 @@ def settings(
     pack_min: float = 10.0,
     max_parallel: int | None = None,
     max_gpu_hours: float | None = None,
-) -> Settings:
-    return Settings(
+) -> SubmitSettings:
+    return SubmitSettings(
         name="study",
         resources=dict.fromkeys(KINDS, Resources()) | dict(resources or {}),
         pack_min=pack_min,
@@ -218,7 +218,7 @@ def test_a_store_whose_path_no_script_can_hold_is_refused(
 @pytest.mark.parametrize("name", ["a b", "a\nb", "$(x)", "a,b", "a|b", ""])
 def test_a_name_that_no_job_can_bear_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="a sweep and a preset named by letters, digits, _, - "):
-        Settings(name=name, resources={})
+        SubmitSettings(name=name, resources={})
 
 
 @pytest.mark.parametrize("key", sorted({*TEXTS} - {"gpu_type"}))
@@ -719,7 +719,7 @@ def test_hours_are_the_measured_ones_or_a_guess(slurm: FakeSlurm, store: Store) 
 
 @pytest.mark.parametrize("door", [executor.submit, executor.preview])
 def test_a_batch_that_cannot_be_shared_out_is_refused_and_nothing_is_submitted(
-    slurm: FakeSlurm, store: Store, door: Callable[[Store, list[Task], Settings], Submission]
+    slurm: FakeSlurm, store: Store, door: Callable[[Store, list[Task], SubmitSettings], Submission]
 ) -> None:
     asked = settings({"train": Resources(gpus=3)})
     with pytest.raises(ConfigError, match="to share among 3 processes, found 8 of 1 images"):
