@@ -66,7 +66,7 @@ class Agenda:
         self._told: dict[str, Beat] = {}
         self._telling = threading.Lock()
         for task in tasks:
-            assert all(need in self._open or need in self._done for _, need in task.needs), task
+            assert all(need in self._open or need in self._done for _, need in task.inputs), task
             store.create(task)
             if store.state(task.address) == "done":
                 self._close(task.address, "found")
@@ -126,12 +126,12 @@ class Agenda:
 
     def _is_ready(self, task: Task) -> bool:
         """Whether what it needs is done, and what it comes after has ended, well or badly."""
-        needed = all(need in self._done for _, need in task.needs)
+        needed = all(need in self._done for _, need in task.inputs)
         return needed and not any(address in self._open for address in task.after)
 
     def _blame(self, task: Task) -> tuple[str, ...]:
         """The failed tasks that keep this one from ever running, near or far above it."""
-        needs = (need for _, need in task.needs)
+        needs = (need for _, need in task.inputs)
         return tuple(sorted({b for need in needs for b in self._blamed.get(need, ())}))
 
     def _close(self, address: str, kind: EventKind, text: str = "") -> None:

@@ -109,7 +109,7 @@ def _blamed(store: Store, states: Mapping[str, State]) -> dict[str, tuple[str, .
             blamed[address] = (address,)
         elif state in ("planned", "submitted") and address in known:
             with suppress(StoreError, OSError, AttributeError):  # a task that cannot be read waits
-                above = (b for need in store.needs(address) for b in blamed.get(need, ()))
+                above = (b for need in store.inputs(address) for b in blamed.get(need, ()))
                 blamed[address] = tuple(dict.fromkeys(above))
     return blamed
 
@@ -189,7 +189,7 @@ def _gone(store: Store, address: str, element: Element) -> Standing:
         and store.claim_of(address) is None
     ):
         return Standing("stopped", f"{last.error}: {last.message}; {AGAIN}")
-    missing = [need for need in store.needs(address) if store.result(need) is None]
+    missing = [need for need in store.inputs(address) if store.result(need) is None]
     if missing:
         return Standing("lost", f"its job cannot run: {missing[0]} has no result; {AGAIN}")
     if address != was_at(store, unfinished):

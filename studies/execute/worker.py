@@ -155,8 +155,8 @@ def _work(
     work = runners.Work(
         task=task,
         folder=store.folder(address),
-        parents={role: store.folder(parent) for role, parent in task.needs},
-        parent_tasks={role: store.task(parent) for role, parent in task.needs},
+        parents={role: store.folder(parent) for role, parent in task.inputs},
+        parent_tasks={role: store.task(parent) for role, parent in task.inputs},
         **watch._asdict(),
         device=device,
         ranks=ranks or ALONE,

@@ -141,7 +141,7 @@ def _claim(plan: Plan, address: str, label: str, owners: dict[str, str]) -> None
     if task.kind in ("extractor", "radii") or (isinstance(config, FeaturesConfig) and config.data):
         label = REAL_IMAGES
     owners[address] = label
-    for _, need in task.needs:
+    for _, need in task.inputs:
         _claim(plan, need, label, owners)
 
 

@@ -130,7 +130,7 @@ def needed(plan: Plan, is_done: Callable[[str], bool]) -> Plan:
     """
     readers: dict[str, list[str]] = defaultdict(list)
     for task in plan.tasks.values():
-        for role, need in task.needs:
+        for role, need in task.inputs:
             if role in DERIVED:
                 readers[need].append(task.address)
     idle = {a for a, of in readers.items() if not is_done(a) and all(map(is_done, of))}
@@ -138,7 +138,7 @@ def needed(plan: Plan, is_done: Callable[[str], bool]) -> Plan:
         return plan
     kept = [task for address, task in plan.tasks.items() if address not in idle]
     tasks = [
-        replace(task, needs=tuple(need for need in task.needs if need[1] not in idle))
+        replace(task, inputs=tuple(need for need in task.inputs if need[1] not in idle))
         for task in kept
     ]
     return replace(plan, tasks={task.address: task for task in tasks})
@@ -157,7 +157,7 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
     chains: dict[tuple[object, ...], list[Task]] = defaultdict(list)
     for task in once.values():
         if isinstance(task.config, TrainConfig):
-            trajectory = replace(task.config, steps=1), task.needs, task.digests
+            trajectory = replace(task.config, steps=1), task.inputs, task.digests
             chains[trajectory].append(task)
     links: dict[str, list[Task]] = {}
     for chain in chains.values():
@@ -253,7 +253,7 @@ class _Tasks:
         read = {} if data is None else {"data": self._described.data[data].digest}
         read |= digests or {}
         task = Task(
-            kind=kind, config=config, needs=tuple(needs.items()), digests=tuple(read.items())
+            kind=kind, config=config, inputs=tuple(needs.items()), digests=tuple(read.items())
         )
         self.by_address.setdefault(task.address, task)
         return task.address

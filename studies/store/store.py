@@ -254,7 +254,7 @@ class Store:
             raise StoreError(f"{path}: expected the task of this folder, found {task.address}")
         return task
 
-    def needs(self, address: str) -> tuple[str, ...]:
+    def inputs(self, address: str) -> tuple[str, ...]:
         """Addresses of the tasks that a task needs.
 
         Raises:

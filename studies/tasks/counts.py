@@ -29,23 +29,23 @@ def network_calls(task: Task, other: Other) -> int:
 
 def amount(task: Task, other: Other) -> int:
     """How much a task is of what its time is in proportion to; 0: nothing that is known."""
-    return KINDS[task.kind].effort.amount(task.config, _Needed(task, other))
+    return KINDS[task.kind].effort.amount(task.config, _Inputs(task, other))
 
 
 def alike(task: Task, other: Other) -> tuple[object, ...]:
     """What the time of a task depends on beside its amount."""
     kind = KINDS[task.kind]
-    return (kind.timed_as or kind.name, *kind.effort.alike(task.config, _Needed(task, other)))
+    return (kind.timed_as or kind.name, *kind.effort.alike(task.config, _Inputs(task, other)))
 
 
 def multiply_adds(task: Task, other: Other) -> int:
     """Multiply-adds of what a task has to compute, its earlier steps by another task left out."""
-    whole = KINDS[task.kind].effort.multiply_adds(task.config, _Needed(task, other))
+    whole = KINDS[task.kind].effort.multiply_adds(task.config, _Inputs(task, other))
     before, steps = steps_before(task, other), training_steps(task)
     return whole * max(steps - before, 0) // steps if before else whole
 
 
-class _Needed:
+class _Inputs:
     """From roles to the configs of what a task needs."""
 
     def __init__(self, task: Task, other: Other) -> None:

@@ -48,7 +48,7 @@ EIGEN = 25
 """The distance of two sets takes so many times D^3 multiply-adds, of two decompositions."""
 
 
-class Needed(Protocol):
+class Inputs(Protocol):
     """From roles to the config of what a task needs."""
 
     def __call__(self, *roles: str) -> Any: ...
@@ -62,26 +62,26 @@ class Effort:
 
     counts: Literal["training steps", "network calls", "images", ""] = ""
     """What its time is in proportion to; empty: to nothing that is known."""
-    amount: Callable[[Any, Needed], int] = lambda config, of: 0
+    amount: Callable[[Any, Inputs], int] = lambda config, of: 0
     """How many of these there are."""
-    alike: Callable[[Any, Needed], tuple[object, ...]] = lambda config, of: ()
+    alike: Callable[[Any, Inputs], tuple[object, ...]] = lambda config, of: ()
     """What the time of one of them depends on."""
-    multiply_adds: Callable[[Any, Needed], int] = lambda config, of: 0
+    multiply_adds: Callable[[Any, Inputs], int] = lambda config, of: 0
     """Of all that it computes; 0: little beside starting it."""
 
 
 # ----------------------------------------------------------------------------------- trainings
 
 
-def _steps(config: TrainConfig | GanConfig, of: Needed) -> int:
+def _steps(config: TrainConfig | GanConfig, of: Inputs) -> int:
     return config.steps
 
 
-def _same_training(config: TrainConfig, of: Needed) -> tuple[object, ...]:
+def _same_training(config: TrainConfig, of: Inputs) -> tuple[object, ...]:
     return (replace(config, seed=0, steps=1, diffusion=replace(config.diffusion, steps=100)),)
 
 
-def _same_gan(config: GanConfig, of: Needed) -> tuple[object, ...]:
+def _same_gan(config: GanConfig, of: Inputs) -> tuple[object, ...]:
     return (replace(config, seed=0, steps=1),)
 
 
@@ -99,11 +99,11 @@ GAN_TRAINING = Effort(
 )
 
 
-def _steps_of_extractor(config: ExtractorConfig, of: Needed) -> int:
+def _steps_of_extractor(config: ExtractorConfig, of: Inputs) -> int:
     return config.steps if isinstance(config, Classifier) else 0
 
 
-def _training_of_extractor(config: ExtractorConfig, of: Needed) -> int:
+def _training_of_extractor(config: ExtractorConfig, of: Inputs) -> int:
     if not isinstance(config, Classifier):
         return 0
     return FORWARD_AND_BACK * config.batch_size * config.steps * _of_one_image(config)
@@ -116,7 +116,7 @@ EXTRACTOR = Effort(
 # ----------------------------------------------------------------------------- calls of networks
 
 
-def _calls(config: SampleConfig | LikelihoodConfig | LikelihoodShardConfig, of: Needed) -> int:
+def _calls(config: SampleConfig | LikelihoodConfig | LikelihoodShardConfig, of: Inputs) -> int:
     """How often a chain or a bound applies a network to one image."""
     total = of("network").diffusion.steps
     if isinstance(config, SampleConfig):
@@ -136,17 +136,17 @@ def _asked(config: Any) -> Any:
     return config.part if isinstance(config, LikelihoodShardConfig) else config
 
 
-def _calls_for_gradients(config: GradientNoiseConfig, of: Needed) -> int:
+def _calls_for_gradients(config: GradientNoiseConfig, of: Inputs) -> int:
     return PASSES_OF_A_GRADIENT * config.images
 
 
-def _same_network(config: Any, of: Needed) -> tuple[object, ...]:
+def _same_network(config: Any, of: Inputs) -> tuple[object, ...]:
     train, asked = of("network"), _asked(config)
     return train.network, train.data, asked.block_size, asked.precision
 
 
-def _by_network(amount: Callable[[Any, Needed], int]) -> Effort:
-    def multiply_adds(config: Any, of: Needed) -> int:
+def _by_network(amount: Callable[[Any, Inputs], int]) -> Effort:
+    def multiply_adds(config: Any, of: Inputs) -> int:
         train = of("network")
         return amount(config, of) * trained_size(train, outline(train.data)).multiply_adds
 
@@ -159,15 +159,15 @@ CHAIN = _by_network(_calls)
 GRADIENTS = _by_network(_calls_for_gradients)
 
 
-def _images(config: GanSampleConfig, of: Needed) -> int:
+def _images(config: GanSampleConfig, of: Inputs) -> int:
     return config.images
 
 
-def _same_generator(config: GanSampleConfig, of: Needed) -> tuple[object, ...]:
+def _same_generator(config: GanSampleConfig, of: Inputs) -> tuple[object, ...]:
     return (*_same_gan(of("network"), of), config.block_size)
 
 
-def _generation(config: GanSampleConfig, of: Needed) -> int:
+def _generation(config: GanSampleConfig, of: Inputs) -> int:
     gan = of("network")
     return config.images * generator_size(gan, outline(gan.data)).multiply_adds
 
@@ -179,11 +179,11 @@ GAN_SAMPLES = Effort(
 # ------------------------------------------------------------------------- features and distances
 
 
-def _read_images(config: FeaturesConfig, of: Needed) -> int:
+def _read_images(config: FeaturesConfig, of: Inputs) -> int:
     return config.images or 1
 
 
-def _reading(config: FeaturesConfig, of: Needed) -> int:
+def _reading(config: FeaturesConfig, of: Inputs) -> int:
     extractor = of("extractor")
     return _read_images(config, of) * (
         INCEPTION if isinstance(extractor, Inception) else _of_one_image(extractor)
@@ -206,7 +206,7 @@ FEATURES = Effort(
 )
 
 
-def _distances_of_score(config: ScoreConfig, of: Needed) -> int:
+def _distances_of_score(config: ScoreConfig, of: Inputs) -> int:
     """All distances that a score takes between vectors of features, and that of the moments."""
     width = _width(of("generated", "extractor"))
     drawn, real = _vectors(of("generated")), _vectors(of("reference"))
@@ -214,7 +214,7 @@ def _distances_of_score(config: ScoreConfig, of: Needed) -> int:
     return width * pairs + EIGEN * width**3
 
 
-def _distances_of_radii(config: RadiiConfig, of: Needed) -> int:
+def _distances_of_radii(config: RadiiConfig, of: Inputs) -> int:
     """The distance of every vector of features to every other."""
     vectors = _vectors(of("features"))
     return _width(of("features", "extractor")) * vectors * vectors

@@ -41,8 +41,9 @@ class Task:
 
     kind: str
     config: TaskConfig
-    needs: tuple[tuple[str, str], ...] = ()
-    """(role, address) of each task whose result it reads; sorted so that shard 10 follows 9."""
+    inputs: tuple[tuple[str, str], ...] = ()
+    """(role, address) of each task whose result it reads; sorted so that shard 10 follows 9. In files
+    they are its `needs`."""
     digests: tuple[tuple[str, str], ...] = ()
     """(name, digest) of each data set it reads."""
     after: tuple[str, ...] = field(default=(), compare=False)
@@ -57,17 +58,17 @@ class Task:
         if not isinstance(self.config, KINDS[self.kind].config):
             found = type(self.config).__name__
             raise ValueError(f"{self.kind} task: expected a config of this kind, found {found}")
-        object.__setattr__(self, "needs", tuple(sorted(self.needs, key=_shortest_first)))
+        object.__setattr__(self, "inputs", tuple(sorted(self.inputs, key=_shortest_first)))
         object.__setattr__(self, "digests", tuple(sorted(self.digests)))
         object.__setattr__(self, "address", _address(self))
-        for role, found in self.needs:
+        for role, found in self.inputs:
             if role in DERIVED and found != (follows := DERIVED[role](self)):
                 raise ValueError(f"{self.kind} task: expected the {role} {follows}, found {found}")
 
     @property
     def first(self) -> tuple[str, ...]:
         """Addresses of all that is to be done before it: what it needs, and what it comes after."""
-        return (*(need for _, need in self.needs), *self.after)
+        return (*(need for _, need in self.inputs), *self.after)
 
     @property
     def takes_a_part(self) -> bool:
@@ -77,7 +78,7 @@ class Task:
     @property
     def parents(self) -> dict[str, str]:
         """Address by role of every task that this one needs."""
-        return dict(self.needs)
+        return dict(self.inputs)
 
 
 def radii(reference: str, neighbours: int) -> Task:
@@ -88,7 +89,7 @@ def radii(reference: str, neighbours: int) -> Task:
         neighbours: The k of the scores that read the radii.
     """
     config = RadiiConfig(neighbours=neighbours)
-    return Task(kind="radii", config=config, needs=(("features", reference),))
+    return Task(kind="radii", config=config, inputs=(("features", reference),))
 
 
 @lru_cache(maxsize=64)
@@ -110,8 +111,8 @@ did. In task.json such needs stand apart from the others, under `derived`.
 """
 
 
-def _needs(task: Task, *, derived: bool) -> dict[str, str]:
-    return {role: need for role, need in task.needs if (role in DERIVED) == derived}
+def _inputs(task: Task, *, derived: bool) -> dict[str, str]:
+    return {role: need for role, need in task.inputs if (role in DERIVED) == derived}
 
 
 def _shortest_first(need: tuple[str, str]) -> tuple[int, str]:
@@ -125,7 +126,7 @@ def _address(task: Task) -> str:
         "kind": task.kind,
         "version": KINDS[task.kind].version,
         "config": canonical(task.config),
-        "needs": _needs(task, derived=False),
+        "needs": _inputs(task, derived=False),
         "digests": dict(task.digests),
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -134,14 +135,14 @@ def _address(task: Task) -> str:
 
 def task_json(task: Task) -> dict[str, Any]:
     """The task as JSON, whole: fields that are not hashed included."""
-    derived = _needs(task, derived=True)
+    derived = _inputs(task, derived=True)
     return {
         "schema": SCHEMA_VERSION,
         "address": task.address,
         "kind": task.kind,
         "version": KINDS[task.kind].version,
         "config": _plain(task.config),
-        "needs": _needs(task, derived=False),
+        "needs": _inputs(task, derived=False),
         **({"derived": derived} if derived else {}),
         "digests": dict(task.digests),
     }
@@ -174,7 +175,7 @@ def task_from_json(data: Mapping[str, Any]) -> Task:
         task = Task(
             kind=kind.name,
             config=config,
-            needs=(*data["needs"].items(), *data.get("derived", {}).items()),
+            inputs=(*data["needs"].items(), *data.get("derived", {}).items()),
             digests=tuple(data["digests"].items()),
         )
     except (KeyError, TypeError, AttributeError, ValidationError) as error:

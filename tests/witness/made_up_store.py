@@ -192,7 +192,7 @@ def _arm(study: MadeUp, objective: Objective, evaluation: str) -> dict[str, Any]
 def _likelihood_cell(root: Path, study: MadeUp, objective: Objective, seed: int) -> dict[str, Any]:
     network = _train(root, study, objective, seed)
     config = LikelihoodConfig(ema_decay=0.99)
-    task = Task(kind="likelihood", config=config, needs=(("network", network.address),))
+    task = Task(kind="likelihood", config=config, inputs=(("network", network.address),))
     if (objective.kind, seed) in study.planned_bounds:
         _create(root, task)
     else:
@@ -248,21 +248,21 @@ def _samples_cell(
         block_size=IMAGES,
         seed=seed,
     )
-    samples = Task(kind="sample", config=config, needs=(("network", network.address),))
+    samples = Task(kind="sample", config=config, inputs=(("network", network.address),))
     extractor = Task(kind="extractor", config=Classifier(data=Digits()), digests=(("data", "d1"),))
     features = Task(
         kind="features",
         config=FeaturesConfig(),
-        needs=(("extractor", extractor.address), ("samples/0", samples.address)),
+        inputs=(("extractor", extractor.address), ("samples/0", samples.address)),
     )
     reference = Task(
         kind="features",
         config=FeaturesConfig(data=Digits()),
-        needs=(("extractor", extractor.address),),
+        inputs=(("extractor", extractor.address),),
         digests=(("data", "d1"),),
     )
     needs = (("generated", features.address), ("reference", reference.address))
-    score = Task(kind="score", config=ScoreConfig(), needs=needs)
+    score = Task(kind="score", config=ScoreConfig(), inputs=needs)
     _finish(root, extractor, {"name": "digits-classifier", "test_accuracy": 0.97}, seconds=4.0)
     _finish(root, reference, {"images": 1438, "source": "digits/train"}, seconds=1.0)
     cell = {

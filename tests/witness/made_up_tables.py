@@ -93,9 +93,9 @@ def _rows(
 def _recipe(plan: Plan, cell: Mapping[str, Any]) -> dict[str, Any]:
     """Of a score, as far as it is planned."""
     score: Any = plan.tasks[cell["tasks"]["score"]]
-    needs = dict(score.needs)
+    needs = dict(score.inputs)
     generated, real = (plan.tasks[needs[role]].config for role in ("generated", "reference"))
-    extractor = plan.tasks[dict(plan.tasks[needs["reference"]].needs)["extractor"]].config
+    extractor = plan.tasks[dict(plan.tasks[needs["reference"]].inputs)["extractor"]].config
     assert isinstance(generated, FeaturesConfig)
     assert isinstance(real, FeaturesConfig)
     assert real.data is not None

@@ -67,7 +67,7 @@ def sampling(train: Task, sampler: Sampler | None = None, **changes: Any) -> Tas
         block_size=2,
     )
     return Task(
-        kind="sample", config=replace(config, **changes), needs=(("network", train.address),)
+        kind="sample", config=replace(config, **changes), inputs=(("network", train.address),)
     )
 
 
@@ -77,7 +77,7 @@ def likelihood(train: Task, **changes: Any) -> Task:
     return Task(
         kind="likelihood",
         config=replace(config, **changes),
-        needs=(("network", train.address),),
+        inputs=(("network", train.address),),
         digests=DIGITS,
     )
 
@@ -90,7 +90,7 @@ def sharded_likelihood(train: Task, **changes: Any) -> list[Task]:
         Task(
             kind="likelihood_shard",
             config=LikelihoodShardConfig(part=replace(whole, images=end), first_block=first),
-            needs=needs,
+            inputs=needs,
             digests=DIGITS,
         )
         for first, end in ((0, 2), (1, 4))
@@ -98,7 +98,7 @@ def sharded_likelihood(train: Task, **changes: Any) -> list[Task]:
     merge = Task(
         kind="likelihood_merge",
         config=LikelihoodMergeConfig(whole=whole),
-        needs=(*needs, *((f"shards/{i}", shard.address) for i, shard in enumerate(shards))),
+        inputs=(*needs, *((f"shards/{i}", shard.address) for i, shard in enumerate(shards))),
         digests=DIGITS,
     )
     return [*shards, merge]
@@ -110,7 +110,7 @@ def gradient_noise(train: Task, **changes: Any) -> Task:
     return Task(
         kind="gradient_noise",
         config=replace(config, **changes),
-        needs=(("network", train.address),),
+        inputs=(("network", train.address),),
         digests=DIGITS,
     )
 
@@ -125,7 +125,7 @@ def gan_sampling(gan: Task, **changes: Any) -> Task:
     """A shard of two blocks of two images."""
     config = GanSampleConfig(last_block=2, block_size=2)
     needs = (("network", gan.address),)
-    return Task(kind="gan_sample", config=replace(config, **changes), needs=needs)
+    return Task(kind="gan_sample", config=replace(config, **changes), inputs=needs)
 
 
 def latents() -> Task:
@@ -152,7 +152,7 @@ def real_features(extractor: Task) -> Task:
     """Features of a few real images."""
     config = FeaturesConfig(images=8, data=Digits(), split="test", block_size=4)
     needs = (("extractor", extractor.address),)
-    return Task(kind="features", config=config, needs=needs, digests=DIGITS)
+    return Task(kind="features", config=config, inputs=needs, digests=DIGITS)
 
 
 def drawn_features(extractor: Task, *shards: Task, images: int | None = None) -> Task:
@@ -160,7 +160,7 @@ def drawn_features(extractor: Task, *shards: Task, images: int | None = None) ->
     needs = [("extractor", extractor.address)]
     needs += [(f"samples/{i}", shard.address) for i, shard in enumerate(shards)]
     config = FeaturesConfig(images=images, block_size=4)
-    return Task(kind="features", config=config, needs=tuple(needs))
+    return Task(kind="features", config=config, inputs=tuple(needs))
 
 
 def radii(real: Task) -> Task:
@@ -171,7 +171,7 @@ def radii(real: Task) -> Task:
 def score(drawn: Task, real: Task, *more: tuple[str, str]) -> Task:
     """A score over one neighbour; without the radii of its reference it asks for them itself."""
     needs = (("generated", drawn.address), ("reference", real.address), *more)
-    return Task(kind="score", config=ScoreConfig(neighbours=1), needs=needs)
+    return Task(kind="score", config=ScoreConfig(neighbours=1), inputs=needs)
 
 
 def study(seeds: int = 2) -> list[Task]:

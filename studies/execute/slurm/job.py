@@ -174,7 +174,7 @@ def _see_to(
 
 def _missing(store: Store, address: str, stop: StopFlag) -> list[str]:
     """The tasks that this one needs and that have no result, even after a while."""
-    needs = [need for _, need in store.task(address).needs]
+    needs = [need for _, need in store.task(address).inputs]
     deadline = time.monotonic() + LATE_FILES_SECONDS
     while missing := [need for need in needs if store.result(need) is None]:
         ended = any(store.state(need) == "failed" for need in missing)

@@ -158,7 +158,7 @@ def _is_behind(store: Store, address: str) -> bool:
 
 
 def _could_begin(store: Store, address: str) -> bool:
-    return all(store.result(need) is not None for need in store.needs(address))
+    return all(store.result(need) is not None for need in store.inputs(address))
 
 
 def _record(store: Store, address: str, failure: Failure, log: tuple[str, ...]) -> None:

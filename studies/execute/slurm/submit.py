@@ -193,7 +193,7 @@ def _left(store: Store, element: Element) -> set[str]:
 def _awaited(store: Store, unwanted: Collection[str]) -> set[Element]:
     """The elements that submitted tasks other than these wait for."""
     others = {a for a in store.addresses() if a not in unwanted and store.state(a) == "submitted"}
-    awaited = {need for address in others for need in store.needs(address)}
+    awaited = {need for address in others for need in store.inputs(address)}
     trainings = chained(_trainings(store, (*unwanted, *others)))
     awaited |= {
         shorter for address in trainings.keys() & others for shorter in trainings[address].after
@@ -318,7 +318,7 @@ class _Draft:
         job = self.jobs.get(element) if element else None
         if element is not None and job is None and self._is_hidden(element):
             return "elsewhere"
-        above = {self._states[need] for _, need in task.needs}
+        above = {self._states[need] for _, need in task.inputs}
         if state == "submitted" and ("new" in above or self._falls(task, job)):
             self._replaced.add(task.address)
             return "new"  # its job waits for one that does not do what it needs

@@ -161,7 +161,7 @@ def ensemble(task: Task, partner: Task, ends: Ends) -> Task:
     """The task with a second network."""
     assert isinstance(task.config, SampleConfig | LikelihoodConfig)
     config = replace(task.config, ensemble=ends)
-    return replace(task, config=config, needs=(*task.needs, ("network_b", partner.address)))
+    return replace(task, config=config, inputs=(*task.inputs, ("network_b", partner.address)))
 
 
 ENDS = Ends(share=0.2)

@@ -192,7 +192,7 @@ def test_both_networks_of_an_ensemble_draw_with_the_weights_asked_for(
 def ensemble(task: Task) -> Task:
     assert isinstance(task.config, LikelihoodConfig | SampleConfig)
     config = replace(task.config, ensemble=ENDS)
-    return replace(task, config=config, needs=(*task.needs, ("network_b", SECOND.address)))
+    return replace(task, config=config, inputs=(*task.inputs, ("network_b", SECOND.address)))
 
 
 # ----------------------------------------------------------------------------------------- samples

@@ -72,7 +72,7 @@ def with_likelihood(inside: str) -> str:
 def test_every_task_comes_after_all_that_it_needs(ablation: Plan) -> None:
     seen: set[str] = set()
     for address, task in ablation.tasks.items():
-        assert {need for _, need in task.needs} <= seen
+        assert {need for _, need in task.inputs} <= seen
         assert address == task.address
         seen.add(address)
 
@@ -83,7 +83,7 @@ def test_every_task_answers_some_cell(ablation: Plan) -> None:
     while pending:
         address = pending.pop()
         wanted.add(address)
-        pending += [need for _, need in ablation.tasks[address].needs]
+        pending += [need for _, need in ablation.tasks[address].inputs]
     assert wanted == set(ablation.tasks)
 
 
@@ -108,7 +108,7 @@ def test_scores_of_one_reference_and_k_share_its_radii(tmp_path: Path) -> None:
     )
     assert [task.config for task in several] == [RadiiConfig(neighbours=k) for k in (3, 5)]
     assert one in several
-    assert len({task.needs for task in several}) == 1
+    assert len({task.inputs for task in several}) == 1
 
 
 def test_radii_that_only_finished_scores_would_read_are_not_planned(plan: Plan) -> None:
@@ -121,7 +121,7 @@ def test_radii_that_only_finished_scores_would_read_are_not_planned(plan: Plan) 
     assert needed(plan, lambda address: address in one_is_left).tasks == plan.tasks
     finished = needed(plan, lambda address: address in others)
     assert list(finished.tasks) == [address for address in plan.tasks if address in others]
-    assert all(need in others for task in finished.tasks.values() for _, need in task.needs)
+    assert all(need in others for task in finished.tasks.values() for _, need in task.inputs)
 
 
 def test_an_arm_is_answered_under_every_seed(plan: Plan) -> None:

@@ -124,7 +124,7 @@ def features(store: Store, data: Npz, name: str, **settings: Any) -> NDArray[np.
     extractor = Task(kind="extractor", config=config, digests=(("data", digest),))
     read = FeaturesConfig(data=data, block_size=16, **settings)
     needs = (("extractor", extractor.address),)
-    task = Task(kind="features", config=read, needs=needs, digests=((name, digest),))
+    task = Task(kind="features", config=read, inputs=needs, digests=((name, digest),))
     done(store, extractor, task)
     with np.load(store.folder(task.address) / "features.npz") as arrays:
         return np.asarray(arrays["features"])
@@ -181,7 +181,7 @@ def test_a_likelihood_of_a_part_is_over_the_permutations_first_images(
     tasks = [replace(task, digests=((name, digest),)) for task in tasks]
     one, *shards, merge = tasks
     needs = {f"shards/{i}": shard.address for i, shard in enumerate(shards)}
-    merge = replace(merge, needs=tuple({**merge.parents, **needs}.items()))
+    merge = replace(merge, inputs=tuple({**merge.parents, **needs}.items()))
     done(store, one, *shards, merge)
     for task, images in ((one, 6), (merge, 4)):
         found = store.result(task.address)

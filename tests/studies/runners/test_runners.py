@@ -69,8 +69,8 @@ def work(store: Store, task: Task, folder: Path, stop: Callable[[], bool]) -> Wo
     return Work(
         task=task,
         folder=folder,
-        parents={role: store.folder(need) for role, need in task.needs},
-        parent_tasks={role: store.task(need) for role, need in task.needs},
+        parents={role: store.folder(need) for role, need in task.inputs},
+        parent_tasks={role: store.task(need) for role, need in task.inputs},
         progress=lambda done, total: None,
         should_stop=stop,
         is_due=lambda seconds: False,

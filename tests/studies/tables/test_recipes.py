@@ -45,12 +45,12 @@ def scored(
     extractor = Task(kind="extractor", config=network, digests=data)
     finished(store, extractor, {"name": name, "sha256": weights})
     needs = (("extractor", extractor.address),)
-    reference = Task(kind="features", config=FeaturesConfig(data=NPZ), needs=needs, digests=data)
+    reference = Task(kind="features", config=FeaturesConfig(data=NPZ), inputs=needs, digests=data)
     store.create(reference)
     score = Task(
         kind="score",
         config=ScoreConfig(),
-        needs=(("generated", "features-0"), ("reference", reference.address)),
+        inputs=(("generated", "features-0"), ("reference", reference.address)),
     )
     recipe = {"extractor": f"{name}:{weights[:8]}", "reference": "photos/train", "images": 50_000}
     finished(store, score, {"recipe": recipe})
@@ -114,7 +114,7 @@ def test_bounds_on_two_files_of_one_name_are_two_recipes(store: Store) -> None:
         task = Task(
             kind="likelihood",
             config=LikelihoodConfig(images=2),
-            needs=(("network", "train-0"),),
+            inputs=(("network", "train-0"),),
             digests=(("data", digest * 64),),
         )
         finished(store, task, {"recipe": {"split": "photos/test"}})

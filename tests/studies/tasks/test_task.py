@@ -77,7 +77,7 @@ FROZEN = {
         digests=DATA,
     ),
     "sample-0bff3ba1b0dc50d3": Task(
-        kind="sample", config=SampleConfig(steps=50, last_block=4, block_size=64), needs=NETWORK
+        kind="sample", config=SampleConfig(steps=50, last_block=4, block_size=64), inputs=NETWORK
     ),
     "sample-171450e7457a04db": Task(
         kind="sample",
@@ -91,26 +91,26 @@ FROZEN = {
             block_size=64,
             seed=1,
         ),
-        needs=NETWORK,
+        inputs=NETWORK,
     ),
     "features-5b10bcc74a31d744": Task(
         kind="features",
         config=FeaturesConfig(images=256),
-        needs=(("extractor", "extractor-00"), ("samples/0", "sample-00")),
+        inputs=(("extractor", "extractor-00"), ("samples/0", "sample-00")),
     ),
     "features-9a25e7345ec96f55": Task(
         kind="features",
         config=FeaturesConfig(data=Digits(), images=100),
-        needs=(("extractor", "extractor-00"),),
+        inputs=(("extractor", "extractor-00"),),
         digests=DATA,
     ),
     "score-0c80cc86c518262a": Task(
         kind="score",
         config=ScoreConfig(),
-        needs=(("generated", "features-00"), ("reference", "features-01")),
+        inputs=(("generated", "features-00"), ("reference", "features-01")),
     ),
     "radii-3f6cc08792fbc5b6": Task(
-        kind="radii", config=RadiiConfig(), needs=(("features", "features-01"),)
+        kind="radii", config=RadiiConfig(), inputs=(("features", "features-01"),)
     ),
     "sample-7d9b11fe38c3656d": Task(
         kind="sample",
@@ -121,25 +121,25 @@ FROZEN = {
             block_size=64,
             ensemble=Ends(),
         ),
-        needs=(*NETWORK, ("network_b", "train-1111111111111111")),
+        inputs=(*NETWORK, ("network_b", "train-1111111111111111")),
     ),
     "likelihood-ceca18af2a73487e": Task(
         kind="likelihood",
         config=LikelihoodConfig(
             ensemble=Ends(share=0.1, objective=Vlb(variance="learned"), timesteps=Uniform())
         ),
-        needs=(*NETWORK, ("network_b", "train-1111111111111111")),
+        inputs=(*NETWORK, ("network_b", "train-1111111111111111")),
         digests=DATA,
     ),
     "gradient_noise-b96fc06c73d23197": Task(
-        kind="gradient_noise", config=GradientNoiseConfig(), needs=NETWORK, digests=DATA
+        kind="gradient_noise", config=GradientNoiseConfig(), inputs=NETWORK, digests=DATA
     ),
     "gradient_noise-f8cc0308b537083b": Task(
         kind="gradient_noise",
         config=GradientNoiseConfig(
             draws=4, block_size=8, blocks=2, objective=Vlb(), ema_decay=0.9, seed=1
         ),
-        needs=NETWORK,
+        inputs=NETWORK,
         digests=DATA,
     ),
     "gan-038a48d23314280e": Task(kind="gan", config=GanConfig(data=Digits()), digests=DATA),
@@ -163,12 +163,12 @@ FROZEN = {
         digests=DATA,
     ),
     "gan_sample-a31bda4f3eeaebcc": Task(
-        kind="gan_sample", config=GanSampleConfig(last_block=4, block_size=64), needs=NETWORK
+        kind="gan_sample", config=GanSampleConfig(last_block=4, block_size=64), inputs=NETWORK
     ),
     "gan_sample-716982d473a22d33": Task(
         kind="gan_sample",
         config=GanSampleConfig(first_block=1, last_block=3, block_size=8, seed=3),
-        needs=NETWORK,
+        inputs=NETWORK,
     ),
     "external-8b2eea1a403c2d52": Task(
         kind="external",
@@ -176,26 +176,26 @@ FROZEN = {
         digests=(("images", "d1"),),
     ),
     "likelihood-f5e245cc879012cd": Task(
-        kind="likelihood", config=LikelihoodConfig(), needs=NETWORK, digests=DATA
+        kind="likelihood", config=LikelihoodConfig(), inputs=NETWORK, digests=DATA
     ),
     "likelihood-f541c899b89a78c4": Task(
         kind="likelihood",
         config=LikelihoodConfig(
             split="train", images=10, steps=25, stride="even_plus_first", clip=False
         ),
-        needs=NETWORK,
+        inputs=NETWORK,
         digests=DATA,
     ),
     "likelihood_shard-ceb9091776034ae6": Task(
         kind="likelihood_shard",
         config=LikelihoodShardConfig(part=LikelihoodConfig(images=128), first_block=1),
-        needs=NETWORK,
+        inputs=NETWORK,
         digests=DATA,
     ),
     "likelihood_merge-22182d5edc780b85": Task(
         kind="likelihood_merge",
         config=LikelihoodMergeConfig(whole=LikelihoodConfig(images=128)),
-        needs=(*NETWORK, ("shards/0", "likelihood_shard-0000000000000000")),
+        inputs=(*NETWORK, ("shards/0", "likelihood_shard-0000000000000000")),
         digests=DATA,
     ),
     "latents-bf44d31e625b260e": Task(
@@ -236,13 +236,13 @@ def test_an_address_is_the_sha256_of_the_canonical_text_written_by_hand() -> Non
     task = Task(
         kind="score",
         config=ScoreConfig(neighbours=5),
-        needs=(("reference", "features-bb"), ("generated", "features-aa")),
+        inputs=(("reference", "features-bb"), ("generated", "features-aa")),
     )
     assert task.address == f"score-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def score(**changes: Any) -> Task:
-    usual = {"config": ScoreConfig(), "needs": NETWORK, "digests": DATA}
+    usual = {"config": ScoreConfig(), "inputs": NETWORK, "digests": DATA}
     return Task(kind="score", **{**usual, **changes})
 
 
@@ -250,9 +250,9 @@ def score(**changes: Any) -> Task:
     "changes",
     [
         {"config": ScoreConfig(neighbours=4)},
-        {"needs": (("network", "train-1111111111111111"),)},
-        {"needs": (("other", NETWORK[0][1]),)},
-        {"needs": ()},
+        {"inputs": (("network", "train-1111111111111111"),)},
+        {"inputs": (("other", NETWORK[0][1]),)},
+        {"inputs": ()},
         {"digests": (("data", "d2"),)},
     ],
 )
@@ -275,8 +275,8 @@ def test_a_new_schema_moves_the_address(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_radii_that_a_score_reads_are_no_part_of_what_it_is() -> None:
     needs = (("generated", "features-aa"), ("reference", "features-bb"))
     near = tasks.radii("features-bb", 5)
-    plain = score(config=ScoreConfig(neighbours=5), needs=needs)
-    reading = score(config=ScoreConfig(neighbours=5), needs=(*needs, ("radii", near.address)))
+    plain = score(config=ScoreConfig(neighbours=5), inputs=needs)
+    reading = score(config=ScoreConfig(neighbours=5), inputs=(*needs, ("radii", near.address)))
     assert reading.address == plain.address
     assert reading.parents["radii"] == near.address
     assert near.config == RadiiConfig(neighbours=5)
@@ -293,18 +293,18 @@ def test_radii_of_another_reference_or_k_are_refused() -> None:
     for other in (tasks.radii("features-aa", 3), tasks.radii("features-bb", 5)):
         expected = f"score task: expected the radii {tasks.radii('features-bb', 3).address}, found"
         with pytest.raises(ValueError, match=f"^{expected} {other.address}$"):
-            score(needs=(*needs, ("radii", other.address)))
+            score(inputs=(*needs, ("radii", other.address)))
 
 
 @given(st.permutations([("generated", "a"), ("reference", "b"), ("extractor", "c")]))
 def test_the_order_of_needs_is_no_part_of_a_task(needs: list[tuple[str, str]]) -> None:
-    assert score(needs=tuple(needs)) == score(needs=tuple(sorted(needs)))
-    assert score(needs=tuple(needs)).address == score(needs=tuple(sorted(needs))).address
+    assert score(inputs=tuple(needs)) == score(inputs=tuple(sorted(needs)))
+    assert score(inputs=tuple(needs)).address == score(inputs=tuple(sorted(needs))).address
 
 
 def test_shard_10_follows_shard_9() -> None:
     needs = tuple((f"samples/{i}", f"sample-{i}") for i in range(12))
-    assert score(needs=needs[::-1]).needs == needs
+    assert score(inputs=needs[::-1]).inputs == needs
 
 
 def test_a_whole_number_is_the_same_setting_with_or_without_a_point() -> None:
@@ -378,7 +378,7 @@ samplings = st.builds(
 @given(st.one_of(trainings, samplings))
 def test_a_task_comes_back_from_its_json(config: TrainConfig | SampleConfig) -> None:
     kind = "train" if isinstance(config, TrainConfig) else "sample"
-    task = Task(kind=kind, config=config, needs=NETWORK, digests=DATA)
+    task = Task(kind=kind, config=config, inputs=NETWORK, digests=DATA)
     back = task_from_json(json.loads(json.dumps(task_json(task), allow_nan=False)))
     assert back == task
     assert back.address == task.address

@@ -53,7 +53,7 @@ def faults(
         words = {(d.kind, d.array, d.index) for d in array.after}
         for index, pack in array.elements.items():
             for address in pack:
-                for _, need in by_address[address].needs:
+                for _, need in by_address[address].inputs:
                     if need not in places:
                         if need in by_address:
                             found.append(f"{address}: {need} comes later or nowhere")
@@ -99,10 +99,10 @@ def situations(draw: st.DrawFn) -> Situation:
             else example(tiny.training(), seed=seed)
         )
         roles = tuple((f"needed/{i}", need.address) for i, need in enumerate(needs))
-        tasks.append(Task(kind=config.kind, config=config.config, needs=roles))
+        tasks.append(Task(kind=config.kind, config=config.config, inputs=roles))
     situation, done = Situation(tasks), set[str]()
     for task in tasks:
-        needs_of = {need for _, need in task.needs}
+        needs_of = {need for _, need in task.inputs}
         stand = draw(st.sampled_from(("done", "queued", "new", "new")))
         if stand == "done" and needs_of <= done:
             done.add(task.address)
@@ -172,7 +172,9 @@ def test_tasks_that_need_elements_of_two_indices_wait_for_both_whole_arrays() ->
     trainings = [tiny.training(seed=seed) for seed in range(2)]
     networks = tuple((f"network/{i}", t.address) for i, t in enumerate(trainings))
     both = [
-        Task(kind="likelihood", config=tiny.likelihood(trainings[0], seed=s).config, needs=networks)
+        Task(
+            kind="likelihood", config=tiny.likelihood(trainings[0], seed=s).config, inputs=networks
+        )
         for s in range(2)
     ]
     first, second = laid_out([*trainings, *both])
@@ -255,7 +257,7 @@ def test_parents_queued_under_crossed_indices_are_all_waited_for() -> None:
         Task(
             kind="likelihood",
             config=config,
-            needs=(("network/0", first.address), ("network/1", second.address)),
+            inputs=(("network/0", first.address), ("network/1", second.address)),
         )
         for first, second in (trainings[:2], trainings[2:])
     ]

@@ -882,7 +882,7 @@ def test_what_failed_in_a_job_that_goes_on_is_tried_again_and_so_is_what_needs_i
     store = Store(sweep.parent / "store")
     assert call(sweep, "--seeds", "0") == 0
     training, *_ = (a for a in store.addresses() if a.startswith("train-"))
-    dependents = {a for a in store.addresses() if training in store.needs(a)}
+    dependents = {a for a in store.addresses() if training in store.inputs(a)}
     place = store.submissions.element(training)
     assert place is not None
     slurm.set(place.array, place.index, state="RUNNING")
