@@ -42,8 +42,8 @@ class Task:
     kind: str
     config: TaskConfig
     inputs: tuple[tuple[str, str], ...] = ()
-    """(role, address) of each task whose result it reads; sorted so that shard 10 follows 9. In files
-    they are its `needs`."""
+    """(role, address) of each task whose result it reads, sorted so that shard 10 follows 9; in
+    files they are its `needs`."""
     digests: tuple[tuple[str, str], ...] = ()
     """(name, digest) of each data set it reads."""
     after: tuple[str, ...] = field(default=(), compare=False)
