@@ -18,6 +18,8 @@ from studies.tables.labels import apart, distance_name, setting
 from studies.tables.rows import asked, with_own_variance
 from studies.tables.tables import Tables
 
+METRICS = ("frechet_distance", "bits_per_dim")
+"""What is followed along a training: the quality of samples and the bound, drawn in this order."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("solid", style.DASHED, (0, (1, 1.2)))
 BITS_PER_DIM = "bits/dim"

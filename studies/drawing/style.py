@@ -27,7 +27,7 @@ from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, N
 from matplotlib.transforms import ScaledTranslation
 
 from iddpm.schedules import FloatArray
-from studies.tables.labels import BETA_TILDE, LOSS
+from studies.tables import labels
 
 WIDTH_IN = 6.4
 GREY = "#5a5a5a"
@@ -131,8 +131,9 @@ def band(axes: Axes, curve: pd.DataFrame, x: str, colour: str, *, floor: float =
     )
 
 
-def dot(axes: Axes, row: pd.Series, mode: str) -> None:
+def dot(axes: Axes, row: pd.Series) -> None:
     """A mean at the height of its rank, with a bar for its interval, where it has one."""
+    mode = labels.mode(row)
     ends = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
     axes.errorbar(
         row["mean"],
@@ -271,14 +272,14 @@ def schedule_style(schedule: str) -> dict[str, Any]:
     return SCHEDULES.get(schedule, other)
 
 
-def arm_style(objective: str, mode: str) -> dict[str, Any]:
+def arm_style(arm: pd.Series) -> dict[str, Any]:
     """Colour, pattern and marker of one arm's curve; hollow where it is not solid."""
-    pattern = PATTERNS.get(objective, "solid")
+    mode, pattern = labels.mode(arm), PATTERNS.get(arm["objective"], "solid")
     hollow = {} if pattern == "solid" else {"markerfacecolor": "white"}
     return {"color": colour(mode), "linestyle": pattern, "marker": marker(mode), **hollow}
 
 
-def looks(arms: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Colour, pattern and marker of each arm's curve, by its name.
 
     Colour and marker say how Σ is chosen. Where networks were looked at before their training
@@ -286,21 +287,24 @@ def looks(arms: pd.DataFrame) -> dict[str, dict[str, Any]]:
     look alike are told apart by lighter colours and hollow markers.
 
     Args:
-        arms: One row per arm, with columns arm, objective, mode and finished.
+        table: Rows with the columns arm, objective and those that `labels.mode` reads; `finished`,
+            where it is a column, says whether the training had ended.
     """
+    arms = table.drop_duplicates("arm")
+    all_ended = "finished" not in arms or arms["finished"].all()
     found: dict[str, dict[str, Any]] = {}
     taken: dict[tuple[Any, ...], int] = {}
     for _, arm in arms.iterrows():
-        pattern = PATTERNS.get(arm["objective"], "solid")
-        if not arms["finished"].all():
+        mode, pattern = labels.mode(arm), PATTERNS.get(arm["objective"], "solid")
+        if not all_ended:
             pattern = "solid" if arm["finished"] else DASHED
-        kind = arm["mode"], str(pattern)
+        kind = mode, str(pattern)
         place = taken[kind] = taken.get(kind, -1) + 1
-        shade = lighter(colour(arm["mode"]), place)
+        shade = lighter(colour(mode), place)
         found[arm["arm"]] = {
             "color": shade,
             "linestyle": pattern,
-            "marker": marker(arm["mode"]),
+            "marker": marker(mode),
             "markerfacecolor": "white" if place else shade,
             "markeredgecolor": shade if place else "white",
             "markeredgewidth": 1.0 if place else 0.6,
@@ -366,8 +370,8 @@ def mathematical(label: object) -> str:
     text = drawable(str(label)).replace("$", r"\$")
     if "\\" in text:  # it would take the dollar sign of a symbol behind it for a plain one
         return text
-    text = text.replace(BETA_TILDE, r"$\tilde{\beta}$").replace("β", r"$\beta$")
-    return LOSS.sub(r"$L_{\\mathrm{\1}}$", text)
+    text = text.replace(labels.BETA_TILDE, r"$\tilde{\beta}$").replace("β", r"$\beta$")
+    return labels.LOSS.sub(r"$L_{\\mathrm{\1}}$", text)
 
 
 def drawable(text: str) -> str:

@@ -18,6 +18,12 @@ def asked(tables: Tables, metric: str) -> pd.DataFrame:
     return tables.results[tables.results["metric"] == metric]
 
 
+def sampled_distances(tables: Tables) -> pd.DataFrame:
+    """The Fréchet distances that have a value, of samples of chains: a rival's are left out."""
+    rows = asked(tables, "frechet_distance")
+    return rows[rows["sampler"].notna() & rows["value"].notna()]
+
+
 def with_own_variance(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows in which a network that learned its Σ is read with that."""
     return rows[rows["variance"].isin(LEARNED) | ~has_learned(rows)]

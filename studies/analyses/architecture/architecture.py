@@ -8,13 +8,12 @@ from studies.drawing import along, captions, style
 from studies.tables.tables import Tables
 
 TITLE = "Quality and bits/dim by architecture"
-METRICS = ("frechet_distance", "bits_per_dim")
 
 
 def table(tables: Tables) -> pd.DataFrame:
     """By quantity and arm: mean, interval and n over seeds, after the most training steps."""
     parts = []
-    for metric in METRICS:
+    for metric in along.METRICS:
         rows = along.measured(tables, metric)
         if len(rows):
             last = rows[rows["training_steps"] == rows["training_steps"].max()]

@@ -7,13 +7,12 @@ from studies.drawing import along, captions, style
 from studies.tables.tables import Tables
 
 TITLE = "Quality and bits/dim along training, on training and validation images"
-METRICS = ("frechet_distance", "bits_per_dim")
 SCHEDULE, SPLIT = "schedule", "likelihood.split"
 
 
 def table(tables: Tables) -> pd.DataFrame:
     """By quantity, arm and training steps: mean, interval and n over seeds."""
-    rows = [along.measured(tables, metric) for metric in METRICS]
+    rows = [along.measured(tables, metric) for metric in along.METRICS]
     return along.joined(
         along.curves(some, hue=SCHEDULE, dash=SPLIT, without=["images"])
         for some in rows

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from studies.analyses.bound_terms.paper import FIG_2
 from studies.drawing import captions, style
 from studies.tables.groupings import arm_columns, over_seeds
-from studies.tables.labels import labelled, mode
+from studies.tables.labels import labelled
 from studies.tables.tables import Tables
 
 PROCESS = ["schedule", "T"]
@@ -63,7 +63,7 @@ def _draw_process(axes: Axes, table: pd.DataFrame, *, longest: int) -> None:
     curves = list(table[table["mean"] > 0].groupby(["rank", "arm"]))
     for place, ((_, arm), curve) in enumerate(curves):
         first, every = curve.iloc[0], -(-len(curve) // MARKERS)
-        look = style.arm_style(first["objective"], mode(first.reindex([*curve, "sampler"])))
+        look = style.arm_style(first)
         axes.plot(
             curve["step"],
             curve["mean"],

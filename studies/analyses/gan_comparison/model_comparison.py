@@ -25,7 +25,7 @@ from studies.drawing import captions, overlay, style
 from studies.published.published import closest_reasons, comparable
 from studies.tables.groupings import arm_columns, over_seeds, records
 from studies.tables.labels import distance_name, labelled
-from studies.tables.tables import SAMPLE_METRICS, Tables
+from studies.tables.tables import Tables
 
 TITLE = "Diffusion beside a GAN"
 MARKERS = {"diffusion": "o", "GAN": "s", "elsewhere": "D"}
@@ -55,7 +55,7 @@ def table(tables: Tables) -> pd.DataFrame:
 
 def _scores(tables: Tables) -> pd.DataFrame:
     results = tables.results
-    scores = results[results["metric"].isin(SAMPLE_METRICS) & results["value"].notna()]
+    scores = results[results["metric"].isin(METRICS) & results["value"].notna()]
     rival = scores.get("rival", pd.Series(None, scores.index, dtype=object))
     trained = scores["training_steps"] > 0  # whatever the images from elsewhere are called
     kind = np.where(rival.isna(), "diffusion", np.where(trained, "GAN", "elsewhere"))

@@ -13,7 +13,6 @@ from studies.analyses.likelihood_comparison.paper import TABLE_3, TABLE_3_DATA, 
 from studies.drawing import captions, overlay, style
 from studies.published.published import closest_reasons, comparable
 from studies.tables.groupings import over_seeds, records
-from studies.tables.labels import mode
 from studies.tables.table_rows import bounds
 from studies.tables.tables import Tables
 
@@ -61,7 +60,7 @@ def draw(table: pd.DataFrame) -> Figure:
     """One row per model, ours with their intervals and in colour."""
     figure, axes = style.new(1.0 + 0.27 * len(table))
     for _, row in overlay.ours(table).iterrows():
-        style.dot(axes, row, mode(row))
+        style.dot(axes, row)
     theirs = overlay.theirs(table)
     if len(theirs):
         overlay.draw(axes, theirs, "mean", "rank")

@@ -12,7 +12,7 @@ from iddpm.strides import stride_timesteps
 from studies.analyses.nll_stride.paper import SHORT_BOUND_STEPS, SHORT_BOUNDS
 from studies.drawing import captions, style
 from studies.tables.groupings import arm_columns, over_seeds
-from studies.tables.labels import labelled, mode
+from studies.tables.labels import labelled
 from studies.tables.rows import with_own_variance
 from studies.tables.tables import Tables
 
@@ -47,9 +47,7 @@ def draw(table: pd.DataFrame) -> Figure:
         xlabel="evaluation steps $K$",
         ylabel="bits/dim  (lower is better)",
     )
-    arms = table.drop_duplicates("arm").reset_index().reindex(columns=[*table.columns, "sampler"])
-    modes = [mode(arm) for _, arm in arms.iterrows()]
-    looks = style.looks(arms.assign(mode=modes, finished=True))
+    looks = style.looks(table)
     for (_, arm, stride), curve in table.groupby(["rank", "arm", "stride"]):
         look = looks[str(arm)] | {"linestyle": "solid"}
         if stride == "even":

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from studies.analyses.objective_ablation.paper import table_numbers
 from studies.drawing import captions, distance_axis, overlay, style
-from studies.tables.labels import distance_name, mode
+from studies.tables.labels import distance_name
 from studies.tables.table_rows import bounds, distances
 from studies.tables.tables import Tables
 
@@ -72,7 +72,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _draw_rows(axes: Axes, rows: pd.DataFrame) -> None:
     theirs = overlay.theirs(rows)
     for _, row in overlay.ours(rows).iterrows():
-        style.dot(axes, row, mode(row))
+        style.dot(axes, row)
     if len(theirs):
         overlay.draw(axes, theirs, "mean", "rank")
     axes.grid(visible=False, axis="y")

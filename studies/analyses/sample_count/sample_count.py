@@ -5,14 +5,13 @@ about one over their number, so scores over different numbers are not to be comp
 """
 
 import json
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from studies.drawing import captions, style
 from studies.tables.groupings import arm_columns, over_seeds
-from studies.tables.labels import distance_name, labelled, mode
+from studies.tables.labels import distance_name, labelled
 from studies.tables.tables import Tables
 
 TITLE = "Fréchet distance against the number of samples it is over"
@@ -46,11 +45,9 @@ def draw(table: pd.DataFrame) -> Figure:
         xlabel="samples scored",
         ylabel=f"{' / '.join(table['distance'].unique())}\n(lower is better)",
     )
-    arms = table.drop_duplicates("arm").reset_index().reindex(columns=[*table.columns, "eta"])
-    arms = arms.assign(mode=[mode(arm) for _, arm in arms.iterrows()], finished=True)
-    looks = style.looks(arms)
+    looks = style.looks(table)
     for (_, arm), curve in table.groupby(["rank", "arm"]):
-        look: dict[str, Any] = looks[str(arm)]
+        look = looks[str(arm)]
         axes.plot(curve["images"], curve["mean"], label=style.mathematical(arm), **look)
         style.band(axes, curve, "images", look["color"])
     counts = sorted(table["images"].unique())

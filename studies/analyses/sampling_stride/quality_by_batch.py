@@ -7,9 +7,10 @@ or in larger ones at a higher. Only arms that were trained both ways are drawn.
 import pandas as pd
 
 from studies.analyses.sampling_stride import quality_vs_steps
-from studies.analyses.sampling_stride.quality_vs_steps import BATCH, distances, quality
+from studies.analyses.sampling_stride.quality_vs_steps import BATCH, quality
 from studies.drawing import captions, distance_axis
 from studies.tables.groupings import arm_columns
+from studies.tables.rows import sampled_distances
 from studies.tables.tables import Tables
 
 TITLE = "Sample quality against sampling steps, by batch size and learning rate"
@@ -17,7 +18,7 @@ TITLE = "Sample quality against sampling steps, by batch size and learning rate"
 
 def table(tables: Tables) -> pd.DataFrame:
     """Mean, interval and n of the distance for each arm and number of steps."""
-    found = distances(tables)
+    found = sampled_distances(tables)
     if not set(BATCH) & set(found.columns):
         return quality(tables, found.head(0))
     lengths = ("training_steps", "train.steps", "steps")

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from studies.analyses.sampling_stride.paper import fig_8_numbers
 from studies.drawing import captions, distance_axis, overlay, style
 from studies.tables.groupings import arm_columns, is_longest
-from studies.tables.labels import distance_name, labelled, mode
+from studies.tables.labels import distance_name, labelled
+from studies.tables.rows import sampled_distances
 from studies.tables.tables import Tables
 
 TITLE = "Sample quality against sampling steps"
@@ -32,7 +33,7 @@ def table(tables: Tables) -> pd.DataFrame:
 
     Rows of the source `Fig. 8` are the paper's, and stand only beside comparable results.
     """
-    return quality(tables, usual_batch(distances(tables)))
+    return quality(tables, usual_batch(sampled_distances(tables)))
 
 
 def quality(tables: Tables, scores: pd.DataFrame) -> pd.DataFrame:
@@ -53,12 +54,6 @@ def usual_batch(scores: pd.DataFrame) -> pd.DataFrame:
     return scores
 
 
-def distances(tables: Tables) -> pd.DataFrame:
-    """The Fréchet distances that were measured."""
-    results = tables.results[tables.results["sampler"].notna()]
-    return results[(results["metric"] == "frechet_distance") & results["value"].notna()]
-
-
 @style.styled
 def draw(table: pd.DataFrame) -> Figure:
     """Curves over log-spaced steps; the paper's in black, where there are any."""
@@ -67,7 +62,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set(
         xscale="log", xlabel="sampling steps", ylabel=f"{' / '.join(distances)}\n(lower is better)"
     )
-    looks = style.looks(_arms(table))
+    looks = style.looks(overlay.ours(table))
     for (_, arm, source), curve in table.groupby(["rank", "arm", "source"], sort=False):
         if source == overlay.HERE:
             _draw_ours(axes, arm, curve, looks[str(arm)])
@@ -82,11 +77,6 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _arms(table: pd.DataFrame) -> pd.DataFrame:
-    arms = overlay.ours(table).drop_duplicates("arm").reset_index()
-    return arms.assign(mode=[mode(arm) for _, arm in arms.iterrows()])
-
-
 def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame, look: dict[str, Any]) -> None:
     axes.plot(curve["steps"], curve["mean"], label=style.mathematical(arm), **look)
     style.band(axes, curve, "steps", look["color"], floor=style.below(curve))
@@ -94,7 +84,7 @@ def _draw_ours(axes: Axes, arm: object, curve: pd.DataFrame, look: dict[str, Any
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, what the paper's figure shows and why it is overlaid or not."""
-    ours, scores = overlay.ours(table), distances(tables)
+    ours, scores = overlay.ours(table), sampled_distances(tables)
     beside = overlay.note_or_reasons(
         overlay.theirs(table),
         scores,

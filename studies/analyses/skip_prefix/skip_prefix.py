@@ -10,11 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.analyses.sampling_stride.quality_vs_steps import distances
 from studies.analyses.skip_prefix.paper import fig_4_numbers
 from studies.drawing import captions, overlay, style
 from studies.tables.groupings import arm_columns
 from studies.tables.labels import distance_name, labelled
+from studies.tables.rows import sampled_distances
 from studies.tables.tables import Tables
 
 TITLE = "Sample quality against the part of the reverse process skipped"
@@ -26,7 +26,7 @@ def table(tables: Tables) -> pd.DataFrame:
 
     Rows of the source `Fig. 4` are the paper's, and stand only beside comparable results.
     """
-    scores = distances(tables)
+    scores = sampled_distances(tables)
     scores = labelled(scores, arm_columns(scores, without=("skip", "schedule")))
     scores["distance"] = [distance_name(json.loads(recipe)) for recipe in scores["recipe"]]
     return overlay.compared(scores, [*ARMS, "skip"], fig_4_numbers()).sort_values(
@@ -69,7 +69,7 @@ def _draw_ours(axes: Axes, name: str, curve: pd.DataFrame, place: int) -> None:
 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, what the paper's figure shows and why it is overlaid or not."""
-    scores = distances(tables)
+    scores = sampled_distances(tables)
     beside = overlay.note_or_reasons(
         overlay.theirs(table),
         scores,
