@@ -1,6 +1,7 @@
 """Bits/dim over few steps: the figure and its claims on curves known beforehand."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from studies.judging.verdicts import Finding
 from studies.plan.plan import expand
 from studies.report.summary import summary
 from studies.spec.sweep import read_sweep
+from studies.store.store import Store
 from studies.tables.rows import with_own_variance
 from studies.tables.tables import Tables
 from tests.witness.made_up_results import BOUND, planned, study
@@ -313,11 +315,11 @@ def test_all_steps_by_any_stride_are_one_task_and_two_points(tmp_path: Any) -> N
 
 
 def test_what_a_run_prints_keeps_strides_and_step_counts_apart(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = made().results
-    monkeypatch.setattr("studies.report.summary.results", lambda store, study, cells: table)
-    columns, lines = summary(None, "made")  # type: ignore[arg-type]
+    monkeypatch.setattr("studies.report.summary.results", lambda study: table)
+    columns, lines = summary(Store(tmp_path), "made", [])
     assert columns == ["arm", "bits/dim", *(f"bits/dim at {K}" for K in STEPS[:-1])]
     said = {line[0]: line[1:] for line in lines}
     expected = table.query(
