@@ -1,1 +1,26 @@
-"""Which runs, where, and what they add up to."""
+"""Which runs, where, and what they add up to.
+
+`studies.open("store")` reads the studies of a store from Python; see `studies.library`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from studies.library import Studies
+
+__all__ = ["open"]
+
+
+def open(store: "Path | str" = "store") -> "Studies":
+    """The studies of a store by their ids.
+
+    Args:
+        store: Its folder.
+
+    Raises:
+        StoreError: If the folder is there and is no store.
+    """
+    from studies.library import Studies  # pandas: not needed by whoever plans a sweep
+
+    return Studies(store)

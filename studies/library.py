@@ -1,0 +1,226 @@
+"""A store from Python: its studies as tables, verdicts, figures and trained networks.
+
+    import studies
+
+    study = studies.open("store")["sigma_ablation-digits"]
+    study.results()
+    study.compare("frechet_distance", baseline={"variance": "beta"}, along="steps")
+    study.network(objective="hybrid", seed=1, ema_decay=0.995)
+
+What is read is checked as the doors check it; nothing is written.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from studies.analyses.judge import judge
+from studies.spec.documents import nearest
+from studies.store.store import Store
+from studies.tables.answer import Answer
+from studies.tables.groupings import is_done
+from studies.tables.paired import paired
+from studies.tables.tables import Tables, tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from iddpm.networks.unet import UNet
+
+VERDICT = ["claim", "verdict", "final", "what", "mean", "low", "high", "unit", "seeds", "says"]
+
+
+class Studies(Mapping[str, "Study"]):
+    """The studies of a store by their ids.
+
+    Args:
+        store: Its folder.
+
+    Raises:
+        StoreError: If the folder is there and is no store.
+    """
+
+    def __init__(self, store: Path | str) -> None:
+        self._store = Store(Path(store))
+
+    def __getitem__(self, name: str) -> "Study":
+        if name not in self._store.studies():
+            raise KeyError(f"{name!r}: no such study; {nearest(name, list(self))}")
+        return Study(self._store, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.studies())
+
+    def __len__(self) -> int:
+        return len(self._store.studies())
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} studies in {self._store.root}: {', '.join(self)}>"
+
+
+class Study:
+    """One study of a store, read once.
+
+    Args:
+        store: Where its results are.
+        name: Its id, such as `sigma_ablation-digits`.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self.name = name
+
+    def __repr__(self) -> str:
+        states = self.tables.results.drop_duplicates(["address", "state"])["state"]
+        done = int((states == "done").sum())
+        return f"<{self.name}: {self.tables.record['question']} {done} of {len(states)} cells done>"
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Every table of the study, as figures and claims take them."""
+        return tables(self._store, self.name)
+
+    def results(self) -> pd.DataFrame:
+        """One row for each cell and metric, with the settings of the arm in columns.
+
+        A sampler that takes no Σ has the variance `none`, so that no grouping drops its rows.
+        """
+        table = self.tables.results.drop(columns="settings")
+        takes_none = table["sampler"].notna() & (table["sampler"] != "ancestral")
+        return table.assign(variance=table["variance"].mask(takes_none, "none"))
+
+    def verdicts(self) -> pd.DataFrame:
+        """One row for each measurement that decides a claim, with the verdict on the claim.
+
+        `final` is false while results are missing that may change the verdict.
+        """
+        done = is_done(self.tables)
+        rows = []
+        for name in self.tables.record["claims"]:
+            found = judge(name, self.tables)
+            said = {
+                "claim": name,
+                "verdict": found.verdict,
+                "final": done or found.is_exact,
+                "says": found.claim.says,
+            }
+            deciding = [m for m in found.measurements if m.decides]
+            rows += [
+                said
+                | {"what": m.what, "unit": m.unit, "seeds": m.interval.n}
+                | {end: getattr(m.interval, end) for end in ("mean", "low", "high")}
+                for m in deciding
+            ] or [said]
+        return pd.DataFrame(rows, columns=VERDICT)
+
+    def compare(
+        self,
+        metric: str,
+        *,
+        baseline: Mapping[str, Any],
+        against: Sequence[Mapping[str, Any]] = (),
+        along: str = "",
+        beside: Sequence[str] = (),
+    ) -> pd.DataFrame:
+        """Every arm against a baseline, paired by seed.
+
+        Args:
+            metric: Of `results`. Distances and noise scales are compared by ratios, others by
+                differences.
+            baseline: Columns of `results` and their values, by which the baseline is known.
+            against: The same of the arms that stand against it; none: every other arm.
+            along: The column along which arms are followed, such as `steps`.
+            beside: Further columns in which an arm may differ from its baseline.
+
+        Returns:
+            As `studies.tables.paired.paired` gives it: estimate, 95% interval and seeds of each.
+
+        Raises:
+            ValueError: If the study has no such metric or column.
+        """
+        results = self.tables.results
+        if metric not in set(results["metric"]):
+            known = sorted(results["metric"].unique())
+            raise ValueError(f"metric: no such metric {metric!r}; {nearest(metric, known)}")
+        named = [*baseline, *(key for arm in against for key in arm), *filter(None, [along])]
+        for name in named:
+            if name not in results:
+                there = nearest(name, list(results.columns))
+                raise ValueError(f"compare: no such column {name!r}; {there}")
+        answer = Answer(
+            metric=metric,
+            baseline=baseline,
+            against=tuple(against),
+            along=along,
+            beside=tuple(beside),
+        )
+        return paired(self.tables, answer)
+
+    def figure(self, name: str) -> "Figure":
+        """A figure of the report, drawn from this study.
+
+        Raises:
+            ValueError: If there is no such figure, or nothing to draw it from.
+        """
+        from studies.analyses.drawings import FIGURES  # matplotlib: not needed for tables
+
+        if name not in FIGURES:
+            raise ValueError(f"figure: no such name {name!r}; {nearest(name, list(FIGURES))}")
+        table = FIGURES[name].table(self.tables)
+        if table.empty:
+            raise ValueError(f"figure {name}: the study has no result that it shows")
+        return FIGURES[name].draw(table)
+
+    def network(self, *, seed: int, ema_decay: float | None = None, **settings: Any) -> "UNet":
+        """A trained network of the study, ready for evaluation, on the CPU.
+
+        Args:
+            seed: Of its training.
+            ema_decay: Which average of the weights; None: the weights themselves.
+            **settings: Columns of `results` that tell the network from others.
+
+        Raises:
+            ValueError: If no trained network, or more than one, is of this description.
+            CheckpointError: If its state is damaged.
+        """
+        from iddpm.running.trajectory import STATE_FILE  # torch: not needed for tables
+        from iddpm.training import load_network
+
+        address = self._training(seed, settings)
+        folder = self._store.folder(address)
+        result = self._store.result(address)
+        assert result is not None  # a training that is done has one
+        config: Any = self._store.task(address).config
+        return load_network(
+            folder / STATE_FILE,
+            config,
+            ema_decay=ema_decay,
+            device="cpu",
+            digests=result["weights"],
+        )
+
+    def _training(self, seed: int, settings: Mapping[str, Any]) -> str:
+        """The address of the one training of this description that is done."""
+        found: dict[str, dict[str, Any]] = {}
+        for cell in self.tables.record["cells"]:
+            arm, address = cell["arm"], cell["tasks"].get("train")
+            alike = all(arm.get(name) == value for name, value in settings.items())
+            if address and cell["seed"] == seed and alike and self._store.is_done(address):
+                found.setdefault(address, arm)
+        if len(found) == 1:
+            return next(iter(found))
+        if not found:
+            raise ValueError(f"network: {self.name} has no trained one of seed {seed}, {settings}")
+        of_networks = [key for key in next(iter(found.values())) if key.startswith("train.")]
+        apart = [
+            name
+            for name in ("objective", "schedule", "T", "prediction", *of_networks)
+            if len({str(arm.get(name)) for arm in found.values()}) > 1
+        ]
+        raise ValueError(
+            f"network: expected one training, found {len(found)} of seed {seed}, {settings}; say "
+            f"which by {' and '.join(apart)}"
+        )

@@ -1,0 +1,133 @@
+"""A store from Python: what it gives is what the tables, claims and files of the store say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+import studies
+from iddpm.running.trajectory import STATE_FILE
+from studies import run
+from studies.analyses.judge import judge
+from studies.library import Studies
+from studies.store.checksums import StoreError
+from studies.store.store import Store
+from studies.tables.tables import tables
+from tests.witness.made_up_store import MadeUp, write_store
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET, SWEEP
+
+STUDY = MadeUp()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_store(tmp_path_factory.mktemp("library") / "store", STUDY)
+
+
+@pytest.fixture(scope="module")
+def opened(root: Path) -> Studies:
+    return studies.open(root)
+
+
+def test_a_store_is_a_mapping_of_its_studies(opened: Studies) -> None:
+    assert list(opened) == [STUDY.study]
+    assert len(opened) == 1
+    assert STUDY.study in repr(opened)
+    with pytest.raises(KeyError, match=f"no such study; did you mean '{STUDY.study}'"):
+        opened[STUDY.study[:-1]]
+
+
+def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("Dear")
+    with pytest.raises(StoreError):
+        studies.open(tmp_path)
+
+
+def test_results_are_the_tables_and_a_sampler_without_sigma_says_none(
+    opened: Studies, root: Path
+) -> None:
+    found, table = opened[STUDY.study].results(), tables(Store(root), STUDY.study).results
+    assert "settings" not in found
+    assert found["value"].tolist() == pytest.approx(table["value"].tolist(), nan_ok=True)
+    ddim = found[found["sampler"] == "ddim"]
+    assert len(ddim)
+    assert set(ddim["variance"]) == {"none"}
+    distances = found[found["metric"] == "frechet_distance"]
+    pivot = distances.pivot_table(index=["objective", "variance"], columns="steps", values="value")
+    assert ("simple", "none") in pivot.index
+
+
+def test_verdicts_are_those_of_the_claims(opened: Studies, root: Path) -> None:
+    found, table = opened[STUDY.study].verdicts(), tables(Store(root), STUDY.study)
+    assert list(dict.fromkeys(found["claim"])) == list(table.record["claims"])
+    for name, rows in found.groupby("claim"):
+        finding = judge(str(name), table)
+        assert set(rows["verdict"]) == {finding.verdict}
+        deciding = [m.interval.mean for m in finding.measurements if m.decides]
+        assert rows["mean"].dropna().tolist() == pytest.approx(deciding)
+
+
+def test_arms_are_compared_seed_by_seed(opened: Studies) -> None:
+    study = opened[STUDY.study]
+    found = study.compare(
+        "frechet_distance",
+        baseline={"objective": "simple", "variance": "beta"},
+        against=[{"objective": "simple", "variance": "beta_tilde"}],
+        along="steps",
+    )
+    results = study.results()
+    rows = results[(results["metric"] == "frechet_distance") & (results["objective"] == "simple")]
+    for _, row in found.iterrows():
+        at = rows[rows["steps"] == row["at"]].set_index("seed")
+        ours, theirs = (at[at["variance"] == v]["value"] for v in ("beta_tilde", "beta"))
+        logs = np.log((ours / theirs).dropna())
+        assert row["estimate"] == pytest.approx(np.exp(logs.mean()))
+
+
+@pytest.mark.parametrize(
+    ("metric", "baseline", "complaint"),
+    [
+        ("frechet", {"variance": "beta"}, "metric: no such metric 'frechet'; did you mean"),
+        ("precision", {"varience": "beta"}, "no such column 'varience'; did you mean 'variance'"),
+    ],
+)
+def test_what_the_study_has_not_is_refused_with_the_nearest(
+    opened: Studies, metric: str, baseline: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        opened[STUDY.study].compare(metric, baseline=baseline)
+
+
+def test_figures_are_drawn_by_their_names(opened: Studies) -> None:
+    study = opened[STUDY.study]
+    assert isinstance(study.figure("quality_vs_steps"), Figure)
+    with pytest.raises(ValueError, match="did you mean 'quality_vs_steps'"):
+        study.figure("quality_vs_step")
+    with pytest.raises(ValueError, match="has no result that it shows"):
+        study.figure("model_size")
+
+
+def test_a_network_is_found_by_what_tells_it_from_others(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path, SWEEP, PRESET)
+    root = tmp_path / "store"
+    assert run.main([str(sweep), "--store", str(root), "--executor", "inline", "--seeds", "0"]) == 0
+    study, store = studies.open(root)["tiny-tiny"], Store(root)
+    (address,) = {
+        cell["tasks"]["train"]
+        for cell in study.tables.record["cells"]
+        if cell["arm"]["objective"] == "hybrid"
+    }
+    state = store.folder(address) / STATE_FILE
+    saved = torch.load(state, weights_only=True)["weights"]
+    for decay, role in ((0.9, "0.9"), (None, "raw")):
+        network = study.network(objective="hybrid", seed=0, ema_decay=decay)
+        assert not network.training
+        for name, weights in network.state_dict().items():
+            torch.testing.assert_close(weights, saved[role][name], rtol=0, atol=0)
+    with pytest.raises(ValueError, match="found 2 of seed 0, {}; say which by objective"):
+        study.network(seed=0)
+    with pytest.raises(ValueError, match="has no trained one of seed 7"):
+        study.network(seed=7)
