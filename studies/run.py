@@ -27,7 +27,7 @@ from studies.plan.costs import compute_left, costs
 from studies.plan.plan import Plan, absent, chained, expand, needed, record
 from studies.spec.documents import short
 from studies.spec.resources import Resources, override_layer, resources, user_layer
-from studies.spec.sweep import read_sweep
+from studies.spec.sweep import SWEEPS, read_sweep
 from studies.store.store import ErrorClass, Store, StoreError
 from studies.tasks.task import Task
 
@@ -139,10 +139,12 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _sweep(text: str) -> Path:
-    """The file that is named, or that of this name among the sweeps of the folder."""
+    """The file that is named, or the sweep of this name: of the folder, else the project's own."""
     file = path(text)
-    named = Path("sweeps", f"{text}.yaml")
-    return named if not file.exists() and "/" not in text and named.is_file() else file
+    if file.exists() or "/" in text:
+        return file
+    named = (folder / f"{text}.yaml" for folder in (Path("sweeps"), SWEEPS))
+    return next((one for one in named if one.is_file()), file)
 
 
 def _seeds(text: str) -> list[int]:

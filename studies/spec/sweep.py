@@ -26,7 +26,9 @@ SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
     *("rivals", "resources"),
 )
-PRESETS = Path(__file__).parents[2] / "sweeps" / "presets"
+SWEEPS = Path(__file__).parents[1] / "sweeps"
+"""The project's own, also where it is installed from a wheel."""
+PRESETS = SWEEPS / "presets"
 """Where presets lie when none stand beside the sweep."""
 
 
