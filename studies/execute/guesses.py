@@ -53,7 +53,7 @@ def _of_gpu(name: str) -> dict[Precision, float]:
 
 
 def _precision(task: Task, parent: Callable[[str], Task]) -> Precision:
-    """Of what a task computes; what has no such setting computes in float32."""
+    """The precision of what a task computes: float32 where no setting says it."""
     config = getattr(task.config, "part", task.config)  # of a shard of a bound
     precision: Precision = getattr(config, "precision", "float32")
     return precision

@@ -3,12 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from iddpm.config import FeaturesConfig, GanConfig, TrainConfig
-from iddpm.data import outline
-from iddpm.networks.size import gan_parameters, trained_size
+from iddpm.config import FeaturesConfig
 from studies.plan.plan import Cell, Plan
 from studies.spec.documents import Scalar
 from studies.tasks.counts import network_calls, steps_before, training_steps
+from studies.tasks.kinds import KINDS
 from studies.tasks.task import Task
 
 
@@ -149,11 +148,9 @@ def _sizes(plan: Plan, owners: dict[str, str]) -> dict[str, int]:
     """Parameters of the networks that each row trains."""
     sizes = {}
     for address, label in owners.items():
-        config = plan.tasks[address].config
-        if isinstance(config, TrainConfig):
-            sizes[label] = trained_size(config, outline(config.data)).parameters
-        elif isinstance(config, GanConfig):
-            sizes[label] = gan_parameters(config, outline(config.data))
+        task = plan.tasks[address]
+        if (parameters := KINDS[task.kind].effort.parameters(task.config)) is not None:
+            sizes[label] = parameters
     return sizes
 
 

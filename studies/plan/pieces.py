@@ -46,7 +46,7 @@ def gan_shards(config: RivalSamples, seed: int) -> Iterator[GanSampleConfig]:
 
 
 def _blocks(config: SamplesConfig | RivalSamples) -> Iterator[tuple[int, int]]:
-    """For each piece its first block, and the one after its last."""
+    """The first block of each piece, and the one after its last."""
     blocks = -(-config.images // config.block_size)
     for first in range(0, blocks, config.shard_blocks):
         yield first, min(first + config.shard_blocks, blocks)

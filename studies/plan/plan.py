@@ -203,7 +203,11 @@ def record(plan: Plan) -> dict[str, Any]:
 
 
 class _Tasks:
-    """The tasks of a study as they are asked for, equal ones made once."""
+    """The tasks of a study as they are asked for, equal ones made once.
+
+    Trainings are told apart by the identity of their config, since `studies.spec.arms` gives equal
+    ones as one object: no whole config is compared for each arm and seed.
+    """
 
     def __init__(self, described: Described) -> None:
         self._described = described

@@ -82,7 +82,7 @@ def features(work: Work) -> dict[str, Any]:
 
 
 def _kept(work: Work, config: FeaturesConfig, images: Selection) -> NDArray[np.bool_]:
-    """Of which images the features are kept: the first so many of the split, in any order."""
+    """The images whose features are kept: the first so many of the split, in any order."""
     rows = first_rows(len(images.images), config.keep, permuted=work.task.takes_a_part)
     return np.isin(images.rows, rows)
 
@@ -214,7 +214,7 @@ def score(work: Work) -> dict[str, Any]:
 
 
 def _radii(work: Work) -> NDArray[np.float64] | None:
-    """Those of the reference; None: an older version planned the score, which has to ask itself.
+    """The radii of the reference; None: an older version planned the score, which finds them.
 
     Raises:
         StoreError: If they are of features that were made anew since.

@@ -63,7 +63,7 @@ def read_record(path: Path, remedy: str) -> dict[str, Any] | None:
 
 
 def read_checked(path: Path, remedy: str) -> tuple[dict[str, Any], bool] | None:
-    """As `read_record`, and whether the record has a checksum."""
+    """The record as `read_record` gives it, and whether it has a checksum."""
     try:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

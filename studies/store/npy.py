@@ -48,5 +48,5 @@ def _check_hash(path: Path, array: NDArray[Any]) -> None:
 
 
 def sha256(array: NDArray[Any]) -> str:
-    """Of the array's bytes in C order, as hex."""
+    """The sha256 of an array's bytes in C order, as hex."""
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

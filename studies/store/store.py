@@ -218,7 +218,7 @@ class Store:
         return folders.of_task(self.root, address)
 
     def addresses(self) -> list[str]:
-        """Of every task that the store knows, sorted."""
+        """The addresses of every task that the store knows, sorted."""
         return sorted(names_in(self.root / "tasks"))
 
     def create(self, task: Task) -> None:
@@ -342,7 +342,7 @@ class Store:
         return self.folder(address) / "attempts" / str(number)
 
     def failed(self, addresses: Iterable[str], errors: Collection[str]) -> list[str]:
-        """Those of the tasks that failed for good in one of these ways."""
+        """The tasks, of those given, that failed for good in one of these ways."""
         failures = ((address, self.failure(address)) for address in addresses)
         return [a for a, failure in failures if failure is not None and failure.error in errors]
 

@@ -25,7 +25,7 @@ def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[s
 
 
 def is_longest(table: pd.DataFrame) -> "pd.Series[bool]":
-    """For each row, whether no network of the same training was looked at later."""
+    """Whether no network of a row's training was looked at later, for each row."""
     same = arm_columns(table, without=("steps", "train.steps", "arm", "rank"))
     lengths = table.groupby(same, dropna=False)["training_steps"]
     return table["training_steps"] == lengths.transform("max")

@@ -30,6 +30,7 @@ from iddpm.data import outline
 from iddpm.networks.size import (
     FORWARD_AND_BACK,
     gan_multiply_adds,
+    gan_parameters,
     generator_size,
     trained_size,
     training_compute,
@@ -68,6 +69,8 @@ class Effort:
     """What the time of one of them depends on."""
     multiply_adds: Callable[[Any, Inputs], int] = lambda config, of: 0
     """Of all that it computes; 0: little beside starting it."""
+    parameters: Callable[[Any], int | None] = lambda config: None
+    """Of the network that it trains, of a GAN both; None: it trains none that a plan tells of."""
 
 
 # ----------------------------------------------------------------------------------- trainings
@@ -90,12 +93,14 @@ TRAINING = Effort(
     amount=_steps,
     alike=_same_training,
     multiply_adds=lambda config, of: training_compute(config, outline(config.data)),
+    parameters=lambda config: trained_size(config, outline(config.data)).parameters,
 )
 GAN_TRAINING = Effort(
     counts="training steps",
     amount=_steps,
     alike=_same_gan,
     multiply_adds=lambda config, of: gan_multiply_adds(config, outline(config.data)),
+    parameters=lambda config: gan_parameters(config, outline(config.data)),
 )
 
 
@@ -191,7 +196,7 @@ def _reading(config: FeaturesConfig, of: Inputs) -> int:
 
 
 def _of_one_image(config: Classifier | RandomNetwork) -> int:
-    """Of a classifier's three convolutions and its layer of features; the other is like it."""
+    """Multiply-adds of a classifier, three convolutions and a layer; the other is like it."""
     data, width = outline(config.data), config.channels
     first = data.size**2 * 9 * data.channels * width
     others = (data.size // 2) ** 2 * 9 * (width + 2 * width) * 2 * width

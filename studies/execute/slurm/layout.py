@@ -180,7 +180,7 @@ def _columns(
 
 
 def _slices(columns: Mapping[int, Sequence[Task]], packing: _Packing) -> Iterator[dict[int, Pack]]:
-    """Of every column the first pack, then of every column that has one the second, and so on."""
+    """The first pack of every column, then the second of every column that has one, and so on."""
     packed = {index: list(packing.packs(tasks)) for index, tasks in columns.items()}
     for place in range(max(map(len, packed.values()))):
         yield {index: packs[place] for index, packs in packed.items() if place < len(packs)}
