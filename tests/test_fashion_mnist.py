@@ -12,6 +12,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
+from studies import data as data_door
 from studies import run
 from studies.report import __main__ as report
 from studies.store.store import Store
@@ -51,39 +52,41 @@ def idx(name: str) -> NDArray[np.uint8]:
     return found.reshape(sizes)
 
 
-def halved(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """28x28 pixels with a border of 2, each four made one: shape (N, 16, 16, 1)."""
-    wide = np.pad(images, ((0, 0), (2, 2), (2, 2))).astype(np.uint16)
-    fours = wide.reshape(-1, 16, 2, 16, 2).sum((2, 4))
-    levels: NDArray[np.uint8] = ((fours + 2) // 4).astype(np.uint8)
-    return levels[..., None]
-
-
-def write_data(path: Path) -> None:
-    """Both splits and their labels."""
-    arrays = {}
-    for split, stem in (("train", "train"), ("test", "t10k")):
-        arrays[split] = halved(idx(f"{stem}-images-idx3-ubyte"))
-        arrays[f"{split}_labels"] = idx(f"{stem}-labels-idx1-ubyte").astype(np.int64)
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+def check_prepared(path: Path) -> None:
+    """Every image in its border, where the fixed permutation puts it, with its label."""
+    with np.load(path) as arrays:
+        for split, stem in (("train", "train"), ("test", "t10k")):
+            images = idx(f"{stem}-images-idx3-ubyte")
+            order = np.random.RandomState(0).permutation(len(images))
+            wide = np.pad(images[order], ((0, 0), (2, 2), (2, 2)))
+            assert np.array_equal(arrays[split], wide[..., None])
+            labels = idx(f"{stem}-labels-idx1-ubyte")[order]
+            assert np.array_equal(arrays[f"{split}_labels"], labels)
 
 
 def write_preset(path: Path, data: Path) -> None:
-    """A copy of the digits preset for these images, with budgets of seconds."""
-    preset = yaml.safe_load((PRESETS / "digits.yaml").read_text())
-    preset["data"] = {"npz": {"path": str(data), "name": "fashion"}}
+    """A copy of the preset for this file, with budgets of seconds."""
+    preset = yaml.safe_load((PRESETS / "fashion.yaml").read_text())
+    preset["data"]["npz"]["path"] = str(data)
     preset["train"] |= {"diffusion": {"steps": 20}, "steps": 5, "batch_size": 16}
-    preset["train"]["network"]["attention_resolutions"] = [8]
+    preset["train"]["network"] |= {"model_channels": 8, "channel_mult": [1, 1]}
+    preset["train"]["network"]["attention_resolutions"] = [16]
     preset["evaluate"]["likelihood"]["images"] = 4
     preset["evaluate"]["samples"] |= {"images": 64, "block_size": 64}
-    preset["evaluate"]["samples"]["extractor"] = {"classifier": {"steps": 100}}
+    preset["evaluate"]["samples"]["extractor"] = {"classifier": {"steps": 100, "channels": 8}}
+    preset["evaluate"]["samples"]["reference"] = {"split": "train"}
     del preset["evaluate"]["samples"]["exclude"], preset["sweeps"]
     path.write_text(yaml.safe_dump(preset))
 
 
-def test_sixty_thousand_images_go_from_their_files_to_a_page(tmp_path: Path) -> None:
+def test_sixty_thousand_images_go_from_their_files_to_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data, sweep = tmp_path / "fashion.npz", tmp_path / "sweep.yaml"
-    write_data(data)
+    prepare = ["prepare", "fashion", str(FILES), "--out", str(data)]
+    assert data_door.main(prepare) == 0
+    assert ", 10 classes" in capsys.readouterr().out
+    check_prepared(data)
     (tmp_path / "presets").mkdir()
     write_preset(tmp_path / "presets" / "fashion.yaml", data)
     sweep.write_text(SWEEP)
