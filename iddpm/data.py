@@ -9,6 +9,7 @@ Scikit-learn's two data sets are read from its files: it is installed, never imp
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -596,23 +597,38 @@ def _unnamed(*paths: Path) -> list[tuple[str, str]]:
 
 
 def _sha256(path: Path) -> str:
-    """Of a file's bytes. That of a large one is kept beside it, and holds while size and time do.
+    """Of a file's bytes. That of a large one is kept, and holds while its size and time do.
 
-    Where nothing can be written beside it, it is taken anew in every process.
+    It is kept beside the file, or among this user's where nothing can be written there. Where it
+    can be kept nowhere it is taken anew in every process.
     """
     status = path.stat()
     if status.st_size < LARGE:
         return _hashed(path)
-    beside = path.with_name(f"{path.name}.sha256.json")
     known = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    with suppress(OSError, ValueError, AttributeError):
-        kept = json.loads(beside.read_text())
-        if {name: kept.get(name) for name in known} == known:
-            return str(kept["sha256"])
+    places = [path.with_name(f"{path.name}.sha256.json")]
+    with suppress(RuntimeError):  # a user without a home
+        places.append(_among_the_users(path))
+    for place in places:
+        with suppress(OSError, ValueError, AttributeError):
+            kept = json.loads(place.read_text())
+            if {name: kept.get(name) for name in known} == known:
+                return str(kept["sha256"])
     sha256 = _hashed(path)
-    with suppress(OSError, StorageError):
-        write_whole(beside, json.dumps({**known, "sha256": sha256}).encode())
+    content = json.dumps({**known, "sha256": sha256}).encode()
+    for place in places:
+        with suppress(OSError, StorageError):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(place, content)
+            break
     return sha256
+
+
+def _among_the_users(path: Path) -> Path:
+    """Where the hash of a file is kept that lies where nothing can be written."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    where = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+    return cache / "iddpm-studies" / f"{where[:32]}.sha256.json"
 
 
 def _hashed(path: Path) -> str:
