@@ -1,7 +1,8 @@
 """`python -m studies.data prepare NAME PATH...`: the files that one has as the .npz of a preset.
 
 `list` says which families of files are known by which NAME, `prepare` reads them as they lie, from
-archives too, and goes on where it was stopped. Without a word for what to do, as in
+archives too, and goes on where it was stopped; `check NAME` reads what is prepared and draws some
+of it. Without a word for what to do, as in
 `python -m studies.data FOLDER FILE --size N`, the image files below FOLDER/train and FOLDER/test
 are packed. What is left out, turned or converted is counted and named. The arrays of an .npz stay
 on disk when it is used, so a data set may be larger than the memory.
@@ -9,14 +10,17 @@ on disk when it is used, so a data set may be larger than the memory.
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from iddpm.config import ConfigError, Folder, Npz
-from iddpm.data import describe
+from iddpm.config import SPLITS, ConfigError, Folder, Npz
+from iddpm.data import describe, load
+from iddpm.images.archives import ArchiveError, header, names
+from iddpm.images.checking import Checked, check
+from iddpm.images.contact_sheet import write_sheet
 from iddpm.images.decoding import Resize
-from iddpm.images.families import FAMILIES, file_name, source
+from iddpm.images.families import FAMILIES, ORDER, file_name, source
 from iddpm.images.folders import LabelsFrom
 from iddpm.images.packing import pack, write
 from iddpm.images.sources import Request
@@ -24,6 +28,10 @@ from iddpm.running.interruption import Progress
 from studies.door import door, path
 
 SAID_EVERY = 10_000
+SHOWN, MOST_CLASSES_SHOWN = 3, 20
+
+UNKNOWN_CONTENT = 1
+"""The exit code of a check that finds another content than the one that is known."""
 
 LABELS = (
     "names of subfolders (folders), what stands before the first _ of a file's name (prefix), or "
@@ -78,7 +86,7 @@ def _parser_of_prepare() -> argparse.ArgumentParser:
     return parser
 
 
-# ------------------------------------------------------------------------------------------- list
+# ---------------------------------------------------------------------------------- list and check
 
 
 def _list(words: Sequence[str]) -> int:
@@ -87,7 +95,69 @@ def _list(words: Sequence[str]) -> int:
     width = max(map(len, FAMILIES))
     for name, family in FAMILIES.items():
         print(f"{name:{width}}  {family.about}")
+    for file in sorted(PREPARED.glob("*.npz")):
+        print(f"{file}: {' and '.join(_shapes(file))}")
     return 0
+
+
+def _shapes(file: Path) -> list[str]:
+    """What stands in the headers of an .npz, which takes no time."""
+    try:
+        shapes = {split: header(file, split).shape for split in SPLITS if split in names(file)}
+    except ArchiveError as error:
+        return [f"cannot be read ({error})"]
+    return [f"{split} {shape}" for split, shape in shapes.items()] or ["no images"]
+
+
+def _check(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m studies.data check", description=__doc__)
+    parser.add_argument("name", metavar="NAME", help="of a family that is prepared, or of an .npz")
+    options = parser.parse_args(words)
+    file = path(options.name)
+    if file.suffix != ".npz":
+        file = PREPARED / file_name(options.name)
+    found = check(file, progress=_said())
+    _say_what_is(file, ())
+    for line in _findings(found):
+        print(f"  {line}")
+    sheet = file.with_suffix(".png")
+    write_sheet(sheet, load(Npz(path=str(file)), "train"), found.classes)
+    print(f"  to look at: {sheet}")
+    return UNKNOWN_CONTENT if found.is_known is False else 0
+
+
+def _findings(found: Checked) -> Iterator[str]:
+    source = found.account.get("source")
+    if found.is_known is not None:
+        yield f"content: {'the' if found.is_known else 'not the'} known one of {source}"
+    elif "content" in found.account:
+        said = {"published": "of the published files, by their md5"}
+        yield f"content: {said.get(str(found.account['content']), 'of files that are not known')}"
+    if ORDER in found.account:
+        yield f"{ORDER}: {found.account[ORDER]}"
+    if found.counts is not None:
+        yield from _classes(found)
+    pairs = [f"test {test} is train {train}" for test, train in found.in_both[:SHOWN]]
+    more = ", …" * (len(found.in_both) > SHOWN)
+    yield f"test images that are training images too: {len(found.in_both):,}" + (
+        f" ({', '.join(pairs)}{more})" if pairs else ""
+    )
+    for split, count in found.twice.items():
+        yield f"images that stand in {split} before: {count:,}"
+    for name, md5 in found.md5.items():
+        yield f"md5 of {name}: {md5}"
+
+
+def _classes(found: Checked) -> Iterator[str]:
+    """A line for each class, or for the smallest and the largest where there are many."""
+    assert found.counts is not None
+    train, test = found.counts["train"], found.counts["test"]
+    chosen = list(range(len(train)))
+    if len(chosen) > MOST_CLASSES_SHOWN:
+        chosen = [int(train.argmin()), int(train.argmax())]
+        yield f"{len(train):,} classes, of which the smallest and the largest are"
+    for label in chosen:
+        yield f"{found.classes[label]}: {train[label]:,} training and {test[label]:,} test images"
 
 
 # ------------------------------------------------------------------------------------------- pack
@@ -141,7 +211,11 @@ def _said() -> Progress:
     return progress
 
 
-DOORS: dict[str, Callable[[Sequence[str]], int]] = {"prepare": _prepare, "list": _list}
+DOORS: dict[str, Callable[[Sequence[str]], int]] = {
+    "prepare": _prepare,
+    "list": _list,
+    "check": _check,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

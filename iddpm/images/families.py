@@ -1,7 +1,7 @@
 """The families of files that researchers have, by name: what each is, and who reads it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from iddpm.config import ConfigError
 from iddpm.images.arrays import npz
@@ -10,6 +10,9 @@ from iddpm.images.imagenet64 import imagenet64_npz, imagenet64_vdo
 from iddpm.images.mnist import fashion, mnist
 from iddpm.images.pictures import Kind, pictures
 from iddpm.images.sources import Request, Source
+
+ORDER = "order of images"
+"""What an account calls it: part of the file, and so of its digest."""
 
 PICTURES = frozenset({"size", "resize", "test_labels"})
 IDX = "four idx files, or their folder or archive, packed by gzip or not"
@@ -96,12 +99,23 @@ def file_name(name: str) -> str:
     """What the .npz of a family is called, where presets look for it.
 
     Raises:
-        ConfigError: If no preset looks for any.
+        ConfigError: If there is no such family, or no preset reads it.
     """
-    family = FAMILIES.get(name)
-    if family is not None and family.file == "":
-        raise ConfigError(name, "--out, the .npz that is to be made", "none", "add it")
-    return f"{family.file if family and family.file else name}.npz"
+    family = _family(name)
+    if family.file == "":
+        raise ConfigError(
+            name,
+            "the path of an .npz",
+            "a family that no preset reads",
+            "add --out FILE where it is prepared, and name that file",
+        )
+    return f"{family.file or name}.npz"
+
+
+def _family(name: str) -> Family:
+    if name not in FAMILIES:
+        raise ConfigError("", f"one of {', '.join(FAMILIES)}", f"{name!r}")
+    return FAMILIES[name]
 
 
 def source(name: str, request: Request) -> Source:
@@ -111,12 +125,11 @@ def source(name: str, request: Request) -> Source:
         ConfigError: If there is no such family, it does not take a setting that is asked for, or
             the files are not what it is read from.
     """
-    if name not in FAMILIES:
-        raise ConfigError("", f"one of {', '.join(FAMILIES)}", f"{name!r}")
-    family = FAMILIES[name]
+    family = _family(name)
     for setting in fields(Request):
         is_asked = getattr(request, setting.name) != setting.default
         if setting.name != "paths" and is_asked and setting.name not in family.takes:
             option = setting.name.replace("_", "-")
             raise ConfigError(name, "", f"takes no --{option}", "leave it out")
-    return family.read(request)
+    found = family.read(request)
+    return replace(found, about={**found.about, ORDER: "a fixed permutation"})

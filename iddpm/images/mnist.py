@@ -78,7 +78,14 @@ def _family(name: str, classes: Sequence[str], request: Request) -> Source:
         channels=1,
         parts=parts,
         is_labelled=True,
-        about={"source": name, **origin, "border": border, "labels": "given", "classes": named},
+        about={
+            "source": name,
+            **origin,
+            "size": size,
+            "border": border,
+            "labels": "given",
+            "classes": named,
+        },
         account=account,
         hints=(*hints, *[f"images have a black border of {border} pixels"] * (border > 0)),
     )

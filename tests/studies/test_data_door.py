@@ -1,12 +1,15 @@
 """The door that packs image files says what it made, or in one sentence why it made nothing."""
 
+import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from iddpm.images import checking
 from iddpm.images.families import FAMILIES, file_name
 from studies import data
 from tests.witness.image_folders import noise, write_image
@@ -167,6 +170,140 @@ def test_what_cannot_be_prepared_says_why(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert data.main(["prepare", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {message}")
+    assert said.count("\n") == 1
+
+
+# ------------------------------------------------------------------------------------------ check
+
+
+def write_folder_of_colours(root: Path) -> Path:
+    """Two classes; one test image is a training image, one training image is there twice."""
+    for split, count in (("train", 3), ("test", 2)):
+        for name in ("cat", "dog"):
+            for i in range(count):
+                write_image(root / split / name / f"{i}.png", noise(8, 8, 3))
+    shutil.copy(root / "train/cat/1.png", root / "test/cat/1.png")
+    shutil.copy(root / "train/dog/2.png", root / "train/dog/3.png")
+    return root
+
+
+def test_a_check_says_what_is_in_both_splits_and_draws_the_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = write_folder_of_colours(Path("x"))
+    assert data.main(["prepare", "folder", str(root), "--size", "8", "--out", "y.npz"]) == 0
+    capsys.readouterr()
+    assert data.main(["check", "y.npz"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    with np.load("y.npz") as arrays:
+        found = {name: arrays[name] for name in arrays.files if name != "packing.json"}
+    pairs = [
+        f"test {t} is train {k}"
+        for t, image in enumerate(found["test"])
+        for k, other in enumerate(found["train"])
+        if np.array_equal(image, other)
+    ]
+    assert said[:7] == [
+        "y.npz: 7 training and 4 test images of 8x8x3, 2 classes",
+        "  order of images: a fixed permutation",
+        "  cat: 3 training and 2 test images",
+        "  dog: 4 training and 2 test images",
+        f"  test images that are training images too: 1 ({pairs[0]})",
+        "  images that stand in train before: 1",
+        "  images that stand in test before: 0",
+    ]
+    assert said[7:11] == [
+        f"  md5 of {name}: {hashlib.md5(found[name].tobytes()).hexdigest()}"
+        for name in ("train", "train_labels", "test", "test_labels")
+    ]
+    assert said[11:] == ["  to look at: y.png"]
+    with Image.open("y.png") as sheet:
+        assert sheet.height > 2 * 48
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_check_says_whether_the_content_is_the_known_one(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_known: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = {"train": pixels_of(10, 28, 28), "test": pixels_of(10, 28, 28, seed=1)}
+    labels = {split: list(range(10)) for split in images}
+    root = write_files(tmp_path / "x", mnist_files(images, labels, packed=True))
+    assert data.main(["prepare", "fashion", str(root)]) == 0
+    if is_known:
+        with np.load("data/fashion.npz") as arrays:
+            sums = {
+                name: hashlib.md5(arrays[name].tobytes()).hexdigest()
+                for name in ("train", "train_labels", "test", "test_labels")
+            }
+        monkeypatch.setitem(checking.KNOWN, ("fashion", 32), sums)
+    capsys.readouterr()
+    assert data.main(["check", "fashion"]) == (0 if is_known else 1)
+    assert f"content: {'the' if is_known else 'not the'} known one of fashion" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_check_of_many_classes_names_the_smallest_and_the_largest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = np.concatenate([np.arange(30), [7, 7], np.arange(1, 30)])
+    np.savez(
+        tmp_path / "x.npz",
+        train=pixels_of(61, 4, 4, 1),
+        train_labels=labels,
+        test=pixels_of(3, 4, 4, 1, seed=1),
+        test_labels=np.array([0, 7, 7]),
+    )
+    assert data.main(["check", str(tmp_path / "x.npz")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:4] == [
+        "  30 classes, of which the smallest and the largest are",
+        "  0: 1 training and 1 test images",
+        "  7: 4 training and 2 test images",
+    ]
+
+
+def test_what_is_prepared_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    np.savez("data/a.npz", train=pixels_of(5, 4, 4, 3), test=pixels_of(2, 4, 4, 3))
+    Path("data/b.npz").write_bytes(b"nothing")
+    np.savez("data/c.npz", other=np.zeros(3))
+    assert data.main(["list"]) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "data/a.npz: train (5, 4, 4, 3) and test (2, 4, 4, 3)",
+        "data/b.npz: cannot be read (File is not a zip file)",
+        "data/c.npz: no images",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lsun", "data.npz.path: expected an .npz file, found no file at data/lsun256.npz"),
+        ("no.npz", "data.npz.path: expected an .npz file, found no file at no.npz"),
+        ("folder", "folder: expected the path of an .npz, found a family that no preset reads"),
+        ("cifar11", "expected one of cifar10, "),
+    ],
+)
+def test_what_cannot_be_checked_says_why(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert data.main(["check", name]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"error: {message}")
     assert said.count("\n") == 1
