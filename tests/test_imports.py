@@ -64,6 +64,28 @@ TORCH_FREE = (
 """What planning needs of iddpm."""
 
 
+FLOORS = (
+    "door",
+    "tasks",
+    "spec",
+    "plan",
+    "store",
+    "runners",
+    "execute",
+    "published",
+    "tables",
+    "drawing",
+    "judging",
+    "analyses",
+    "report",
+    "cancel",
+    "data",
+    "status",
+    "run",
+)
+"""Packages and files of studies, each above all that it imports."""
+
+
 def sources(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
@@ -79,6 +101,29 @@ def imports(path: Path) -> Iterator[str]:
 def test_iddpm_never_imports_studies() -> None:
     offenders = [p for p in sources("iddpm") for name in imports(p) if name.startswith("studies")]
     assert offenders == []
+
+
+def names(path: Path) -> Iterator[tuple[str, ...]]:
+    """Every imported thing by its dotted path; of `from a.b import c` that is a, b, c."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((*node.module.split("."), alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_package_of_studies_imports_only_those_below_it(floor: str) -> None:
+    at_most = FLOORS.index(floor)
+    files = sources(f"studies/{floor}") or [ROOT / "studies" / f"{floor}.py"]
+    imported = {
+        name[1] for path in files for name in names(path) if name[0] == "studies" and name[1:]
+    }
+    assert imported <= set(FLOORS[: at_most + 1])
+
+
+def test_every_package_of_studies_has_a_floor() -> None:
+    assert {path.stem for path in (ROOT / "studies").glob("[!_]*")} == set(FLOORS)
 
 
 @pytest.mark.parametrize("library", HOMES)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
 from iddpm.running.files import Held, StorageError
 from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeCheck
-from studies.execute.memory import held_mb, remedy
+from studies.execute.memory import remedy
 from studies.execute.signals import Reason, stop_requests
+from studies.store.memory import held_mb
 from studies.store.ownership import Claim
 from studies.store.provenance import Stopwatch, provenance
 from studies.store.store import Beat, ClaimLostError, ErrorClass, Failure, Store, last_lines

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from iddpm.running.files import read_json
-from studies.execute.memory import peak_mb
+from studies.store.memory import peak_mb
 from studies.store.ownership import Claim
 
 

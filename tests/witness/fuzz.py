@@ -27,10 +27,10 @@ from typing import Any, get_type_hints
 import yaml
 
 from studies import cancel, run, status
-from studies.execute.memory import peak_mb
 from studies.report import __main__ as report
 from studies.spec.evaluations import SCOPES
 from studies.spec.reading import _members
+from studies.store.memory import peak_mb
 from studies.tasks.kinds import KINDS
 from tests.witness import tiny_sweep
 from tests.witness.sweep_files import PRESET, SWEEP

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from studies import runners  # noqa: F401 (torch is no part of the growth)
-from studies.execute.memory import held_mb, peak_mb
 from studies.execute.worker import run_task
 from studies.report import __main__ as report
+from studies.store.memory import held_mb, peak_mb
 
 
 def growth_mb(store: Path, name: str) -> int:

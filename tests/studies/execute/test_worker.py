@@ -20,11 +20,12 @@ import torch
 from iddpm.config import Ancestral, OptimizerConfig, Simple
 from iddpm.running.interruption import Interrupted
 from iddpm.running.ranks import Ranks, RanksError
-from studies.execute.memory import held_mb, remedy
+from studies.execute.memory import remedy
 from studies.execute.signals import OF_TERMINALS, SIGNALS, stop_requests
 from studies.execute.worker import Heartbeat, run_task
 from studies.runners import RUNNERS, Work
 from studies.spec.evaluations import SCOPES, Reference, SamplesConfig
+from studies.store.memory import held_mb
 from studies.store.store import Beat, Failure, Store, StoreError
 from studies.tasks.kinds import KINDS
 from studies.tasks.task import Task
@@ -451,6 +452,6 @@ def test_what_a_remedy_names_is_a_setting_of_the_kind() -> None:
 def test_the_memory_that_a_process_held_is_not_that_of_whoever_started_it() -> None:
     held = bytearray(2**29)
     held[:: 2**12] = bytes(len(held[:: 2**12]))  # it holds every page
-    code = "from studies.execute.memory import peak_mb; print(peak_mb())"
+    code = "from studies.store.memory import peak_mb; print(peak_mb())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 256
