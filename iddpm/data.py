@@ -20,6 +20,7 @@ from typing import Any, Protocol, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import Float32Array
 from iddpm.bounds import MOST_CLASSES, require
 from iddpm.config import SPLITS, ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.images.archives import ArchiveError, Header, header, names, read
@@ -30,7 +31,6 @@ from iddpm.running.files import StorageError, write_whole
 
 UInt8Array = NDArray[np.uint8]
 Int64Array = NDArray[np.int64]
-FloatArray = NDArray[np.float32]
 
 SPLITTING_VERSION = 1
 """Part of every digest: moves when the same files would give other images or another split."""
@@ -215,7 +215,7 @@ def first_rows(count: int, wanted: int | None, *, permuted: bool) -> Int64Array:
     return fixed_permutation(count)[:wanted]
 
 
-def to_unit(images: UInt8Array, levels: int) -> FloatArray:
+def to_unit(images: UInt8Array, levels: int) -> Float32Array:
     """Level indices (N, H, W, C) as float32 images (N, C, H, W) spread evenly over [-1, 1]."""
     unit = 2 * images.astype(np.float32) / np.float32(levels - 1) - 1
     return np.ascontiguousarray(unit.transpose(0, 3, 1, 2))

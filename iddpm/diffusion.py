@@ -16,10 +16,10 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from iddpm.arrays import FloatArray
 from iddpm.config import FixedVariance
 from iddpm.gaussians import Gaussian
 from iddpm.registry import named
-from iddpm.schedules import FloatArray
 
 Step = Tensor | int
 

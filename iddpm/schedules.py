@@ -8,13 +8,11 @@ from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from iddpm.arrays import FloatArray
 from iddpm.bounds import require
 from iddpm.config import Schedule
 from iddpm.registry import named
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def betas(schedule: Schedule, steps: int) -> FloatArray:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from iddpm.arrays import Float32Array
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -44,9 +44,6 @@ from iddpm.running import checkpoints
 from iddpm.running.draws import derived_seed, generator
 from iddpm.running.files import Held
 from iddpm.running.interruption import Interrupted, Progress, StopCheck
-
-FloatArray = NDArray[np.float32]
-
 
 # ---------------------------------------------------------------------------------- extractors
 
@@ -143,14 +140,14 @@ def load_extractor(path: Path, config: ExtractorConfig) -> Extractor:
 
 def extract(
     network: nn.Module, images: UInt8Array, *, levels: int, block_size: int = 256
-) -> FloatArray:
+) -> Float32Array:
     """Features (N, D) of images given as level indices (N, H, W, C).
 
     Every call of the network holds `block_size` images, the last block filled up with black ones:
     the features of an image do not depend on how many others there are.
     """
     device = next(network.parameters()).device
-    features: list[FloatArray] = []
+    features: list[Float32Array] = []
     for start in range(0, len(images), block_size):
         block = images[start : start + block_size]
         full = np.zeros((block_size, *images.shape[1:]), dtype=np.uint8)

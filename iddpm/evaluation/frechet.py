@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import FloatArray
 from iddpm.evaluation.feature_sets import check_comparable
-
-FloatArray = NDArray[np.float64]
 
 BLOCK = 4096
 """Feature vectors that are turned to float64 at a time."""

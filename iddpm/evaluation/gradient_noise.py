@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from iddpm.arrays import FloatArray
 from iddpm.config import Objective, Precision
 from iddpm.data import Images, to_unit
 from iddpm.denoiser import Denoiser
@@ -30,8 +30,6 @@ from iddpm.running.blocks import Blocks
 from iddpm.running.draws import derived_seed, generator
 from iddpm.running.interruption import Interrupted, Progress, StopCheck
 from iddpm.timesteps import UniformTimesteps
-
-FloatArray = NDArray[np.float64]
 
 ERRORS_FROM_ZERO = 2.0
 """So many standard errors above zero |G|^2 must lie, or the scale is not determined."""

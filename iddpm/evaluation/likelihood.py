@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from iddpm.arrays import FloatArray
 from iddpm.config import Cdf, Variance
 from iddpm.data import Int64Array, Selection, UInt8Array, to_unit
 from iddpm.denoiser import Denoiser, Output
@@ -28,8 +28,6 @@ from iddpm.networks.conditioning import Conditioning
 from iddpm.running.blocks import Blocks
 from iddpm.running.draws import generator
 from iddpm.running.interruption import Interrupted, Progress, StopCheck
-
-FloatArray = NDArray[np.float64]
 
 # ---------------------------------------------------------------------------------- the result
 

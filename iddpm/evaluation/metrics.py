@@ -10,11 +10,10 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import FloatArray
 from iddpm.config import Metric
 from iddpm.evaluation.feature_sets import check_comparable
 from iddpm.registry import named
-
-FloatArray = NDArray[np.float64]
 
 SUBSETS, SUBSET_SIZE = 100, 1000
 

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import FloatArray
 from iddpm.evaluation.feature_sets import check_comparable
 from iddpm.running.interruption import Interrupted, Progress, StopCheck
-
-FloatArray = NDArray[np.float64]
 
 BLOCK_NUMBERS = 2**23
 """Distances held at a time: 64 MiB of float64."""

@@ -26,7 +26,7 @@ from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from iddpm.schedules import FloatArray
+from iddpm.arrays import FloatArray
 from studies.tables import labels
 
 WIDTH_IN = 6.4

@@ -12,9 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from iddpm.arrays import FloatArray
 from studies.analyses.model_size.claims import FOLLOWS, WIDTH, sizes, trend_of
 from studies.analyses.model_size.paper import FIG_10_LAWS, fig_10_numbers
-from studies.analyses.model_size.power_law import LEAST_POINTS, FloatArray, PowerLaw
+from studies.analyses.model_size.power_law import LEAST_POINTS, PowerLaw
 from studies.drawing import along, captions, overlay, style
 from studies.tables.intervals import t_interval
 from studies.tables.labels import setting

@@ -10,16 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import fdtri
 
+from iddpm.arrays import FloatArray
 from studies.tables.intervals import CONFIDENCE
 
 LEAST_POINTS = 3
 """Two numbers go through any two points; with fewer than three there is nothing to fit."""
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from iddpm.arrays import FloatArray
 from iddpm.config import Schedule
-from iddpm.schedules import FloatArray, alpha_bar, betas, variance_ratio
+from iddpm.schedules import alpha_bar, betas, variance_ratio
 from studies.judging.verdicts import Claim, Measured, Measurement
 from studies.tables.intervals import exact
 from studies.tables.tables import Tables

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from iddpm.arrays import FloatArray
 from iddpm.config import Schedule
-from iddpm.schedules import FloatArray
 from studies.analyses.judge import judge
 from studies.analyses.noise_schedules import claims
 from studies.judging.verdicts import Finding

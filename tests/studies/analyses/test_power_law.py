@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 from scipy.optimize import curve_fit
 
+from iddpm.arrays import FloatArray
 from studies.analyses.model_size.paper import FIG_10, FIG_10_LAWS
-from studies.analyses.model_size.power_law import FloatArray, PowerLaw, fit, frontier, trend
+from studies.analyses.model_size.power_law import PowerLaw, fit, frontier, trend
 from tests.studies.analyses.test_model_size import AXIS, transcribed
 
 COMPUTE = list(np.geomspace(1e17, 1e20, 9))

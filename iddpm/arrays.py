@@ -1,0 +1,7 @@
+"""Arrays of numpy, called by the type of their numbers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
