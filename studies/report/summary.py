@@ -12,7 +12,7 @@ from studies.report.faults import fault
 from studies.store.store import Store
 from studies.tables.groupings import arm_columns, is_done, over_seeds
 from studies.tables.labels import labelled
-from studies.tables.study import Study
+from studies.tables.study_files import StudyFiles
 from studies.tables.tables import results, tables
 
 BETWEEN = 3
@@ -40,7 +40,7 @@ def summary(
         study: The study.
         cells: What it asks for; None: what its record in the store says.
     """
-    table = results(Study(store, study, cells))
+    table = results(StudyFiles(store, study, cells))
     table = table[table["metric"].isin(TITLES)]
     if table.empty:
         return ["arm"], []

@@ -28,7 +28,7 @@ from studies.store.records import answering, whole
 from studies.store.store import LATENTS, SAMPLES, Store
 from studies.tables.recipes import result_of
 from studies.tables.resampling import share_resampled
-from studies.tables.study import Study
+from studies.tables.study_files import StudyFiles
 from studies.tasks.task import Task
 
 ARM = (
@@ -94,7 +94,7 @@ def tables(store: Store, study: str) -> Tables:
         StoreError: If there is no such study, or a file of it was cut short, damaged or edited.
     """
     record = whole(store, study)
-    read = Study(store, study, record["cells"])
+    read = StudyFiles(store, study, record["cells"])
     return Tables(
         study=study,
         record=record,
@@ -109,7 +109,7 @@ def tables(store: Store, study: str) -> Tables:
 # ------------------------------------------------------------------------------------- results
 
 
-def results(study: Study) -> pd.DataFrame:
+def results(study: StudyFiles) -> pd.DataFrame:
     """One row per (cell, metric): the arm's columns, then those of `MEASURED`.
 
     Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
@@ -124,13 +124,13 @@ def results(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _swept(study: Study) -> list[str]:
+def _swept(study: StudyFiles) -> list[str]:
     """Settings of the arms beside those that every arm has."""
     names = dict.fromkeys(name for cell in study.cells for name in cell["arm"])
     return [name for name in names if name not in (*ARM, "evaluation")]
 
 
-def _cell_rows(study: Study, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _cell_rows(study: StudyFiles, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of one cell; without a result they hold no value, and say why."""
     role = answering(cell["arm"]["evaluation"])
     address = cell["tasks"][role]
@@ -157,7 +157,7 @@ def _cell_rows(study: Study, cell: Mapping[str, Any]) -> Iterator[dict[str, Any]
 
 
 def _measured(
-    study: Study, cell: Mapping[str, Any], role: str, result: Mapping[str, Any] | None
+    study: StudyFiles, cell: Mapping[str, Any], role: str, result: Mapping[str, Any] | None
 ) -> Iterator[dict[str, Any]]:
     """A row for each metric of the task that answers a cell, by the role of that task."""
     if role == "score":
@@ -196,11 +196,11 @@ def settings_behind(tasks: Mapping[str, Task]) -> str:
     return json.dumps({name: canonical(config) for name, config in whole.items()}, sort_keys=True)
 
 
-def _training(study: Study, cell: Mapping[str, Any]) -> TrainConfig:
+def _training(study: StudyFiles, cell: Mapping[str, Any]) -> TrainConfig:
     return cast(TrainConfig, study.task(cell["tasks"]["train"]).config)
 
 
-def _training_facts(study: Study, cell: Mapping[str, Any]) -> dict[str, Any]:
+def _training_facts(study: StudyFiles, cell: Mapping[str, Any]) -> dict[str, Any]:
     """What the training of a cell, of a diffusion model or of a GAN, comes to, if it has one."""
     address = cell["tasks"].get("train") or cell["tasks"].get("gan")
     if address is None:
@@ -216,7 +216,7 @@ def _training_facts(study: Study, cell: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "share_resampled": 0.0}
 
 
-def _data(study: Study, cell: Mapping[str, Any]) -> Data:
+def _data(study: StudyFiles, cell: Mapping[str, Any]) -> Data:
     """What the images of a cell are like: the data trained on, or held against."""
     tasks = cell["tasks"]
     address = tasks.get("train") or tasks.get("gan") or tasks["samples"]
@@ -311,7 +311,7 @@ def _recipe(result: Mapping[str, Any]) -> str:
 # --------------------------------------------------------------------------- terms of the bound
 
 
-def steps_table(study: Study) -> pd.DataFrame:
+def steps_table(study: StudyFiles) -> pd.DataFrame:
     """Terms of the bound in bits/dim, one row per (likelihood cell, Σ, term).
 
     `part` is `decoder` (L_0 of Eq. 5, step 0), `kl` (Eq. 6) or `prior` (L_T of Eq. 7, step T); the
@@ -328,7 +328,7 @@ def steps_table(study: Study) -> pd.DataFrame:
     return whole.reindex(columns=columns)
 
 
-def _term_frames(study: Study, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+def _term_frames(study: StudyFiles, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     address = cell["tasks"]["likelihood"]
     with study.reading(address):
         if (result := result_of(study, address)) is not None:
@@ -356,7 +356,7 @@ def _terms_of(cell: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[pd
 # ------------------------------------------------------------------------------------- samples
 
 
-def samples_table(study: Study) -> pd.DataFrame:
+def samples_table(study: StudyFiles) -> pd.DataFrame:
     """Where the images of each samples cell lie: the arm's columns, seed, and what is drawn from.
 
     `path` is the file of the first images, None until they are drawn; `shards` are the files of all
@@ -380,7 +380,7 @@ def samples_table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*ARM, *_swept(study), "seed", *DRAWN])
 
 
-def _drawn_shards(study: Study, cell: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _drawn_shards(study: StudyFiles, cell: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Address and result of each finished shard of a cell's samples, up to the first gap."""
     parents = study.task(cell["tasks"]["features"]).parents
     found = []
@@ -395,7 +395,7 @@ def _drawn_shards(study: Study, cell: Mapping[str, Any]) -> list[tuple[str, dict
 # ------------------------------------------------------------------------------------- latents
 
 
-def latents_table(study: Study) -> pd.DataFrame:
+def latents_table(study: StudyFiles) -> pd.DataFrame:
     """One row per latent of each finished cell: the arm's columns, seed, step, ᾱ, where it lies.
 
     `step` is t as on paper, 0 for the image itself; `place` is the latent's index in the array at
@@ -411,7 +411,9 @@ def latents_table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _latents(study: Study, address: str, result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _latents(
+    study: StudyFiles, address: str, result: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     with study.reading(address):
         pairs = list(zip(result["steps"], result["alpha_bar"], strict=True))
     for place, (step, signal) in enumerate(pairs):
@@ -424,7 +426,7 @@ OF_LOSSES = ("images_seen", "bits_per_dim")
 NETWORK = ("objective", "schedule", "T", "prediction")
 
 
-def losses_table(study: Study) -> pd.DataFrame:
+def losses_table(study: StudyFiles) -> pd.DataFrame:
     """The bound while training, in bits/dim: one row per (network, seed, window of steps).
 
     `bits_per_dim` is T times the mean over a window's images of the bound's term at their drawn
@@ -443,7 +445,7 @@ def losses_table(study: Study) -> pd.DataFrame:
 
 
 def _loss_frame(
-    study: Study, address: str, cell: Mapping[str, Any], names: list[str]
+    study: StudyFiles, address: str, cell: Mapping[str, Any], names: list[str]
 ) -> pd.DataFrame:
     training, result = _training(study, cell), study.result(address)
     with study.reading(address):

@@ -21,7 +21,7 @@ from studies.drawing import style
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.groupings import records
-from studies.tables.study import Study
+from studies.tables.study_files import StudyFiles
 from studies.tables.tables import Tables, losses_table, settings_behind, tables
 from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_store import variant, write_store
@@ -93,7 +93,7 @@ def test_the_bound_while_training_is_t_times_the_mean_term(tmp_path: Path) -> No
         path.write_text(json.dumps(result))
     assert unfinished is not None
     unfinished.unlink()
-    table = losses_table(Study(Store(root), variant().study))
+    table = losses_table(StudyFiles(Store(root), variant().study))
     hybrid = table[table["objective"] == "hybrid"]
     assert set(zip(hybrid["seed"], hybrid["step"], strict=True)) == {
         (seed, step) for seed in (0, 2) for step in (100, 200)

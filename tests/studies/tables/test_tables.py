@@ -14,7 +14,7 @@ from studies.plan.plan import record
 from studies.store.checksums import read_checked
 from studies.store.store import Store
 from studies.tables.groupings import arm_columns, by_seed, network_columns, over_seeds
-from studies.tables.study import Study
+from studies.tables.study_files import StudyFiles
 from studies.tables.tables import ARM, MEASURED, results, samples_table, steps_table, tables
 from tests.witness.calls import given
 from tests.witness.made_up_store import ARMS, MadeUp, bound, distance, variant, write_store
@@ -33,7 +33,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def table(store: Store) -> pd.DataFrame:
-    return results(Study(store, STUDY.study))
+    return results(StudyFiles(store, STUDY.study))
 
 
 def test_a_study_is_read_once(store: Store) -> None:
@@ -92,7 +92,7 @@ def test_a_row_says_how_much_of_its_training_drew_t_by_importance(tmp_path: Path
     store.record_study(plan.study, record(plan))
     for task in plan.tasks.values():
         store.create(task)
-    rows = results(Study(store, plan.study))
+    rows = results(StudyFiles(store, plan.study))
     found = rows.groupby(["objective", "T"])[["images_seen", "share_resampled"]].first()
     assert set(found["images_seen"]) == {800 * 64}
     assert found["share_resampled"]["simple"].tolist() == [0, 0]
@@ -132,7 +132,7 @@ def test_a_cell_that_has_not_run_is_planned_with_every_sigma_it_will_be_read_wit
 
 
 def test_terms_by_step_add_up_to_the_bound_with_its_prior(store: Store) -> None:
-    terms = steps_table(Study(store, STUDY.study))
+    terms = steps_table(StudyFiles(store, STUDY.study))
     for (objective, variance, seed), arm in terms.groupby(["objective", "variance", "seed"]):
         assert list(arm["step"]) == list(range(STUDY.T + 1))
         assert list(arm["part"]) == ["decoder", *["kl"] * (STUDY.T - 1), "prior"]
@@ -149,7 +149,9 @@ def test_terms_stand_at_the_steps_of_the_trained_chain_with_their_errors(tmp_pat
         for part in result["variances"].values():
             part["by_step"] = {"mean": [3.0, 2.0, 1.0], "standard_error": [0.3, 0.2, 0.1]}
         path.write_text(json.dumps(result))
-    for _, arm in steps_table(Study(Store(root), STUDY.study)).groupby(["objective", "variance"]):
+    for _, arm in steps_table(StudyFiles(Store(root), STUDY.study)).groupby(
+        ["objective", "variance"]
+    ):
         assert list(arm["step"]) == [*kept, STUDY.T]
         assert list(arm["mean"]) == [3.0, 2.0, 1.0, 0.0025]
         assert list(arm["standard_error"]) == [0.3, 0.2, 0.1, 1e-5]
@@ -163,7 +165,7 @@ def test_a_cell_of_training_alone_has_its_last_loss_over_the_whole_chain(tmp_pat
     alone = {**trained["arm"], "evaluation": "train", "steps": None}
     cell = {**trained, "arm": alone, "tasks": {"train": trained["tasks"]["train"]}}
     path.write_text(json.dumps({**record, "cells": [cell]}))
-    (row,) = results(Study(Store(root), STUDY.study)).to_dict("records")
+    (row,) = results(StudyFiles(Store(root), STUDY.study)).to_dict("records")
     assert (row["metric"], row["value"], row["state"]) == ("training_loss", 0.25, "done")
     assert (row["steps"], row["T"], row["training_steps"]) == (STUDY.T, STUDY.T, 1500)
 
@@ -175,12 +177,12 @@ def test_a_swept_setting_becomes_a_column_and_keeps_arms_apart(tmp_path: Path) -
     for i, cell in enumerate(record["cells"]):
         cell["arm"]["train.network.model_channels"] = 32 if i % 2 else 64
     path.write_text(json.dumps(record))
-    table = results(Study(Store(root), STUDY.study))
+    table = results(StudyFiles(Store(root), STUDY.study))
     assert "train.network.model_channels" in arm_columns(table)
 
 
 def test_samples_that_were_not_drawn_have_no_path(store: Store) -> None:
-    samples = samples_table(Study(store, STUDY.study))
+    samples = samples_table(StudyFiles(store, STUDY.study))
     missing = samples[samples["path"].isna()]
     assert list(missing["sampler"]) == ["ddim"]
     assert all(path.is_file() for path in samples["path"].dropna())

@@ -10,7 +10,7 @@ from studies.store.store import Store, StoreError
 from studies.tasks.task import Task
 
 
-class Study:
+class StudyFiles:
     """The cells of a study and what the store holds of their tasks, read when it is asked for.
 
     `task` and `result` are those of the store; what they gave once they give again.
