@@ -127,7 +127,7 @@ def test_a_network_is_found_by_what_tells_it_from_others(tmp_path: Path) -> None
         assert not network.training
         for name, weights in network.state_dict().items():
             torch.testing.assert_close(weights, saved[role][name], rtol=0, atol=0)
-    with pytest.raises(ValueError, match="found 2 of seed 0, {}; say which by objective"):
+    with pytest.raises(ValueError, match=r"found 2 of seed 0, {}; say which by objective"):
         study.network(seed=0)
     with pytest.raises(ValueError, match="has no trained one of seed 7"):
         study.network(seed=7)
