@@ -9,9 +9,7 @@ Scikit-learn's two data sets are read from its files: it is installed, never imp
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +25,7 @@ from iddpm.images.archives import ArchiveError, Header, header, names, read
 from iddpm.images.decoding import LAID_OVER, TURNED, decoded, looked_at, opened
 from iddpm.images.folders import PATH, UNICODE, Account, listed
 from iddpm.running.draws import numpy_generator
-from iddpm.running.files import StorageError, write_whole
+from iddpm.running.hashing import sha256_of
 
 UInt8Array = NDArray[np.uint8]
 Int64Array = NDArray[np.int64]
@@ -593,44 +591,4 @@ def _digest(settings: dict[str, Any], files: Iterable[tuple[str, str]]) -> str:
 
 
 def _unnamed(*paths: Path) -> list[tuple[str, str]]:
-    return [("", _sha256(path)) for path in paths]
-
-
-def _sha256(path: Path) -> str:
-    """Of a file's bytes. That of a large one is kept, and holds while its size and time do.
-
-    It is kept beside the file, or among this user's where nothing can be written there. Where it
-    can be kept nowhere it is taken anew in every process.
-    """
-    status = path.stat()
-    if status.st_size < LARGE:
-        return _hashed(path)
-    known = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    places = [path.with_name(f"{path.name}.sha256.json")]
-    with suppress(RuntimeError):  # a user without a home
-        places.append(_among_the_users(path))
-    for place in places:
-        with suppress(OSError, ValueError, AttributeError):
-            kept = json.loads(place.read_text())
-            if {name: kept.get(name) for name in known} == known:
-                return str(kept["sha256"])
-    sha256 = _hashed(path)
-    content = json.dumps({**known, "sha256": sha256}).encode()
-    for place in places:
-        with suppress(OSError, StorageError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(place, content)
-            break
-    return sha256
-
-
-def _among_the_users(path: Path) -> Path:
-    """Where the hash of a file is kept that lies where nothing can be written."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    where = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
-    return cache / "iddpm-studies" / f"{where[:32]}.sha256.json"
-
-
-def _hashed(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return [("", sha256_of(path, kept_from=LARGE)) for path in paths]

@@ -53,6 +53,7 @@ TORCH_FREE = (
     "iddpm.running.draws",
     "iddpm.images.external",
     "iddpm.running.files",
+    "iddpm.running.hashing",
     "iddpm.images.folders",
     "iddpm.images.decoding",
     "iddpm.running.interruption",

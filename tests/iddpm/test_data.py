@@ -41,8 +41,6 @@ from iddpm.data import (
     photo_crops,
     to_unit,
 )
-from iddpm.running import files
-from iddpm.running.files import StorageError
 
 RNG = np.random.default_rng(0)
 
@@ -460,30 +458,6 @@ def test_the_hash_of_a_large_file_is_kept_beside_it_while_it_is_the_same(tmp_pat
     path.touch()
     beside.write_text(json.dumps({**kept, "sha256": "0"}))
     assert digest_of(path) == first
-
-
-@pytest.mark.usefixtures("everything_is_large")
-def test_the_hash_of_a_large_file_on_a_read_only_disk_is_kept_among_the_users(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, cache = tmp_path / "data.npz", tmp_path / "cache"
-    np.savez(path, **WHOLE)  # type: ignore[arg-type]
-    usual = files.write_whole
-
-    def read_only(target: Path, content: bytes) -> None:
-        if target.parent == tmp_path:
-            raise StorageError(f"{target}: cannot write: Read-only file system")
-        usual(target, content)
-
-    monkeypatch.setattr(data_room, "write_whole", read_only)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    first = digest_of(path)
-    (kept,) = cache.rglob("*.json")
-    with monkeypatch.context() as patch:
-        patch.setattr(data_room, "_hashed", lambda path: pytest.fail("it is hashed again"))
-        assert digest_of(path) == first
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "data.npz"]
-    assert json.loads(kept.read_text())["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def digest_of(path: Path) -> str:
