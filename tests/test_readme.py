@@ -24,7 +24,10 @@ from studies.spec.sweep import read_sweep
 from tests.witness.published_files import cifar_files, pixels_of, write_tar
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+README = "\n".join(path.read_text() for path in DOCUMENTS)
+"""With the manuals that it leads to."""
+SCORECARD = (ROOT / "reports" / "examples" / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 SWEEP = "sweeps/sigma_ablation.yaml"
 RUN = f"python -m studies.run {SWEEP}"
@@ -379,34 +382,50 @@ def test_the_preset_of_the_readme_means_what_is_said(tmp_path: Path) -> None:
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    assert links
-    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
-    assert missing == []
+    for path in (*DOCUMENTS, ROOT / "reports" / "examples" / "README.md"):
+        links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
+        missing = [
+            link for link in links if "://" not in link and not (path.parent / link).exists()
+        ]
+        assert missing == [], path
 
 
-def test_the_scorecard_of_the_readme_is_that_of_the_committed_pages() -> None:
-    rows = re.findall(r"^\| \[\w+\]\((reports/\S+)\) \| ([a-z ]+) \|", README, re.MULTILINE)
+ROW = re.compile(r"^\| \[([\w-]+)\]\((\S+)#(\w+)\) \| ([a-z ]+) \| (.*) \| (.*) \|$", re.MULTILINE)
+"""Of the scorecard: study, page, claim, verdict, what the claim says and what was measured."""
+
+
+def test_the_scorecard_is_that_of_the_committed_pages() -> None:
+    rows = ROW.findall(SCORECARD)
     assert rows
-    for path in dict.fromkeys(path for path, _ in rows):
-        page = (ROOT / path).read_text()
+    for path in dict.fromkeys(path for _, path, *_ in rows):
+        page = (ROOT / "reports" / "examples" / path).read_text()
         shown = re.findall(r'<td><span class="tag [a-z-]+">([a-z ]+)</span>', page)
-        assert [verdict for other, verdict in rows if other == path] == shown
+        assert [verdict for _, other, _, verdict, *_ in rows if other == path] == shown
 
 
-def test_the_scorecard_holds_every_claim_of_every_sweep_and_is_counted() -> None:
-    rows = re.findall(
-        r"^\| \[(\w+)\]\(reports/\S+\) \| ([a-z ]+) \| (.*) \|$", README, re.MULTILINE
-    )
+def test_the_scorecard_holds_every_claim_of_every_sweep_and_the_readme_counts_them() -> None:
+    rows = [row for row in ROW.findall(SCORECARD) if row[0].endswith("-digits")]
     specs = [read_sweep(path) for path in (ROOT / "sweeps").glob("*.yaml")]
-    asked = {(spec.study, CLAIMS[claim].says) for spec in specs for claim in spec.claims}
+    asked = {(f"{spec.study}-digits", claim) for spec in specs for claim in spec.claims}
     assert len(rows) == len(asked)
-    assert {(sweep, says) for sweep, _, says in rows} == asked
-    counts = Counter(verdict for _, verdict, _ in rows)
-    told = re.search(r"of (\d+) verdicts (\d+)\s+are supported, (\d+) contradicted", README)
+    assert {(study, claim) for study, _, claim, *_ in rows} == asked
+    assert all(says == CLAIMS[claim].says for _, _, claim, _, says, _ in rows)
+    counts = Counter(verdict for *_, verdict, _, _ in rows)
+    told = re.search(r"(\d+) of (\d+) verdicts are supported, (\d+) contradicted", README)
     assert told is not None
-    numbers = [len(rows), counts["supported"], counts["contradicted"]]
+    numbers = [counts["supported"], len(rows), counts["contradicted"]]
     assert [int(number) for number in told.groups()] == numbers
+    for sweep, *shown in re.findall(r"^\| \[(\w+)\].* \[(\d+) / (\d+) / (\d+)\]", README, re.M):
+        own = Counter(verdict for study, _, _, verdict, *_ in rows if study == f"{sweep}-digits")
+        kinds = ("supported", "contradicted", "inconclusive")
+        assert [int(number) for number in shown] == [own[kind] for kind in kinds], sweep
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(checkout: Path) -> None:
+    (code,) = blocks(README, "python")
+    done = typed(f"python -c {shlex.quote(code)}", checkout)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_verdicts_of_the_readme_are_those_of_the_committed_page() -> None:

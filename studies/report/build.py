@@ -13,10 +13,13 @@ from pathlib import Path
 from iddpm.running.files import REMEDIES, StorageError, write_whole
 from studies.report.faults import Fault, fault
 from studies.report.page import Entry, entry, index_page, is_notice, notice_page, study_page
+from studies.report.scorecard import scorecard
 from studies.store.store import Store
 from studies.tables.tables import tables
 
 PAGE, BEFORE, FAULTS = "index.html", "before.html", "faults.txt"
+SCORECARD = "README.md"
+"""Of the name that a forge shows below the list of a folder's files."""
 INDEX = "index"
 """What faults of the index stand under, among those of studies."""
 
@@ -70,7 +73,7 @@ def build(store: Store, out: Path, studies: Sequence[str] | None = None) -> list
     faults = {one.study: one.faults for one in entries if one.faults}
     pages = [out / name / PAGE for name in names if built[name].has_page]
     try:
-        pages.insert(0, _write(out, {PAGE: index_page(entries)}))
+        pages.insert(0, _write(out, {SCORECARD: scorecard(entries), PAGE: index_page(entries)}))
     except StorageError as error:
         faults[INDEX] = [fault(error)]
     if faults:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slurm
 def test_the_commands_for_a_cluster_do_what_they_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    preview, run, retry, budget, cancel = CLUSTER
+    preview, run, cancel, retry, budget = CLUSTER
     assert preview == f"{run} --dry-run"
     assert retry.startswith(f"{run} --retry oom --resource ")
     assert budget.startswith(f"{run} --max-gpu-hours ")
