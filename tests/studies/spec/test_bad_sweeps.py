@@ -491,6 +491,9 @@ OVERRIDES = {
         "--set train.steps=ten: train.steps: expected a whole number, found 'ten'"
     ),
     ("train.steps", ""): "--set train.steps=: expected a value, found an empty document",
+    ("train.steps", "!!int x"): (
+        "--set train.steps=!!int x: expected a plain value, found 'x' tagged tag:yaml.org,2002:int"
+    ),
     ("train.steps", "[1"): None,
     ("train.steps", "-5"): "--set train.steps=-5: train.steps: expected at least 1, found -5",
     ("train.network.heads", "3"): (
