@@ -18,8 +18,8 @@ from studies.tables.labels import apart, distance_name, setting
 from studies.tables.rows import asked, with_own_variance
 from studies.tables.tables import Tables
 
-METRICS = ("frechet_distance", "bits_per_dim")
-"""What is followed along a training: the quality of samples and the bound, drawn in this order."""
+FOLLOWED = ("frechet_distance", "bits_per_dim")
+"""Metrics that are drawn along a training, in this order: the quality of samples and the bound."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("solid", style.DASHED, (0, (1, 1.2)))
 BITS_PER_DIM = "bits/dim"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iddpm.config import ConfigError, Inception
-from studies.spec.documents import Node, children, fault, overlaid, shown
+from studies.spec.documents import Node, children, fault, layered, shown
 from studies.spec.evaluations import SCOPES
 from studies.spec.reading import Keys, leaves, nested, setting, spelled_out
 
@@ -209,7 +209,7 @@ def rules(section: Node, path: str, scope: str) -> tuple[Rule, ...]:
 def laid(under: Node, layers: Sequence[Node]) -> Node:
     """Settings with more layers laid upon them, the last one on top."""
     for layer in layers:
-        under = overlaid(under, layer)
+        under = layered(under, layer)
     return under
 
 

@@ -130,7 +130,7 @@ def nearest(name: str, names: Iterable[str], *, many: int = 12) -> str:
     return f"there are: {', '.join(known[:many])}{more}" if known else "there are none"
 
 
-def overlaid(under: Node, over: Node) -> Node:
+def layered(under: Node, over: Node) -> Node:
     """`over` laid upon `under`: mappings key by key, all else replaced.
 
     A mapping that names its `kind` replaces too: another choice starts from its own defaults.
@@ -141,7 +141,7 @@ def overlaid(under: Node, over: Node) -> Node:
         return over
     value = dict(under.value)
     for key, child in over.value.items():
-        value[key] = overlaid(value[key], child) if key in value else child
+        value[key] = layered(value[key], child) if key in value else child
     return Node(value, over.place if over.value else under.place)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 
 from iddpm.bounds import Between, Bounded, Where, at_most
 from iddpm.config import ConfigError
-from studies.spec.documents import Node, children, fault, only, overlaid, parse, read_text
+from studies.spec.documents import Node, children, fault, layered, only, parse, read_text
 from studies.spec.reading import nested, read
 from studies.tasks.kinds import KINDS
 
@@ -175,7 +175,7 @@ def _of_kind(kind: str, layers: Sequence[Mapping[str, Node]]) -> Resources:
     for layer in layers:
         for key in (ALL, *LIKE.get(kind, ()), kind):
             if key in layer and children(layer[key], f"resources.{key}"):
-                settings = overlaid(settings, layer[key])
+                settings = layered(settings, layer[key])
     chosen: Resources = read(Resources, settings, path)
     if kind != "train" and chosen.processes > 1:
         given = children(settings, path)

@@ -13,7 +13,7 @@ TITLE = "Quality and bits/dim by architecture"
 def table(tables: Tables) -> pd.DataFrame:
     """By quantity and arm: mean, interval and n over seeds, after the most training steps."""
     parts = []
-    for metric in along.METRICS:
+    for metric in along.FOLLOWED:
         rows = along.measured(tables, metric)
         if len(rows):
             last = rows[rows["training_steps"] == rows["training_steps"].max()]

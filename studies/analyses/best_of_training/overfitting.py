@@ -12,7 +12,7 @@ SCHEDULE, SPLIT = "schedule", "likelihood.split"
 
 def table(tables: Tables) -> pd.DataFrame:
     """By quantity, arm and training steps: mean, interval and n over seeds."""
-    rows = [along.measured(tables, metric) for metric in along.METRICS]
+    rows = [along.measured(tables, metric) for metric in along.FOLLOWED]
     return along.joined(
         along.curves(some, hue=SCHEDULE, dash=SPLIT, without=["images"])
         for some in rows

@@ -32,7 +32,7 @@ def table(tables: Tables) -> pd.DataFrame:
     Rows of the source `trend` are the dashed line; those of `Fig. 10` and `LAW` are the paper's.
     """
     return along.joined(
-        _of_metric(rows) for metric in along.METRICS if len(rows := _rows(tables, metric))
+        _of_metric(rows) for metric in along.FOLLOWED if len(rows := _rows(tables, metric))
     )
 
 
@@ -127,7 +127,7 @@ def _draw_line(axes: Axes, line: pd.DataFrame, colour: str = style.GREY, whose: 
 def caption(table: pd.DataFrame, tables: Tables) -> str:
     """What is drawn, the spread, the trend with its interval, and what the paper's figure shows."""
     ours = overlay.ours(table)
-    trends = " ".join(_trend_note(rows) for m in along.METRICS if len(rows := _rows(tables, m)))
+    trends = " ".join(_trend_note(rows) for m in along.FOLLOWED if len(rows := _rows(tables, m)))
     return (
         "Each curve is one size of network along its training; compute is 3 × forward "
         "multiply-adds × batch × steps, which the paper calls FLOPs. Both axes are logarithmic. "
@@ -164,7 +164,7 @@ def _trend_note(rows: pd.DataFrame) -> str:
 def _overlay_note(table: pd.DataFrame, tables: Tables) -> str:
     return overlay.note_or_reasons(
         table[table["source"] == "Fig. 10"],
-        next(rows for metric in along.METRICS if len(rows := _rows(tables, metric))),
+        next(rows for metric in along.FOLLOWED if len(rows := _rows(tables, metric))),
         fig_10_numbers(),
         lacking="values are not overlaid",
         more="The black line is the trend that it prints.",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.spec.documents import Node, completed, nearest, overlaid, parse
+from studies.spec.documents import Node, completed, layered, nearest, parse
 
 scalars = st.one_of(
     st.none(),
@@ -85,13 +85,13 @@ def test_laying_flat_mappings_over_one_another_is_a_dict_union(
     under: dict[str, int], over: dict[str, int]
 ) -> None:
     nodes = [Node({k: Node(v, "f") for k, v in d.items()}, "f") for d in (under, over)]
-    assert overlaid(*nodes).plain == under | over
+    assert layered(*nodes).plain == under | over
 
 
 def test_a_choice_laid_over_another_starts_anew() -> None:
     under = read("{objective: {kind: hybrid, vlb_weight: 1}, steps: 5}")
     over = read("{objective: {kind: vlb}}")
-    assert overlaid(under, over).plain == {"objective": {"kind": "vlb"}, "steps": 5}
+    assert layered(under, over).plain == {"objective": {"kind": "vlb"}, "steps": 5}
 
 
 def test_what_a_tree_leaves_out_is_taken_from_another_of_the_same_choices() -> None:
