@@ -1,6 +1,5 @@
-"""The worked example of CONTRIBUTING: its change is applied, its sweep run and drawn."""
+"""The example of one's own choices: its change is applied, its sweep run and drawn."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+EXAMPLE = ROOT / "examples" / "own_choices.diff"
 
 PRESET = """
 description: hardly trained
@@ -84,25 +83,20 @@ figures: [alpha_bar, latents]
 """
 
 
-def written(language: str) -> str:
-    (block,) = re.findall(rf"```{language}\n(.*?)```", CONTRIBUTING, re.DOTALL)
-    return str(block)
-
-
 @pytest.mark.slow
 def test_the_worked_example_gives_one_of_each_that_other_figures_draw_too(tmp_path: Path) -> None:
     for package in ("iddpm", "studies"):
         shutil.copytree(ROOT / package, tmp_path / package)
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "digits.yaml").write_text(PRESET)
-    (tmp_path / "own_choices.yaml").write_text(written("yaml"))
+    shutil.copy(EXAMPLE.with_suffix(".yaml"), tmp_path)
     (tmp_path / "everywhere.yaml").write_text(EVERYWHERE)
     (tmp_path / "along.yaml").write_text(ALONG)
     (tmp_path / "forwards.yaml").write_text(FORWARDS)
     run = "studies.run own_choices.yaml everywhere.yaml along.yaml forwards.yaml --executor inline"
     apply = subprocess.run(
         ["git", "apply", "--verbose", "-"],
-        input=written("diff"),
+        input=EXAMPLE.read_text(),
         cwd=tmp_path,
         text=True,
         capture_output=True,

@@ -1,8 +1,15 @@
 """What a sweep's diffusion models stand beside: a GAN trained here, or images from elsewhere.
 
-A rival is no block: a chain, an objective and a bound mean nothing to it. It is scored as the
-samples of the preset are (number of images, features, reference), so that its numbers have the same
-recipe as the arms' numbers; a `samples:` of its own may adjust that.
+A rival is no block. A block is a training of a diffusion model times what is asked of it; a rival
+has no chain, objective or bound, and as an evaluation it would be asked once per network. It is
+scored as the samples of the preset are (number of images, blocks, features, reference,
+neighbours), so that its numbers have the recipe of the arms' numbers; a `samples:` of its own may
+adjust that, and knows no sampler to misread.
+
+A plan gives a GAN one cell per seed under the role `gan`, so that `train` always means a diffusion
+network. Images from elsewhere were drawn once: they have one cell, no interval, and decide no
+claim. Their address holds the digest of their content, neither path nor name; the task keeps a
+copy, so that their files may go afterwards.
 """
 
 from collections.abc import Iterator, Sequence

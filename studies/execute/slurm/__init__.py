@@ -1,4 +1,38 @@
-"""SLURM: a plan becomes job arrays with dependencies, queued at once; nobody need stay."""
+"""SLURM: a plan becomes job arrays with dependencies, queued at once; nobody need stay.
+
+`layout` says which task is which element of which array (it is pure), `script` writes the script of
+an array (its `#SBATCH` lines are ours: submitit writes such lines only as it submits a pickle),
+`queue` speaks with the scheduler, `submit` queues, `settle` finds out what became of jobs that are
+gone, `snapshot` copies the code and writes the line of shell by which a script checks it, and `job`
+is what runs inside (submitit tells it which job it is). What differs from submitit's own ways, and why:
+
+- A job gets no pickle: its script names the store and the array, all else is a file. submitit names
+  pickles by job number after sbatch has returned, so a submitter killed between the two would leave
+  jobs that cannot start.
+- What is in the queue is looked up by the array's *name*, which stands in the store before sbatch
+  is called, so nothing is lost if the submitter dies in between. `queued.json` only says that
+  sbatch was reached; nobody reads its number.
+- `aftercorr` starts a job when the element of the same index above it is done. Where one training
+  is sampled many times, the samples therefore become several arrays, each with one element per
+  training, instead of one array that would have to wait for every training. The number of arrays
+  grows with what is asked of a network, not with seeds.
+- Trainings of one trajectory to several lengths form a chain (`Task.after`, which `plan.chained`
+  sets and which is no part of an address). A longer one waits for the shorter like for what it
+  needs, so that it starts as soon as its own is done; waiting for the end of the whole array
+  instead would hold up every seed for the slowest. Where the shorter one fails, the next submission
+  replaces the jobs that waited for it; locally the longer one simply runs.
+- A job of several tasks counts as failed only if none of them is done; every job looks for itself
+  whether what its tasks need is there.
+- Processes that train together (`iddpm/running/ranks.py`) are given to `train` as a value; only
+  `job` knows how a cluster numbers them. The first claims and publishes the task, the others follow
+  it (`worker.follow_task`), and if one dies srun ends all: the task counts as lost and the next run
+  goes on from the last checkpoint.
+- srun is called by the script itself, from the folder of the logs and with a relative name: srun
+  does not read every absolute path with a doubled `%`, sbatch does.
+- How long a task takes of which nothing like it was measured is guessed (`guesses.py`) from its
+  multiply-adds.
+- A preempted job queues itself again: SLURM counts one that leaves within its grace time as failed.
+"""
 
 from studies.execute.slurm.queue import SlurmError
 from studies.execute.slurm.submit import Submission, SubmitSettings, cancel, preview, submit
