@@ -4,7 +4,8 @@
 an array (its `#SBATCH` lines are ours: submitit writes such lines only as it submits a pickle),
 `queue` speaks with the scheduler, `submit` queues, `settle` finds out what became of jobs that are
 gone, `snapshot` copies the code and writes the line of shell by which a script checks it, and `job`
-is what runs inside (submitit tells it which job it is). What differs from submitit's own ways, and why:
+is what runs inside (submitit tells it which job it is). What differs from submitit's own ways, and
+why:
 
 - A job gets no pickle: its script names the store and the array, all else is a file. submitit names
   pickles by job number after sbatch has returned, so a submitter killed between the two would leave
