@@ -18,7 +18,7 @@ from typing import Any, Protocol, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.arrays import Float32Array
+from iddpm.arrays import Float32Array, Int64Array, UInt8Array
 from iddpm.bounds import MOST_CLASSES, require
 from iddpm.config import SPLITS, ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.images.archives import ArchiveError, Header, header, names, read
@@ -26,9 +26,6 @@ from iddpm.images.decoding import LAID_OVER, TURNED, decoded, looked_at, opened
 from iddpm.images.folders import PATH, UNICODE, Account, listed
 from iddpm.running.draws import numpy_generator
 from iddpm.running.hashing import sha256_of
-
-UInt8Array = NDArray[np.uint8]
-Int64Array = NDArray[np.int64]
 
 SPLITTING_VERSION = 1
 """Part of every digest: moves when the same files would give other images or another split."""

@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import build
+from iddpm.arrays import Int64Array
 from iddpm.checks import check_shares
 from iddpm.config import TrainConfig, canonical
-from iddpm.data import Int64Array, batch_indices, describe, load, to_unit
+from iddpm.data import batch_indices, describe, load, to_unit
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.ema import MovingAverages
 from iddpm.networks.flat import FlatWeights

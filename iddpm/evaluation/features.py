@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from iddpm.arrays import Float32Array
+from iddpm.arrays import Float32Array, Int64Array, UInt8Array
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -27,16 +27,7 @@ from iddpm.config import (
     canonical,
     data_name,
 )
-from iddpm.data import (
-    Description,
-    Images,
-    Int64Array,
-    UInt8Array,
-    batch_indices,
-    describe,
-    load,
-    to_unit,
-)
+from iddpm.data import Description, Images, batch_indices, describe, load, to_unit
 from iddpm.evaluation import inception
 from iddpm.evaluation.inception import empty_inception, load_inception
 from iddpm.evaluation.weights_file import is_published

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iddpm.arrays import FloatArray
+from iddpm.arrays import FloatArray, Int64Array, UInt8Array
 from iddpm.config import Cdf, Variance
-from iddpm.data import Int64Array, Selection, UInt8Array, to_unit
+from iddpm.data import Selection, to_unit
 from iddpm.denoiser import Denoiser, Output
 from iddpm.gaussians import Gaussian, discretised_log_likelihood, kl
 from iddpm.networks.conditioning import Conditioning

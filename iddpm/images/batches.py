@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import Int64Array
 from iddpm.config import ConfigError
 from iddpm.images.archives import ArchiveError, checked
-from iddpm.images.sources import Int64Array, Piece
+from iddpm.images.sources import Piece
 from iddpm.images.trees import File
 from iddpm.images.unpickling import RefusedError, unpickled
 

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import Int64Array, UInt8Array
 from iddpm.config import SPLITS, Npz, Split
 from iddpm.data import Images, load
-from iddpm.images.decoding import UInt8Array
 from iddpm.images.packing import ACCOUNT
-from iddpm.images.sources import Int64Array
 from iddpm.running.interruption import Progress
 
 UInt64Array = NDArray[np.uint64]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import UInt8Array
 from iddpm.data import Images
-from iddpm.images.decoding import UInt8Array
 from iddpm.running.files import written_whole
 
 ACROSS, MOST_ROWS = 12, 24

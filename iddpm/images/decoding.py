@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from iddpm.arrays import UInt8Array
 from iddpm.config import ConfigError
-
-UInt8Array = NDArray[np.uint8]
 
 MOST_STORED_PIXELS = 2**26
 """Of an image file; 8192 x 8192. A file of a few bytes can claim billions."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from iddpm.arrays import UInt8Array
 from iddpm.config import ConfigError, ExternalConfig
-from iddpm.data import LARGE, Description, UInt8Array, describe
+from iddpm.data import LARGE, Description, describe
 from iddpm.images.archives import ArchiveError, Header, header, names, read
 from iddpm.images.decoding import MODES, decoded, looked_at, opened
 from iddpm.images.folders import Account, some_image_names

@@ -19,12 +19,13 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import Int64Array, UInt8Array
 from iddpm.config import SPLITS, Folder, Split
 from iddpm.data import fixed_permutation, number_of_classes
 from iddpm.images.archives import read
-from iddpm.images.decoding import CHANGES, MODES, UInt8Array, decoded, looked_at, opened
+from iddpm.images.decoding import CHANGES, MODES, decoded, looked_at, opened
 from iddpm.images.folders import PATH, Listing, listed
-from iddpm.images.sources import Int64Array, Part, Piece, Source, digest
+from iddpm.images.sources import Part, Piece, Source, digest
 from iddpm.running.blocks import Arrays, Blocks
 from iddpm.running.files import written_whole
 from iddpm.running.interruption import Progress

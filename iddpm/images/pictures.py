@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from iddpm.arrays import Int64Array, UInt8Array
 from iddpm.config import SPLITS, ConfigError, Split
-from iddpm.images.decoding import MODES, Resize, UInt8Array, decoded_from, looked_at
+from iddpm.images.decoding import MODES, Resize, decoded_from, looked_at
 from iddpm.images.folders import (
     HIDDEN,
     IMAGES_BESIDE,
@@ -27,7 +28,7 @@ from iddpm.images.folders import (
     listing,
     one_form,
 )
-from iddpm.images.sources import Int64Array, Piece, Request, Source, digest
+from iddpm.images.sources import Piece, Request, Source, digest
 from iddpm.images.trees import File, Tree, told, tree_at
 
 WORD = re.compile(r"(train|training|val|valid|validation|test)(_\d+x\d+)?", re.IGNORECASE)

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from iddpm.arrays import Int64Array, UInt8Array
 from iddpm.bounds import MOST_PIXELS, require
 from iddpm.config import Split
-from iddpm.images.decoding import Resize, UInt8Array
+from iddpm.images.decoding import Resize
 from iddpm.images.folders import Account, LabelsFrom
-
-Int64Array = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ so the figure is drawn from its CSV alone.
 """
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from iddpm.arrays import UInt8Array
 from iddpm.config import ConfigError
 from studies.drawing import style
 
@@ -20,24 +20,22 @@ GAP = 1
 ENLARGED_TO = 32
 """Pixels a side of an enlarged image, at least; every pixel becomes a square of whole pixels."""
 
-Pixels = npt.NDArray[np.uint8]
 
-
-def described(image: Pixels, levels: int) -> dict[str, object]:
+def described(image: UInt8Array, levels: int) -> dict[str, object]:
     """An image (H, W, C) of level indices as the columns that `pixels` reads."""
     shape = "x".join(str(side) for side in image.shape)
     return {"shape": shape, "levels": levels, "pixels": image.tobytes().hex()}
 
 
-def pixels(row: pd.Series) -> Pixels:
+def pixels(row: pd.Series) -> UInt8Array:
     """One image of a table as brightness 0..255, shape (H, W, C)."""
     shape = [int(side) for side in row["shape"].split("x")]
     levels = np.frombuffer(bytes.fromhex(row["pixels"]), dtype=np.uint8).reshape(shape)
-    brightness: Pixels = np.round(levels * (255 / (row["levels"] - 1))).astype(np.uint8)
+    brightness: UInt8Array = np.round(levels * (255 / (row["levels"] - 1))).astype(np.uint8)
     return brightness
 
 
-def strip(images: pd.DataFrame) -> Pixels:
+def strip(images: pd.DataFrame) -> UInt8Array:
     """Images side by side in the order of their `column`, enlarged pixel by pixel, shape (H, W, 3).
 
     Raises:
@@ -60,7 +58,7 @@ def strip(images: pd.DataFrame) -> Pixels:
     )
 
 
-def width(picture: Pixels, height: float = 1.0) -> float:
+def width(picture: UInt8Array, height: float = 1.0) -> float:
     """The width of a strip that is drawn at this height."""
     return float(picture.shape[1] / picture.shape[0] * height)
 
@@ -74,7 +72,7 @@ def canvas(height_in: float) -> tuple[Figure, Axes]:
 
 
 def place(
-    axes: Axes, picture: Pixels, *, left: float = 0.0, top: float, height: float = 1.0
+    axes: Axes, picture: UInt8Array, *, left: float = 0.0, top: float, height: float = 1.0
 ) -> None:
     """Draw a strip with this corner and height, pixel by pixel; `top` grows downwards."""
     extent = (left, left + width(picture, height), top + height, top)

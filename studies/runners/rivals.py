@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from iddpm.arrays import UInt8Array
 from iddpm.config import ExternalConfig, GanConfig, GanSampleConfig
 from iddpm.data import describe, fixed_permutation
 from iddpm.gan_training import load_generator
@@ -17,7 +18,7 @@ from iddpm.running.trajectory import STATE_FILE
 from iddpm.samplers import to_uint8
 from studies.runners.networks import weights_role
 from studies.runners.sampling import drawn_once
-from studies.runners.work import UInt8Array, Work, of_a_finished_task
+from studies.runners.work import Work, of_a_finished_task
 from studies.store.npy import sha256
 from studies.store.store import SAMPLES
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from iddpm import build
+from iddpm.arrays import UInt8Array
 from iddpm.config import GanConfig, SampleConfig, TrainConfig
 from iddpm.data import describe
 from iddpm.denoiser import Network
@@ -19,7 +20,7 @@ from iddpm.running.draws import generator
 from iddpm.running.interruption import Interrupted
 from iddpm.samplers import to_uint8
 from studies.runners.networks import trained_denoiser
-from studies.runners.work import UInt8Array, Work
+from studies.runners.work import Work
 from studies.store.npy import sha256
 from studies.store.store import SAMPLES
 

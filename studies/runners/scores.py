@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iddpm.arrays import Int64Array, UInt8Array
 from iddpm.config import (
     Classifier,
     FeaturesConfig,
@@ -17,7 +18,7 @@ from iddpm.config import (
     ScoreConfig,
     data_name,
 )
-from iddpm.data import Int64Array, Rows, Selection, UInt8Array, first_rows, load
+from iddpm.data import Rows, Selection, first_rows, load
 from iddpm.evaluation.features import (
     Extractor,
     extract,

@@ -19,8 +19,6 @@ from studies.store.integrity import ANEW, check_file, damaged, result_of
 from studies.store.store import BLOCKS
 from studies.tasks.task import Task
 
-UInt8Array = NDArray[np.uint8]
-
 WEIGHTS = "the weights of a finished task"
 
 

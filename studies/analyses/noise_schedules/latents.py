@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from iddpm.arrays import UInt8Array
 from iddpm.schedules import SCHEDULES
 from studies.drawing import images, style
 from studies.store.npy import read_array
@@ -61,10 +62,10 @@ def _pictures(arm: pd.DataFrame) -> Iterator[dict[str, object]]:
         }
 
 
-def brightness(latents: npt.NDArray[np.float32]) -> images.Pixels:
+def brightness(latents: npt.NDArray[np.float32]) -> UInt8Array:
     """[-1, 1] as 0..255; what noise carries beyond is black or white."""
     scaled = np.clip((latents + 1) * ((LEVELS - 1) / 2), 0, LEVELS - 1)
-    shown: images.Pixels = np.round(scaled).astype(np.uint8)
+    shown: UInt8Array = np.round(scaled).astype(np.uint8)
     return shown
 
 

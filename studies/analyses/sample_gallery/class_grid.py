@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from iddpm.arrays import UInt8Array
 from studies.drawing import images, style
 from studies.store.npy import read_array
 from studies.tables.groupings import arm_columns
@@ -75,7 +76,7 @@ def shown_of(classes: int) -> tuple[int, ...]:
     return tuple(PAPERS) if classes == IMAGENET_CLASSES else tuple(range(min(classes, CLASSES)))
 
 
-def _first_images(shards: tuple[Path, ...], count: int) -> Iterator[images.Pixels]:
+def _first_images(shards: tuple[Path, ...], count: int) -> Iterator[UInt8Array]:
     """The first so many images, read from no more files than hold them."""
     for path in shards:
         found = read_array(path, mapped=True)[:count]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from iddpm.arrays import UInt8Array
 from iddpm.config import (
     Classifier,
     ConfigError,
@@ -17,7 +18,7 @@ from iddpm.config import (
     Photos,
     RandomNetwork,
 )
-from iddpm.data import UInt8Array, load
+from iddpm.data import load
 from iddpm.evaluation.features import (
     Extractor,
     extract,

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from iddpm.arrays import UInt8Array
 from iddpm.config import Variance
-from iddpm.data import UInt8Array
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
 from iddpm.evaluation import likelihood
