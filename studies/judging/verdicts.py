@@ -1,7 +1,7 @@
 """How a claim is put to the test: measurements, their regions, and the verdict that they give."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,19 +49,6 @@ class Measured:
     """Sentences on what a reader must know of the measurements, whatever the verdict."""
     reasons: list[str] = field(default_factory=list)
     """Sentences on what may keep the claim from holding here, for where it does not."""
-
-    @classmethod
-    def of(cls, found: Sequence[Measurement | str], otherwise: str) -> "Measured":
-        """Measurements among the names of what is not measured yet.
-
-        Args:
-            found: One or the other for each comparison that the study asks for.
-            otherwise: What is missing if it asks for none.
-        """
-        return cls(
-            [one for one in found if isinstance(one, Measurement)],
-            [one for one in found if isinstance(one, str)] or ([] if found else [otherwise]),
-        )
 
     def __add__(self, other: "Measured") -> "Measured":
         """Both together."""

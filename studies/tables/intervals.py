@@ -6,7 +6,7 @@ alone says nothing about the spread: its interval is the whole line, and decides
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,36 @@ def half_width_per_deviation(n: ArrayLike, *, confidence: float = CONFIDENCE) ->
     return stdtrit(np.where(n > 1, n - 1, np.nan), (1 + confidence) / 2) / np.sqrt(n)
 
 
+# ------------------------------------------------------------------- two arms, seed by seed
+
+
+def paired(
+    a: Mapping[int, float], b: Mapping[int, float], how: Callable[[float, float], float]
+) -> dict[int, float]:
+    """`how` of a and b for every seed that both have, in the order of the seeds."""
+    return {seed: how(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())}
+
+
 def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
-    """a - b for every seed that both have, in the order of the seeds."""
-    return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
+    """By seed: a - b."""
+    return paired(a, b, lambda x, y: x - y)
+
+
+def paired_log_ratios(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """By seed: the natural log of a over b, both above zero."""
+    return paired(a, b, lambda x, y: math.log(x) - math.log(y))
+
+
+def paired_shares(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """By seed: (a - b) / b."""
+    return paired(a, b, lambda x, y: (x - y) / y)
+
+
+def paired_shares_of_mean(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """By seed: a - b over the mean of the two."""
+    return paired(a, b, lambda x, y: (x - y) / ((x + y) / 2))
+
+
+def mean(values: Mapping[int, float]) -> float:
+    """The mean over seeds; NaN of none."""
+    return sum(values.values()) / len(values) if values else math.nan

@@ -1,7 +1,7 @@
 """Picking out of a study's tables the rows that a claim compares."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -55,11 +55,6 @@ def of_any_weights(recipe: str) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def mean(values: Mapping[int, float]) -> float:
-    """Over seeds."""
-    return sum(values.values()) / len(values)
-
-
 def named(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each group of rows with equal columns, and what tells it from the others.
 
@@ -71,11 +66,26 @@ def named(table: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, pd.Dat
             yield str(name), group[recipes.isna() | (recipes == recipe)]
 
 
+def alike(table: pd.DataFrame, *apart: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Arms that differ in nothing but these columns and what belongs to them, as `named` names."""
+    yield from named(table, arm_columns(table, without=apart))
+
+
+def parted(rows: pd.DataFrame, column: str, *settings: object) -> list[pd.DataFrame]:
+    """The rows of each of these settings of a column."""
+    return [rows[rows[column] == setting] for setting in settings]
+
+
 def log_ratios(above: pd.DataFrame, below: pd.DataFrame) -> dict[int, float]:
     """By seed: the mean over their common step counts of the log of one distance over another."""
     values = [rows.set_index(["seed", "steps"])["value"].dropna() for rows in (above, below)]
     logs = (np.log(values[0]) - np.log(values[1])).dropna().groupby("seed").mean()
-    return {int(str(seed)): float(value) for seed, value in logs.items()}
+    return series_by_seed(logs)
+
+
+def series_by_seed(values: pd.Series) -> dict[int, float]:
+    """The values of a series over seeds, those that are NaN left out."""
+    return {int(str(seed)): float(value) for seed, value in values.dropna().items()}
 
 
 def term_log_ratios(tables: Tables) -> pd.DataFrame:
@@ -90,15 +100,12 @@ def term_log_ratios(tables: Tables) -> pd.DataFrame:
         if column in terms:
             terms = terms[terms[column].isna()]
     without = ("objective", "variance", "train.timesteps", *ENSEMBLE)
-    found = [
-        _log_ratios(pair).assign(compared=name)
-        for name, pair in named(terms, arm_columns(terms, without=without))
-    ]
+    found = [_log_ratios(pair).assign(compared=name) for name, pair in alike(terms, *without)]
     columns = ["compared", "T", "seed", "step", "log_ratio"]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
 def _log_ratios(pair: pd.DataFrame) -> pd.DataFrame:
-    hybrid, vlb = (pair[pair["objective"] == objective] for objective in ("hybrid", "vlb"))
+    hybrid, vlb = parted(pair, "objective", "hybrid", "vlb")
     both = hybrid.merge(vlb, on=["T", "seed", "step"], suffixes=("_hybrid", "_vlb"))
     return both.assign(log_ratio=np.log(both["mean_hybrid"]) - np.log(both["mean_vlb"]))

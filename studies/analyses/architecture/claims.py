@@ -1,15 +1,17 @@
 """What the paper says of its changes to the network."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement
-from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import paired_differences, t_interval
-from studies.tables.rows import asked, mean, named, with_own_variance
+from studies.analyses.needs import HEADS, SCALE_SHIFT, SIDES
+from studies.judging.comparison import BELOW_ZERO, QUANTITIES, Comparison, compared
+from studies.judging.verdicts import Claim, Measured
+from studies.tables.groupings import by_seed
+from studies.tables.intervals import mean
+from studies.tables.rows import alike, asked, parted, with_own_variance
 from studies.tables.tables import Tables
 
 
@@ -38,82 +40,52 @@ def _scale_shift(ours: object, theirs: object) -> bool:
 
 
 CHOICES = (
-    _Choice("train.network.heads", "several heads against one", _more_heads),
-    _Choice(
-        "train.network.attention_resolutions",
-        "attention at the lower resolution too against the higher alone",
-        _lower_too,
-    ),
-    _Choice("train.network.scale_shift", "scale-shift against plain conditioning", _scale_shift),
+    _Choice(HEADS, "several heads against one", _more_heads),
+    _Choice(SIDES, "attention at the lower resolution too against the higher alone", _lower_too),
+    _Choice(SCALE_SHIFT, "scale-shift against plain conditioning", _scale_shift),
 )
 
 
 def _improves(tables: Tables) -> Measured:
-    measurements, missing = [], []
+    found = Measured([], [])
     for choice in CHOICES:
-        pairs = list(_changes(tables, choice, "frechet_distance"))
-        for name, ours, theirs in pairs:
-            found = _distance(choice, name, ours, theirs)
-            measurements += [found] if found else []
-            missing += [] if found else [f"{choice.what}{name}"]
-        missing += [] if pairs else [choice.what]
-        bounds = _changes(tables, choice, "bits_per_dim")
-        measurements += [m for pair in bounds if (m := _bound(choice, *pair))]
-    return Measured(measurements, missing)
+        found += compared(_comparisons(tables, choice, "frechet_distance"), choice.what)
+        found += compared(_comparisons(tables, choice, "bits_per_dim", decides=False))
+    return found
+
+
+def _comparisons(
+    tables: Tables, choice: _Choice, metric: str, *, decides: bool = True
+) -> Iterator[Comparison]:
+    """The paper's choice against the former one, of arms that differ in this choice alone."""
+    quantity, changes = QUANTITIES[metric], list(_changes(tables, choice, metric))
+    for name, *arms in changes:
+        said = f"{choice.what}, {name}" if len(changes) > 1 else choice.what
+        ours, theirs = map(by_seed, arms)
+        yield Comparison(
+            what=f"{quantity.name}, {said}",
+            values=quantity.compared_by(ours, theirs),
+            unit=quantity.unit,
+            region=BELOW_ZERO,
+            decides=decides,
+            detail=f"{mean(ours):.4g} against {mean(theirs):.4g}",
+            missing=said,
+        )
 
 
 def _changes(
     tables: Tables, choice: _Choice, metric: str
 ) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Pairs of arms that differ in this choice alone: what tells the pair, and the two arms."""
+    """What tells a pair of arms from the others, and the two."""
     rows = with_own_variance(asked(tables, metric))
     if choice.column not in rows:
         return
     rows = rows.assign(**{choice.column: rows[choice.column].astype(object)})
-    several = []
-    for name, arms in named(rows, arm_columns(rows, without=(choice.column,))):
-        values = list(dict.fromkeys(arms[choice.column]))
-        several += [
-            (name, arms[arms[choice.column] == ours], arms[arms[choice.column] == theirs])
-            for ours in values
-            for theirs in values
-            if choice.is_change(ours, theirs)
-        ]
-    for name, one, two in several:
-        yield (f", {name}" if len(several) > 1 else ""), one, two
-
-
-def _distance(
-    choice: _Choice, name: str, ours: pd.DataFrame, theirs: pd.DataFrame
-) -> Measurement | None:
-    one, two = by_seed(ours), by_seed(theirs)
-    logs = paired_differences(*({s: math.log(v) for s, v in arm.items()} for arm in (one, two)))
-    if not logs:
-        return None
-    return Measurement(
-        what=f"Fréchet distance, {choice.what}{name}",
-        interval=t_interval(list(logs.values())),
-        unit="log ratio",
-        high=0.0,
-        detail=f"{mean(one):.4g} against {mean(two):.4g}",
-    )
-
-
-def _bound(
-    choice: _Choice, name: str, ours: pd.DataFrame, theirs: pd.DataFrame
-) -> Measurement | None:
-    one, two = by_seed(ours), by_seed(theirs)
-    differences = paired_differences(one, two)
-    if not differences:
-        return None
-    return Measurement(
-        what=f"bits/dim, {choice.what}{name}",
-        interval=t_interval(list(differences.values())),
-        unit="bits/dim",
-        high=0.0,
-        decides=False,
-        detail=f"{mean(one):.4g} against {mean(two):.4g}",
-    )
+    for name, arms in alike(rows, choice.column):
+        for ours, theirs in product(arms[choice.column].unique(), repeat=2):
+            if choice.is_change(ours, theirs):
+                one, two = parted(arms, choice.column, ours, theirs)
+                yield name, one, two
 
 
 CLAIMS: dict[str, Claim] = {

@@ -1,44 +1,45 @@
 """What the paper says of the best that a training reaches, and of what comes after it."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement, Untold
+from studies.analyses.needs import LENGTH, SPLIT
+from studies.judging.comparison import (
+    ABOVE_ZERO,
+    BELOW_ZERO,
+    QUANTITIES,
+    Comparison,
+    Region,
+    Values,
+    compared,
+)
+from studies.judging.verdicts import Claim, Measured, Untold
 from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.intervals import mean, paired_differences, paired_log_ratios
 from studies.tables.labels import labelled
 from studies.tables.rows import (
     DROPOUT,
+    alike,
     asked,
-    mean,
-    named,
     of_any_weights,
     of_first_average,
+    parted,
     with_own_variance,
 )
 from studies.tables.tables import Tables
 
 MARGIN = 0.10
 """Largest relative difference in the best Fréchet distance that still counts as similar."""
-SPLIT = "likelihood.split"
-QUANTITIES = {"frechet_distance": "Fréchet distance", "bits_per_dim": "bits/dim"}
 
 
 def along(tables: Tables, metric: str) -> pd.DataFrame:
     """The rows of one metric, those of a bound of the test images only."""
     rows = with_own_variance(asked(tables, metric))
     return rows[rows[SPLIT] != "train"] if SPLIT in rows else rows
-
-
-def _curves(rows: pd.DataFrame, apart: tuple[str, ...] = ()) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Arms that differ in the length of the training alone, or also in the columns of `apart`."""
-    for name, arms in named(rows, arm_columns(rows, without=("train.steps", *apart))):
-        if arms["training_steps"].nunique() > 1:
-            yield name, arms
 
 
 def _by_length(arms: pd.DataFrame) -> dict[int, dict[int, float]]:
@@ -68,18 +69,16 @@ def _overfit(tables: Tables) -> Measured:
     bounds = with_own_variance(asked(tables, "bits_per_dim"))
     if SPLIT not in bounds or not {"train", "test"} <= set(bounds[SPLIT]):
         return Measured([], ["bits/dim of training and of test images along one training"])
-    measurements, missing = [], []
-    columns = arm_columns(bounds, without=("train.steps", SPLIT, "images"))
-    for (_, name), arms in labelled(bounds, columns).groupby(["rank", "arm"]):
-        found = _after_the_best(str(name), arms)
-        measurements += found
-        missing += [] if found else [f"bits/dim of both along training, {name}"]
-    return Measured(measurements, missing)
+    found: list[Comparison | str] = []
+    columns = arm_columns(bounds, without=(LENGTH, SPLIT, "images"))
+    for (_, name), arms in labelled(bounds, columns).groupby(["rank", "arm"]):  # of any recipe
+        found += _after_the_best(str(name), arms) or [f"bits/dim of both along training, {name}"]
+    return compared(found)
 
 
-def _after_the_best(name: str, arms: pd.DataFrame) -> list[Measurement]:
+def _after_the_best(name: str, arms: pd.DataFrame) -> list[Comparison]:
     """How both bounds change from the milestone of the best test bound before the last, to that."""
-    test, train = (_by_length(arms[arms[SPLIT] == split]) for split in ("test", "train"))
+    test, train = map(_by_length, parted(arms, SPLIT, "test", "train"))
     if len(test) < 2 or test.keys() != train.keys():
         return []
     last = max(test)
@@ -87,36 +86,29 @@ def _after_the_best(name: str, arms: pd.DataFrame) -> list[Measurement]:
         return []
     turn = min((steps for steps in test if steps != last), key=lambda steps: mean(test[steps]))
     return [
-        Measurement(
+        Comparison(
             what=f"bits/dim of {images} images after {last:,} steps minus after {turn:,}, {name}",
-            interval=t_interval(list(paired_differences(curve[last], curve[turn]).values())),
+            values=paired_differences(curve[last], curve[turn]),
             unit="bits/dim",
-            low=0.0 if rises else -math.inf,
-            high=math.inf if rises else 0.0,
+            region=region,
             detail=f"{mean(curve[turn]):.4g} to {mean(curve[last]):.4g}",
         )
-        for images, curve, rises in (("test", test, True), ("training", train, False))
+        for images, curve, region in (("test", test, ABOVE_ZERO), ("training", train, BELOW_ZERO))
     ]
 
 
 # ----------------------------------------------------------------------- two arms at their best
 
 
-Compare = Callable[[str, pd.DataFrame, pd.DataFrame], Measurement | str]
+Compare = Callable[[str, pd.DataFrame, pd.DataFrame], Comparison | str]
 """From a quantity's name and the rows of two trainings to how they differ, or what is missing."""
 
 
-def _pairs(
-    tables: Tables, metric: str, column: str, first: object, second: object
-) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Trainings of which two settings of one column are looked at along the way."""
-    rows = of_first_average(along(tables, metric), tables)
-    if column not in rows:
-        return
-    for name, arms in _curves(rows, (column,)):
-        one, two = (arms[arms[column] == setting] for setting in (first, second))
-        if len(one) and len(two):
-            yield name, one, two
+def _curves(rows: pd.DataFrame, *apart: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Arms that differ in the length of the training and in the columns of `apart`."""
+    for name, arms in alike(rows, LENGTH, *apart):
+        if arms["training_steps"].nunique() > 1:
+            yield name, arms
 
 
 def _compared(
@@ -127,60 +119,52 @@ def _compared(
     what: str,
     compare: Compare,
 ) -> Measured:
-    """A measurement of each such pair; where it gives none, what it lacks."""
-    found = [
-        compare(f"{what}, {name}", one, two)
-        for name, one, two in _pairs(tables, metric, column, *settings)
-    ]
-    return Measured.of(found, what)
+    """The trainings of two settings of a column, where both are looked at along the way."""
+    rows = of_first_average(along(tables, metric), tables)
+    found: list[Comparison | str] = []
+    for name, arms in _curves(rows, column) if column in rows else ():
+        one, two = parted(arms, column, *settings)
+        if len(one) and len(two):
+            found.append(compare(f"{what}, {name}", one, two))
+    return compared(found, what)
 
 
-def _best_ratio(low: float = -math.inf, high: float = math.inf) -> Compare:
-    """Compares the log of the best Fréchet distances: the first minus the second."""
+def _best_ratio(region: Region) -> Compare:
+    """Compares the best Fréchet distances: the first over the second."""
 
-    def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Measurement | str:
+    def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Comparison:
         first, second = (
             {seed: value for seed, (_, value) in best(arm).items()} for arm in (one, two)
         )
-        said = f"{mean(first):.4g} against {mean(second):.4g}" if first and second else ""
-        return _log_ratio(what, first, second, said, low=low, high=high)
+        return _ratio(what, first, second, region, f"{mean(first):.4g} against {mean(second):.4g}")
 
     return compare
 
 
-def _best_step_ratio(low: float = -math.inf, high: float = math.inf) -> Compare:
-    """Compares the log of the steps at which the best is reached: the first minus the second."""
+def _best_step_ratio(region: Region) -> Compare:
+    """Compares the steps at which the best is reached: the first over the second."""
 
-    def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Measurement | str:
+    def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Comparison | str:
         first, second = (
             {seed: float(steps) for seed, (steps, _) in best(arm).items()} for arm in (one, two)
         )
         last = max(one["training_steps"].max(), two["training_steps"].max())
-        reached = {*first.values(), *second.values()}
-        if reached == {last}:
+        if {*first.values(), *second.values()} == {last}:
             at_the_end = f"every training is at its best at the end, after {last:,} steps"
             return Untold(f"{what} ({at_the_end})")
-        said = f"after {mean(first):,.0f} against {mean(second):,.0f} steps" if reached else ""
-        return _log_ratio(what, first, second, said, low=low, high=high)
+        detail = f"after {mean(first):,.0f} against {mean(second):,.0f} steps"
+        return _ratio(what, first, second, region, detail)
 
     return compare
 
 
-def _log_ratio(
-    what: str,
-    first: Mapping[int, float],
-    second: Mapping[int, float],
-    detail: str,
-    *,
-    low: float,
-    high: float,
-) -> Measurement | str:
-    """The log of the first over the second, seed by seed; or that it is missing."""
-    logs = [math.log(first[seed] / second[seed]) for seed in sorted(first.keys() & second.keys())]
-    if not logs:
-        return what
-    return Measurement(
-        what=what, interval=t_interval(logs), unit="log ratio", low=low, high=high, detail=detail
+def _ratio(what: str, first: Values, second: Values, region: Region, detail: str) -> Comparison:
+    return Comparison(
+        what=what,
+        values=paired_log_ratios(first, second),
+        unit="log ratio",
+        region=region,
+        detail=detail,
     )
 
 
@@ -190,8 +174,8 @@ SCHEDULES = ("cosine", "linear")
 def _cosine_sooner(tables: Tables) -> Measured:
     found = Measured([], [])
     for metric, quantity in QUANTITIES.items():
-        what = f"steps to the best {quantity}, cosine against linear"
-        compare = _best_step_ratio(high=0.0)
+        what = f"steps to the best {quantity.name}, cosine against linear"
+        compare = _best_step_ratio(BELOW_ZERO)
         found += _compared(tables, metric, "schedule", SCHEDULES, what, compare)
     return found
 
@@ -199,7 +183,7 @@ def _cosine_sooner(tables: Tables) -> Measured:
 def _similar_best(tables: Tables) -> Measured:
     what = "best Fréchet distance, cosine against linear"
     limit = math.log1p(MARGIN)
-    compare = _best_ratio(low=-limit, high=limit)
+    compare = _best_ratio(Region(low=-limit, high=limit))
     return _compared(tables, "frechet_distance", "schedule", SCHEDULES, what, compare)
 
 
@@ -216,26 +200,26 @@ def _small_and_none(tables: Tables, what: str, compare: Compare) -> Measured:
 
 
 def _dropout_improves(tables: Tables) -> Measured:
-    return _small_and_none(tables, "best Fréchet distance", _best_ratio(high=0.0))
+    return _small_and_none(tables, "best Fréchet distance", _best_ratio(BELOW_ZERO))
 
 
 def _dropout_takes_longer(tables: Tables) -> Measured:
     what = "steps to the best Fréchet distance"
-    return _small_and_none(tables, what, _best_step_ratio(low=0.0))
+    return _small_and_none(tables, what, _best_step_ratio(ABOVE_ZERO))
 
 
 def _dropout_by_schedule(tables: Tables) -> Measured:
     found = Measured([], [])
-    for schedule, settings in (("linear", (0.1, 0.3)), ("cosine", (0.3, 0.1))):
+    for schedule, (its_own, other) in (("linear", (0.1, 0.3)), ("cosine", (0.3, 0.1))):
         rows = tables.results[tables.results["schedule"] == schedule]
-        of_schedule = replace(tables, results=rows)
-        what = (
-            f"best Fréchet distance, {schedule} schedule, dropout {settings[0]:g} against "
-            f"{settings[1]:g}"
+        found += _compared(
+            replace(tables, results=rows),
+            "frechet_distance",
+            DROPOUT,
+            (its_own, other),
+            f"best Fréchet distance, {schedule} schedule, dropout {its_own:g} against {other:g}",
+            _best_ratio(BELOW_ZERO),
         )
-        compare = _best_ratio(high=0.0)
-        metric = "frechet_distance"
-        found += _compared(of_schedule, metric, DROPOUT, settings, what, compare)
     return found
 
 
@@ -248,15 +232,13 @@ def _slow_averages(tables: Tables) -> Measured:
     """Each of the two slowest averages of a network against each of its faster ones."""
     rows = along(tables, "frechet_distance")
     rows = rows.assign(recipe=rows["recipe"].map(of_any_weights, na_action="ignore"))
-    found, met = Measured([], []), False
-    for name, arms in _curves(rows, (AVERAGE,)):
+    found: list[Comparison | str] = []
+    for name, arms in _curves(rows, AVERAGE):
         decays = sorted(arms[AVERAGE].dropna().unique())
         for slow, fast in product(decays[-2:], decays[:-2]):
-            one, two = (arms[arms[AVERAGE] == decay] for decay in (slow, fast))
             what = f"best Fréchet distance, decay {slow:g} against {fast:g}, {name}"
-            found += Measured.of([_best_ratio(high=0.0)(what, one, two)], what)
-            met = True
-    return found if met else Measured([], ["one training with averages of three decays"])
+            found.append(_best_ratio(BELOW_ZERO)(what, *parted(arms, AVERAGE, slow, fast)))
+    return compared(found, "one training with averages of three decays")
 
 
 AT_ITS_BEST = (

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement
-from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import t_interval
-from studies.tables.rows import asked, named
+from studies.judging.comparison import Comparison, Region, compared
+from studies.judging.verdicts import Claim, Measured
+from studies.tables.groupings import by_seed
+from studies.tables.rows import alike, asked, series_by_seed
 from studies.tables.tables import Tables
 
 FIRST_SHARE = 0.05
@@ -13,30 +13,24 @@ FIRST_SHARE_OF = f"share of the bound in the first {FIRST_SHARE:.0%} of steps,"
 
 
 def _first_steps(tables: Tables) -> Measured:
-    terms = tables.steps
-    measurements = [
-        Measurement(
+    found: list[Comparison | str] = [
+        Comparison(
             what=f"{FIRST_SHARE_OF} {name}",
-            interval=t_interval(list(_first_shares(arm).values())),
+            values=_first_shares(arm),
             unit="%",
-            low=0.5,
+            region=Region(low=0.5),
         )
-        for name, arm in named(terms, arm_columns(terms))
+        for name, arm in alike(tables.steps)
     ]
     bounds = asked(tables, "bits_per_dim")
-    missing = [
-        f"{FIRST_SHARE_OF} {name}"
-        for name, arm in named(bounds, arm_columns(bounds))
-        if not by_seed(arm)
-    ]
-    return Measured(measurements, missing if len(bounds) else [f"{FIRST_SHARE_OF} any network"])
+    found += [f"{FIRST_SHARE_OF} {name}" for name, arm in alike(bounds) if not by_seed(arm)]
+    return compared(found if len(bounds) else [*found, f"{FIRST_SHARE_OF} any network"])
 
 
 def _first_shares(arm: pd.DataFrame) -> dict[int, float]:
     """By seed: what the first steps' terms add up to, over the whole bound (prior included)."""
     first = arm[arm["step"] < FIRST_SHARE * arm["T"]]  # the prior stands at step T
-    shares = first.groupby("seed")["mean"].sum() / arm.groupby("seed")["mean"].sum()
-    return {int(str(seed)): float(share) for seed, share in shares.items()}
+    return series_by_seed(first.groupby("seed")["mean"].sum() / arm.groupby("seed")["mean"].sum())
 
 
 CLAIMS: dict[str, Claim] = {

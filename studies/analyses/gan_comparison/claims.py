@@ -1,135 +1,118 @@
 """What the paper says of diffusion beside a GAN: better coverage, and with size better quality."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement, Unit
-from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import paired_differences, t_interval
+from studies.analyses.needs import WIDTH
+from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Values, compared
+from studies.judging.pairs import Pair
+from studies.judging.verdicts import Claim, Measured
+from studies.tables.groupings import arm_columns
+from studies.tables.intervals import mean, paired_differences, paired_log_ratios
 from studies.tables.labels import labelled
-from studies.tables.rows import asked, mean, of_any_weights
+from studies.tables.rows import asked, of_any_weights
 from studies.tables.tables import Tables
 
-SIZE = "train.network.model_channels"
-"""The setting by which diffusion models are called larger and smaller."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """A diffusion model and what it is compared with, done or not.
+def _pairs(tables: Tables, metric: str) -> list[Pair]:
+    """Each diffusion model and each thing that it is compared with.
 
     The GAN trained with the same data and images decides. Images from elsewhere are one draw
     without a spread of its own, and decide nothing.
     """
-
-    arm: str
-    rival: str
-    ours: pd.DataFrame
-    theirs: pd.DataFrame
-    size: float
-    """Of the diffusion model; NaN where the study has one size."""
-
-    @property
-    def decides(self) -> bool:
-        return bool((self.theirs["training_steps"] > 0).all())
-
-    def values(self) -> tuple[dict[int, float], dict[int, float]]:
-        """Both by seed; none where they were scored by different recipes."""
-        if len({*_recipes(self.ours), *_recipes(self.theirs)}) > 1:
-            return {}, {}
-        ours, theirs = by_seed(self.ours), by_seed(self.theirs)
-        if not self.decides and theirs:
-            theirs = dict.fromkeys(ours, next(iter(theirs.values())))
-        return ours, theirs
-
-
-def _recipes(rows: pd.DataFrame) -> Iterator[str]:
-    """What each number was scored by. Which weights drew the images is the model's own affair."""
-    yield from map(of_any_weights, rows["recipe"].dropna().unique())
-
-
-def _pairs(tables: Tables, metric: str) -> list[_Pair]:
     rows = asked(tables, metric)
     if "rival" not in rows:
         return []
     rows = labelled(rows, arm_columns(rows))
     ours, theirs = rows[rows["rival"].isna()], rows[rows["rival"].notna()]
     return [
-        _Pair(
-            str(arm),
-            str(rival),
-            same,
-            other,
-            float(same[SIZE].iloc[0]) if SIZE in same else math.nan,
-        )
+        Pair(same, other, (str(arm), str(rival)), decides=bool((other["training_steps"] > 0).all()))
         for (_, arm), same in ours.groupby(["rank", "arm"])
         for (_, rival), other in theirs.groupby(["rank", "arm"])
     ]
 
 
-def _collected(
-    pairs: list[_Pair], measure: Callable[[_Pair], Measurement | None], absent: str
-) -> Measured:
-    found = [(pair, measure(pair)) for pair in pairs]
-    missing = [f"{p.arm} and {p.rival}, scored alike" for p, m in found if p.decides and not m]
-    if not any(pair.decides for pair in pairs):
-        missing.append(absent)
-    return Measured([measured for _, measured in found if measured], missing)
+def _values(pair: Pair) -> tuple[Values, Values]:
+    """Both by seed; none where they were scored by different recipes."""
+    if len({*_recipes(pair.first), *_recipes(pair.second)}) > 1:
+        return {}, {}
+    ours, theirs = pair.values
+    if not pair.decides and theirs:
+        theirs = dict.fromkeys(ours, next(iter(theirs.values())))
+    return ours, theirs
 
 
-def _difference(metric: str, sign: int) -> Callable[[Tables], Measured]:
-    """That of a share, diffusion minus rival for sign 1, which the claim puts above zero."""
+def _recipes(rows: pd.DataFrame) -> set[str]:
+    """What each number was scored by. Which weights drew the images is the model's own affair."""
+    return set(map(of_any_weights, rows["recipe"].dropna().unique()))
 
-    def measure(pair: _Pair) -> Measurement | None:
-        ours, theirs = pair.values()
-        differences = [sign * value for value in paired_differences(ours, theirs).values()]
-        if not differences:
-            return None
-        names = (pair.arm, pair.rival)[::sign]
-        return Measurement(
+
+def _compared(pairs: list[Pair], compare: Callable[[Pair], Comparison], absent: str) -> Measured:
+    """The comparison of each pair; what is absent where no GAN is among them."""
+    lacking = [] if any(pair.decides for pair in pairs) else [absent]
+    return compared([*map(compare, pairs), *lacking])
+
+
+def _more(metric: str, tables: Tables, *, of_gan: bool = False) -> Measured:
+    """By how much diffusion exceeds its rival in a share of images, or its rival diffusion."""
+
+    def compare(pair: Pair) -> Comparison:
+        ours, theirs = _values(pair)
+        more, less = (theirs, ours) if of_gan else (ours, theirs)
+        names = pair.names[::-1] if of_gan else pair.names
+        return Comparison(
             what=f"{metric} of {names[0]} minus that of {names[1]}",
-            interval=t_interval(differences),
+            values=paired_differences(more, less),
             unit="percentage points",
-            low=0.0,
+            region=ABOVE_ZERO,
             decides=pair.decides,
-            detail=f"{metric} {mean(ours):.3g} of {pair.arm}, {mean(theirs):.3g} of {pair.rival}",
+            detail=_against(metric, pair, ours, theirs),
+            missing=_scored_alike(pair),
         )
 
-    absent = "a GAN beside a diffusion model"
-    return lambda tables: _collected(_pairs(tables, metric), measure, absent)
+    return _compared(_pairs(tables, metric), compare, "a GAN beside a diffusion model")
 
 
 def _size_decides(tables: Tables) -> Measured:
-    pairs = _pairs(tables, "frechet_distance")
-    sizes = sorted({pair.size for pair in pairs if not math.isnan(pair.size)})
+    pairs = [pair for pair in _pairs(tables, "frechet_distance") if WIDTH in pair.first]
+    sizes = sorted({_size(pair) for pair in pairs if not math.isnan(_size(pair))})
     absent = "a GAN beside diffusion models of two sizes"
     if len(sizes) < 2:
         return Measured([], [absent])
-    ends = [pair for pair in pairs if pair.size in (sizes[0], sizes[-1])]
-    return _collected(ends, lambda pair: _log_ratio(pair, larger=pair.size == sizes[-1]), absent)
+    ends = [pair for pair in pairs if _size(pair) in (sizes[0], sizes[-1])]
+    return _compared(ends, lambda pair: _ratio(pair, larger=_size(pair) == sizes[-1]), absent)
 
 
-def _log_ratio(pair: _Pair, *, larger: bool) -> Measurement | None:
-    """log FD of the diffusion model minus that of its rival: below zero for the larger model."""
-    ours, theirs = pair.values()
-    logs = ({seed: math.log(fd) for seed, fd in values.items()} for values in (ours, theirs))
-    differences = list(paired_differences(*logs).values())
-    if not differences:
-        return None
-    unit: Unit = "log ratio"
-    return Measurement(
-        what=f"FD of the {'larger' if larger else 'smaller'} model over that of {pair.rival}, "
-        f"{pair.arm}",
-        interval=t_interval(differences),
-        unit=unit,
-        low=-math.inf if larger else 0.0,
-        high=0.0 if larger else math.inf,
+def _size(pair: Pair) -> float:
+    """Channels of the diffusion model."""
+    return float(pair.first[WIDTH].iloc[0])
+
+
+def _ratio(pair: Pair, *, larger: bool) -> Comparison:
+    """FD of the diffusion model over that of its rival: the larger model's is the lower."""
+    ours, theirs = _values(pair)
+    arm, rival = pair.names
+    return Comparison(
+        what=f"FD of the {'larger' if larger else 'smaller'} model over that of {rival}, {arm}",
+        values=paired_log_ratios(ours, theirs),
+        unit="log ratio",
+        region=BELOW_ZERO if larger else ABOVE_ZERO,
         decides=pair.decides,
-        detail=f"FD {mean(ours):.3g} of {pair.arm}, {mean(theirs):.3g} of {pair.rival}",
+        detail=_against("FD", pair, ours, theirs),
+        missing=_scored_alike(pair),
     )
+
+
+def _against(metric: str, pair: Pair, ours: Values, theirs: Values) -> str:
+    arm, rival = pair.names
+    return f"{metric} {mean(ours):.3g} of {arm}, {mean(theirs):.3g} of {rival}"
+
+
+def _scored_alike(pair: Pair) -> str:
+    return f"{' and '.join(pair.names)}, scored alike"
 
 
 ASIDE = " Images from elsewhere are given for comparison and decide nothing."
@@ -141,7 +124,7 @@ CLAIMS: dict[str, Claim] = {
         method="Recall of each diffusion model minus that of the GAN, per seed, over the same "
         "features, neighbours and numbers of images. Supported if every interval lies above zero."
         + ASIDE,
-        measure=_difference("recall", 1),
+        measure=partial(_more, "recall"),
     ),
     "gan_is_more_precise": Claim(
         says="The GAN has a higher precision than class-conditional diffusion.",
@@ -149,7 +132,7 @@ CLAIMS: dict[str, Claim] = {
         method="Precision of the GAN minus that of each diffusion model, per seed, over the same "
         "features, neighbours and numbers of images. Supported if every interval lies above zero."
         + ASIDE,
-        measure=_difference("precision", -1),
+        measure=partial(_more, "precision", of_gan=True),
     ),
     "only_large_diffusion_beats_gan": Claim(
         says="The larger diffusion model has a lower Fréchet distance than the GAN, the smaller "

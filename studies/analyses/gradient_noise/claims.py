@@ -5,87 +5,81 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement, Untold
-from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import paired_differences, t_interval
-from studies.tables.rows import asked, mean, named
+from studies.analyses.needs import LENGTH
+from studies.judging.comparison import ABOVE_ZERO, Comparison, Values, compared
+from studies.judging.verdicts import Claim, Measured, Untold
+from studies.tables.groupings import by_seed
+from studies.tables.intervals import mean, paired_differences
+from studies.tables.rows import alike, asked, parted
 from studies.tables.tables import Tables
 
 RATIO = "log of the noise scale of L_vlb over that of L_hybrid,"
 
 
 def _vlb_is_noisier(tables: Tables) -> Measured:
-    rows = asked(tables, "log_noise_scale")
-    measurements: list[Measurement] = []
-    missing: list[str] = []
-    for name, arms in named(rows, arm_columns(rows, without=("objective", "train.steps"))):
-        if {"vlb", "hybrid"} <= set(arms["objective"]):
-            found = [_at(step, name, same) for step, same in _checkpoints(arms)]
-            last, between = found[-1], _over_checkpoints(name, arms)
-            measurements += [m for m in (between, *found) if m]
-            where = f"at step {arms['training_steps'].max():,}{name}"
-            why = _why(arms)
-            missing += (
-                [] if last else [Untold(f"{RATIO} {where}{why}") if why else f"{RATIO} {where}"]
-            )
-    if not measurements and not missing:
-        missing = [f"{RATIO} of networks trained alike"]
-    return Measured(measurements, missing)
+    groups = alike(asked(tables, "log_noise_scale"), "objective", LENGTH)
+    found = [
+        comparison
+        for name, arms in groups
+        if {"vlb", "hybrid"} <= set(arms["objective"])
+        for comparison in _along_training(name, arms)
+    ]
+    return compared(found, f"{RATIO} of networks trained alike")
 
 
-def _checkpoints(arms: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
-    """The rows of each training step, the last step's said to be so."""
-    last = int(arms["training_steps"].max())
-    for step, same in arms.groupby("training_steps"):
-        yield int(str(step)), same.assign(last=int(str(step)) == last)
+def _along_training(name: str, arms: pd.DataFrame) -> Iterator[Comparison]:
+    """Over all checkpoints, then at each; of those the last alone decides."""
+    by_step = {int(str(step)): same for step, same in arms.groupby("training_steps")}
+    if values := _over_checkpoints(list(by_step.values())):
+        yield Comparison(
+            what=f"{RATIO} mean over all checkpoints{name}",
+            values=values,
+            unit="log ratio",
+            region=ABOVE_ZERO,
+            detail=f"×{math.exp(mean(values)):.3g}",
+        )
+    for step, same in by_step.items():
+        yield _at_checkpoint(f"{RATIO} at step {step:,}{name}", same, is_last=step == max(by_step))
 
 
-def _at(step: int, name: str, arms: pd.DataFrame) -> Measurement | None:
-    vlb, hybrid = _of(arms, "vlb"), _of(arms, "hybrid")
-    ratios = paired_differences(vlb, hybrid)
-    if not ratios:
-        return None
-    return Measurement(
-        what=f"{RATIO} at step {step:,}{name}",
-        interval=t_interval(list(ratios.values())),
+def _at_checkpoint(what: str, arms: pd.DataFrame, *, is_last: bool) -> Comparison:
+    vlb, hybrid = _log_scales(arms)
+    why = _undetermined(arms)
+    return Comparison(
+        what=what,
+        values=paired_differences(vlb, hybrid),
         unit="log ratio",
-        low=0.0,
-        decides=bool(arms["last"].all()),
-        detail=f"{math.exp(mean(vlb)):.3g} images against {math.exp(mean(hybrid)):.3g}"
-        f"{_undetermined(arms)}",
+        region=ABOVE_ZERO,
+        decides=is_last,
+        detail="; ".join(
+            [
+                f"{math.exp(mean(vlb)):.3g} images against {math.exp(mean(hybrid)):.3g}",
+                *([why] if why else []),
+            ]
+        ),
+        missing=Untold(f"{what} ({why})") if why else what,
     )
 
 
-def _over_checkpoints(name: str, arms: pd.DataFrame) -> Measurement | None:
+def _over_checkpoints(checkpoints: list[pd.DataFrame]) -> Values:
     """The mean of the log ratio over the training steps at which a seed has both scales."""
     ratios: dict[int, list[float]] = {}
-    for _, same in _checkpoints(arms):
-        for seed, ratio in paired_differences(_of(same, "vlb"), _of(same, "hybrid")).items():
+    for arms in checkpoints:
+        for seed, ratio in paired_differences(*_log_scales(arms)).items():
             ratios.setdefault(seed, []).append(ratio)
-    if not ratios:
-        return None
-    means = [math.fsum(values) / len(values) for values in ratios.values()]
-    return Measurement(
-        what=f"{RATIO} mean over all checkpoints{name}",
-        interval=t_interval(means),
-        unit="log ratio",
-        low=0.0,
-        detail=f"×{math.exp(math.fsum(means) / len(means)):.3g}",
-    )
+    return {seed: math.fsum(values) / len(values) for seed, values in ratios.items()}
 
 
-def _of(arms: pd.DataFrame, objective: str) -> dict[int, float]:
-    return by_seed(arms[arms["objective"] == objective])
+def _log_scales(arms: pd.DataFrame) -> tuple[Values, Values]:
+    """Of L_vlb and of L_hybrid."""
+    vlb, hybrid = parted(arms, "objective", "vlb", "hybrid")
+    return by_seed(vlb), by_seed(hybrid)
 
 
 def _undetermined(arms: pd.DataFrame) -> str:
+    """How many scales that are done are not determined; empty if all are."""
     count = int((arms["value"].isna() & (arms["state"] == "done")).sum())
-    return f"; {count} of {len(arms)} scales not determined" if count else ""
-
-
-def _why(arms: pd.DataFrame) -> str:
-    said = _undetermined(arms[arms["training_steps"] == arms["training_steps"].max()])
-    return said.replace("; ", " (") + ")" if said else ""
+    return f"{count} of {len(arms)} scales not determined" if count else ""
 
 
 CLAIMS: dict[str, Claim] = {

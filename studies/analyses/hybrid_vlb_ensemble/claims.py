@@ -9,13 +9,14 @@ import pandas as pd
 from iddpm.config import Ends
 from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D
 from studies.analyses.sigma_ablation.claims import MARGIN
+from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
 from studies.judging.importance import lack_of_importance, remarks
-from studies.judging.verdicts import Claim, Measured, Measurement, Untold
+from studies.judging.verdicts import Claim, Measured, Untold
 from studies.published.published import ENSEMBLE
-from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.groupings import by_seed
+from studies.tables.intervals import mean, paired_differences, paired_shares_of_mean
 from studies.tables.labels import is_ensemble
-from studies.tables.rows import asked, mean, named, term_log_ratios
+from studies.tables.rows import alike, asked, series_by_seed, term_log_ratios
 from studies.tables.tables import Tables
 
 SHARE = Ends().share
@@ -31,34 +32,26 @@ TERMS = "log of L_hybrid's terms over L_vlb's, mean over"
 
 
 def _hybrid_in_the_middle(tables: Tables) -> Measured:
-    ratios = term_log_ratios(tables)
     bounds = asked(tables, "bits_per_dim")
     vlb = bounds[bounds["objective"] == "vlb"]
-    measurements: list[Measurement] = []
-    missing: list[str] = []
-    for name, pair in ratios.groupby("compared", sort=False):
-        found = [_over_region(region, str(name), pair) for region in range(len(REGIONS))]
+    found: list[Comparison] = []
+    for name, pair in term_log_ratios(tables).groupby("compared", sort=False):
         lack = lack_of_importance(vlb[vlb["T"].isin(pair["T"])], f"L_vlb{name}")
-        measurements += [replace(m, decides=False) for m in found] if lack else found
-        missing += [Untold(lack)] if lack else []
-    if not measurements:
-        missing = [f"{TERMS} {where}" for where in REGIONS]
-    return Measured(measurements, missing)
+        found += [_over_region(place, str(name), pair, lack) for place in range(len(REGIONS))]
+    return compared(found or [f"{TERMS} {where}" for where in REGIONS])
 
 
-def _over_region(region: int, name: str, pair: pd.DataFrame) -> Measurement:
+def _over_region(region: int, name: str, pair: pd.DataFrame, lack: str) -> Comparison:
     steps = Ends().inner_steps(int(pair["T"].iloc[0]))
     place = (pair["step"] >= steps.start).astype(int) + (pair["step"] >= steps.stop)
-    by_seed = pair[place == region].groupby("seed")["log_ratio"]
-    means = [float(value) for value in by_seed.mean()]
-    middle = region == 1
-    return Measurement(
+    means = series_by_seed(pair[place == region].groupby("seed")["log_ratio"].mean())
+    return Comparison(
         what=f"{TERMS} {REGIONS[region]}{name}",
-        interval=t_interval(means),
+        values=means,
         unit="log ratio",
-        low=-math.inf if middle else 0.0,
-        high=0.0 if middle else math.inf,
-        detail=f"L_hybrid's are ×{math.exp(math.fsum(means) / len(means)):.3g}",
+        region=BELOW_ZERO if region == 1 else ABOVE_ZERO,
+        detail=f"L_hybrid's are ×{math.exp(mean(means)):.3g}",
+        untold=lack,
     )
 
 
@@ -84,13 +77,9 @@ class _Trio:
 def _trios(rows: pd.DataFrame) -> Iterator[_Trio]:
     """Every ensemble whose networks the study also asks alone."""
     rows = rows[rows["variance"] == "range"]
-    without = ("objective", "variance", "train.timesteps", *ENSEMBLE)
-    for context, arms in named(rows, arm_columns(rows, without=without)):
+    for context, arms in alike(rows, "objective", "variance", "train.timesteps", *ENSEMBLE):
         together = arms.apply(is_ensemble, axis=1).astype(bool)
-        alone = {
-            objective: arms[~together & (arms["objective"] == objective)]
-            for objective in ("hybrid", "vlb")
-        }
+        alone = {name: arms[~together & (arms["objective"] == name)] for name in NAMES}
         if together.any() and all(len(arm) for arm in alone.values()):
             yield _Trio(context, arms[together], alone)
 
@@ -99,66 +88,43 @@ NAMES = {"hybrid": "L_hybrid", "vlb": "L_vlb"}
 
 
 def _lower_nll(tables: Tables) -> Measured:
-    measurements: list[Measurement] = []
-    missing: list[str] = []
+    found: list[Comparison | str] = []
     for trio in _trios(asked(tables, "bits_per_dim")):
-        lack = lack_of_importance(*trio.vlb)
-        missing += [Untold(lack)] if lack else []
+        if lack := lack_of_importance(*trio.vlb):
+            found.append(Untold(lack))
         for objective, alone in trio.alone.items():
-            what = f"bits/dim of the ensemble minus that of {NAMES[objective]}{trio.context}"
             together, single = by_seed(trio.ensemble), by_seed(alone)
-            differences = paired_differences(together, single)
-            if not differences:
-                missing.append(what)
-                continue
-            measurements.append(
-                Measurement(
-                    what=what,
-                    interval=t_interval(list(differences.values())),
+            found.append(
+                Comparison(
+                    what=f"bits/dim of the ensemble minus that of {NAMES[objective]}{trio.context}",
+                    values=paired_differences(together, single),
                     unit="bits/dim",
-                    high=0.0,
-                    decides=not lack,
+                    region=BELOW_ZERO,
                     detail=f"{mean(together):.4g} against {mean(single):.4g} bits/dim",
+                    untold=lack,
                 )
             )
-    if not measurements and not missing:
-        missing = ["bits/dim of an ensemble and of its two networks"]
-    return Measured(measurements, missing)
+    return compared(found, "bits/dim of an ensemble and of its two networks")
 
 
 def _quality_of_hybrid(tables: Tables) -> Measured:
-    measurements: list[Measurement] = []
-    missing: list[str] = []
-    said: list[str] = []
-    for trio in _trios(asked(tables, "frechet_distance")):
-        said += remarks(*trio.vlb)
-        for objective, alone in trio.alone.items():
-            found = _relative_difference(trio, objective, alone)
-            measurements += [found] if found else []
-            if not found and objective == "hybrid":
-                missing.append(f"FD of the ensemble and of L_hybrid{trio.context}")
-    if not measurements and not missing:
-        missing = ["FD of an ensemble and of its two networks"]
-    return Measured(measurements, missing, said)
+    trios = list(_trios(asked(tables, "frechet_distance")))
+    found = [_relative_difference(trio, objective) for trio in trios for objective in trio.alone]
+    measured = compared(found, "FD of an ensemble and of its two networks")
+    return replace(measured, remarks=[said for trio in trios for said in remarks(*trio.vlb)])
 
 
-def _relative_difference(trio: _Trio, objective: str, alone: pd.DataFrame) -> Measurement | None:
-    together, single = by_seed(trio.ensemble), by_seed(alone)
-    relative = [
-        difference / ((together[seed] + single[seed]) / 2)
-        for seed, difference in paired_differences(together, single).items()
-    ]
-    if not relative:
-        return None
-    decides = objective == "hybrid"
-    return Measurement(
+def _relative_difference(trio: _Trio, objective: str) -> Comparison:
+    together, single = by_seed(trio.ensemble), by_seed(trio.alone[objective])
+    is_hybrid = objective == "hybrid"
+    return Comparison(
         what=f"FD of the ensemble minus that of {NAMES[objective]} over their mean{trio.context}",
-        interval=t_interval(relative),
+        values=paired_shares_of_mean(together, single),
         unit="%",
-        low=-MARGIN if decides else -math.inf,
-        high=MARGIN if decides else 0.0,
-        decides=decides,
+        region=Region(low=-MARGIN, high=MARGIN) if is_hybrid else BELOW_ZERO,
+        decides=is_hybrid,
         detail=f"mean FD {mean(together):.3g} against {mean(single):.3g}",
+        missing=f"FD of the ensemble and of L_hybrid{trio.context}",
     )
 
 
@@ -166,6 +132,7 @@ _BEGUN = (
     " Where the training of L_vlb ended before importance sampling began, the values are given and "
     "decide nothing."
 )
+
 
 CLAIMS: dict[str, Claim] = {
     "hybrid_is_better_between_the_ends": Claim(

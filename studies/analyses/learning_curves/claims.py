@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pandas as pd
 
+from studies.judging.comparison import BELOW_ZERO, Comparison, Region, Values, compared
 from studies.judging.importance import how_much, lack_of_importance
-from studies.judging.pairs import Pair, compared, fewer_bits, pairs
-from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.judging.pairs import Pair, fewer_bits, network_pairs
+from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import network_columns, records
-from studies.tables.intervals import paired_differences, t_interval
-from studies.tables.labels import TIMESTEPS, is_resampled
-from studies.tables.rows import mean
+from studies.tables.intervals import mean, paired_differences, paired_log_ratios, paired_shares
+from studies.tables.labels import OBJECTIVES, TIMESTEPS, is_resampled
 from studies.tables.table_rows import bounds
 from studies.tables.tables import Tables
 
@@ -21,48 +21,50 @@ MARGIN = 0.01
 """Smallest share of the bits/dim that counts as help: about the smallest difference that the
 paper's tables show as an improvement (3.57 against 3.53 in Table 1)."""
 
-# ------------------------------------------------------------------------------ noise of a curve
+# ----------------------------------------------------------------- both ways of drawing t
 
 
-def _steadier(tables: Tables) -> Measured:
-    found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
-    return _of_resampling(found, lambda p: _noise_ratio(tables, p), BOTH_WAYS.format("L_vlb"))
-
-
-BOTH_WAYS = "{} with both ways of drawing t"
+def _drawn_both_ways(tables: Tables, objective: str) -> list[Pair]:
+    """The network that was to draw t by importance, and the one that drew uniformly."""
+    found = network_pairs(bounds(tables), TIMESTEPS, DRAWS)
+    return [pair for pair in found if pair.first["objective"].iloc[0] == objective]
 
 
 def _of_resampling(
-    found: list[Pair], measure: Callable[[Pair], Measurement | None], nothing: str
+    tables: Tables, objective: str, compare: Callable[[Pair], Comparison]
 ) -> Measured:
     """What importance sampling changed, where it began; and how much of a training it was."""
-    measured = compared(found, measure, nothing, untold=_never_resampled)
-    return replace(measured, reasons=[text for p in found if (text := how_much(*_resampled(p)))])
-
-
-def _noise_ratio(tables: Tables, pair: Pair) -> Measurement | None:
-    resampled, uniform = (_noises(tables, network) for network in (pair.first, pair.second))
-    logs = [math.log(resampled[s] / uniform[s]) for s in sorted(resampled.keys() & uniform)]
-    if not logs:
-        return None
-    return Measurement(
-        what=f"log of the curve's noise, {pair.name}",
-        interval=t_interval(logs),
-        unit="log ratio",
-        high=0.0,
-        detail=f"standard deviation {mean(resampled):.3g} against {mean(uniform):.3g} bits/dim on "
-        "average",
+    found = _drawn_both_ways(tables, objective)
+    measured = compared(
+        [replace(compare(pair), untold=lack_of_importance(*_resampled(pair))) for pair in found],
+        f"{OBJECTIVES[objective]} with both ways of drawing t",
     )
-
-
-def _never_resampled(pair: Pair) -> str:
-    """Why the first network, which was to draw t by importance, tells nothing of that."""
-    return lack_of_importance(*_resampled(pair))
+    return replace(measured, reasons=[text for p in found if (text := how_much(*_resampled(p)))])
 
 
 def _resampled(pair: Pair) -> tuple[pd.DataFrame, str]:
     """The network that was to draw t by importance, and its name."""
     return pair.first, pair.names[0]
+
+
+# ------------------------------------------------------------------------------ noise of a curve
+
+
+def _steadier(tables: Tables) -> Measured:
+    return _of_resampling(tables, "vlb", lambda pair: _less_noise(tables, pair))
+
+
+def _less_noise(tables: Tables, pair: Pair) -> Comparison:
+    resampled, uniform = (_noises(tables, network) for network in pair.arms)
+    return Comparison(
+        what=f"log of the curve's noise, {pair.name}",
+        values=paired_log_ratios(resampled, uniform),
+        unit="log ratio",
+        region=BELOW_ZERO,
+        detail=f"standard deviation {mean(resampled):.3g} against {mean(uniform):.3g} bits/dim on "
+        "average",
+        missing=pair.name,
+    )
 
 
 def _noises(tables: Tables, network: pd.DataFrame) -> dict[int, float]:
@@ -106,66 +108,50 @@ def second_half(curve: pd.DataFrame) -> pd.DataFrame:
 # --------------------------------------------------------------------------- where trainings end
 
 
-def _drawn_both_ways(tables: Tables) -> list[Pair]:
-    return list(pairs(bounds(tables), TIMESTEPS, DRAWS))
-
-
-def _objective(pair: Pair) -> str:
-    return str(pair.first["objective"].iloc[0])
-
-
 def _lower(tables: Tables) -> Measured:
-    found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "vlb"]
-    decided = _of_resampling(found, fewer_bits, BOTH_WAYS.format("L_vlb"))
-    aside = [_curve_difference(tables, pair) for pair in found]
-    return decided + Measured([m for m in aside if m], [])
+    aside = [_lower_curve(tables, pair) for pair in _drawn_both_ways(tables, "vlb")]
+    return _of_resampling(tables, "vlb", fewer_bits) + compared(aside)
 
 
-def _curve_difference(tables: Tables, pair: Pair) -> Measurement | None:
-    resampled, uniform = (
-        {seed: _end_of(curve) for seed, curve in _curves(tables, network)}
-        for network in (pair.first, pair.second)
-    )
-    if not (differences := paired_differences(resampled, uniform)):
-        return None
-    return Measurement(
+def _lower_curve(tables: Tables, pair: Pair) -> Comparison:
+    resampled, uniform = (_ends(tables, network) for network in pair.arms)
+    return Comparison(
         what=f"by the curves, {pair.name}",
-        interval=t_interval(list(differences.values())),
+        values=paired_differences(resampled, uniform),
         unit="bits/dim",
-        high=0.0,
+        region=BELOW_ZERO,
         decides=False,
         detail=f"{mean(resampled):.3g} against {mean(uniform):.3g} bits/dim while training",
     )
 
 
-def _end_of(curve: pd.DataFrame) -> float:
-    return float(second_half(curve)["bits_per_dim"].mean())
+def _ends(tables: Tables, network: pd.DataFrame) -> Values:
+    """Mean of the second half of each seed's curve."""
+    curves = _curves(tables, network)
+    return {seed: float(second_half(curve)["bits_per_dim"].mean()) for seed, curve in curves}
 
 
 def _no_help(tables: Tables) -> Measured:
-    found = [pair for pair in _drawn_both_ways(tables) if _objective(pair) == "hybrid"]
-    return _of_resampling(found, _share_saved, BOTH_WAYS.format("L_hybrid"))
+    return _of_resampling(tables, "hybrid", _share_saved)
 
 
-def _share_saved(pair: Pair) -> Measurement | None:
+def _share_saved(pair: Pair) -> Comparison:
     resampled, uniform = pair.values
-    shares = [-d / uniform[seed] for seed, d in paired_differences(resampled, uniform).items()]
-    if not shares:
-        return None
-    return Measurement(
+    return Comparison(
         what=f"share of the bits/dim saved by importance sampling, {pair.name}",
-        interval=t_interval(shares),
+        values={seed: -share for seed, share in paired_shares(resampled, uniform).items()},
         unit="%",
-        high=MARGIN,
+        region=Region(high=MARGIN),
         detail=f"{mean(resampled):.4g} against {mean(uniform):.4g} bits/dim",
+        missing=pair.name,
     )
 
 
 def _hybrid_lower(tables: Tables) -> Measured:
     rows = bounds(tables)
     uniform = rows[[not is_resampled(row) for row in records(rows)]] if len(rows) else rows
-    found = list(pairs(uniform, "objective", ["vlb", "hybrid"]))
-    return compared(found, fewer_bits, "L_hybrid and L_vlb with t drawn uniformly")
+    found = network_pairs(uniform, "objective", ["vlb", "hybrid"])
+    return compared(map(fewer_bits, found), "L_hybrid and L_vlb with t drawn uniformly")
 
 
 _EXACT = (

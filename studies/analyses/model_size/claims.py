@@ -1,25 +1,29 @@
 """What the paper says of larger networks and more compute."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from studies.analyses.model_size.paper import FIG_10_LAWS
+from studies.analyses.model_size.paper import FIG_10_LAWS, TRAINED_APART
 from studies.analyses.model_size.power_law import Trend, trend
-from studies.judging.verdicts import Claim, Measured, Measurement, Untold
+from studies.analyses.needs import WIDTH
+from studies.judging.comparison import (
+    ABOVE_ZERO,
+    BELOW_ZERO,
+    QUANTITIES,
+    Comparison,
+    Values,
+    compared,
+)
+from studies.judging.verdicts import Claim, Measured, Untold
 from studies.published.published import INCEPTION, settings_of
-from studies.tables.groupings import arm_columns, by_seed, records
-from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.groupings import by_seed, records
+from studies.tables.intervals import mean
 from studies.tables.labels import setting
-from studies.tables.rows import asked, mean, named, with_own_variance
+from studies.tables.rows import alike, asked, parted, with_own_variance
 from studies.tables.tables import Tables
-
-WIDTH = "train.network.model_channels"
-FOLLOWS = (WIDTH, "train.optimizer.learning_rate", "train.network.groups")
-"""Settings that change with the width of a network."""
-QUANTITIES = {"frechet_distance": "Fréchet distance", "bits_per_dim": "bits/dim"}
 
 
 def sizes(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -30,8 +34,7 @@ def sizes(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """
     if WIDTH not in rows:
         return
-    rows = with_own_variance(rows)
-    for name, arms in named(rows, arm_columns(rows, without=(*FOLLOWS, "train.steps"))):
+    for name, arms in alike(with_own_variance(rows), WIDTH, *TRAINED_APART):
         if arms[WIDTH].nunique() > 1:
             yield name, arms
 
@@ -61,42 +64,48 @@ def usual_constant(rows: pd.DataFrame) -> float:
 
 
 def _falls(tables: Tables) -> Measured:
-    measurements, missing = [], []
+    found = Measured([], [])
     for metric, quantity in QUANTITIES.items():
-        groups = list(sizes(asked(tables, metric)))
-        if not groups:
-            missing.append(f"exponent of {quantity} over networks of several sizes")
-        for name, arms in groups:
-            if arms["value"].notna().all():
-                measurements.append(
-                    _slope(f"slope of log {quantity} over all networks, {name}", arms)
-                )
-            found = trend_of(arms)
-            what = f"exponent of {quantity}, {name}"
-            if found is None or set(arms.dropna(subset=["value"])["seed"]) > found.exponents.keys():
-                lack = f"{what} (a seed has too few networks that no cheaper one undercuts)"
-                missing.append(Untold(lack) if arms["value"].notna().all() else lack)
-            else:
-                measurements.append(_exponent(what, found))
-    return Measured(measurements, missing)
+        comparisons = [
+            one
+            for name, arms in sizes(asked(tables, metric))
+            for one in _slopes(quantity.name, name, arms)
+        ]
+        nothing = f"exponent of {quantity.name} over networks of several sizes"
+        found += compared(comparisons, nothing)
+    return found
 
 
-def _slope(what: str, arms: pd.DataFrame) -> Measurement:
+def _slopes(quantity: str, name: str, arms: pd.DataFrame) -> Iterator[Comparison | str]:
+    """The line through all networks, once all are measured, and the power law of the cheapest."""
+    is_whole = arms["value"].notna().all()
+    if is_whole:
+        yield _straight(f"slope of log {quantity} over all networks, {name}", arms)
+    found = trend_of(arms)
+    what = f"exponent of {quantity}, {name}"
+    if found is None or set(arms.dropna(subset=["value"])["seed"]) > found.exponents.keys():
+        lack = f"{what} (a seed has too few networks that no cheaper one undercuts)"
+        yield Untold(lack) if is_whole else lack
+    else:
+        yield _exponent(what, found)
+
+
+def _straight(what: str, arms: pd.DataFrame) -> Comparison:
     """By seed, of log y on log C: the frontier falls by construction, all networks need not."""
-    slopes = [
-        float(np.polyfit(np.log(of_seed["compute"]), np.log(of_seed["value"]), 1)[0])
-        for _, of_seed in arms.astype({"compute": float, "value": float}).groupby("seed")
-    ]
-    return Measurement(what=what, interval=t_interval(slopes), unit="exponent", high=0.0)
+    slopes = {
+        int(str(seed)): float(np.polyfit(np.log(rows["compute"]), np.log(rows["value"]), 1)[0])
+        for seed, rows in arms.astype({"compute": float, "value": float}).groupby("seed")
+    }
+    return Comparison(what=what, values=slopes, unit="exponent", region=BELOW_ZERO)
 
 
-def _exponent(what: str, found: Trend) -> Measurement:
+def _exponent(what: str, found: Trend) -> Comparison:
     law = found.law
-    return Measurement(
+    return Comparison(
         what=what,
-        interval=t_interval(list(found.exponents.values())),
+        values=found.exponents,
         unit="exponent",
-        low=0.0,
+        region=ABOVE_ZERO,
         detail=f"{law.constant:.3g} + ({law.scale:.3g} C)^−{law.exponent:.3g} through the means of "
         f"{found.points} networks, the constant "
         + ("as they identify it" if law.constant_is_fitted else "fixed beforehand"),
@@ -107,19 +116,27 @@ def _exponent(what: str, found: Trend) -> Measurement:
 
 
 def _larger_is_better(tables: Tables) -> Measured:
-    measurements, missing = [], []
+    found = Measured([], [])
     for metric, quantity in QUANTITIES.items():
-        groups = list(sizes(asked(tables, metric)))
-        if not groups:
-            missing.append(f"{quantity} of networks of several sizes")
-        for name, arms in groups:
-            last = arms[arms["training_steps"] == _longest_of_all(arms)]
-            small, large = last[WIDTH].min(), last[WIDTH].max()
-            what = f"{quantity} of {setting(WIDTH, int(large))} against {int(small)}, {name}"
-            found = _difference(what, metric, last, small, large)
-            measurements += [found] if found else []
-            missing += [] if found else [what]
-    return Measured(measurements, missing)
+        comparisons = [_larger(metric, *group) for group in sizes(asked(tables, metric))]
+        found += compared(comparisons, f"{quantity.name} of networks of several sizes")
+    return found
+
+
+def _larger(metric: str, name: str, arms: pd.DataFrame) -> Comparison:
+    """The widest network against the narrowest, after the most steps that all sizes have."""
+    quantity, steps = QUANTITIES[metric], _longest_of_all(arms)
+    small, large = int(arms[WIDTH].min()), int(arms[WIDTH].max())
+    last = arms[arms["training_steps"] == steps]
+    more, less = map(by_seed, parted(last, WIDTH, large, small))
+    center = _geometric_mean if metric == "frechet_distance" else mean
+    return Comparison(
+        what=f"{quantity.name} of {setting(WIDTH, large)} against {small}, {name}",
+        values=quantity.compared_by(more, less),
+        unit=quantity.unit,
+        region=BELOW_ZERO,
+        detail=f"{center(more):.4g} against {center(less):.4g} after {steps:,} steps",
+    )
 
 
 def _longest_of_all(arms: pd.DataFrame) -> int:
@@ -128,28 +145,8 @@ def _longest_of_all(arms: pd.DataFrame) -> int:
     return max(set.intersection(*of_sizes), default=0)
 
 
-def _difference(
-    what: str, metric: str, arms: pd.DataFrame, small: object, large: object
-) -> Measurement | None:
-    less, more = (by_seed(arms[arms[WIDTH] == width]) for width in (small, large))
-    if metric == "frechet_distance":
-        less, more = _logs(less), _logs(more)
-    differences = paired_differences(more, less)
-    if not differences:
-        return None
-    shown = math.exp if metric == "frechet_distance" else float
-    return Measurement(
-        what=what,
-        interval=t_interval(list(differences.values())),
-        unit="log ratio" if metric == "frechet_distance" else "bits/dim",
-        high=0.0,
-        detail=f"{shown(mean(more)):.4g} against {shown(mean(less)):.4g} after "
-        f"{int(arms['training_steps'].iloc[0]):,} steps",
-    )
-
-
-def _logs(values: Mapping[int, float]) -> dict[int, float]:
-    return {seed: math.log(value) for seed, value in values.items()}
+def _geometric_mean(values: Values) -> float:
+    return math.exp(mean({seed: math.log(value) for seed, value in values.items()}))
 
 
 CLAIMS: dict[str, Claim] = {

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from iddpm.arrays import FloatArray
-from studies.analyses.model_size.claims import FOLLOWS, WIDTH, sizes, trend_of
-from studies.analyses.model_size.paper import FIG_10_LAWS, fig_10_numbers
+from studies.analyses.model_size.claims import sizes, trend_of
+from studies.analyses.model_size.paper import FIG_10_LAWS, FOLLOWS, fig_10_numbers
 from studies.analyses.model_size.power_law import LEAST_POINTS, PowerLaw
+from studies.analyses.needs import WIDTH
 from studies.drawing import along, captions, overlay, style
 from studies.tables.intervals import t_interval
 from studies.tables.labels import setting
@@ -44,9 +45,7 @@ def _rows(tables: Tables, metric: str) -> pd.DataFrame:
 
 
 def _of_metric(rows: pd.DataFrame) -> pd.DataFrame:
-    ours = along.curves(
-        rows, x="compute", hue=WIDTH, without=[column for column in FOLLOWS if column != WIDTH]
-    )
+    ours = along.curves(rows, x="compute", hue=WIDTH, without=list(FOLLOWS))
     parts = [ours.assign(source=overlay.HERE), _trend(ours, rows), _overlay(rows)]
     whole = along.joined(part for part in parts if len(part))
     return whole.assign(quantity=ours["quantity"].iloc[0])

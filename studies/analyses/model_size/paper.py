@@ -94,8 +94,10 @@ def fig_10_numbers() -> Iterator[Published]:
             )
 
 
-TRAINED_APART = (RATE, "train.network.groups", LENGTH)
-"""What networks of several sizes may differ in beside their size."""
+FOLLOWS = (RATE, "train.network.groups")
+"""Settings that change with the width of a network."""
+TRAINED_APART = (*FOLLOWS, LENGTH)
+"""Settings in which networks of several sizes may differ beside their size."""
 
 
 def _points(of: Test) -> Callable[[Arms], bool]:
@@ -113,7 +115,7 @@ def _points(of: Test) -> Callable[[Arms], bool]:
 
 def _same_length(of: Test) -> Callable[[Arms], bool]:
     """Networks of several sizes after the same number of training steps."""
-    return several(of, WIDTH, beside=TRAINED_APART[:2])
+    return several(of, WIDTH, beside=FOLLOWS)
 
 
 ANALYSIS = Analysis(

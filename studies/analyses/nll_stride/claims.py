@@ -4,19 +4,17 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement, listed
-from studies.tables.groupings import arm_columns
-from studies.tables.intervals import t_interval
-from studies.tables.labels import OBJECTIVES, VARIANCES
-from studies.tables.rows import asked, named, with_own_variance
-from studies.tables.table_rows import LEARNED
+from studies.analyses.needs import FEW_STEPS_SHARE
+from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
+from studies.judging.pairs import SIMPLE_BASELINES, Pair, against_fixed
+from studies.judging.verdicts import Claim, Measured, listed
+from studies.tables.rows import alike, asked, series_by_seed, with_own_variance
 from studies.tables.tables import Tables
 
 PLUS = "even_plus_first"
-FEW_STEPS_SHARE = 1 / 20
-"""A bound is over few steps if it is over at most this share of T."""
 GREATLY = 0.10
 """Smallest relative growth of bits/dim that counts as great."""
 MOST = 0.5
@@ -43,7 +41,7 @@ class _Arm:
 
 def _arms(tables: Tables) -> Iterator[_Arm]:
     rows = with_own_variance(asked(tables, "bits_per_dim"))
-    for name, arm in named(rows, arm_columns(rows, without=("steps", "stride"))):
+    for name, arm in alike(rows, "steps", "stride"):
         yield _Arm(name, int(arm["T"].iloc[0]), _curves(arm, "even"), _curves(arm, PLUS))
 
 
@@ -71,54 +69,45 @@ def _wins_back(tables: Tables) -> Measured:
 
 
 def _of_few_steps(
-    tables: Tables, what: str, measure: Callable[[_Arm], Measurement | None]
+    tables: Tables, what: str, compare: Callable[[_Arm, str], Comparison]
 ) -> Measured:
-    measurements, missing = [], []
+    found: list[Comparison | str] = []
     for arm in _arms(tables):
+        lacking = f"{what} at {FEW} and at all {arm.T:,}, {arm.name}"
         whole = arm.T in arm.even.columns
-        found = measure(arm) if arm.few and whole else None
-        measurements += [found] if found else []
-        missing += [] if found else [f"{what} at {FEW} and at all {arm.T:,}, {arm.name}"]
-    if not measurements and not missing:
-        missing = [f"{what} at {FEW} and at all T"]
-    return Measured(measurements, missing)
+        found.append(compare(arm, lacking) if arm.few and whole else lacking)
+    return compared(found, f"{what} at {FEW} and at all T")
 
 
-def _growth(arm: _Arm) -> Measurement | None:
-    """How much the even stride worsens the bound; None where that is not measured."""
+def _growth(arm: _Arm, lacking: str) -> Comparison:
+    """How much the even stride worsens the bound."""
     rows = arm.even[[*arm.few, arm.T]].dropna()
-    if rows.empty:
-        return None
-    growth = [
-        sum(math.log(row[count] / row[arm.T]) for count in arm.few) / len(arm.few)
-        for _, row in rows.iterrows()
-    ]
     means = ", ".join(f"{rows[count].mean():.4g}" for count in arm.few)
-    return Measurement(
+    return Comparison(
         what=f"bits/dim at {listed(arm.few)} even steps against all {arm.T:,}, {arm.name}",
-        interval=t_interval(growth),
+        values=series_by_seed(np.log(rows[arm.few].div(rows[arm.T], axis=0)).mean(axis=1)),
         unit="log ratio",
-        low=math.log1p(GREATLY),
+        region=Region(low=math.log1p(GREATLY)),
         detail=f"{means} against {rows[arm.T].mean():.4g} bits/dim",
+        missing=lacking,
     )
 
 
-def _repair(arm: _Arm) -> Measurement | None:
-    """How much more than half the loss the first steps win back; None where not measured."""
+def _repair(arm: _Arm, lacking: str) -> Comparison:
+    """How much more than half the loss the first steps win back."""
     seeds = arm.even[[*arm.few, arm.T]].dropna().index
     plus = arm.plus.loc[arm.plus.index.intersection(seeds), arm.few].dropna()
-    if plus.empty:
-        return None
     even, whole = arm.even.loc[plus.index, arm.few], arm.even.loc[plus.index, arm.T]
     lost = even.mean(axis=1) - whole
     won = (even - plus).mean(axis=1)
-    return Measurement(
+    return Comparison(
         what=f"won back by every t up to T/K, minus half of what an even stride loses, at "
         f"{listed(arm.few)} steps, {arm.name}",
-        interval=t_interval(list(won - MOST * lost)),
+        values=series_by_seed(won - MOST * lost),
         unit="bits/dim",
-        low=0.0,
+        region=ABOVE_ZERO,
         detail=f"{won.mean():.4g} of {lost.mean():.4g} bits/dim lost",
+        missing=lacking,
     )
 
 
@@ -128,47 +117,26 @@ def _repair(arm: _Arm) -> Measurement | None:
 def _learned_is_best(tables: Tables) -> Measured:
     rows = with_own_variance(asked(tables, "bits_per_dim"))
     rows = rows[(rows["stride"] == PLUS) | (rows["steps"] == rows["T"])]
-    measurements, missing = [], []
-    met = set()
-    without = ("objective", "variance", "steps", "stride")
-    for context, arms in named(rows, arm_columns(rows, without=without)):
-        learned = arms[arms["variance"].isin(LEARNED)]
-        learned = learned[learned["objective"] == "hybrid"]
-        for variance in ("beta", "beta_tilde"):
-            fixed = arms[(arms["objective"] == "simple") & (arms["variance"] == variance)]
-            if learned.empty or fixed.empty:
-                continue
-            met.add(variance)
-            found = _largest_difference(f"{_against(variance)}{context}", learned, fixed)
-            measurements += [found] if found else []
-            missing += [] if found else [f"{_against(variance)}{context}"]
-    missing += [_against(variance) for variance in ("beta", "beta_tilde") if variance not in met]
-    return Measured(measurements, missing)
+    apart = ("objective", "variance", "steps", "stride")
+    return against_fixed(rows, apart, SIMPLE_BASELINES, _largest_difference)
 
 
-def _against(variance: str) -> str:
-    ours, theirs = OBJECTIVES["hybrid"], OBJECTIVES["simple"]
-    return f"{ours}, {VARIANCES['range']} minus {theirs}, {VARIANCES[variance]}"
-
-
-def _largest_difference(
-    name: str, learned: pd.DataFrame, fixed: pd.DataFrame
-) -> Measurement | None:
-    """The learned Σ minus a fixed one where it does worst; None if a step count is not measured."""
-    ours, theirs = _curves(learned, PLUS), _curves(fixed, PLUS)
+def _largest_difference(pair: Pair) -> Comparison | str:
+    """The learned Σ minus a fixed one where it does worst."""
+    ours, theirs = (_curves(arm, PLUS) for arm in pair.arms)
     steps = _shared(ours, theirs)
-    seeds = ours[steps].dropna().index.intersection(theirs[steps].dropna().index)
-    if not len(seeds) or not steps:
-        return None
-    differences = ours.loc[seeds, steps] - theirs.loc[seeds, steps]
+    if not steps:
+        return pair.name
+    differences = (ours[steps] - theirs[steps]).dropna()
     means = differences.mean()
     worst = steps[int(means.to_numpy().argmax())]
-    return Measurement(
-        what=f"largest difference over {listed(steps)} steps, {name}",
-        interval=t_interval(list(differences.max(axis=1))),
+    return Comparison(
+        what=f"largest difference over {listed(steps)} steps, {pair.name}",
+        values=series_by_seed(differences.max(axis=1)),
         unit="bits/dim",
-        high=0.0,
+        region=BELOW_ZERO,
         detail=f"on average largest at {worst:,} steps, {means.max():.4g} bits/dim",
+        missing=pair.name,
     )
 
 

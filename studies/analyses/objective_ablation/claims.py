@@ -1,17 +1,22 @@
 """What the paper says of schedule, T and objective: Section 3.4, Tables 1 and 2."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
-import pandas as pd
-
+from studies.judging.comparison import ABOVE_ZERO, Comparison, Region, compared
 from studies.judging.importance import drew_uniformly, lack_of_importance, remarks
-from studies.judging.pairs import READ, SCORED, Pair, compared, fewer_bits, pairs
-from studies.judging.verdicts import Claim, Measured, Measurement
-from studies.tables.intervals import paired_differences, t_interval
+from studies.judging.pairs import (
+    READ,
+    SCORED,
+    Pair,
+    fewer_bits,
+    network_pairs,
+    networks_pair,
+)
+from studies.judging.verdicts import Claim, Measured
+from studies.tables.intervals import mean, paired_log_ratios, paired_shares
 from studies.tables.labels import TIMESTEPS, is_resampled
-from studies.tables.rows import mean, named, tied_to_schedule
+from studies.tables.rows import named, tied_to_schedule
 from studies.tables.table_rows import bounds, distances
 from studies.tables.tables import Tables
 
@@ -27,15 +32,17 @@ DRAWS_OF_THE_PAPER = 200_000 * 128 // 4000
 
 def _longer_chain(tables: Tables) -> Measured:
     rows = bounds(tables)
-    found = list(pairs(rows, "T", sorted(rows["T"].unique())))
-    nothing = "one network with two lengths T"
-    measured = compared(found, fewer_bits, nothing, untold=_one_drew_uniformly)
+    found = list(network_pairs(rows, "T", sorted(rows["T"].unique())))
+    measured = compared(
+        [replace(fewer_bits(pair), untold=_one_drew_uniformly(pair)) for pair in found],
+        "one network with two lengths T",
+    )
     return replace(measured, reasons=list(dict.fromkeys(filter(None, map(_draws, found)))))
 
 
 def _draws(pair: Pair) -> str:
     """How often each step was met in training; empty where the tables do not say."""
-    longer, shorter = (float(n["images_seen"].iloc[0]) / n["T"].iloc[0] for n in pair.networks)
+    longer, shorter = (float(n["images_seen"].iloc[0]) / n["T"].iloc[0] for n in pair.arms)
     if math.isnan(longer) or longer >= DRAWS_OF_THE_PAPER:
         return ""
     return (
@@ -55,8 +62,8 @@ def _one_drew_uniformly(pair: Pair) -> str:
 
 def _cosine(tables: Tables) -> Measured:
     rows = bounds(tables)
-    found = list(pairs(rows, "schedule", ["linear", "cosine"], also=tied_to_schedule(rows)))
-    return compared(found, fewer_bits, "one objective and T with both schedules")
+    found = network_pairs(rows, "schedule", ["linear", "cosine"], also=tied_to_schedule(rows))
+    return compared(map(fewer_bits, found), "one objective and T with both schedules")
 
 
 def _vlb_lowest(tables: Tables) -> Measured:
@@ -64,75 +71,56 @@ def _vlb_lowest(tables: Tables) -> Measured:
 
     One that never drew t by importance is not trained so, and tells nothing.
     """
-    rows = bounds(tables)
-    found: list[Pair] = []
-    for _, alike in named(rows, [*SCORED, "training_steps"]):
-        networks = [network for _, network in alike.groupby("row", sort=False)]
-        vlb = [network for network in networks if _objective(network) == "vlb"]
-        if any(map(_is_resampled, vlb)):
-            vlb = [network for network in vlb if _is_resampled(network)]
-        others = [network for network in networks if _objective(network) != "vlb"]
-        found += [Pair(one, other) for one in vlb for other in others]
-    return compared(
-        found,
-        fewer_bits,
-        "a network of L_vlb and one of another objective",
-        untold=lambda pair: lack_of_importance(pair.first, pair.names[0]),
-    )
-
-
-def _objective(network: pd.DataFrame) -> str:
-    return str(network["objective"].iloc[0])
-
-
-def _is_resampled(network: pd.DataFrame) -> bool:
-    return is_resampled(network.iloc[0])
+    found: list[Comparison] = []
+    for _, group in named(bounds(tables), [*SCORED, "training_steps"]):
+        networks = [network for _, network in group.groupby("row", sort=False)]
+        vlb = [network for network in networks if network["objective"].iloc[0] == "vlb"]
+        resampled = [network for network in vlb if is_resampled(network.iloc[0])]
+        others = [network for network in networks if network["objective"].iloc[0] != "vlb"]
+        for pair in (networks_pair(one, other) for one in resampled or vlb for other in others):
+            lack = lack_of_importance(pair.first, pair.names[0])
+            found.append(replace(fewer_bits(pair), untold=lack))
+    return compared(found, "a network of L_vlb and one of another objective")
 
 
 # --------------------------------------------------------------------------------------- samples
 
 
 def _worse_samples(tables: Tables) -> Measured:
-    found = list(pairs(distances(tables), "objective", ["hybrid", "vlb"], also=(TIMESTEPS,)))
-    measured = compared(found, _log_ratio, "L_vlb and L_hybrid, sampled alike")
+    rows = distances(tables)
+    found = list(network_pairs(rows, "objective", ["hybrid", "vlb"], also=(TIMESTEPS,)))
+    measured = compared(map(_larger_distance, found), "L_vlb and L_hybrid, sampled alike")
     said = dict.fromkeys(one for p in found for one in remarks(p.first, p.names[0]))
     return replace(measured, remarks=list(said))
 
 
-def _log_ratio(pair: Pair) -> Measurement | None:
-    first, second = ({s: math.log(fd) for s, fd in values.items()} for values in pair.values)
-    if not (differences := paired_differences(first, second)):
-        return None
-    return Measurement(
+def _larger_distance(pair: Pair) -> Comparison:
+    first, second = pair.values
+    return Comparison(
         what=f"log FD, {pair.name}",
-        interval=t_interval(list(differences.values())),
+        values=paired_log_ratios(first, second),
         unit="log ratio",
-        low=0.0,
-        detail=_against(*pair.values),
+        region=ABOVE_ZERO,
+        detail=f"mean FD {mean(first):.3g} against {mean(second):.3g}",
+        missing=pair.name,
     )
 
 
 def _kept_quality(tables: Tables) -> Measured:
-    found = pairs(distances(tables), "objective", ["simple", "hybrid"])
-    return compared(list(found), _relative, "L_hybrid and L_simple, sampled alike")
+    found = network_pairs(distances(tables), "objective", ["simple", "hybrid"])
+    return compared(map(_hardly_larger, found), "L_hybrid and L_simple, sampled alike")
 
 
-def _relative(pair: Pair) -> Measurement | None:
+def _hardly_larger(pair: Pair) -> Comparison:
     first, second = pair.values
-    shares = [d / second[seed] for seed, d in paired_differences(first, second).items()]
-    if not shares:
-        return None
-    return Measurement(
+    return Comparison(
         what=f"FD over that of L_simple, {pair.name}",
-        interval=t_interval(shares),
+        values=paired_shares(first, second),
         unit="%",
-        high=MARGIN,
-        detail=_against(first, second),
+        region=Region(high=MARGIN),
+        detail=f"mean FD {mean(first):.3g} against {mean(second):.3g}",
+        missing=pair.name,
     )
-
-
-def _against(first: Mapping[int, float], second: Mapping[int, float]) -> str:
-    return f"mean FD {mean(first):.3g} against {mean(second):.3g}"
 
 
 CLAIMS: dict[str, Claim] = {

@@ -1,51 +1,42 @@
 """What the paper says of the number of samples that a score needs."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
-import pandas as pd
-
-from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.judging.comparison import BELOW_ZERO, Comparison, compared
+from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.intervals import mean, paired_shares
 from studies.tables.labels import labelled
-from studies.tables.rows import asked, mean
+from studies.tables.rows import asked, parted
 from studies.tables.tables import Tables
 
 
 def _lower_with_more(tables: Tables) -> Measured:
-    """Recipes differ here in the number of images alone; that is what is asked about."""
+    return compared(_comparisons(tables), "one arm over two numbers of samples")
+
+
+def _comparisons(tables: Tables) -> Iterator[Comparison]:
+    """Of each arm the most samples against the fewest, and the steps in between.
+
+    Recipes differ here in the number of images alone; that is what is asked about.
+    """
     scores = asked(tables, "frechet_distance")
     columns = arm_columns(scores, without=("images",))
     counts_of = scores.groupby(columns, dropna=False)["images"].transform("nunique")
-    arms = [arm for _, arm in labelled(scores[counts_of > 1], columns).groupby("rank")]
-    measurements, missing = [], []
-    for arm in arms:
+    for (_, name), arm in labelled(scores[counts_of > 1], columns).groupby(["rank", "arm"]):
         counts = sorted(arm["images"].astype(int).unique())
-        compared = [(counts[0], counts[-1]), *(pairwise(counts) if len(counts) > 2 else ())]
-        for place, (fewer, more) in enumerate(compared):
-            found = _difference(arm, fewer, more, decides=place == 0)
-            measurements += [found] if found else []
-            missing += [] if found or place else [_what(arm, fewer, more)]
-    return Measured(measurements, missing if arms else ["one arm over two numbers of samples"])
-
-
-def _difference(arm: pd.DataFrame, fewer: int, more: int, *, decides: bool) -> Measurement | None:
-    few, many = (by_seed(arm[arm["images"] == count]) for count in (fewer, more))
-    if not (differences := paired_differences(many, few)):
-        return None
-    relative = [difference / few[seed] for seed, difference in differences.items()]
-    return Measurement(
-        what=_what(arm, fewer, more),
-        interval=t_interval(relative),
-        unit="%",
-        high=0.0,
-        decides=decides,
-        detail=f"mean FD {mean(few):.3g} over {fewer:,}, {mean(many):.3g} over {more:,}",
-    )
-
-
-def _what(arm: pd.DataFrame, fewer: int, more: int) -> str:
-    return f"FD over {more:,} samples against {fewer:,}, {arm['arm'].iloc[0]}"
+        ends = (counts[0], counts[-1])
+        for fewer, more in (ends, *(pairwise(counts) if len(counts) > 2 else ())):
+            few, many = map(by_seed, parted(arm, "images", fewer, more))
+            yield Comparison(
+                what=f"FD over {more:,} samples against {fewer:,}, {name}",
+                values=paired_shares(many, few),
+                unit="%",
+                region=BELOW_ZERO,
+                decides=(fewer, more) == ends,
+                detail=f"mean FD {mean(few):.3g} over {fewer:,}, {mean(many):.3g} over {more:,}",
+            )
 
 
 CLAIMS: dict[str, Claim] = {

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement, listed
-from studies.tables.groupings import arm_columns, is_longest
-from studies.tables.intervals import t_interval
-from studies.tables.rows import asked, log_ratios, mean, named
+from studies.analyses.needs import BATCH
+from studies.analyses.sampling_stride.paper import TRAINING
+from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
+from studies.judging.verdicts import Claim, Measured, listed
+from studies.tables.groupings import is_longest
+from studies.tables.intervals import mean
+from studies.tables.rows import alike, asked, log_ratios, parted
 from studies.tables.table_rows import LEARNED
 from studies.tables.tables import Tables
 
@@ -18,10 +21,6 @@ NEAR = math.log(1.3)
 MANY = 50
 """Sampling steps from which on the paper finds DDIM behind."""
 SAMPLING = ("objective", "variance", "sampler", "eta", "stride", "steps")
-BATCH, LENGTH = "train.batch_size", "train.steps"
-TRAINING = (BATCH, "train.optimizer.learning_rate", LENGTH)
-
-Rows = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def _learned(rows: pd.DataFrame, stride: str = "even") -> pd.DataFrame:
@@ -36,29 +35,14 @@ def _ddim(rows: pd.DataFrame, stride: str = "constant") -> pd.DataFrame:
     return simple[(simple["eta"] == 0) & (simple["stride"] == stride)]
 
 
-def _groups(tables: Tables, *, without: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
-    rows = asked(tables, "frechet_distance")
-    yield from named(rows, arm_columns(rows, without=without))
-
-
-def _compared(
-    what: str,
-    above: pd.DataFrame,
-    below: pd.DataFrame,
-    *,
-    low: float = -math.inf,
-    high: float = math.inf,
-) -> Measurement | str:
-    """The mean log ratio of two arms' distances; or, while there is none, what is missing."""
+def _distances(what: str, above: pd.DataFrame, below: pd.DataFrame, region: Region) -> Comparison:
+    """Two arms by the log ratio of their distances, averaged over the step counts of both."""
     ratios = log_ratios(above, below)
-    if not ratios:
-        return what
-    return Measurement(
+    return Comparison(
         what=what,
-        interval=t_interval(list(ratios.values())),
+        values=ratios,
         unit="log ratio",
-        low=low,
-        high=high,
+        region=region,
         detail=f"distances are ×{math.exp(mean(ratios)):.3g} of the other's",
     )
 
@@ -71,94 +55,92 @@ def _common(above: pd.DataFrame, below: pd.DataFrame) -> list[int]:
 
 
 def _hundred_suffice(tables: Tables) -> Measured:
-    found: list[Measurement | str] = []
-    distances = asked(tables, "frechet_distance")
-    finished = distances[is_longest(distances)]
-    for name, group in named(finished, arm_columns(finished, without=("stride", "steps"))):
-        rows = _learned(group)
-        counts = sorted(set(rows["steps"].astype(int)))
-        if HUNDRED not in counts or counts[-1] == HUNDRED:
-            continue
-        few, most = (rows[rows["steps"] == count] for count in (HUNDRED, counts[-1]))
-        what = f"log FD at {HUNDRED} steps minus that at {counts[-1]:,}, {name}"
-        found.append(_compared(what, few.assign(steps=0), most.assign(steps=0), high=NEAR))
-    return Measured.of(found, f"L_hybrid with learned Σ at {HUNDRED} and at more steps")
+    return compared(
+        _hundred_against_most(asked(tables, "frechet_distance")),
+        f"L_hybrid with learned Σ at {HUNDRED} and at more steps",
+    )
+
+
+def _hundred_against_most(rows: pd.DataFrame) -> Iterator[Comparison]:
+    for name, group in alike(rows[is_longest(rows)], "stride", "steps"):
+        learned = _learned(group)
+        most = max(learned["steps"].astype(int), default=0)
+        few, full = (arm.assign(steps=0) for arm in parted(learned, "steps", HUNDRED, most))
+        if len(few) and most > HUNDRED:
+            what = f"log FD at {HUNDRED} steps minus that at {most:,}, {name}"
+            yield _distances(what, few, full, Region(high=NEAR))
 
 
 # --------------------------------------------------------------------------------------- strides
 
 
 def _even_against_constant(
-    tables: Tables, arm: Callable[[pd.DataFrame, str], pd.DataFrame], *, worse: bool, of: str
+    tables: Tables, arm: Callable[[pd.DataFrame, str], pd.DataFrame], of: str, region: Region
 ) -> Measured:
-    found: list[Measurement | str] = []
-    for name, group in _groups(tables, without=("stride", "steps")):
+    found: list[Comparison] = []
+    for name, group in alike(asked(tables, "frechet_distance"), "stride", "steps"):
         even, constant = arm(group, "even"), arm(group, "constant")
         if counts := _common(even, constant):
-            what = (
-                f"log FD with an even stride minus a constant one, {name}, {listed(counts)} steps"
-            )
-            low, high = (0.0, math.inf) if worse else (-math.inf, 0.0)
-            found.append(_compared(what, even, constant, low=low, high=high))
-    return Measured.of(found, f"{of} over an even and over a constant stride")
+            steps = f"{listed(counts)} steps"
+            what = f"log FD with an even stride minus a constant one, {name}, {steps}"
+            found.append(_distances(what, even, constant, region))
+    return compared(found, f"{of} over an even and over a constant stride")
 
 
 def _even_hurts_ddim(tables: Tables) -> Measured:
-    return _even_against_constant(tables, _ddim, worse=True, of="DDIM")
+    return _even_against_constant(tables, _ddim, "DDIM", ABOVE_ZERO)
 
 
 def _even_helps_ancestral(tables: Tables) -> Measured:
-    return _even_against_constant(tables, _learned, worse=False, of="L_hybrid with learned Σ")
+    return _even_against_constant(tables, _learned, "L_hybrid with learned Σ", BELOW_ZERO)
 
 
 # ------------------------------------------------------------------------- DDIM against learned Σ
 
 
 def _ddim_below_fifty(tables: Tables) -> Measured:
-    found: list[Measurement | str] = []
-    for name, group in _groups(tables, without=SAMPLING):
+    found: list[Comparison] = []
+    for name, group in alike(asked(tables, "frechet_distance"), *SAMPLING):
         ddim, learned = _ddim(group), _learned(group)
         counts = _common(ddim, learned)
         few = [count for count in counts if count < MANY]
         many = [count for count in counts if count > MANY]
-        if few and many:
-            for some, low, high in ((few, -math.inf, 0.0), (many, 0.0, math.inf)):
-                what = f"log FD of L_simple by DDIM minus L_hybrid{name}, {listed(some)} steps"
-                one = ddim[ddim["steps"].isin(some)]
-                found.append(_compared(what, one, learned, low=low, high=high))
-    return Measured.of(found, f"DDIM and L_hybrid below and above {MANY} steps")
+        for some, region in ((few, BELOW_ZERO), (many, ABOVE_ZERO)) if few and many else ():
+            what = f"log FD of L_simple by DDIM minus L_hybrid{name}, {listed(some)} steps"
+            found.append(_distances(what, ddim[ddim["steps"].isin(some)], learned, region))
+    return compared(found, f"DDIM and L_hybrid below and above {MANY} steps")
 
 
 # ----------------------------------------------------------------------------- the training batch
+
+BATCHED = (
+    ("L_hybrid, learned Σ", _learned, BELOW_ZERO),
+    ("L_simple, DDIM", _ddim, ABOVE_ZERO),
+)
+"""Each arm, its rows, and where the claim puts its distance with large batches over small ones."""
 
 
 def _batch(tables: Tables) -> Measured:
     rows = asked(tables, "frechet_distance")
     if BATCH not in rows:
         return Measured([], ["networks trained with batches of two sizes"])
-    found: list[Measurement | str] = []
-    arms: dict[str, tuple[Rows, bool]] = {
-        "L_hybrid, learned Σ": (_learned, True),
-        "L_simple, DDIM": (_ddim, False),
-    }
-    lacking = dict.fromkeys(arms)
-    for name, group in _groups(tables, without=(*SAMPLING, *TRAINING)):
-        sizes = sorted(set(group[BATCH]))
-        for arm, (pick, larger_is_better) in arms.items():
-            mine = pick(group)
-            large, small = (mine[mine[BATCH] == size] for size in (sizes[-1], sizes[0]))
-            if len(sizes) < 2 or not (counts := _common(large, small)):
+    found: list[Comparison | str] = []
+    lacking = {arm: None for arm, _, _ in BATCHED}
+    for name, group in alike(rows, *SAMPLING, *TRAINING):
+        smallest, largest = group[BATCH].min(), group[BATCH].max()
+        for arm, pick, region in BATCHED if smallest < largest else ():
+            large, small = parted(pick(group), BATCH, largest, smallest)
+            if not (counts := _common(large, small)):
                 continue
             lacking.pop(arm, None)
             what = (
-                f"log FD with batches of {sizes[-1]} minus of {sizes[0]}, {arm}{name}, "
+                f"log FD with batches of {largest} minus of {smallest}, {arm}{name}, "
                 f"{listed(counts)} steps"
             )
-            low, high = (-math.inf, 0.0) if larger_is_better else (0.0, math.inf)
-            found.append(_compared(what, large, small, low=low, high=high))
+            found.append(_distances(what, large, small, region))
     nothing = "networks trained with batches of two sizes, sampled alike"
     found += [f"{arm}: {nothing}" for arm in lacking] if found else []
-    return Measured.of(found, nothing)
+    return compared(found, nothing)
 
 
 CLAIMS: dict[str, Claim] = {

@@ -1,137 +1,57 @@
 """What the paper says of the choice of Σ: quality of samples, bits/dim, and the v of Eq. 15."""
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement, listed
-from studies.tables.groupings import arm_columns, by_seed, is_longest
-from studies.tables.intervals import paired_differences, t_interval
-from studies.tables.labels import OBJECTIVES, VARIANCES
-from studies.tables.rows import asked, mean, named
-from studies.tables.table_rows import LEARNED
+from studies.judging.comparison import BELOW_ZERO, Comparison, Region, compared
+from studies.judging.pairs import SIMPLE_BASELINES, Baseline, Pair, against_fixed, fewer_bits
+from studies.judging.verdicts import Claim, Measured, listed
+from studies.tables.groupings import by_seed, is_longest
+from studies.tables.intervals import mean, paired_differences, paired_shares_of_mean
+from studies.tables.rows import alike, asked, parted
 from studies.tables.tables import OUTSIDE_RANGE, Tables
 
 MARGIN = 0.10
 """Largest relative difference in Fréchet distance that still counts as minor."""
 FEW_STEPS_SHARE = 1 / 20
 """A chain has few steps if it has at most this share of T."""
-
-# ------------------------------------------------------------------------ a learned Σ and a fixed
-
-
-@dataclass(frozen=True, slots=True)
-class _Baseline:
-    """What a learned Σ is compared with. Within the L_hybrid network nothing is decided."""
-
-    objective: str
-    variance: str
-    decides: bool
-
-    def __str__(self) -> str:
-        name = f"{OBJECTIVES[self.objective]}, {VARIANCES[self.variance]}"
-        return f"L_hybrid, {VARIANCES['range']} minus {name}"
-
-
 BASELINES = (
-    _Baseline("simple", "beta", True),
-    _Baseline("simple", "beta_tilde", True),
-    _Baseline("hybrid", "beta", False),
-    _Baseline("hybrid", "beta_tilde", False),
+    *SIMPLE_BASELINES,
+    Baseline("hybrid", "beta", decides=False),
+    Baseline("hybrid", "beta_tilde", decides=False),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """Two arms of a study that differ in nothing else than the claim says, done or not."""
-
-    context: str
-    """What tells the pair from others of the same baseline; empty where there are none."""
-    baseline: _Baseline
-    learned: pd.DataFrame
-    fixed: pd.DataFrame
-
-    @property
-    def name(self) -> str:
-        return f"{self.baseline}{self.context}"
-
-    @property
-    def steps(self) -> list[int]:
-        """Step counts at which both are to be sampled."""
-        return sorted(set(self.learned["steps"].astype(int)) & set(self.fixed["steps"].astype(int)))
-
-    @property
-    def few_steps(self) -> list[int]:
-        """Those of at most T/20; none if there are no more steps to hold them against."""
-        few = [
-            count for count in self.steps if count <= FEW_STEPS_SHARE * self.learned["T"].iloc[0]
-        ]
-        return few if few != self.steps else []
-
-
-def _pairs(rows: pd.DataFrame, *, without: tuple[str, ...]) -> Iterator[_Pair]:
-    """Every pair that the study asks for; in the columns of `without` its two arms may differ."""
-    for context, arms in named(rows, arm_columns(rows, without=without)):
-        hybrid = arms[arms["objective"] == "hybrid"]
-        learned = hybrid[hybrid["variance"].isin(LEARNED)]
-        for baseline in BASELINES:
-            ours, theirs = baseline.objective, baseline.variance
-            fixed = arms[(arms["objective"] == ours) & (arms["variance"] == theirs)]
-            if len(learned) and len(fixed):
-                yield _Pair(context, baseline, learned, fixed)
-
-
-def _collected(found: Iterable[tuple[_Pair, Measurement | None]]) -> Measured:
-    """The measurements, and the deciding pairs that lack one, or that the study does not hold."""
-    pairs = list(found)
-    asked = {pair.baseline for pair, _ in pairs}
-    missing = [pair.name for pair, measured in pairs if pair.baseline.decides and not measured]
-    missing += [
-        str(baseline) for baseline in BASELINES if baseline.decides and baseline not in asked
-    ]
-    return Measured([measured for _, measured in pairs if measured], missing)
-
+"""What a learned Σ is compared with. Within the L_hybrid network nothing is decided."""
 
 # ------------------------------------------------------------------------- quality of the samples
 
 
 def _minor_at_many_steps(tables: Tables) -> Measured:
-    scores = _ancestral(tables)
-    measurements, missing = [], []
-    for name, arms in named(scores, arm_columns(scores, without=("variance", "steps"))):
-        steps = _steps(arms, "beta") & _steps(arms, "beta_tilde")
-        if steps:
-            found = _relative_difference(name, arms[arms["steps"] == max(steps)])
-            measurements += [found] if found else []
-            missing += [] if found else [f"{name} with β and β̃ at {max(steps):,} steps"]
-    if not measurements and not missing:
-        missing = ["β and β̃ of one network, sampled alike"]
-    return Measured(measurements, missing)
-
-
-def _steps(arms: pd.DataFrame, variance: str) -> set[int]:
-    """Step counts at which the arms were to be sampled with this variance."""
-    return {int(count) for count in arms[arms["variance"] == variance]["steps"]}
-
-
-def _relative_difference(name: str, arms: pd.DataFrame) -> Measurement | None:
-    beta, tilde = (by_seed(arms[arms["variance"] == v]) for v in ("beta", "beta_tilde"))
-    relative = [
-        difference / ((beta[seed] + tilde[seed]) / 2)
-        for seed, difference in paired_differences(beta, tilde).items()
+    found = [
+        _relative_difference(name, arms, max(steps))
+        for name, arms in alike(_ancestral(tables), "variance", "steps")
+        if (steps := _common_steps(*parted(arms, "variance", "beta", "beta_tilde")))
     ]
-    if not relative:
-        return None
-    return Measurement(
-        what=f"FD(β) minus FD(β̃) over their mean at {arms['steps'].iloc[0]:,} steps, {name}",
-        interval=t_interval(relative),
+    return compared(found, "β and β̃ of one network, sampled alike")
+
+
+def _relative_difference(name: str, arms: pd.DataFrame, steps: int) -> Comparison:
+    at_most = arms[arms["steps"] == steps]
+    beta, tilde = map(by_seed, parted(at_most, "variance", "beta", "beta_tilde"))
+    return Comparison(
+        what=f"FD(β) minus FD(β̃) over their mean at {steps:,} steps, {name}",
+        values=paired_shares_of_mean(beta, tilde),
         unit="%",
-        low=-MARGIN,
-        high=MARGIN,
+        region=Region(low=-MARGIN, high=MARGIN),
         detail=f"mean FD {mean(beta):.3g} with β, {mean(tilde):.3g} with β̃",
+        missing=f"{name} with β and β̃ at {steps:,} steps",
     )
+
+
+def _common_steps(one: pd.DataFrame, other: pd.DataFrame) -> list[int]:
+    """The step counts at which both were to be sampled, in order."""
+    return sorted({*one["steps"].astype(int)} & {*other["steps"].astype(int)})
 
 
 def _ancestral(tables: Tables) -> pd.DataFrame:
@@ -141,25 +61,26 @@ def _ancestral(tables: Tables) -> pd.DataFrame:
 
 
 def _few_steps(tables: Tables) -> Measured:
-    pairs = _pairs(_ancestral(tables), without=("objective", "variance", "steps"))
-    return _collected((pair, _loss_difference(pair)) for pair in pairs if pair.few_steps)
+    apart = ("objective", "variance", "steps")
+    return against_fixed(_ancestral(tables), apart, BASELINES, _loss_difference)
 
 
-def _loss_difference(pair: _Pair) -> Measurement | None:
-    """How much less the learned Σ loses by taking few steps; None where that is not measured."""
-    few, most = pair.few_steps, max(pair.steps)
-    learned, fixed = (_degradation(arm, few, most) for arm in (pair.learned, pair.fixed))
-    differences = paired_differences(learned, fixed)
-    if not differences:
+def _loss_difference(pair: Pair) -> Comparison | None:
+    """How much less the learned Σ loses by taking few steps; None: few or more are not asked."""
+    steps = _common_steps(*pair.arms)
+    few = [count for count in steps if count <= FEW_STEPS_SHARE * pair.first["T"].iloc[0]]
+    if not few or few == steps:
         return None
-    return Measurement(
-        what=f"loss at {listed(few)} steps against {most:,}, {pair.name}",
-        interval=t_interval(list(differences.values())),
+    learned, fixed = (_degradation(arm, few, steps[-1]) for arm in pair.arms)
+    return Comparison(
+        what=f"loss at {listed(few)} steps against {steps[-1]:,}, {pair.name}",
+        values=paired_differences(learned, fixed),
         unit="log ratio",
-        high=0.0,
-        decides=pair.baseline.decides,
+        region=BELOW_ZERO,
+        decides=pair.decides,
         detail=f"FD grows ×{math.exp(mean(learned)):.3g} with learned Σ, "
-        f"×{math.exp(mean(fixed)):.3g} with {VARIANCES[pair.baseline.variance]}",
+        f"×{math.exp(mean(fixed)):.3g} with {pair.names[1].rpartition(', ')[2]}",
+        missing=pair.name,
     )
 
 
@@ -180,41 +101,25 @@ def _degradation(arm: pd.DataFrame, few: list[int], most: int) -> dict[int, floa
 
 
 def _lower_nll(tables: Tables) -> Measured:
-    pairs = _pairs(asked(tables, "bits_per_dim"), without=("objective", "variance"))
-    return _collected((pair, _bound_difference(pair)) for pair in pairs)
-
-
-def _bound_difference(pair: _Pair) -> Measurement | None:
-    learned, fixed = by_seed(pair.learned), by_seed(pair.fixed)
-    differences = paired_differences(learned, fixed)
-    if not differences:
-        return None
-    return Measurement(
-        what=pair.name,
-        interval=t_interval(list(differences.values())),
-        unit="bits/dim",
-        high=0.0,
-        decides=pair.baseline.decides,
-        detail=f"{mean(learned):.4g} against {mean(fixed):.4g} bits/dim",
-    )
+    rows = asked(tables, "bits_per_dim")
+    return against_fixed(rows, ("objective", "variance"), BASELINES, fewer_bits)
 
 
 HARDLY_EVER = 0.001
 
 
 def _within_range(tables: Tables) -> Measured:
-    rows = asked(tables, OUTSIDE_RANGE)
-    measurements, missing = [], []
-    for name, arm in named(rows, arm_columns(rows)):
-        what = f"share of v below 0 or above 1, {name}"
-        if values := list(by_seed(arm).values()):
-            interval = t_interval(values)
-            measurements.append(
-                Measurement(what=what, interval=interval, unit="%", high=HARDLY_EVER)
-            )
-        else:
-            missing.append(what)
-    return Measured(measurements, missing if len(rows) else ["a network that learns Σ in a range"])
+    return compared(_shares_outside(tables), "a network that learns Σ in a range")
+
+
+def _shares_outside(tables: Tables) -> Iterator[Comparison]:
+    for name, arm in alike(asked(tables, OUTSIDE_RANGE)):
+        yield Comparison(
+            what=f"share of v below 0 or above 1, {name}",
+            values=by_seed(arm),
+            unit="%",
+            region=Region(high=HARDLY_EVER),
+        )
 
 
 CLAIMS: dict[str, Claim] = {

@@ -1,14 +1,12 @@
 """What the paper says of leaving out the noisy end of the reverse process."""
 
-import math
 from collections.abc import Callable
 
 import pandas as pd
 
-from studies.judging.verdicts import Claim, Measured, Measurement
-from studies.tables.groupings import arm_columns
-from studies.tables.intervals import t_interval
-from studies.tables.rows import asked, named, tied_to_schedule
+from studies.judging.comparison import ABOVE_ZERO, Comparison, Region, compared
+from studies.judging.verdicts import Claim, Measured
+from studies.tables.rows import alike, asked, series_by_seed, tied_to_schedule
 from studies.tables.tables import Tables
 
 HARDLY = 0.10
@@ -20,51 +18,41 @@ AT_ONCE = 0.05
 
 
 def _linear_spares(tables: Tables) -> Measured:
-    what = f"growth of FD by skipping {A_FIFTH:.0%}, linear"
-    return _measured(tables, what, lambda arms: _growth(arms, "linear", A_FIFTH), high=HARDLY)
+    return _compared(
+        tables,
+        f"growth of FD by skipping {A_FIFTH:.0%}, linear",
+        lambda arms: _growth(arms, "linear", A_FIFTH),
+        Region(high=HARDLY),
+    )
 
 
 def _cosine_suffers(tables: Tables) -> Measured:
-    alone = _measured(
+    alone = _compared(
         tables,
         f"growth of FD by skipping {AT_ONCE:.0%}, cosine",
         lambda arms: _growth(arms, "cosine", AT_ONCE),
-        low=0.0,
+        ABOVE_ZERO,
     )
-    compared = _measured(
+    beside_linear = _compared(
         tables,
         f"growth of FD by skipping {A_FIFTH:.0%}, cosine minus linear",
         lambda arms: _growth(arms, "cosine", A_FIFTH) - _growth(arms, "linear", A_FIFTH),
-        low=0.0,
+        ABOVE_ZERO,
     )
-    return alone + compared
+    return alone + beside_linear
 
 
-def _measured(
-    tables: Tables,
-    what: str,
-    growth: Callable[[pd.DataFrame], pd.Series],
-    *,
-    low: float = -math.inf,
-    high: float = math.inf,
+def _compared(
+    tables: Tables, what: str, growth: Callable[[pd.DataFrame], pd.Series], region: Region
 ) -> Measured:
-    """The growth in every context of the study, where it is asked for, and what is missing."""
+    """The growth in every context of the study in which it is asked for."""
     scores = asked(tables, "frechet_distance")
-    measurements, missing = [], []
-    apart = ("schedule", "skip", *tied_to_schedule(scores))
-    for name, arms in named(scores, arm_columns(scores, without=apart)):
-        by_seed = growth(arms)
-        if by_seed.empty:
-            continue
-        values, said = list(by_seed.dropna()), f"{what}, {name}"
-        if values:
-            interval = t_interval(values)
-            measurements.append(
-                Measurement(what=said, interval=interval, unit="%", low=low, high=high)
-            )
-        else:
-            missing.append(said)
-    return Measured(measurements, missing if measurements or missing else [what])
+    found: list[Comparison] = []
+    for name, arms in alike(scores, "schedule", "skip", *tied_to_schedule(scores)):
+        if len(growths := growth(arms)):
+            said, values = f"{what}, {name}", series_by_seed(growths)
+            found.append(Comparison(what=said, values=values, unit="%", region=region))
+    return compared(found, what)
 
 
 def _growth(arms: pd.DataFrame, schedule: str, skip: float) -> pd.Series:

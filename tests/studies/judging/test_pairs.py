@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from studies.analyses.judge import judge
-from studies.judging.pairs import Pair, compared, fewer_bits, pairs
-from studies.judging.verdicts import Measurement, Untold, decide
+from studies.judging.comparison import compared
+from studies.judging.pairs import Pair, fewer_bits, network_pairs
+from studies.judging.verdicts import Measured, Measurement, Untold, decide
 from studies.tables.intervals import Interval, exact
 from studies.tables.rows import DROPOUT, log_ratios, named, tied_to_schedule
 from studies.tables.tables import Tables
@@ -35,29 +36,32 @@ HYBRID, VLB = network("hybrid"), network("vlb")
 
 def test_a_pair_has_one_number_of_images() -> None:
     rows = frame(of(HYBRID, 3.6, images=16), of(VLB, 3.5, images=64))
-    assert list(pairs(rows, "objective", ["hybrid", "vlb"])) == []
+    assert list(network_pairs(rows, "objective", ["hybrid", "vlb"])) == []
     rows = frame(of(HYBRID, 3.6, images=16), of(VLB, 3.5, images=64), of(VLB, 3.4, images=16))
-    found = list(pairs(rows, "objective", ["hybrid", "vlb"]))
+    found = list(network_pairs(rows, "objective", ["hybrid", "vlb"]))
     assert names(found) == ["4000 vlb 16 0.99 minus 4000 hybrid 16 0.99"]
 
 
 def test_a_pair_has_one_average_of_the_weights() -> None:
     raw = VLB | {"ema_decay": 0.9}
-    assert list(pairs(frame(of(HYBRID, 3.6), of(raw, 3.5)), "objective", ["hybrid", "vlb"])) == []
+    assert (
+        list(network_pairs(frame(of(HYBRID, 3.6), of(raw, 3.5)), "objective", ["hybrid", "vlb"]))
+        == []
+    )
 
 
 def test_a_pair_has_one_number_of_steps_unless_it_is_of_two_chains() -> None:
     short = frame(of(HYBRID, 3.6), of(VLB, 3.5, steps=100))
-    assert list(pairs(short, "objective", ["hybrid", "vlb"])) == []
+    assert list(network_pairs(short, "objective", ["hybrid", "vlb"])) == []
     chains = frame(of(HYBRID, 3.6), of(network("hybrid", T=1000), 3.7))
-    assert names(list(pairs(chains, "T", [1000, 4000]))) == [
+    assert names(list(network_pairs(chains, "T", [1000, 4000]))) == [
         "4000 hybrid 16 0.99 minus 1000 hybrid 16 0.99"
     ]
 
 
 def test_each_value_is_held_against_the_one_before_it() -> None:
     rows = frame(*(of(network("hybrid", T=T), 4 - T / 1e4) for T in (4000, 1000, 2000)))
-    found = list(pairs(rows, "T", [1000, 2000, 4000]))
+    found = list(network_pairs(rows, "T", [1000, 2000, 4000]))
     assert [(p.first["T"].iloc[0], p.second["T"].iloc[0]) for p in found] == [
         (2000, 1000),
         (4000, 2000),
@@ -74,14 +78,17 @@ def test_a_middle_length_that_is_worse_than_the_shortest_contradicts_longer_chai
 
 def test_a_value_that_the_study_has_not_is_passed_over() -> None:
     rows = frame(of(network("hybrid", T=1000), 3.9), of(network("hybrid"), 3.7))
-    assert len(list(pairs(rows, "T", [1000, 2000, 4000]))) == 1
+    assert len(list(network_pairs(rows, "T", [1000, 2000, 4000]))) == 1
 
 
 def test_other_columns_may_differ_where_a_claim_says_so() -> None:
     drawn = network("vlb", timesteps="loss_second_moment")
     rows = frame(of(HYBRID, 3.6), of(drawn, 3.5))
-    assert list(pairs(rows, "objective", ["hybrid", "vlb"])) == []
-    assert len(list(pairs(rows, "objective", ["hybrid", "vlb"], also=("train.timesteps",)))) == 1
+    assert list(network_pairs(rows, "objective", ["hybrid", "vlb"])) == []
+    assert (
+        len(list(network_pairs(rows, "objective", ["hybrid", "vlb"], also=("train.timesteps",))))
+        == 1
+    )
 
 
 # ------------------------------------------------------------------------- dropout and schedules
@@ -139,8 +146,8 @@ def test_schedules_with_several_dropouts_are_compared_at_equal_ones() -> None:
 
 
 def test_a_pair_that_does_not_tell_is_given_and_decides_nothing() -> None:
-    (pair,) = pairs(frame(of(HYBRID, 3.6), of(VLB, 3.5)), "objective", ["hybrid", "vlb"])
-    told = compared([pair], fewer_bits, "nothing", untold=lambda pair: "why")
+    (pair,) = network_pairs(frame(of(HYBRID, 3.6), of(VLB, 3.5)), "objective", ["hybrid", "vlb"])
+    told = compared([replace(fewer_bits(pair), untold="why")])
     assert [m.decides for m in told.measurements] == [False]
     assert told.missing == ["why"]
     assert isinstance(told.missing[0], Untold)
@@ -148,15 +155,15 @@ def test_a_pair_that_does_not_tell_is_given_and_decides_nothing() -> None:
 
 def test_a_pair_without_numbers_is_missing_whether_it_would_tell_or_not() -> None:
     waiting = bound_rows(VLB, "range", [None, None, None])
-    (pair,) = pairs(frame(of(HYBRID, 3.6), waiting), "objective", ["hybrid", "vlb"])
-    told = compared([pair], fewer_bits, "nothing", untold=lambda pair: "why")
+    (pair,) = network_pairs(frame(of(HYBRID, 3.6), waiting), "objective", ["hybrid", "vlb"])
+    told = compared([replace(fewer_bits(pair), untold="why")])
     assert (told.measurements, told.missing) == ([], [pair.name])
     assert not isinstance(told.missing[0], Untold)
 
 
 def test_the_same_pair_is_told_once() -> None:
-    (pair,) = pairs(frame(of(HYBRID, 3.6), of(VLB, 3.5)), "objective", ["hybrid", "vlb"])
-    told = compared([pair, pair], fewer_bits, "nothing", untold=lambda pair: "why")
+    (pair,) = network_pairs(frame(of(HYBRID, 3.6), of(VLB, 3.5)), "objective", ["hybrid", "vlb"])
+    told = compared([replace(fewer_bits(pair), untold="why")] * 2)
     assert (len(told.measurements), len(told.missing)) == (1, 1)
 
 
@@ -164,14 +171,13 @@ INSIDE = Measurement(what="x", interval=Interval(-1.0, -2.0, -0.5, 3), unit="rat
 
 
 def test_while_anything_is_pending_a_verdict_waits_for_it() -> None:
-    empty = compared([], fewer_bits, "x")
-    told = replace(empty, measurements=[INSIDE], missing=[Untold("silent"), "pending"])
+    told = Measured([INSIDE], [Untold("silent"), "pending"])
     assert decide(told, done=True) == ("not run", "Not measured yet: silent; pending.")
     assert decide(replace(told, missing=["pending"]), done=True)[0] == "not run"
 
 
 def test_what_does_not_tell_leaves_a_finished_study_open_and_an_unfinished_one_waiting() -> None:
-    told = replace(compared([], fewer_bits, "x"), measurements=[INSIDE], missing=[Untold("silent")])
+    told = Measured([INSIDE], [Untold("silent")])
     said = "The numbers of the study do not tell: silent."
     assert decide(told, done=True) == ("inconclusive", said)
     assert decide(told, done=False) == ("not run", "Not measured yet: silent.")
@@ -179,9 +185,7 @@ def test_what_does_not_tell_leaves_a_finished_study_open_and_an_unfinished_one_w
 
 def test_one_measurement_outside_contradicts_whatever_is_pending() -> None:
     outside = replace(INSIDE, interval=exact(1.0))
-    told = replace(
-        compared([], fewer_bits, "x"), measurements=[INSIDE, outside], missing=["pending"]
-    )
+    told = Measured([INSIDE, outside], ["pending"])
     assert decide(told, done=False)[0] == "contradicted"
 
 

@@ -1,0 +1,94 @@
+"""One comparison of a claim: a number for each seed, and the region in which the claim puts them.
+
+A claim is written in three steps: choose the arms, say by what numbers they are compared seed by
+seed (`studies.tables.intervals`), say the region. Interval, verdict and what is missing follow.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from studies.judging.verdicts import Measured, Measurement, Unit, Untold
+from studies.tables.intervals import paired_differences, paired_log_ratios, t_interval
+
+Values = Mapping[int, float]
+"""A number for each seed that has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Where a claim puts a quantity: strictly between two ends."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+
+BELOW_ZERO, ABOVE_ZERO = Region(high=0.0), Region(low=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """How a metric is called, and by what numbers two arms are compared in it."""
+
+    name: str
+    compared_by: Callable[[Values, Values], dict[int, float]]
+    unit: Unit
+
+
+QUANTITIES = {
+    "frechet_distance": Quantity("Fréchet distance", paired_log_ratios, "log ratio"),
+    "bits_per_dim": Quantity("bits/dim", paired_differences, "bits/dim"),
+}
+"""By metric; of both a lower value is the better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A quantity that a claim is about, measured or not."""
+
+    what: str
+    values: Values
+    """None while nothing is measured."""
+    unit: Unit
+    region: Region
+    decides: bool = True
+    """One that decides nothing is not missed either."""
+    detail: str = ""
+    """The same in more familiar numbers."""
+    missing: str = ""
+    """What is missing while there are no values, where `what` does not say it."""
+    untold: str = ""
+    """Why the values, once there, do not tell; empty: they do. They decide nothing then."""
+
+    @property
+    def found(self) -> list[Measurement | str]:
+        """The measurement and why it does not tell, or what is missing."""
+        if not self.values:
+            return [self.missing or self.what] if self.decides else []
+        measurement = Measurement(
+            what=self.what,
+            interval=t_interval(list(self.values.values())),
+            unit=self.unit,
+            low=self.region.low,
+            high=self.region.high,
+            decides=self.decides and not self.untold,
+            detail=self.detail,
+        )
+        return [measurement, *([Untold(self.untold)] if self.untold else [])]
+
+
+def compared(comparisons: Iterable[Comparison | str], nothing: str = "") -> Measured:
+    """What comparisons found, each once, and what they lack.
+
+    Args:
+        comparisons: Those that the study asks for, and names of what it lacks.
+        nothing: What is missing if there are none.
+    """
+    asked = list(comparisons) or ([nothing] if nothing else [])
+    found = dict.fromkeys(
+        one for each in asked for one in ([each] if isinstance(each, str) else each.found)
+    )
+    return Measured(
+        [one for one in found if isinstance(one, Measurement)],
+        [one for one in found if isinstance(one, str)],
+    )
