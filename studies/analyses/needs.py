@@ -26,8 +26,9 @@ STEPS, BOUND_STEPS = "samples.steps", "likelihood.steps"
 BOUND_STRIDE, SPLIT = "likelihood.stride", "likelihood.split"
 ENSEMBLES = ("likelihood.ensemble", "samples.ensemble")
 FEW_STEPS_SHARE = 1 / 20
-"""A chain has few steps if it has at most this share of T."""
-
+"""A chain or a bound has few steps if it has at most this share of T, fixed beforehand."""
+FEW_STEPS = f"T/{1 / FEW_STEPS_SHARE:.0f}"
+"""The most of few steps, in words."""
 
 SHORT = {
     OBJECTIVE: "objective",

@@ -7,6 +7,7 @@ from itertools import product
 
 import pandas as pd
 
+from studies.analyses.best_of_training.paper import BEST_DROPOUT, SIMILAR
 from studies.analyses.needs import LENGTH, SPLIT
 from studies.judging.comparison import (
     ABOVE_ZERO,
@@ -31,9 +32,6 @@ from studies.tables.rows import (
     with_own_variance,
 )
 from studies.tables.tables import Tables
-
-MARGIN = 0.10
-"""Largest relative difference in the best Fréchet distance that still counts as similar."""
 
 
 def along(tables: Tables, metric: str) -> pd.DataFrame:
@@ -182,7 +180,7 @@ def _cosine_sooner(tables: Tables) -> Measured:
 
 def _similar_best(tables: Tables) -> Measured:
     what = "best Fréchet distance, cosine against linear"
-    limit = math.log1p(MARGIN)
+    limit = math.log1p(SIMILAR)
     compare = _best_ratio(Region(low=-limit, high=limit))
     return _compared(tables, "frechet_distance", "schedule", SCHEDULES, what, compare)
 
@@ -210,7 +208,8 @@ def _dropout_takes_longer(tables: Tables) -> Measured:
 
 def _dropout_by_schedule(tables: Tables) -> Measured:
     found = Measured([], [])
-    for schedule, (its_own, other) in (("linear", (0.1, 0.3)), ("cosine", (0.3, 0.1))):
+    for schedule, its_own in BEST_DROPOUT.items():
+        (other,) = {*BEST_DROPOUT.values()} - {its_own}
         rows = tables.results[tables.results["schedule"] == schedule]
         found += _compared(
             replace(tables, results=rows),
@@ -278,7 +277,7 @@ CLAIMS: dict[str, Claim] = {
         says="Linear and cosine reach a similar best FID.",
         source="Appendix F and Fig. 16",
         method="The log of the best Fréchet distance of cosine minus that of linear, per seed. "
-        f"Similar means within a factor of {1 + MARGIN:g}, fixed beforehand: supported if the "
+        f"Similar means within a factor of {1 + SIMILAR:g}, fixed beforehand: supported if the "
         f"whole interval lies inside. {OF_ONE_AVERAGE}",
         measure=_similar_best,
     ),
@@ -311,7 +310,8 @@ CLAIMS: dict[str, Claim] = {
         measure=_slow_averages,
     ),
     "best_dropout_depends_on_the_schedule": Claim(
-        says="Dropout 0.1 is best for the linear schedule, 0.3 for cosine.",
+        says=f"Dropout {BEST_DROPOUT['linear']:g} is best for the linear schedule, "
+        f"{BEST_DROPOUT['cosine']:g} for cosine.",
         source="Appendix A (CIFAR-10)",
         method="The log of the best Fréchet distance with the dropout that the paper found best "
         "minus that with the other of the two, per seed. Supported if the intervals of both "

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
+from studies.analyses.bound_terms.paper import FIRST_SHARE, MOST_OF_THE_BOUND
 from studies.judging.comparison import Comparison, Region, compared
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import by_seed
 from studies.tables.rows import alike, asked, series_by_seed
 from studies.tables.tables import Tables
 
-FIRST_SHARE = 0.05
 FIRST_SHARE_OF = f"share of the bound in the first {FIRST_SHARE:.0%} of steps,"
 
 
@@ -18,7 +18,7 @@ def _first_steps(tables: Tables) -> Measured:
             what=f"{FIRST_SHARE_OF} {name}",
             values=_first_shares(arm),
             unit="%",
-            region=Region(low=0.5),
+            region=Region(low=MOST_OF_THE_BOUND),
         )
         for name, arm in alike(tables.steps)
     ]

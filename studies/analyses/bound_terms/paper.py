@@ -22,6 +22,11 @@ FIG_2: dict[int, float] = {
 network and data the figure shows, so no result of ours can be known to be comparable with it."""
 
 
+FIRST_SHARE = 0.05
+"""Share of all steps that are the first few. Fixed beforehand; the paper gives no number."""
+MOST_OF_THE_BOUND = 0.5
+"""Smallest share of the bound that is most of it."""
+
 ANALYSIS = Analysis(
     figures={
         "vlb_terms": Need(LIKELIHOOD),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from iddpm.config import Ends
-from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D
-from studies.analyses.sigma_ablation.claims import MARGIN
+from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D, ENDS_SHARE
+from studies.analyses.sigma_ablation.paper import MINOR
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
 from studies.judging.importance import lack_of_importance, remarks
 from studies.judging.verdicts import Claim, Measured, Untold
@@ -19,14 +19,12 @@ from studies.tables.labels import is_ensemble
 from studies.tables.rows import alike, asked, series_by_seed, term_log_ratios
 from studies.tables.tables import Tables
 
-SHARE = Ends().share
-
 # ----------------------------------------------------------------------------- term by term
 
 REGIONS = (
-    f"the first {SHARE:.1%} of the steps",
+    f"the first {ENDS_SHARE:.1%} of the steps",
     "the steps between",
-    f"the last {SHARE:.1%} of the steps",
+    f"the last {ENDS_SHARE:.1%} of the steps",
 )
 TERMS = "log of L_hybrid's terms over L_vlb's, mean over"
 
@@ -121,7 +119,7 @@ def _relative_difference(trio: _Trio, objective: str) -> Comparison:
         what=f"FD of the ensemble minus that of {NAMES[objective]} over their mean{trio.context}",
         values=paired_shares_of_mean(together, single),
         unit="%",
-        region=Region(low=-MARGIN, high=MARGIN) if is_hybrid else BELOW_ZERO,
+        region=Region(low=-MINOR, high=MINOR) if is_hybrid else BELOW_ZERO,
         decides=is_hybrid,
         detail=f"mean FD {mean(together):.3g} against {mean(single):.3g}",
         missing=f"FD of the ensemble and of L_hybrid{trio.context}",
@@ -140,9 +138,9 @@ CLAIMS: dict[str, Claim] = {
         "terms of the bound, between them the L_hybrid network has.",
         source="Appendix D and Fig. 13",
         method="The natural log of the L_hybrid network's term over that of the L_vlb network at "
-        f"the same step, averaged over the first {SHARE:.1%} of the steps, over the last, and over "
-        "those between, per seed. Supported if the intervals of the first two lie above zero and "
-        f"that of the third below.{_BEGUN}",
+        f"the same step, averaged over the first {ENDS_SHARE:.1%} of the steps, over the last, and "
+        "over those between, per seed. Supported if the intervals of the first two lie above zero "
+        f"and that of the third below.{_BEGUN}",
         measure=_hybrid_in_the_middle,
     ),
     "ensemble_lowers_nll": Claim(
@@ -159,7 +157,7 @@ CLAIMS: dict[str, Claim] = {
         source="Appendix D",
         method="Fréchet distance of the ensemble minus that of the L_hybrid network over the mean "
         "of the two, per seed, samples from the same noise. About as good means within "
-        f"±{MARGIN:.0%}, fixed beforehand: supported if the whole interval lies inside. The same "
+        f"±{MINOR:.0%}, fixed beforehand: supported if the whole interval lies inside. The same "
         "against the L_vlb network is given and decides nothing. In the paper, on ImageNet 64: "
         f"FID {APPENDIX_D['frechet_distance']} against 19.2 (L_hybrid) and 40.1 (L_vlb).",
         measure=_quality_of_hybrid,

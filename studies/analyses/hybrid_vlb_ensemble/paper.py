@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from iddpm.config import Ends
 from studies.analyses.analysis import Analysis, Need, Test
 from studies.analyses.needs import (
     ENSEMBLES,
@@ -34,6 +35,9 @@ APPENDIX_D: dict[Metric, float] = {"bits_per_dim": 3.52, "frechet_distance": 19.
 """Of the ensemble on ImageNet 64. Alone, the networks of 1.5 million steps have 3.57 bits/dim and
 an FID of 19.2 (L_hybrid), and 3.53 and 40.1 (L_vlb): the last rows of Table 1."""
 
+
+ENDS_SHARE = Ends().share
+"""Share of the steps that L_vlb's network takes at either end of the chain."""
 
 TO_THE_END = Inferred(
     ("training steps", "schedule", "T"),

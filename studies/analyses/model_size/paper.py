@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from studies.analyses.analysis import Analysis, Arms, Need, Test
-from studies.analyses.model_size.power_law import PowerLaw
+from studies.analyses.model_size.power_law import LEAST_POINTS, PowerLaw
 from studies.analyses.needs import (
     BOTH,
     LENGTH,
@@ -101,12 +101,12 @@ TRAINED_APART = (*FOLLOWS, LENGTH)
 
 
 def _points(of: Test) -> Callable[[Arms], bool]:
-    """At least three networks of several sizes."""
+    """Networks of several sizes, as many as a power law takes."""
 
     def is_met(arms: Arms) -> bool:
         for group in alike([arm for arm in arms if of(arm)], (WIDTH, *TRAINED_APART)):
             networks = {(arm[WIDTH], arm[LENGTH]) for arm in group}
-            if len({width for width, _ in networks}) > 1 and len(networks) >= 3:
+            if len({width for width, _ in networks}) > 1 and len(networks) >= LEAST_POINTS:
                 return True
         return False
 

@@ -7,19 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from studies.analyses.needs import FEW_STEPS_SHARE
+from studies.analyses.needs import FEW_STEPS, FEW_STEPS_SHARE
+from studies.analyses.nll_stride.paper import GREATLY_WORSE, MOST_OF_A_LOSS, PLUS
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
 from studies.judging.pairs import SIMPLE_BASELINES, Pair, against_fixed
 from studies.judging.verdicts import Claim, Measured, listed
 from studies.tables.rows import alike, asked, series_by_seed, with_own_variance
 from studies.tables.tables import Tables
 
-PLUS = "even_plus_first"
-GREATLY = 0.10
-"""Smallest relative growth of bits/dim that counts as great."""
-MOST = 0.5
-"""Smallest share of a loss that counts as most of it."""
-FEW = f"at most T/{1 / FEW_STEPS_SHARE:.0f} steps"
+FEW = f"at most {FEW_STEPS} steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def _growth(arm: _Arm, lacking: str) -> Comparison:
         what=f"bits/dim at {listed(arm.few)} even steps against all {arm.T:,}, {arm.name}",
         values=series_by_seed(np.log(rows[arm.few].div(rows[arm.T], axis=0)).mean(axis=1)),
         unit="log ratio",
-        region=Region(low=math.log1p(GREATLY)),
+        region=Region(low=math.log1p(GREATLY_WORSE)),
         detail=f"{means} against {rows[arm.T].mean():.4g} bits/dim",
         missing=lacking,
     )
@@ -103,7 +99,7 @@ def _repair(arm: _Arm, lacking: str) -> Comparison:
     return Comparison(
         what=f"won back by every t up to T/K, minus half of what an even stride loses, at "
         f"{listed(arm.few)} steps, {arm.name}",
-        values=series_by_seed(won - MOST * lost),
+        values=series_by_seed(won - MOST_OF_A_LOSS * lost),
         unit="bits/dim",
         region=ABOVE_ZERO,
         detail=f"{won.mean():.4g} of {lost.mean():.4g} bits/dim lost",
@@ -147,8 +143,8 @@ CLAIMS: dict[str, Claim] = {
         source="Appendix E",
         method="For each network, with its learned Σ or else with each fixed one: the natural log "
         f"of bits/dim at an even stride over that at all T steps, averaged over {FEW}, per seed. "
-        f"Supported if every interval lies above {math.log1p(GREATLY):.3f}, a growth of "
-        f"{GREATLY:.0%}, fixed beforehand.",
+        f"Supported if every interval lies above {math.log1p(GREATLY_WORSE):.3f}, a growth of "
+        f"{GREATLY_WORSE:.0%}, fixed beforehand.",
         measure=_costs,
     ),
     "first_steps_win_back_likelihood": Claim(

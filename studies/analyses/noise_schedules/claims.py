@@ -8,13 +8,23 @@ import numpy as np
 from iddpm.arrays import FloatArray
 from iddpm.config import Schedule
 from iddpm.schedules import alpha_bar, betas, variance_ratio
+from studies.analyses.noise_schedules.paper import (
+    ALMOST_NOTHING,
+    BEND,
+    BIN_SHARE,
+    EDGE,
+    EDGE_LOSS,
+    HALFWAY_AT_MOST,
+    LAST_PART,
+    LENGTHS,
+    PIXEL_BIN,
+    RATIO_AT_LEAST,
+    RATIO_FROM_INDEX,
+    RATIO_LENGTHS,
+)
 from studies.judging.verdicts import Claim, Measured, Measurement
 from studies.tables.intervals import exact
 from studies.tables.tables import Tables
-
-RATIO_FROM_INDEX = 18
-RATIO_AT_LEAST = 0.9
-RATIO_LENGTHS = (100, 1000, 4000, 10_000)
 
 
 def _close_to_beta(tables: Tables) -> Measured:
@@ -49,19 +59,6 @@ def _lowest_ratio(schedule: Schedule, T: int, *, decides: bool) -> Measurement:
 
 def _share_below(schedule: Schedule, T: int) -> float:
     return float((variance_ratio(betas(schedule, T)) < RATIO_AT_LEAST).mean())
-
-
-LENGTHS = (1000, 4000)
-ALMOST_NOTHING = 0.01
-"""An image of which less than this share of the variance is left is almost pure noise."""
-LAST_PART = 0.25
-HALFWAY_AT_MOST = 0.5
-EDGE = 0.05
-EDGE_LOSS = 0.01
-"""A fifth of what an even fall from 1 to 0 would lose over an edge."""
-BEND = 0.05
-PIXEL_BIN = 1 / 127.5
-BIN_SHARE = 0.5
 
 
 def left(schedule: Schedule, T: int) -> FloatArray:

@@ -2,6 +2,32 @@
 
 from studies.analyses.analysis import Analysis, Need
 
+RATIO_LENGTHS = (100, 1000, 4000, 10_000)
+"""T of the processes whose β̃/β is looked at, as in Fig. 1."""
+RATIO_FROM_INDEX = 18
+"""Step index, from 0, from which on β̃ is to be almost β. This threshold and those below were fixed
+beforehand; the paper gives no numbers."""
+RATIO_AT_LEAST = 0.9
+"""Smallest β̃/β at which β̃ is almost β."""
+LENGTHS = (1000, 4000)
+"""T of the paper's networks."""
+ALMOST_NOTHING = 0.01
+"""An image of which less than this share of the variance is left is almost pure noise."""
+LAST_PART = 0.25
+"""Share of the steps that must be almost pure noise under the linear schedule."""
+HALFWAY_AT_MOST = 0.5
+"""Largest ratio of the linear ᾱ to the cosine one, at T/2, at which little is left."""
+EDGE = 0.05
+"""Share of the steps that are near either end of the process."""
+EDGE_LOSS = 0.01
+"""Largest loss of ᾱ over an edge: a fifth of what an even fall from 1 to 0 would lose there."""
+BEND = 0.05
+"""Largest distance of ᾱ from a straight line that it falls almost along."""
+PIXEL_BIN = 1 / 127.5
+"""Width of the bin of a pixel, of images in [-1, 1]."""
+BIN_SHARE = 0.5
+"""Smallest share of the bin that is only slightly smaller than the bin."""
+
 ANALYSIS = Analysis(
     figures={
         "alpha_bar": Need(),

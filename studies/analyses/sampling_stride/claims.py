@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 from studies.analyses.needs import BATCH
-from studies.analyses.sampling_stride.paper import TRAINING
+from studies.analyses.sampling_stride.paper import ENOUGH_STEPS, MANY_STEPS, NEAR_OPTIMAL, TRAINING
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
 from studies.judging.verdicts import Claim, Measured, listed
 from studies.tables.groupings import is_longest
@@ -15,11 +15,6 @@ from studies.tables.rows import alike, asked, log_ratios, parted
 from studies.tables.table_rows import LEARNED
 from studies.tables.tables import Tables
 
-HUNDRED = 100
-NEAR = math.log(1.3)
-"""Near-optimal: a distance at most 1.3 times as large. The paper's own is 4.0 against 3.2."""
-MANY = 50
-"""Sampling steps from which on the paper finds DDIM behind."""
 SAMPLING = ("objective", "variance", "sampler", "eta", "stride", "steps")
 
 
@@ -57,7 +52,7 @@ def _common(above: pd.DataFrame, below: pd.DataFrame) -> list[int]:
 def _hundred_suffice(tables: Tables) -> Measured:
     return compared(
         _hundred_against_most(asked(tables, "frechet_distance")),
-        f"L_hybrid with learned Σ at {HUNDRED} and at more steps",
+        f"L_hybrid with learned Σ at {ENOUGH_STEPS} and at more steps",
     )
 
 
@@ -65,10 +60,10 @@ def _hundred_against_most(rows: pd.DataFrame) -> Iterator[Comparison]:
     for name, group in alike(rows[is_longest(rows)], "stride", "steps"):
         learned = _learned(group)
         most = max(learned["steps"].astype(int), default=0)
-        few, full = (arm.assign(steps=0) for arm in parted(learned, "steps", HUNDRED, most))
-        if len(few) and most > HUNDRED:
-            what = f"log FD at {HUNDRED} steps minus that at {most:,}, {name}"
-            yield _distances(what, few, full, Region(high=NEAR))
+        few, full = (arm.assign(steps=0) for arm in parted(learned, "steps", ENOUGH_STEPS, most))
+        if len(few) and most > ENOUGH_STEPS:
+            what = f"log FD at {ENOUGH_STEPS} steps minus that at {most:,}, {name}"
+            yield _distances(what, few, full, Region(high=math.log(NEAR_OPTIMAL)))
 
 
 # --------------------------------------------------------------------------------------- strides
@@ -103,12 +98,12 @@ def _ddim_below_fifty(tables: Tables) -> Measured:
     for name, group in alike(asked(tables, "frechet_distance"), *SAMPLING):
         ddim, learned = _ddim(group), _learned(group)
         counts = _common(ddim, learned)
-        few = [count for count in counts if count < MANY]
-        many = [count for count in counts if count > MANY]
+        few = [count for count in counts if count < MANY_STEPS]
+        many = [count for count in counts if count > MANY_STEPS]
         for some, region in ((few, BELOW_ZERO), (many, ABOVE_ZERO)) if few and many else ():
             what = f"log FD of L_simple by DDIM minus L_hybrid{name}, {listed(some)} steps"
             found.append(_distances(what, ddim[ddim["steps"].isin(some)], learned, region))
-    return compared(found, f"DDIM and L_hybrid below and above {MANY} steps")
+    return compared(found, f"DDIM and L_hybrid below and above {MANY_STEPS} steps")
 
 
 # ----------------------------------------------------------------------------- the training batch
@@ -145,12 +140,12 @@ def _batch(tables: Tables) -> Measured:
 
 CLAIMS: dict[str, Claim] = {
     "hundred_steps_are_nearly_enough": Claim(
-        says="With learned Σ, 100 sampling steps give near-optimal quality.",
+        says=f"With learned Σ, {ENOUGH_STEPS} sampling steps give near-optimal quality.",
         source="Section 4 and Fig. 8",
         method="L_hybrid with its learned Σ over an even stride: log of the Fréchet distance at "
-        f"{HUNDRED} steps minus that at the most steps, per seed, of networks trained to the end. "
-        "Supported if the interval lies "
-        f"below log 1.3 = {NEAR:.3f}, fixed beforehand.",
+        f"{ENOUGH_STEPS} steps minus that at the most steps, per seed, of networks trained to the "
+        "end. Supported if the interval lies "
+        f"below log {NEAR_OPTIMAL:g} = {math.log(NEAR_OPTIMAL):.3f}, fixed beforehand.",
         measure=_hundred_suffice,
     ),
     "even_stride_hurts_ddim": Claim(
@@ -172,12 +167,12 @@ CLAIMS: dict[str, Claim] = {
         measure=_even_helps_ancestral,
     ),
     "ddim_wins_below_fifty_steps": Claim(
-        says=f"With fewer than {MANY} steps DDIM gives the better samples, with more L_hybrid "
-        "with its learned Σ.",
+        says=f"With fewer than {MANY_STEPS} steps DDIM gives the better samples, with more "
+        "L_hybrid with its learned Σ.",
         source="Section 4, Appendix B and Figs. 8 and 11",
         method="Log of the Fréchet distance of L_simple by DDIM (constant stride) minus that of "
-        f"L_hybrid with learned Σ (even stride), averaged over the step counts below {MANY}, and "
-        "over those above, per seed. Supported if the first interval lies below zero and the "
+        f"L_hybrid with learned Σ (even stride), averaged over the step counts below {MANY_STEPS}, "
+        "and over those above, per seed. Supported if the first interval lies below zero and the "
         "second above.",
         measure=_ddim_below_fifty,
     ),

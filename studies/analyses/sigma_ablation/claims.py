@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from studies.analyses.needs import FEW_STEPS, FEW_STEPS_SHARE
+from studies.analyses.sigma_ablation.paper import HARDLY_EVER, MINOR
 from studies.judging.comparison import BELOW_ZERO, Comparison, Region, compared
 from studies.judging.pairs import SIMPLE_BASELINES, Baseline, Pair, against_fixed, fewer_bits
 from studies.judging.verdicts import Claim, Measured, listed
@@ -13,10 +15,6 @@ from studies.tables.intervals import mean, paired_differences, paired_shares_of_
 from studies.tables.rows import alike, asked, parted
 from studies.tables.tables import OUTSIDE_RANGE, Tables
 
-MARGIN = 0.10
-"""Largest relative difference in Fréchet distance that still counts as minor."""
-FEW_STEPS_SHARE = 1 / 20
-"""A chain has few steps if it has at most this share of T."""
 BASELINES = (
     *SIMPLE_BASELINES,
     Baseline("hybrid", "beta", decides=False),
@@ -43,7 +41,7 @@ def _relative_difference(name: str, arms: pd.DataFrame, steps: int) -> Compariso
         what=f"FD(β) minus FD(β̃) over their mean at {steps:,} steps, {name}",
         values=paired_shares_of_mean(beta, tilde),
         unit="%",
-        region=Region(low=-MARGIN, high=MARGIN),
+        region=Region(low=-MINOR, high=MINOR),
         detail=f"mean FD {mean(beta):.3g} with β, {mean(tilde):.3g} with β̃",
         missing=f"{name} with β and β̃ at {steps:,} steps",
     )
@@ -105,9 +103,6 @@ def _lower_nll(tables: Tables) -> Measured:
     return against_fixed(rows, ("objective", "variance"), BASELINES, fewer_bits)
 
 
-HARDLY_EVER = 0.001
-
-
 def _within_range(tables: Tables) -> Measured:
     return compared(_shares_outside(tables), "a network that learns Σ in a range")
 
@@ -129,7 +124,7 @@ CLAIMS: dict[str, Claim] = {
         method="For each network, trained to its end: Fréchet distance with β minus that with β̃ "
         "over the mean of the two, per seed, at the largest number of steps at which both were "
         "sampled. Minor means "
-        f"within ±{MARGIN:.0%}, fixed beforehand: supported if the whole interval lies inside, "
+        f"within ±{MINOR:.0%}, fixed beforehand: supported if the whole interval lies inside, "
         "contradicted if it lies wholly outside.",
         measure=_minor_at_many_steps,
     ),
@@ -147,10 +142,11 @@ CLAIMS: dict[str, Claim] = {
         "where a fixed Σ loses it.",
         source="Section 4 and Fig. 8",
         method="The loss of an arm is the natural log of its Fréchet distance, averaged over the "
-        "step counts of at most T/20, minus that at the most steps: 0.69 is a distance twice as "
-        "large. Per seed, the loss of L_hybrid with learned Σ minus that of L_simple with each "
-        "fixed Σ, ancestral sampling of networks trained to their end. Supported if both intervals "
-        "lie below zero. The same within the L_hybrid network is given and decides nothing.",
+        f"step counts of at most {FEW_STEPS}, minus that at the most steps: 0.69 is a distance "
+        "twice as large. Per seed, the loss of L_hybrid with learned Σ minus that of L_simple with "
+        "each fixed Σ, ancestral sampling of networks trained to their end. Supported if both "
+        "intervals lie below zero. The same within the L_hybrid network is given and decides "
+        "nothing.",
         measure=_few_steps,
     ),
     "learned_v_stays_in_range": Claim(

@@ -4,6 +4,7 @@ from studies.analyses.analysis import Analysis, Need
 from studies.analyses.needs import (
     BETA,
     BETA_TILDE,
+    FEW_STEPS,
     HYBRID,
     LIKELIHOOD,
     OBJECTIVE,
@@ -23,6 +24,13 @@ from studies.analyses.needs import (
 )
 from studies.tables.answer import Answer
 
+MINOR = 0.10
+"""Largest share by which two Fréchet distances differ and which still counts as minor. Fixed
+beforehand; the paper gives no number."""
+HARDLY_EVER = 0.001
+"""Largest share of all v outside [0, 1] that counts as staying inside. Fixed beforehand; the paper
+gives no number."""
+
 ANALYSIS = Analysis(
     claims={
         "sigma_choice_is_minor_at_many_steps": Need(
@@ -40,8 +48,8 @@ ANALYSIS = Analysis(
         "learned_sigma_keeps_quality_at_few_steps": Need(
             SAMPLES,
             "ancestral samples of L_hybrid with its learned variance and of L_simple with beta and "
-            f"with beta_tilde, over at most T/20 steps and over more ({OBJECTIVE}, {VARIANCE}, "
-            f"{STEPS})",
+            f"with beta_tilde, over at most {FEW_STEPS} steps and over more ({OBJECTIVE}, "
+            f"{VARIANCE}, {STEPS})",
             (OBJECTIVE, VARIANCE, STEPS),
             both(
                 *(

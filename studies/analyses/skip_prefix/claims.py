@@ -4,17 +4,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from studies.analyses.skip_prefix.paper import A_FIFTH, AT_ONCE, HARDLY_WORSE
 from studies.judging.comparison import ABOVE_ZERO, Comparison, Region, compared
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.rows import alike, asked, series_by_seed, tied_to_schedule
 from studies.tables.tables import Tables
-
-HARDLY = 0.10
-"""Largest relative growth of the Fréchet distance that is hardly worse."""
-A_FIFTH = 0.2
-"""The fraction that the paper says can be skipped with the linear schedule."""
-AT_ONCE = 0.05
-"""The smallest fraction of Fig. 4."""
 
 
 def _linear_spares(tables: Tables) -> Measured:
@@ -22,7 +16,7 @@ def _linear_spares(tables: Tables) -> Measured:
         tables,
         f"growth of FD by skipping {A_FIFTH:.0%}, linear",
         lambda arms: _growth(arms, "linear", A_FIFTH),
-        Region(high=HARDLY),
+        Region(high=HARDLY_WORSE),
     )
 
 
@@ -74,8 +68,9 @@ CLAIMS: dict[str, Claim] = {
         "the reverse process is skipped.",
         source="Section 3.2 and Fig. 4",
         method=f"Fréchet distance with {A_FIFTH:.0%} of the reverse process skipped over that of "
-        f"the whole, minus 1, per seed. Hardly worse means a growth below {HARDLY:.0%}, fixed "
-        "beforehand: supported if the whole interval lies below, contradicted if it lies above.",
+        f"the whole, minus 1, per seed. Hardly worse means a growth below {HARDLY_WORSE:.0%}, "
+        "fixed beforehand: supported if the whole interval lies below, contradicted if it lies "
+        "above.",
         measure=_linear_spares,
     ),
     "cosine_suffers_from_any_skip": Claim(
