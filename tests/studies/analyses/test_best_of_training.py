@@ -134,6 +134,19 @@ def test_each_verdict_on_cosine_being_sooner(overfitting: Plan) -> None:
     assert [m.interval.mean for m in measured] == pytest.approx([math.log(0.5)] * 2)
 
 
+@pytest.mark.parametrize("finished", ["cosine", "linear"])
+def test_while_one_of_two_trainings_is_not_finished_both_are_waited_for(
+    overfitting: Plan, finished: str
+) -> None:
+    def half(row: Mapping[str, Any]) -> float | None:
+        return turning(400, 800)(row) if row["schedule"] == finished else None
+
+    for claim in ("cosine_reaches_its_best_sooner", "schedules_reach_similar_quality"):
+        finding = judge(claim, made_up(overfitting, half))
+        assert (finding.verdict, finding.measurements) == ("not run", ())
+        assert finding.reason.startswith("Not measured yet: ")
+
+
 def test_each_verdict_on_a_similar_best(overfitting: Plan) -> None:
     claim = "schedules_reach_similar_quality"
     assert verdict(claim, overfitting, turning(400, 800, gap=0.05)) == "supported"

@@ -1,6 +1,7 @@
 """Intervals against SciPy's t distribution, and against how often they hold the truth."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -9,7 +10,11 @@ from scipy import stats
 from studies.tables.intervals import (
     Interval,
     half_width_per_deviation,
+    mean,
     paired_differences,
+    paired_log_ratios,
+    paired_shares,
+    paired_shares_of_mean,
     t_interval,
 )
 
@@ -72,3 +77,29 @@ def test_an_end_on_the_border_is_neither_inside_nor_outside() -> None:
     assert not touching.outside(1, 2)
     assert touching.within(-0.1, 1.1)
     assert touching.outside(1.1, 2)
+
+
+A, B = {2: 6.0, 0: 3.0, 7: 9.0}, {0: 4.0, 2: 2.0, 3: 8.0}
+
+
+@pytest.mark.parametrize(
+    ("how", "of_seed_0", "of_seed_2"),
+    [
+        (paired_log_ratios, -math.log(4 / 3), math.log(3)),
+        (paired_shares, -0.25, 2.0),
+        (paired_shares_of_mean, -1 / 3.5, 1.0),
+    ],
+)
+def test_ratios_and_shares_are_paired_by_seed_too(
+    how: Callable[[Mapping[int, float], Mapping[int, float]], dict[int, float]],
+    of_seed_0: float,
+    of_seed_2: float,
+) -> None:
+    found = how(A, B)
+    assert list(found) == [0, 2]
+    assert found == pytest.approx({0: of_seed_0, 2: of_seed_2})
+
+
+def test_the_mean_over_no_seeds_is_not_a_number() -> None:
+    assert mean({0: 1.0, 5: 4.0}) == 2.5
+    assert math.isnan(mean({}))

@@ -1,0 +1,80 @@
+"""One comparison of a claim: what it measures of numbers by seed, and what it lacks without."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from studies.judging.comparison import (
+    ABOVE_ZERO,
+    BELOW_ZERO,
+    QUANTITIES,
+    Comparison,
+    Region,
+    compared,
+)
+from studies.judging.verdicts import Untold
+
+LOWER = Comparison(
+    what="x", values={0: -1.0, 1: -1.2, 2: -1.1}, unit="bits/dim", region=BELOW_ZERO, detail="d"
+)
+UNMEASURED = replace(LOWER, what="y", values={})
+
+
+def test_a_comparison_is_the_interval_over_seeds_in_its_region() -> None:
+    (found,) = compared([LOWER]).measurements
+    assert (found.what, found.unit, found.detail) == ("x", "bits/dim", "d")
+    assert found.interval.mean == pytest.approx(-1.1)
+    assert found.interval.half_width == pytest.approx(4.302653 * 0.1 / math.sqrt(3), rel=1e-6)
+    assert (found.interval.n, found.decides, found.verdict) == (3, True, "supported")
+
+
+@pytest.mark.parametrize(
+    ("region", "verdict"),
+    [
+        (BELOW_ZERO, "supported"),
+        (ABOVE_ZERO, "contradicted"),
+        (Region(low=-2.0, high=0.5), "supported"),
+        (Region(high=-1.1), "inconclusive"),
+    ],
+)
+def test_the_region_is_the_claim(region: Region, verdict: str) -> None:
+    (found,) = compared([replace(LOWER, region=region)]).measurements
+    assert found.verdict == verdict
+
+
+def test_without_values_a_comparison_is_missing_by_its_name_or_another() -> None:
+    measured = compared([LOWER, UNMEASURED, replace(UNMEASURED, missing="z")])
+    assert ([m.what for m in measured.measurements], measured.missing) == (["x"], ["y", "z"])
+
+
+def test_what_decides_nothing_is_not_missed() -> None:
+    aside = [replace(one, decides=False) for one in (LOWER, UNMEASURED)]
+    measured = compared(aside, "nothing")
+    assert [m.decides for m in measured.measurements] == [False]
+    assert measured.missing == []
+
+
+def test_what_does_not_tell_is_given_decides_nothing_and_says_why() -> None:
+    measured = compared([replace(LOWER, untold="why"), replace(UNMEASURED, untold="why")])
+    assert [m.decides for m in measured.measurements] == [False]
+    assert measured.missing == ["why", "y"]
+    assert [isinstance(one, Untold) for one in measured.missing] == [True, False]
+
+
+def test_names_of_what_a_study_lacks_stand_in_their_order() -> None:
+    assert compared(["a", UNMEASURED, Untold("b"), "a"]).missing == ["a", "y", "b"]
+
+
+def test_a_study_that_asks_for_no_comparison_lacks_it() -> None:
+    assert compared([], "nothing").missing == ["nothing"]
+    assert compared([LOWER], "nothing").missing == []
+    assert compared([]).missing == []
+
+
+def test_distances_are_compared_by_logs_and_bits_by_differences_seed_by_seed() -> None:
+    first, second = {0: 2.0, 1: 9.0, 2: 4.0}, {2: 1.0, 0: 8.0, 5: 3.0}
+    by_metric = {name: one.compared_by(first, second) for name, one in QUANTITIES.items()}
+    assert by_metric["frechet_distance"] == pytest.approx({0: math.log(1 / 4), 2: math.log(4)})
+    assert by_metric["bits_per_dim"] == pytest.approx({0: -6.0, 2: 3.0})
+    assert {one.unit for one in QUANTITIES.values()} == {"log ratio", "bits/dim"}
