@@ -10,7 +10,7 @@ has numbers that do not tell, the claim is left open too.
 from importlib import import_module
 
 from studies.analyses import index
-from studies.judging.differences import differences
+from studies.judging.departures import departures
 from studies.judging.verdicts import Claim, Finding, decide
 from studies.tables.groupings import is_done
 from studies.tables.tables import Tables
@@ -32,7 +32,7 @@ def judge(name: str, tables: Tables) -> Finding:
     if measured.measurements:
         reason = " ".join([reason, *measured.remarks])
     if verdict in ("contradicted", "inconclusive"):
-        differs = differences(tables, index.CLAIMS[name].parts)
+        differs = departures(tables, index.CLAIMS[name].parts)
         reason = " ".join(filter(None, (reason, *measured.reasons, differs)))
     if verdict == "not run" and done:
         reason += " Every cell of the study is done: it does not ask for this."

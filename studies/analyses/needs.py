@@ -98,12 +98,12 @@ def several(
 
 
 def both(*needs: Callable[[Arms], bool]) -> Callable[[Arms], bool]:
-    """Whether all are met."""
+    """Whether all of these needs are met."""
     return lambda arms: all(need(arms) for need in needs)
 
 
 def either(*needs: Callable[[Arms], bool]) -> Callable[[Arms], bool]:
-    """Whether one of them is met."""
+    """Whether one of these needs is met."""
     return lambda arms: any(need(arms) for need in needs)
 
 
@@ -113,12 +113,12 @@ def has(name: str, *values: Scalar) -> Test:
 
 
 def every(*tests: Test) -> Test:
-    """That all of them hold."""
+    """That all of these tests hold."""
     return lambda arm: all(test(arm) for test in tests)
 
 
 def is_trained(arm: Arm) -> bool:
-    """Whether it has a network."""
+    """Whether an arm has a network."""
     return arm.evaluation != "latents"
 
 
@@ -153,7 +153,7 @@ def is_hybrid_learned(arm: Arm) -> bool:
 
 
 def is_ddim(arm: Arm) -> bool:
-    """Of L_simple, without noise."""
+    """Samples of L_simple by DDIM, without noise."""
     named = arm[OBJECTIVE] == "simple" and arm[SAMPLER] == "ddim"
     return named and bool(arm["samples.sampler.eta"] == 0)
 
@@ -167,19 +167,22 @@ def is_alone(arm: Arm) -> bool:
 
 
 def is_few(name: str, *, few: bool = True) -> Test:
-    """Over few steps of the chain, or over more."""
+    """That an arm takes few steps of its chain, or more than few."""
     return lambda arm: bool(arm[name] <= FEW_STEPS_SHARE * arm[T]) == few
 
 
 def over(name: str, least: float) -> Test:
+    """That a setting is above a number."""
     return lambda arm: bool(arm[name] > least)
 
 
 def under(name: str, most: float) -> Test:
+    """That a setting is below a number."""
     return lambda arm: bool(arm[name] < most)
 
 
 def is_whole(arm: Arm) -> bool:
+    """Whether its bound is over all T steps."""
     return bool(arm[BOUND_STEPS] == arm[T])
 
 

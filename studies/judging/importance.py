@@ -23,7 +23,7 @@ def drew_uniformly(network: pd.DataFrame) -> bool:
 
 
 def lack_of_importance(network: pd.DataFrame, name: str) -> str:
-    """That a network drew every t uniformly, and why; empty if it did not."""
+    """A sentence that a network drew every t uniformly, and why; empty if it did not."""
     if not drew_uniformly(network):
         return ""
     row = network.iloc[0]
@@ -44,7 +44,7 @@ def remarks(network: pd.DataFrame, name: str) -> list[str]:
 
 
 def how_much(network: pd.DataFrame, name: str) -> str:
-    """That a network drew only some of its t by importance; empty if most, as in the paper."""
+    """A sentence that a network drew only some of its t by importance; empty if it drew most."""
     share = float(network["share_resampled"].iloc[0])
     if not 0 < share < MOST:
         return ""

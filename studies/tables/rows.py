@@ -44,7 +44,7 @@ def tied_to_schedule(rows: pd.DataFrame) -> tuple[str, ...]:
 
 
 def of_first_average(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
-    """Those of the rows whose average of the weights is that of the study's first samples."""
+    """The rows whose average of the weights is that of the study's first samples."""
     decays = asked(tables, "frechet_distance")["ema_decay"]
     return rows[rows["ema_decay"] == decays.iloc[0]] if len(decays) else rows
 
@@ -77,7 +77,7 @@ def parted(rows: pd.DataFrame, column: str, *settings: object) -> list[pd.DataFr
 
 
 def log_ratios(above: pd.DataFrame, below: pd.DataFrame) -> dict[int, float]:
-    """By seed: the mean over their common step counts of the log of one distance over another."""
+    """By seed: the log of one distance over another, as a mean over the step counts of both."""
     values = [rows.set_index(["seed", "steps"])["value"].dropna() for rows in (above, below)]
     logs = (np.log(values[0]) - np.log(values[1])).dropna().groupby("seed").mean()
     return series_by_seed(logs)

@@ -36,7 +36,7 @@ def _pairs(tables: Tables, metric: str) -> list[Pair]:
 
 
 def _values(pair: Pair) -> tuple[Values, Values]:
-    """Both by seed; none where they were scored by different recipes."""
+    """The values of both by seed; none where they were scored by different recipes."""
     if len({*_recipes(pair.first), *_recipes(pair.second)}) > 1:
         return {}, {}
     ours, theirs = pair.values

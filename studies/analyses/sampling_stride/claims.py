@@ -19,13 +19,13 @@ SAMPLING = ("objective", "variance", "sampler", "eta", "stride", "steps")
 
 
 def _learned(rows: pd.DataFrame, stride: str = "even") -> pd.DataFrame:
-    """Those of L_hybrid, sampled with its learned Σ over strides of one sort."""
+    """The rows of L_hybrid, sampled with its learned Σ over strides of one sort."""
     hybrid = rows[(rows["objective"] == "hybrid") & rows["variance"].isin(LEARNED)]
     return hybrid[hybrid["stride"] == stride]
 
 
 def _ddim(rows: pd.DataFrame, stride: str = "constant") -> pd.DataFrame:
-    """Those of L_simple, sampled by DDIM without noise over strides of one sort."""
+    """The rows of L_simple, sampled by DDIM without noise over strides of one sort."""
     simple = rows[(rows["objective"] == "simple") & (rows["sampler"] == "ddim")]
     return simple[(simple["eta"] == 0) & (simple["stride"] == stride)]
 
@@ -43,6 +43,7 @@ def _distances(what: str, above: pd.DataFrame, below: pd.DataFrame, region: Regi
 
 
 def _common(above: pd.DataFrame, below: pd.DataFrame) -> list[int]:
+    """The step counts that both arms ask for, in order."""
     return sorted(set(above["steps"].astype(int)) & set(below["steps"].astype(int)))
 
 

@@ -1,4 +1,4 @@
-"""What a study and the paper's experiments differ in, as far as the claim at hand depends on it."""
+"""In what a study departs from the paper's experiments, as far as a claim depends on it."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -13,15 +13,18 @@ from studies.tables.tables import Tables
 OF_THE_PAPER = ("imagenet64", "imagenet64_labelled", "cifar10", "lsun256")
 """Names of the paper's data."""
 FEWEST_STEPS = 200_000
-"""Of the trainings that the paper's tables compare."""
+"""The fewest training steps of the networks that the paper's tables compare."""
 USUAL_T = 4000
+"""The length of most chains of the paper."""
 FEWEST_SAMPLES = 10_000
+"""The fewest samples that the paper scores."""
 BOUNDED_IMAGES = 1000
-"""Of the official code's default; the paper does not say over how many its bits/dim are."""
+"""Images that bits/dim are over by default in the official code; the paper does not say how many
+its own are over."""
 
 
-def differences(tables: Tables, parts: Collection[str]) -> str:
-    """In words, for a reader who wonders why a claim does not hold here; empty: nothing was run.
+def departures(tables: Tables, parts: Collection[str]) -> str:
+    """Sentences for a reader who wonders why a claim does not hold here; empty: nothing was run.
 
     Args:
         tables: The study.
@@ -49,7 +52,7 @@ def differences(tables: Tables, parts: Collection[str]) -> str:
 
 
 def _of_networks(rows: pd.DataFrame) -> list[str]:
-    """Of what, how long and over how many steps of noise they were trained."""
+    """Departures in what the networks were trained on, how long, and over how long a chain."""
     data = sorted({split.partition("/")[0] for split in _recipes(rows, "reference", "split")})
     steps, lengths = (_numbers(rows[column]) for column in ("training_steps", "T"))
     found = []
@@ -63,6 +66,7 @@ def _of_networks(rows: pd.DataFrame) -> list[str]:
 
 
 def _of_bounds(rows: pd.DataFrame) -> list[str]:
+    """Departures in how bits/dim are taken."""
     images = _numbers(rows["images"])
     if not images or images[-1] >= BOUNDED_IMAGES:
         return []
@@ -71,6 +75,7 @@ def _of_bounds(rows: pd.DataFrame) -> list[str]:
 
 
 def _of_samples(rows: pd.DataFrame) -> list[str]:
+    """Departures in how samples are scored."""
     features = sorted({name.partition(":")[0] for name in _recipes(rows, "extractor")})
     images, found = _numbers(rows["images"]), []
     if features != [INCEPTION]:
@@ -85,6 +90,7 @@ OF_PART: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
     "likelihood": _of_bounds,
     "samples": _of_samples,
 }
+"""By part of a sweep: its departures."""
 
 
 def _recipes(rows: pd.DataFrame, *keys: str) -> set[str]:

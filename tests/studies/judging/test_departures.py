@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from studies.analyses.needs import LIKELIHOOD, SAMPLES
-from studies.judging.differences import differences
+from studies.judging.departures import departures
 from studies.spec.arms import RIVALS, TRAIN
 from tests.witness.made_up_results import BOUND, SCORE, planned, study
 
@@ -33,7 +33,7 @@ NO_SPREAD = "The paper shows no spread over seeds."
 
 
 def of(*rows: dict[str, Any], parts: tuple[str, ...]) -> str:
-    return differences(study(rows), parts)
+    return departures(study(rows), parts)
 
 
 def test_of_bits_per_dim_nothing_is_said_of_features() -> None:
