@@ -98,8 +98,8 @@ def _after_the_best(name: str, arms: pd.DataFrame) -> list[Comparison]:
 # ----------------------------------------------------------------------- two arms at their best
 
 
-Compare = Callable[[str, pd.DataFrame, pd.DataFrame], Comparison | str]
-"""From a quantity's name and the rows of two trainings to how they differ, or what is missing."""
+Compare = Callable[[str, pd.DataFrame, pd.DataFrame, Region], Comparison | str]
+"""From a name, the rows of two trainings and a region to how they differ, or what is missing."""
 
 
 def _curves(rows: pd.DataFrame, *apart: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -116,6 +116,7 @@ def _compared(
     settings: tuple[object, object],
     what: str,
     compare: Compare,
+    region: Region,
 ) -> Measured:
     """The trainings of two settings of a column, where both are looked at along the way."""
     rows = of_first_average(along(tables, metric), tables)
@@ -123,37 +124,28 @@ def _compared(
     for name, arms in _curves(rows, column) if column in rows else ():
         one, two = parted(arms, column, *settings)
         if len(one) and len(two):
-            found.append(compare(f"{what}, {name}", one, two))
+            found.append(compare(f"{what}, {name}", one, two, region))
     return compared(found, what)
 
 
-def _best_ratio(region: Region) -> Compare:
-    """Compares the best Fréchet distances: the first over the second."""
-
-    def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Comparison:
-        first, second = (
-            {seed: value for seed, (_, value) in best(arm).items()} for arm in (one, two)
-        )
-        return _ratio(what, first, second, region, f"{mean(first):.4g} against {mean(second):.4g}")
-
-    return compare
+def _best_values(what: str, one: pd.DataFrame, two: pd.DataFrame, region: Region) -> Comparison:
+    """The best value of one training over that of another."""
+    first, second = ({seed: value for seed, (_, value) in best(arm).items()} for arm in (one, two))
+    return _ratio(what, first, second, region, f"{mean(first):.4g} against {mean(second):.4g}")
 
 
-def _best_step_ratio(region: Region) -> Compare:
-    """Compares the steps at which the best is reached: the first over the second."""
-
-    def compare(what: str, one: pd.DataFrame, two: pd.DataFrame) -> Comparison | str:
-        first, second = (
-            {seed: float(steps) for seed, (steps, _) in best(arm).items()} for arm in (one, two)
-        )
-        last = max(one["training_steps"].max(), two["training_steps"].max())
-        if {*first.values(), *second.values()} == {last}:
-            at_the_end = f"every training is at its best at the end, after {last:,} steps"
-            return Untold(f"{what} ({at_the_end})")
-        detail = f"after {mean(first):,.0f} against {mean(second):,.0f} steps"
-        return _ratio(what, first, second, region, detail)
-
-    return compare
+def _steps_to_best(
+    what: str, one: pd.DataFrame, two: pd.DataFrame, region: Region
+) -> Comparison | str:
+    """The steps to the best of one training over those of another."""
+    first, second = (
+        {seed: float(steps) for seed, (steps, _) in best(arm).items()} for arm in (one, two)
+    )
+    last = max(one["training_steps"].max(), two["training_steps"].max())
+    if {*first.values(), *second.values()} == {last}:
+        return Untold(f"{what} (every training is at its best at the end, after {last:,} steps)")
+    detail = f"after {mean(first):,.0f} against {mean(second):,.0f} steps"
+    return _ratio(what, first, second, region, detail)
 
 
 def _ratio(what: str, first: Values, second: Values, region: Region, detail: str) -> Comparison:
@@ -173,37 +165,36 @@ def _cosine_sooner(tables: Tables) -> Measured:
     found = Measured([], [])
     for metric, quantity in QUANTITIES.items():
         what = f"steps to the best {quantity.name}, cosine against linear"
-        compare = _best_step_ratio(BELOW_ZERO)
-        found += _compared(tables, metric, "schedule", SCHEDULES, what, compare)
+        found += _compared(tables, metric, "schedule", SCHEDULES, what, _steps_to_best, BELOW_ZERO)
     return found
 
 
 def _similar_best(tables: Tables) -> Measured:
     what = "best Fréchet distance, cosine against linear"
     limit = math.log1p(SIMILAR)
-    compare = _best_ratio(Region(low=-limit, high=limit))
-    return _compared(tables, "frechet_distance", "schedule", SCHEDULES, what, compare)
+    region, metric = Region(low=-limit, high=limit), "frechet_distance"
+    return _compared(tables, metric, "schedule", SCHEDULES, what, _best_values, region)
 
 
 # --------------------------------------------------------------------------------------- dropout
 
 
-def _small_and_none(tables: Tables, what: str, compare: Compare) -> Measured:
+def _small_and_none(tables: Tables, what: str, compare: Compare, region: Region) -> Measured:
     """The least dropout above none, against none, under every schedule."""
     rows = along(tables, "frechet_distance")
     some = rows[DROPOUT][rows[DROPOUT] > 0] if DROPOUT in rows else rows["value"].head(0)
     settings = (some.min() if len(some) else None, 0.0)
     said = f"{what}, dropout {settings[0]:g} against none" if len(some) else what
-    return _compared(tables, "frechet_distance", DROPOUT, settings, said, compare)
+    return _compared(tables, "frechet_distance", DROPOUT, settings, said, compare, region)
 
 
 def _dropout_improves(tables: Tables) -> Measured:
-    return _small_and_none(tables, "best Fréchet distance", _best_ratio(BELOW_ZERO))
+    return _small_and_none(tables, "best Fréchet distance", _best_values, BELOW_ZERO)
 
 
 def _dropout_takes_longer(tables: Tables) -> Measured:
     what = "steps to the best Fréchet distance"
-    return _small_and_none(tables, what, _best_step_ratio(ABOVE_ZERO))
+    return _small_and_none(tables, what, _steps_to_best, ABOVE_ZERO)
 
 
 def _dropout_by_schedule(tables: Tables) -> Measured:
@@ -217,7 +208,8 @@ def _dropout_by_schedule(tables: Tables) -> Measured:
             DROPOUT,
             (its_own, other),
             f"best Fréchet distance, {schedule} schedule, dropout {its_own:g} against {other:g}",
-            _best_ratio(BELOW_ZERO),
+            _best_values,
+            BELOW_ZERO,
         )
     return found
 
@@ -236,7 +228,8 @@ def _slow_averages(tables: Tables) -> Measured:
         decays = sorted(arms[AVERAGE].dropna().unique())
         for slow, fast in product(decays[-2:], decays[:-2]):
             what = f"best Fréchet distance, decay {slow:g} against {fast:g}, {name}"
-            found.append(_best_ratio(BELOW_ZERO)(what, *parted(arms, AVERAGE, slow, fast)))
+            slower, faster = parted(arms, AVERAGE, slow, fast)
+            found.append(_best_values(what, slower, faster, BELOW_ZERO))
     return compared(found, "one training with averages of three decays")
 
 

@@ -11,10 +11,11 @@ from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D, ENDS_SHARE
 from studies.analyses.sigma_ablation.paper import MINOR
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
 from studies.judging.importance import lack_of_importance, remarks
+from studies.judging.pairs import Pair, fewer_bits
 from studies.judging.verdicts import Claim, Measured, Untold
 from studies.published.published import ENSEMBLE
 from studies.tables.groupings import by_seed
-from studies.tables.intervals import mean, paired_differences, paired_shares_of_mean
+from studies.tables.intervals import mean, paired_shares_of_mean
 from studies.tables.labels import is_ensemble
 from studies.tables.rows import alike, asked, series_by_seed, term_log_ratios
 from studies.tables.tables import Tables
@@ -88,20 +89,12 @@ NAMES = {"hybrid": "L_hybrid", "vlb": "L_vlb"}
 def _lower_nll(tables: Tables) -> Measured:
     found: list[Comparison | str] = []
     for trio in _trios(asked(tables, "bits_per_dim")):
-        if lack := lack_of_importance(*trio.vlb):
-            found.append(Untold(lack))
+        lack = lack_of_importance(*trio.vlb)
+        found += [Untold(lack)] if lack else []
         for objective, alone in trio.alone.items():
-            together, single = by_seed(trio.ensemble), by_seed(alone)
-            found.append(
-                Comparison(
-                    what=f"bits/dim of the ensemble minus that of {NAMES[objective]}{trio.context}",
-                    values=paired_differences(together, single),
-                    unit="bits/dim",
-                    region=BELOW_ZERO,
-                    detail=f"{mean(together):.4g} against {mean(single):.4g} bits/dim",
-                    untold=lack,
-                )
-            )
+            names = ("bits/dim of the ensemble", f"that of {NAMES[objective]}")
+            pair = Pair(trio.ensemble, alone, names, trio.context)
+            found.append(replace(fewer_bits(pair), untold=lack))
     return compared(found, "bits/dim of an ensemble and of its two networks")
 
 

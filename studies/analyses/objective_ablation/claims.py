@@ -47,7 +47,7 @@ def _draws(pair: Pair) -> str:
 
 
 def _one_drew_uniformly(pair: Pair) -> str:
-    """A sentence that importance sampling began for the shorter chain alone; empty: for both."""
+    """A sentence that importance sampling began for the shorter chain alone; else empty."""
     lack = lack_of_importance(pair.first, pair.names[0])
     if not lack or drew_uniformly(pair.second):
         return ""
