@@ -39,6 +39,7 @@ from studies.tables.labels import is_ensemble, labelled
 from studies.tables.tables import Tables, tables
 from studies.tasks.task import Task
 from tests.witness import made_up_tables, tiny
+from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
@@ -221,7 +222,7 @@ def test_the_ratio_is_of_the_two_networks_alone(ran: Store) -> None:
 # ---------------------------------------------------------------------------- made-up measurements
 
 T, SEEDS = 200, (0, 1, 2)
-ARMS = {"hybrid": None, "vlb": None, "ensemble": "ends"}
+ARMS: dict[str, Any] = {"hybrid": None, "vlb": None, "ensemble": "ends"}
 
 Value = Callable[[str, int], float]
 
@@ -242,55 +243,27 @@ def made_up(
     """A study of both networks and their ensemble with known values."""
     results, steps = [], []
     for arm, kind in ARMS.items():
-        for seed in SEEDS:
-            objective = "hybrid" if arm == "ensemble" else arm
-            shared = {
-                "objective": objective,
-                "schedule": "cosine",
-                "T": T,
-                "variance": "range",
-                "train.timesteps": "loss_second_moment" if objective == "vlb" else "uniform",
-                "seed": seed,
-                "recipe": '{"images": 9}',
-            }
-            for metric, value in (("bits_per_dim", bits), ("frechet_distance", distance)):
-                scope, other = ("likelihood", "samples")[:: 1 if metric == "bits_per_dim" else -1]
-                results.append(
-                    {
-                        **shared,
-                        "study": "two-digits",
-                        "evaluation": scope,
-                        f"{scope}.ensemble": kind,
-                        f"{other}.ensemble": None,
-                        "steps": T,
-                        "metric": metric,
-                        "value": value(arm, seed),
-                        "training_steps": 800,
-                        "images": 9,
-                        "images_seen": 3200,
-                        "share_resampled": resampled if objective == "vlb" else 0.0,
-                        "state": "done",
-                    }
-                )
-            for step in range(T):
-                term = (1 + seed) / (1 + step)
-                term *= ratio(step, seed) if objective == "hybrid" else 1
-                steps.append(
-                    {
-                        **shared,
-                        "likelihood.ensemble": kind,
-                        "part": "kl",
-                        "step": step,
-                        "mean": term,
-                    }
-                )
-    return Tables(
-        study="two-digits",
-        record={"preset": "digits"},
-        results=pd.DataFrame(results).query(rows),
-        steps=pd.DataFrame(steps).query(rows),
-        samples=pd.DataFrame(),
-        latents=pd.DataFrame(),
+        is_vlb = arm == "vlb"
+        trained = network(
+            "vlb" if is_vlb else "hybrid",
+            T=T,
+            timesteps="loss_second_moment" if is_vlb else "uniform",
+        ) | {"images_seen": 3200, "share_resampled": resampled if is_vlb else 0.0}
+        values = [[value(arm, seed) for seed in SEEDS] for value in (bits, distance)]
+        bounds = bound_rows(trained, "range", values[0], **{"likelihood.ensemble": kind})
+        results += bounds
+        results += distance_rows(trained, "range", values[1], **{"samples.ensemble": kind})
+        steps += [
+            {**bound, "part": "kl", "step": step, "mean": term * (1 + bound["seed"]) / (1 + step)}
+            for bound in bounds
+            for step in range(T)
+            for term in [1 if is_vlb else ratio(step, bound["seed"])]
+        ]
+    terms = pd.DataFrame(steps).drop(columns=["metric", "value", "steps", "evaluation"])
+    return replace(
+        tables_of([]),
+        results=pd.DataFrame(results).assign(study="made_up-digits").query(rows),
+        steps=terms.query(rows),
     )
 
 
