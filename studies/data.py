@@ -9,8 +9,10 @@ on disk when it is used, so a data set may be larger than the memory.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -22,7 +24,7 @@ from iddpm.images.contact_sheet import write_sheet
 from iddpm.images.decoding import Resize
 from iddpm.images.families import FAMILIES, ORDER, file_name, source
 from iddpm.images.folders import LabelsFrom
-from iddpm.images.packing import pack, write
+from iddpm.images.packing import blocks_beside, pack, write
 from iddpm.images.sources import Request
 from iddpm.running.interruption import Progress
 from studies.door import door, path
@@ -30,8 +32,8 @@ from studies.door import door, path
 SAID_EVERY = 10_000
 SHOWN, MOST_CLASSES_SHOWN = 3, 20
 
-UNKNOWN_CONTENT = 1
-"""The exit code of a check that finds another content than the one that is known."""
+UNKNOWN_CONTENT, INTERRUPTED = 1, 130
+"""Exit codes: of a check that finds another content than the known one, and of work stopped."""
 
 LABELS = (
     "names of subfolders (folders), what stands before the first _ of a file's name (prefix), or "
@@ -44,11 +46,13 @@ PREPARED = Path("data")
 
 @door(ConfigError)
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the first word says; the exit code: 0 fine, 2 bad input or no room."""
+    """Do what the first word says; the exit code: 0 fine, 2 bad input or no room, 130 stopped."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words and words[0] in DOORS:
-        return DOORS[words[0]](words[1:])
-    return _pack(words)
+    try:
+        return DOORS[words[0]](words[1:]) if words and words[0] in DOORS else _pack(words)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
 
 
 # ---------------------------------------------------------------------------------------- prepare
@@ -61,7 +65,8 @@ def _prepare(words: Sequence[str]) -> int:
     request = Request(**{name: asked[name] for name in asked if name not in ("name", "out")})
     if options.out is None:
         PREPARED.mkdir(exist_ok=True)
-    told = write(source(options.name, request), file, progress=_said())
+    with _going_on(file):
+        told = write(source(options.name, request), file, progress=_said())
     _say_what_is(file, told)
     return 0
 
@@ -166,7 +171,9 @@ def _classes(found: Checked) -> Iterator[str]:
 def _pack(words: Sequence[str]) -> int:
     options = _parser_of_pack().parse_args(words)
     data = Folder(path=str(options.folder), size=options.size, labels=options.labels)
-    _say_what_is(options.file, pack(data, options.file, progress=_said()))
+    with _going_on(options.file):
+        told = pack(data, options.file, progress=_said())
+    _say_what_is(options.file, told)
     return 0
 
 
@@ -185,6 +192,16 @@ def _parser_of_pack() -> argparse.ArgumentParser:
 
 
 # ------------------------------------------------------------------------------------------ shared
+
+
+@contextmanager
+def _going_on(file: Path) -> Iterator[None]:
+    """Says what is left of work that does not end, and where another attempt goes on."""
+    try:
+        yield
+    finally:
+        if os.path.isdir(blocks := blocks_beside(file)):
+            print(f"what is read is kept for another attempt in {blocks}")
 
 
 def _say_what_is(file: Path, told: Sequence[str]) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iddpm.images import checking
+from iddpm.images import checking, packing
 from iddpm.images.families import FAMILIES, file_name
+from iddpm.running.interruption import Progress
 from studies import data
 from tests.witness.image_folders import noise, write_image
 from tests.witness.published_files import (
@@ -144,6 +145,45 @@ def test_what_presets_declare_is_prepared_where_they_look() -> None:
             named[preset.stem] = (f"data/{file_name(found[1])}", path)
     assert set(named) >= {"cifar10", "imagenet64"}
     assert [preset for preset, (made, read) in named.items() if made != read] == []
+
+
+@pytest.mark.parametrize("end", ["a broken image", "Ctrl-C"])
+def test_where_another_attempt_goes_on_is_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:
+    monkeypatch.setattr(packing, "BLOCK_BYTES", 8 * 8 * 3)
+    root, made = tmp_path / "x", tmp_path / "y.npz"
+    for split in ("train", "test"):
+        for i in range(3):
+            write_image(root / split / f"{i}.png", noise(8, 8, 3))
+    whole = (root / "test/2.png").read_bytes()
+    words = ["prepare", "folder", str(root), "--size", "8", "--out", str(made)]
+    with monkeypatch.context() as patch:
+        if end == "Ctrl-C":
+            patch.setattr(data, "_said", lambda: stopped_at(4))
+        else:
+            (root / "test/2.png").write_bytes(whole[:-40])
+        assert data.main(words) == (130 if end == "Ctrl-C" else 2)
+    said = capsys.readouterr()
+    assert said.out == f"what is read is kept for another attempt in {tmp_path}/.y.npz.blocks\n"
+    assert said.err.startswith("stopped" if end == "Ctrl-C" else "error: folder: expected an image")
+    (root / "test/2.png").write_bytes(whole)
+    assert data.main(words) == 0
+    assert "3 training and 3 test images" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir() if path.name != "x"] == ["y.npz"]
+
+
+def stopped_at(images: int) -> Progress:
+    """As if somebody pressed Ctrl-C when so many images are read."""
+
+    def progress(done: int, total: int) -> None:
+        if done == images:
+            raise KeyboardInterrupt
+
+    return progress
 
 
 def test_every_family_is_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,6 +85,18 @@ def cifar_files(images: NDArray[np.uint8], *, binary: bool) -> dict[str, bytes]:
     return {**files, f"{folder}/readme.html": b"<p>"}
 
 
+def cifar_of_real_size(folder: Path) -> Path:
+    """The tarball of the python version with its 60,000 images; batch i has `pixels_of` seed i."""
+    labels = [i % 10 for i in range(10_000)]
+    files = {
+        f"cifar-10-batches-py/{name}": pickled_by_python_2(
+            {"data": pixels_of(10_000, 3072, seed=i), "labels": labels}
+        )
+        for i, name in enumerate(BATCHES)
+    }
+    return write_tar(folder / "cifar-10-python.tar.gz", files)
+
+
 def write_files(folder: Path, files: dict[str, bytes]) -> Path:
     """The files below a folder."""
     for name, content in files.items():
