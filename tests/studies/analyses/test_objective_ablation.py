@@ -378,6 +378,7 @@ def test_nothing_asked_or_nothing_done_is_not_run(claim: str) -> None:
     waiting = [{**row, "value": None, "recipe": None} for row in results()]
     finding = judge(claim, tables_of(waiting))
     assert finding.verdict == "not run"
+    assert finding.reason.startswith("Not measured yet: T = ")
     assert " minus T = 4,000, " in finding.reason or " minus T = 1,000, " in finding.reason
 
 
