@@ -111,10 +111,7 @@ def train(
         held=held,
     )
     if training.diverged:
-        raise Diverged(
-            f"train: expected a finite loss, found none in the last {training.nonfinite_in_a_row} "
-            f"steps up to step {training.step}; try a smaller optimizer.learning_rate"
-        )
+        raise training.divergence()
     return training.result()
 
 
@@ -210,6 +207,13 @@ class Training:
     def diverged(self) -> bool:
         """Whether the loss has not been finite for as long as the config allows."""
         return self.nonfinite_in_a_row >= self.config.max_nonfinite_steps
+
+    def divergence(self) -> Diverged:
+        """The error of a training that has diverged."""
+        return Diverged(
+            f"train: expected a finite loss, found none in the last {self.nonfinite_in_a_row} "
+            f"steps up to step {self.step}; try a smaller optimizer.learning_rate"
+        )
 
     def advance(self) -> None:
         """One step. If its loss or gradient is not finite, nothing moves but the counts."""

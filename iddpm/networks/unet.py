@@ -83,18 +83,11 @@ class UNet(nn.Module):
             res_blocks=res_blocks,
             attention_resolutions=attention_resolutions,
         )
-
-        built = partial(
-            _built,
-            residual=partial(
-                ResBlock,
-                embedding=embedding,
-                groups=groups,
-                dropout=dropout,
-                scale_shift=scale_shift,
-            ),
-            attention=partial(AttentionBlock, heads=heads, groups=groups),
+        residual = partial(
+            ResBlock, embedding=embedding, groups=groups, dropout=dropout, scale_shift=scale_shift
         )
+        attention = partial(AttentionBlock, heads=heads, groups=groups)
+        built = partial(_built, residual=residual, attention=attention)
         self.time_embed = nn.Sequential(
             nn.Linear(model_channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )

@@ -95,8 +95,26 @@ def written_whole(path: Path, *, held: Held = nullcontext) -> Iterator[IO[bytes]
     except OSError as error:
         if isinstance(error, StorageError):
             raise
-        remedy = REMEDIES.get(error.errno or 0, "look at the folder and run the same command again")
-        raise StorageError(f"{path}: cannot write: {error.strerror}; {remedy}") from error
+        raise _refused(path, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    """A folder to write into, with those above it; one that is there stays as it is.
+
+    Raises:
+        StorageError: If it cannot be made.
+    """
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _refused(path: Path, error: OSError) -> StorageError:
+    remedy = REMEDIES.get(error.errno or 0, "look at the folder and run the same command again")
+    return StorageError(f"{path}: cannot write: {error.strerror}; {remedy}")
 
 
 def _new_and_locked(path: Path) -> IO[bytes]:

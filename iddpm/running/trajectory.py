@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from iddpm.running.files import Held, remove_unfinished
+from iddpm.running.files import Held, make_folder, remove_unfinished
 from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeCheck
 from iddpm.running.ranks import Ranks
 
@@ -68,6 +68,7 @@ def driven(
 
     The arguments, and what is raised except `Diverged`, are those of `iddpm.training.train`.
     """
+    make_folder(folder)
     file = folder / STATE_FILE
     with _global_generators_kept():
         training = make()

@@ -519,3 +519,14 @@ def test_a_restored_loss_curve_goes_on_as_it_was() -> None:
             second.load_state_dict(first.state_dict())
         (first if step < 5 else second).append(values)
     assert second.points() == whole.points()
+
+
+def test_the_folder_is_made_or_refused_before_the_first_step(tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=1)
+    train(config, tmp_path / "of" / "mine")
+    assert (tmp_path / "of" / "mine" / STATE_FILE).exists()
+    (tmp_path / "file").write_text("in the way")
+    steps: list[int] = []
+    with pytest.raises(StorageError, match=r"file/mine: cannot write: Not a directory; a part of"):
+        train(config, tmp_path / "file" / "mine", progress=lambda done, total: steps.append(done))
+    assert steps == []
