@@ -129,6 +129,20 @@ def test_every_package_of_studies_has_a_floor() -> None:
     assert {Path(name).stem for name in found} - {"__init__", "__main__"} == set(FLOORS)
 
 
+def test_an_analysis_imports_of_another_only_what_the_paper_shows() -> None:
+    """Their figures and claims stay apart: what two of them need belongs to a room below."""
+    rooms = {path.parent.name for path in (ROOT / "studies/analyses").glob("*/paper.py")}
+    offenders = [
+        (path.relative_to(ROOT).as_posix(), ".".join(name))
+        for room in rooms
+        for path in sources(f"studies/analyses/{room}")
+        for name in names(path)
+        if name[:2] == ("studies", "analyses") and name[2] in rooms - {room}
+        if name[3] != "paper"
+    ]
+    assert offenders == []
+
+
 @pytest.mark.parametrize("library", HOMES)
 def test_each_heavy_library_has_one_home(library: str) -> None:
     importers = {
