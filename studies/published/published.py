@@ -21,6 +21,8 @@ from iddpm.config import Ends, Schedule, TrainConfig, Variance, canonical
 from studies.published.networks import EMA_DECAY, IMAGES, training
 
 Metric = Literal["frechet_distance", "bits_per_dim", "precision", "recall", "bound_in_training"]
+SAMPLE_METRICS: tuple[Metric, ...] = ("frechet_distance", "precision", "recall")
+"""What every score of samples tells."""
 INCEPTION = "inception-2015-12-05"
 ENSEMBLE = ("samples.ensemble", "likelihood.ensemble")
 """Columns of a study that has ensembles: what kind of one, where an arm is one."""

@@ -24,6 +24,7 @@ from iddpm.config import (
     canonical,
 )
 from iddpm.data import levels
+from studies.published.published import SAMPLE_METRICS
 from studies.store.records import answering, whole
 from studies.store.store import LATENTS, SAMPLES, Store
 from studies.tables.recipes import result_of
@@ -67,7 +68,6 @@ CONFIGS = ("train", "samples", "likelihood")
 DRAWN = ("path", "shards", "classes", "levels")
 UNDETERMINED = "the squared norm of the gradient cannot be told from zero; take more draws"
 """Why a gradient's noise scale has no value."""
-SAMPLE_METRICS = ("frechet_distance", "precision", "recall")
 OUTSIDE_RANGE = "v_outside_range"
 """Share of the numbers v of Eq. 15 below 0 or above 1, over all steps and test images."""
 NOISE_METRICS = ("log_noise_scale", "gradient_squared_norm", "gradient_variance")

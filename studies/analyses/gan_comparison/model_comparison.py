@@ -15,14 +15,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from studies.analyses.gan_comparison.paper import (
-    METRICS,
     SOURCE,
     TABLE_4,
     inferred_of,
     table_4_numbers,
 )
 from studies.drawing import captions, overlay, style
-from studies.published.published import closest_reasons, comparable
+from studies.published.published import SAMPLE_METRICS, closest_reasons, comparable
 from studies.tables.groupings import arm_columns, over_seeds, records
 from studies.tables.labels import distance_name, labelled
 from studies.tables.tables import Tables
@@ -55,7 +54,7 @@ def table(tables: Tables) -> pd.DataFrame:
 
 def _scores(tables: Tables) -> pd.DataFrame:
     results = tables.results
-    scores = results[results["metric"].isin(METRICS) & results["value"].notna()]
+    scores = results[results["metric"].isin(SAMPLE_METRICS) & results["value"].notna()]
     rival = scores.get("rival", pd.Series(None, scores.index, dtype=object))
     trained = scores["training_steps"] > 0  # whatever the images from elsewhere are called
     kind = np.where(rival.isna(), "diffusion", np.where(trained, "GAN", "elsewhere"))
@@ -157,7 +156,7 @@ def _spread(ours: pd.DataFrame) -> str:
 
 def _overlay(table: pd.DataFrame, scores: pd.DataFrame) -> str:
     theirs = overlay.theirs(table)
-    lacking = [metric for metric in METRICS if metric not in set(theirs["metric"])]
+    lacking = [metric for metric in SAMPLE_METRICS if metric not in set(theirs["metric"])]
     drawn = (
         f"{overlay.note(theirs)} The paper's BigGAN-deep stands beside its other models, whatever "
         "the GAN here."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from studies.analyses.analysis import Analysis, Need
 from studies.analyses.needs import SAMPLES, SIZES, WIDTH, is_samples
-from studies.published.published import Inferred, Metric, Published
+from studies.published.published import SAMPLE_METRICS, Inferred, Metric, Published
 from studies.spec.arms import RIVALS
 from studies.tables.answer import ANY, Answer
 
@@ -24,7 +24,6 @@ class Model:
 
 
 SOURCE = "Table 4"
-METRICS: tuple[Metric, ...] = ("frechet_distance", "precision", "recall")
 TABLE_4 = (
     Model(
         name="BigGAN-deep",
@@ -71,7 +70,7 @@ def table_4_numbers() -> Iterator[Published]:
         if model.channels is None:
             continue
         flags = (AS_WITHOUT_LABELS,) if model.channels == 128 else ()
-        for metric in METRICS:
+        for metric in SAMPLE_METRICS:
             yield Published(
                 value=getattr(model, metric),
                 metric=metric,

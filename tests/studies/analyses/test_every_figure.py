@@ -25,7 +25,8 @@ from matplotlib.transforms import Bbox
 from studies.analyses import index
 from studies.analyses.drawings import FIGURES
 from studies.plan.plan import record
-from studies.tables.tables import ARM, SAMPLE_METRICS, Tables
+from studies.published.published import SAMPLE_METRICS
+from studies.tables.tables import ARM, Tables
 from tests.studies.analyses import (
     test_gradient_noise,
     test_hybrid_vlb_ensemble,

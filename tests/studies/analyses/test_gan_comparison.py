@@ -28,12 +28,13 @@ from studies.execute.worker import run_task
 from studies.judging.verdicts import Finding
 from studies.plan.costs import arm_label, costs
 from studies.plan.plan import Plan, expand
+from studies.published.published import SAMPLE_METRICS
 from studies.report.build import build as build_pages
 from studies.runners import RUNNERS, Work
 from studies.runners.rivals import gan_block
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
-from studies.tables.tables import SAMPLE_METRICS, Tables, tables
+from studies.tables.tables import Tables, tables
 from studies.tasks.task import Task
 from tests.witness import made_up_tables, tiny
 from tests.witness.sweep_files import write_sweep
