@@ -27,7 +27,7 @@ from iddpm.images.decoding import CHANGES, MODES, decoded, looked_at, opened
 from iddpm.images.folders import PATH, Listing, listed
 from iddpm.images.sources import Part, Piece, Source, digest
 from iddpm.running.blocks import Arrays, Blocks
-from iddpm.running.files import written_whole
+from iddpm.running.files import remove_unfinished, written_whole
 from iddpm.running.interruption import Progress
 
 ACCOUNT = "packing.json"
@@ -82,6 +82,7 @@ def write(
         ConfigError: If an image cannot be read, or labels are none.
         StorageError: If the file cannot be written.
     """
+    remove_unfinished(path)
     with written_whole(path) as raw:
         kept = _read_all(source, blocks_beside(path), progress)
         if source.is_labelled:
@@ -156,6 +157,7 @@ def _read_block(
     done, total = so_far
     filled = 0
     for piece in part.read(start, stop):
+        assert piece.images.shape[1:] == source.shape
         rows = slice(filled, filled + len(piece.images))
         arrays[IMAGES][rows] = piece.images
         if piece.labels is not None:

@@ -136,7 +136,12 @@ def _divided(
         if not found[split]:
             left_out = "".join(f"; {line}" for line in account.lines())
             places = ", ".join(map(str, request.paths))
-            raise ConfigError(kind.name, f"{split} images", f"none in {places}{left_out}")
+            raise ConfigError(
+                kind.name,
+                f"{split} images",
+                f"none in {places}{left_out}",
+                "folders and archives are known by names such as train and test",
+            )
     return {split: found[split] for split in SPLITS}
 
 

@@ -125,7 +125,8 @@ def test_images_of_another_size_are_refused_where_one_is_promised(tmp_path: Path
 def test_one_split_alone_is_refused(tmp_path: Path) -> None:
     train, _ = lay_out(tmp_path, "tars")
     assert refusal("imagenet64_vdo", train) == (
-        f"imagenet64_vdo: expected test images, found none in {train}"
+        f"imagenet64_vdo: expected test images, found none in {train}; folders and archives are "
+        "known by names such as train and test"
     )
 
 

@@ -158,6 +158,13 @@ def test_another_attempt_goes_on_where_the_first_stopped(
     assert not blocks_beside(tmp_path / "x.npz").exists()
 
 
+def test_what_a_killed_attempt_left_unfinished_is_removed(labelled: Path, tmp_path: Path) -> None:
+    left = tmp_path / ".x.npz.0123.part"
+    left.write_bytes(b"half of it")
+    packed(labelled, tmp_path / "x.npz")
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("change", ["a file", "a block", "a name", "the size"])
 def test_what_changed_meanwhile_is_read_again(
     labelled: Path, tmp_path: Path, small_blocks: int, monkeypatch: pytest.MonkeyPatch, change: str
