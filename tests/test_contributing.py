@@ -1,5 +1,6 @@
 """The example of one's own choices: its change is applied, its sweep run and drawn."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,15 @@ def test_the_worked_example_gives_one_of_each_that_other_figures_draw_too(tmp_pa
     drawn = pd.read_csv(page / "mean_gap.csv")
     assert list(drawn["n"]) == [3, 3, 3, 3]
     assert (page / "mean_gap.svg").exists()
+    scorecard = (tmp_path / "reports" / "README.md").read_text()
+    assert re.search(
+        r"#quadratic_is_as_good\) \| [a-z]+ \| A quadratic schedule .* 3 seeds", scorecard
+    )
+    numbers = "from studies.analyses.index import numbers; print([n.value for n in numbers()])"
+    told = subprocess.run(
+        [sys.executable, "-c", numbers], cwd=tmp_path, text=True, capture_output=True
+    )
+    assert "3.17" in told.stdout
     arms = set(pd.read_csv(page / "quality_vs_steps.csv")["arm"])
     assert {arm.split(", ")[1] for arm in arms} == {"midway", "cooled"}
     names = ("everywhere", "along", "forwards")
