@@ -5,6 +5,7 @@ of their values (or the difference, where a unit makes sense of it) seed by seed
 often far narrower than those of the two arms.
 """
 
+import json
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -97,15 +98,23 @@ def _holds(rows: pd.DataFrame, column: str, value: object) -> "pd.Series[bool]":
 
 
 def _alike(rows: pd.DataFrame, answer: Answer) -> Iterator[pd.DataFrame]:
-    """Rows that share everything but what the arms are apart in."""
+    """Rows that share everything but what the arms are apart in, their recipe too.
+
+    Of a recipe the weights alone may differ: those of a GAN are its own, and so are averages.
+    """
     columns = arm_columns(rows, without=(*answer.apart, "chosen", "arm", "rank"))
     if answer.alike is not None:
         columns = [column for column in answer.alike if column in rows]
-    if not columns:
-        yield rows
-        return
-    for _, group in rows.groupby(columns, sort=False, dropna=False):
+    recipes = rows["recipe"].map(_but_weights).rename("taken")
+    keys: list[Any] = [*columns, recipes]
+    for _, group in rows.groupby(keys, sort=False, dropna=False):
         yield group
+
+
+def _but_weights(recipe: object) -> str:
+    """A recipe without the weights that it names; empty where nothing is measured."""
+    settings = json.loads(recipe) if isinstance(recipe, str) else {}
+    return json.dumps({name: value for name, value in settings.items() if name != "weights"})
 
 
 def _compared(group: pd.DataFrame, answer: Answer) -> Iterator[dict[str, Any]]:
@@ -138,11 +147,11 @@ def _compared(group: pd.DataFrame, answer: Answer) -> Iterator[dict[str, Any]]:
 
 
 def _values(rows: pd.DataFrame, answer: Answer) -> dict[int, float]:
-    """By seed; logarithms where ratios are compared."""
+    """By seed; logarithms where ratios are compared, of what has one."""
     values = by_seed(rows)
     if not answer.is_ratio or answer.metric.startswith("log_"):
         return values
-    return {seed: math.log(value) for seed, value in values.items()}
+    return {seed: math.log(value) for seed, value in values.items() if value > 0}
 
 
 def is_told(row: pd.Series) -> bool:

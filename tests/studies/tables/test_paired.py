@@ -1,5 +1,6 @@
 """Arms against a baseline, paired by seed, beside the same numbers by NumPy and SciPy."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -138,6 +139,26 @@ def test_a_rival_is_a_baseline_for_what_shares_the_number_of_samples() -> None:
     )
     (row,) = paired(table, answer).to_dict("records")
     assert (row["estimate"], row["baseline"]) == (pytest.approx(math.sqrt(8.0)), "GAN")
+
+
+def test_numbers_with_different_recipes_are_never_compared() -> None:
+    other = json.dumps({"extractor": "another:12345678", "images": 192})
+    averaged = json.loads(distance_rows(SIMPLE, "beta", [1.0])[0]["recipe"]) | {"weights": "raw"}
+    for recipe, count in ((other, 0), (json.dumps(averaged), 1)):
+        rows = [
+            *distance_rows(SIMPLE, "beta", [10.0, 20.0]),
+            *distance_rows(SIMPLE, "beta_tilde", [20.0, 40.0], recipe=recipe),
+        ]
+        assert len(paired(tables_of(rows), ANSWER)) == count
+
+
+def test_a_distance_without_a_logarithm_is_left_out() -> None:
+    rows = [
+        *distance_rows(SIMPLE, "beta", [0.0, 20.0, -1e-9]),
+        *distance_rows(SIMPLE, "beta_tilde", [20.0, 40.0, 1.0]),
+    ]
+    (row,) = paired(tables_of(rows), ANSWER).to_dict("records")
+    assert row["seeds"] == pytest.approx({1: 2.0})
 
 
 def test_a_baseline_of_two_arms_is_none() -> None:
