@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from studies.execute.console import counted, terminal, watching
 from studies.execute.guesses import CPU_CORE, GPUS
 from studies.execute.signals import CutOff
 from studies.execute.slurm import SlurmError
-from studies.plan.costs import compute_left, costs
+from studies.plan.costs import compute_left, costs, labels
 from studies.plan.plan import Plan, absent, chained, expand, needed, record
 from studies.spec.documents import short
 from studies.spec.resources import Resources, override_layer, resources, user_layer
@@ -46,6 +47,9 @@ MOST_AT_ONCE = 10_000
 """Processes of a pool, or jobs of an array: more than a machine or a scheduler runs."""
 MOST_AMOUNT = 1_000_000_000
 """Minutes of a job, or hours of a GPU."""
+
+STORE = Path("store")
+"""Where results live unless told otherwise."""
 
 
 @door(ConfigError, StoreError, SlurmError)
@@ -92,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting that wins over the files, such as train.steps=500; may be repeated",
     )
     add("--seeds", nargs="+", type=_seeds, help="instead of the sweep's: 0 1 2, or 0,1,2")
-    add("--store", type=path, default=Path("store"), help="where results live; default: store")
+    add("--store", type=path, default=STORE, help="where results live; default: store")
     add("--executor", choices=executors.NAMES, help="default: what suits this machine")
     add("--workers", type=_count, help="processes at once; default: one per GPU, else per core")
     add(
@@ -257,7 +261,8 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
     tasks = _begin(plans, store)
     store.retry(tasks, _retried(options))
     console = terminal()
-    with watching(len(tasks), console) as watch:
+    named = {address: label for plan in plans for address, label in labels(plan).items()}
+    with watching(len(tasks), console, named) as watch:
         executors.execute(
             store,
             list(tasks.values()),
@@ -271,7 +276,11 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
     print(f"{len(tasks)} tasks: {counted(states)}")
     if states["done"] == len(tasks):
         return 0
-    print("python -m studies.status STUDY says why; --retry failed runs the failed ones again")
+    there = "" if options.store == STORE else f" --store {shlex.quote(str(options.store))}"
+    for plan in plans:
+        if any(store.state(address) != "done" for address in plan.tasks):
+            print(f"python -m studies.status {shlex.quote(plan.study)}{there} says why")
+    print("--retry failed runs the failed ones again")
     return INCOMPLETE
 
 

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.progress import (
@@ -40,10 +41,18 @@ def terminal() -> Console:
 
 
 @contextmanager
-def watching(tasks: int, console: Console) -> Iterator[Watcher]:
-    """A watcher for a run of so many tasks, fit for where its output goes."""
+def watching(
+    tasks: int, console: Console, labels: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Watcher]:
+    """A watcher for a run of so many tasks, fit for where its output goes.
+
+    Args:
+        tasks: How many there are.
+        console: Where it is shown.
+        labels: Tasks in words, by address; one that has none goes by its address.
+    """
     if not console.is_terminal or console.is_dumb_terminal:
-        yield Lines(tasks)
+        yield Lines(tasks, labels)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -54,7 +63,7 @@ def watching(tasks: int, console: Console) -> Iterator[Watcher]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield Bars(progress, tasks)
+        yield Bars(progress, tasks, labels)
 
 
 class Rate(ProgressColumn):
@@ -70,8 +79,9 @@ class Rate(ProgressColumn):
 class Bars:
     """One bar for the run and one for each task under way."""
 
-    def __init__(self, progress: Progress, tasks: int) -> None:
+    def __init__(self, progress: Progress, tasks: int, labels: Mapping[str, str]) -> None:
         self._progress = progress
+        self._labels = labels
         self._all = progress.add_task("all tasks", total=tasks)
         self._bars: dict[str, TaskID] = {}
 
@@ -88,7 +98,8 @@ class Bars:
 
     def _bar(self, address: str) -> TaskID:
         if address not in self._bars:
-            self._bars[address] = self._progress.add_task(address, total=None, unit="")
+            named = self._labels.get(address, address)
+            self._bars[address] = self._progress.add_task(named, total=None, unit="")
         return self._bars[address]
 
     def _end(self, event: Event) -> None:
@@ -97,14 +108,16 @@ class Bars:
         if event.kind != "lost":
             self._progress.advance(self._all)
         if event.kind in ("lost", "failed", "waiting"):
-            self._progress.console.print(described(event), highlight=False)
+            said = described(event) + _whose(event, self._labels)
+            self._progress.console.print(said, highlight=False)
 
 
 class Lines:
     """One line for each thing that happened, with the count of tasks behind and ahead."""
 
-    def __init__(self, tasks: int) -> None:
+    def __init__(self, tasks: int, labels: Mapping[str, str]) -> None:
         self._tasks = tasks
+        self._labels = labels
         self._ended: Counter[str] = Counter()
         self._said: dict[str, float] = {}
         self._first: dict[str, tuple[float, int]] = {}
@@ -116,7 +129,8 @@ class Lines:
         if event.kind == "found" or (event.kind == "progress" and not self._is_due(event)):
             return
         ended = self._ended.total()
-        print(f"[{ended}/{self._tasks}] {described(event)}{self._pace(event)}", flush=True)
+        said = f"{described(event)}{self._pace(event)}{_whose(event, self._labels)}"
+        print(f"[{ended}/{self._tasks}] {said}", flush=True)
 
     def _is_due(self, event: Event) -> bool:
         now = time.monotonic()
@@ -136,6 +150,12 @@ class Lines:
         rate = (done - before) / (now - began)
         left = (event.beat.total - done) / rate
         return f", {rate:.3g} {event.beat.unit}/s, {left:.0f} s left"
+
+
+def _whose(event: Event, labels: Mapping[str, str]) -> str:
+    """For whom a task begins or fails, where that is known."""
+    label = labels.get(event.address, "")
+    return f" ({label})" if label and event.kind in ("started", "failed") else ""
 
 
 def described(event: Event) -> str:

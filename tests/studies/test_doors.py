@@ -1,5 +1,7 @@
 """The doors as a person uses them: a real sweep of tiny networks from its file to its page."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -215,3 +217,16 @@ def test_a_sweep_goes_by_its_name_and_seeds_by_commas(
     assert said[0] == said[1] != ""
     assert run.main(["smal", "--dry-run"]) == 2
     assert "smal" in capsys.readouterr().err
+
+
+def test_a_run_that_failed_says_which_command_tells_why(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "my store"
+    asked = [str(sweep), "--store", str(store), "--executor", "inline", "--seeds", "0"]
+    diverging = ["--set", "train.optimizer.learning_rate=1e30", "--set", "train.steps=40"]
+    assert run.main([*asked, *diverging]) == 1
+    said = capsys.readouterr().out
+    (command,) = re.findall("^python -m studies.status (.*) says why$", said, re.MULTILINE)
+    status.main(shlex.split(command))
+    assert "diverged: " in capsys.readouterr().out

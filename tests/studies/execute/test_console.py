@@ -77,6 +77,25 @@ def test_a_line_after_the_first_knows_the_pace(
     ]
 
 
+def test_a_task_goes_by_its_arm_and_seed_where_that_is_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named = {TRAINING: "hybrid cosine T=1000, training, seed 1"}
+    with watching(2, Console(file=io.StringIO()), named) as watch:
+        watch(Event(kind="started", address=TRAINING))
+        watch(Event(kind="failed", address=TRAINING, text="the loss is not finite"))
+        watch(Event(kind="started", address="extractor-1"))
+    assert capsys.readouterr().out.splitlines() == [
+        f"[0/2] {TRAINING}: started ({named[TRAINING]})",
+        f"[1/2] {TRAINING}: failed: the loss is not finite ({named[TRAINING]})",
+        "[1/2] extractor-1: started",
+    ]
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with watching(2, console, named) as watch:
+        watch(Event(kind="started", address=TRAINING))
+    assert named[TRAINING] in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("is_terminal", [False, True])
 def test_what_people_wrote_is_no_markup(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_terminal: bool
