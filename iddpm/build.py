@@ -12,18 +12,11 @@ from torch import Tensor, nn
 
 from iddpm import samplers
 from iddpm.checks import check_gan, check_training
-from iddpm.config import (
-    DiffusionConfig,
-    GanConfig,
-    LossSecondMoment,
-    SampleConfig,
-    Sampler,
-    TrainConfig,
-    kinds,
-)
+from iddpm.config import DiffusionConfig, GanConfig, LossSecondMoment, TrainConfig, kinds
 from iddpm.data import Description
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
+from iddpm.evaluation.config import SampleConfig, Sampler
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.gan import Discriminator, Generator
 from iddpm.networks.unet import UNet

@@ -8,22 +8,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
-from iddpm.bounds import MOST_PARAMETERS, require
-from iddpm.config import (
+from iddpm.bounds import MOST_PARAMETERS, ConfigError, require
+from iddpm.config import GanConfig, LearnedVariance, Stride, TrainConfig, Variance
+from iddpm.data import Description
+from iddpm.evaluation.config import (
     Ancestral,
-    ConfigError,
     Ends,
-    GanConfig,
     GradientNoiseConfig,
     LatentsConfig,
-    LearnedVariance,
     LikelihoodConfig,
     SampleConfig,
-    Stride,
-    TrainConfig,
-    Variance,
 )
-from iddpm.data import Description
 from iddpm.networks.size import gan_parameters, trained_size
 from iddpm.strides import stride_timesteps
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.arrays import Float32Array, Int64Array, UInt8Array
-from iddpm.bounds import MOST_CLASSES, require
-from iddpm.config import SPLITS, ConfigError, Data, Declared, Digits, Folder, Npz, Photos, Split
+from iddpm.bounds import MOST_CLASSES, ConfigError, require
+from iddpm.config import SPLITS, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.images.archives import ArchiveError, Header, header, names, read
 from iddpm.images.decoding import LAID_OVER, TURNED, decoded, looked_at, opened
 from iddpm.images.folders import PATH, UNICODE, Account, listed

@@ -6,8 +6,8 @@ here imports torch or NumPy, so that a sweep can be checked and counted while it
 
 from itertools import pairwise
 
-from iddpm.bounds import require
-from iddpm.config import ConfigError, Stride
+from iddpm.bounds import ConfigError, require
+from iddpm.config import Stride
 
 
 def stride_timesteps(stride: Stride, total: int, steps: int) -> tuple[int, ...]:

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from iddpm.config import SPLITS, ConfigError, Folder, Npz
+from iddpm.bounds import ConfigError
+from iddpm.config import SPLITS, Folder, Npz
 from iddpm.data import describe, load
 from iddpm.images.archives import ArchiveError, header, names
 from iddpm.images.checking import Checked, check

@@ -13,7 +13,7 @@ from typing import get_args
 from rich.console import Console
 from rich.table import Table
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.running.files import StorageError
 from iddpm.running.interruption import Interrupted
 from studies import execute as executors

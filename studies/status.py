@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from studies.door import door, is_read, path, sentence, told
 from studies.execute.console import counted
 from studies.execute.guesses import guess

@@ -43,6 +43,7 @@ HOMES = {
 """Each heavy library and the only places that may import it."""
 
 TORCH_FREE = (
+    "iddpm.evaluation.config",
     "iddpm.networks.size",
     "iddpm.images.archives",
     "iddpm.images.families",

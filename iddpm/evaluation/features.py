@@ -18,17 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from iddpm.arrays import Float32Array, Int64Array, UInt8Array
-from iddpm.config import (
-    Classifier,
-    ConfigError,
-    ExtractorConfig,
-    Inception,
-    RandomNetwork,
-    canonical,
-    data_name,
-)
+from iddpm.bounds import ConfigError
+from iddpm.config import canonical, data_name
 from iddpm.data import Description, Images, batch_indices, describe, load, to_unit
 from iddpm.evaluation import inception
+from iddpm.evaluation.config import Classifier, ExtractorConfig, Inception, RandomNetwork
 from iddpm.evaluation.inception import empty_inception, load_inception
 from iddpm.evaluation.weights_file import is_published
 from iddpm.running import checkpoints

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.evaluation.weights_file import SOURCE, check_weights
 
 NAME, OTHER = "inception-2015-12-05", "inception"

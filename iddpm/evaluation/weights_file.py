@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 
 SOURCE = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"

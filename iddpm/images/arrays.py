@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.config import SPLITS, ConfigError, Split
+from iddpm.bounds import ConfigError
+from iddpm.config import SPLITS, Split
 from iddpm.data import CHANNELS, fixed_permutation
 from iddpm.images.archives import ArchiveError, Header, checked, header, names
 from iddpm.images.pictures import split_of_path

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.arrays import Int64Array
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.images.archives import ArchiveError, checked
 from iddpm.images.sources import Piece
 from iddpm.images.trees import File

@@ -8,8 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from iddpm.bounds import require
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError, require
 from iddpm.images.batches import CHANNELS, pickled, piece
 from iddpm.images.checksums import provenance
 from iddpm.images.folders import Account

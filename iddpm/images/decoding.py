@@ -18,7 +18,7 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from iddpm.arrays import UInt8Array
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 
 MOST_STORED_PIXELS = 2**26
 """Of an image file; 8192 x 8192. A file of a few bytes can claim billions."""

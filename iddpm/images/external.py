@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from iddpm.arrays import UInt8Array
-from iddpm.config import ConfigError, ExternalConfig
+from iddpm.bounds import ConfigError
+from iddpm.config import ExternalConfig
 from iddpm.data import LARGE, Description, describe
 from iddpm.images.archives import ArchiveError, Header, header, names, read
 from iddpm.images.decoding import MODES, decoded, looked_at, opened

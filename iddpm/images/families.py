@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.images.arrays import npz
 from iddpm.images.cifar import cifar10
 from iddpm.images.imagenet64 import imagenet64_npz, imagenet64_vdo

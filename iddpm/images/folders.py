@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.bounds import MOST_CLASSES, require
-from iddpm.config import SPLITS, ConfigError, Folder, Split
+from iddpm.bounds import MOST_CLASSES, ConfigError, require
+from iddpm.config import SPLITS, Folder, Split
 from iddpm.images.decoding import suffixes
 
 PATH = "data.folder.path"

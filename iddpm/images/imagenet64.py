@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from iddpm.config import ConfigError, Split
+from iddpm.bounds import ConfigError
+from iddpm.config import Split
 from iddpm.images.batches import arrays, pickled, piece
 from iddpm.images.folders import Account
 from iddpm.images.pictures import Kind, pictures

@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.config import SPLITS, ConfigError, Split
+from iddpm.bounds import ConfigError
+from iddpm.config import SPLITS, Split
 from iddpm.images.checksums import provenance
 from iddpm.images.folders import Account
 from iddpm.images.sources import Batch, Batches, Part, Piece, Request, Source

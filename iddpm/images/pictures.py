@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from iddpm.arrays import Int64Array, UInt8Array
-from iddpm.config import SPLITS, ConfigError, Split
+from iddpm.bounds import ConfigError
+from iddpm.config import SPLITS, Split
 from iddpm.images.decoding import MODES, Resize, decoded_from, looked_at
 from iddpm.images.folders import (
     HIDDEN,

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Protocol
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.images.folders import Account, file_names
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.data import outline
 from studies.analyses.analysis import Analysis, Need, arms_of
 from studies.plan.plan import Plan

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from iddpm.arrays import UInt8Array
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from studies.drawing import style
 
 LINE_IN = 0.16

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from iddpm.bounds import require
+from iddpm.bounds import ConfigError, require
 from iddpm.checks import (
     check_gan,
     check_gradient_noise,
@@ -17,19 +17,9 @@ from iddpm.checks import (
     check_samples,
     check_training,
 )
-from iddpm.config import (
-    Classifier,
-    ConfigError,
-    Data,
-    ExternalConfig,
-    GanConfig,
-    GradientNoiseConfig,
-    Inception,
-    LikelihoodConfig,
-    Split,
-    TrainConfig,
-)
+from iddpm.config import Data, ExternalConfig, GanConfig, Split, TrainConfig
 from iddpm.data import Description, describe, outline
+from iddpm.evaluation.config import Classifier, GradientNoiseConfig, Inception, LikelihoodConfig
 from iddpm.evaluation.weights_file import check_weights
 from iddpm.images.external import ExternalDescription, describe_external
 from studies.plan.pieces import latents_of, sample_shards

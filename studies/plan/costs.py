@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from iddpm.config import FeaturesConfig
+from iddpm.evaluation.config import FeaturesConfig
 from studies.plan.plan import Cell, Plan
 from studies.spec.documents import Scalar
 from studies.tasks.counts import network_calls, steps_before, training_steps

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from iddpm.config import (
-    GanSampleConfig,
+from iddpm.config import GanSampleConfig, TrainConfig
+from iddpm.evaluation.config import (
     LatentsConfig,
     LikelihoodConfig,
     LikelihoodShardConfig,
     SampleConfig,
-    TrainConfig,
 )
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 

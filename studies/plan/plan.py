@@ -10,21 +10,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from iddpm.config import (
-    ConfigError,
-    Data,
+from iddpm.bounds import ConfigError
+from iddpm.config import Data, GanConfig, Split, TrainConfig
+from iddpm.data import may_be_sorted, missing
+from iddpm.evaluation.config import (
     Ends,
     FeaturesConfig,
-    GanConfig,
     GradientNoiseConfig,
     Inception,
     LikelihoodConfig,
     LikelihoodMergeConfig,
     ScoreConfig,
-    Split,
-    TrainConfig,
 )
-from iddpm.data import may_be_sorted, missing
 from iddpm.evaluation.weights_file import check_weights
 from iddpm.networks.size import training_compute
 from studies.plan.checks import Described, checked, trains, weights_of

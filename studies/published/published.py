@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from iddpm.config import Ends, Schedule, TrainConfig, Variance, canonical
+from iddpm.config import Schedule, TrainConfig, Variance, canonical
+from iddpm.evaluation.config import Ends
 from studies.published.networks import EMA_DECAY, IMAGES, training
 
 Metric = Literal["frechet_distance", "bits_per_dim", "precision", "recall", "bound_in_training"]

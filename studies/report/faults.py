@@ -3,7 +3,7 @@
 import traceback
 from dataclasses import dataclass
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.running.files import StorageError
 from studies import door
 from studies.store.store import StoreError

@@ -10,15 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from iddpm import build
-from iddpm.config import (
-    LikelihoodConfig,
-    LikelihoodMergeConfig,
-    LikelihoodShardConfig,
-    TrainConfig,
-    data_name,
-)
+from iddpm.config import TrainConfig, data_name
 from iddpm.data import Selection, describe, first_rows, load
 from iddpm.denoiser import Denoiser
+from iddpm.evaluation.config import LikelihoodConfig, LikelihoodMergeConfig, LikelihoodShardConfig
 from iddpm.evaluation.likelihood import Block, Reading
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.precision import arithmetic

@@ -5,8 +5,9 @@ from typing import Any
 import torch
 
 from iddpm import build
-from iddpm.config import LatentsConfig, data_name
+from iddpm.config import data_name
 from iddpm.data import load, to_unit
+from iddpm.evaluation.config import LatentsConfig
 from iddpm.running.draws import generator
 from studies.runners.work import Work
 from studies.store.npy import sha256

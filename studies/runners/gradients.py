@@ -3,9 +3,10 @@
 from typing import Any
 
 from iddpm import build
-from iddpm.config import GradientNoiseConfig, canonical, data_name
+from iddpm.config import canonical, data_name
 from iddpm.data import load
 from iddpm.evaluation import gradient_noise as noise
+from iddpm.evaluation.config import GradientNoiseConfig
 from iddpm.networks.flat import FlatWeights
 from studies.runners.networks import trained_network, weights_role
 from studies.runners.work import Work

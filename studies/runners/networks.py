@@ -1,8 +1,9 @@
 """Trained networks, read back for what is asked of them."""
 
 from iddpm import build, training
-from iddpm.config import LikelihoodConfig, SampleConfig, TrainConfig
+from iddpm.config import TrainConfig
 from iddpm.denoiser import Denoiser
+from iddpm.evaluation.config import LikelihoodConfig, SampleConfig
 from iddpm.networks.ensembles import SwitchedNetwork
 from iddpm.networks.unet import UNet
 from iddpm.running.trajectory import STATE_FILE

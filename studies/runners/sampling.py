@@ -11,9 +11,10 @@ from torch import Tensor
 
 from iddpm import build
 from iddpm.arrays import UInt8Array
-from iddpm.config import GanConfig, SampleConfig, TrainConfig
+from iddpm.config import GanConfig, TrainConfig
 from iddpm.data import describe
 from iddpm.denoiser import Network
+from iddpm.evaluation.config import SampleConfig
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.precision import arithmetic
 from iddpm.running.draws import generator

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.arrays import Int64Array, UInt8Array
-from iddpm.config import (
+from iddpm.config import data_name
+from iddpm.data import Rows, Selection, first_rows, load
+from iddpm.evaluation.config import (
     Classifier,
     FeaturesConfig,
     Inception,
@@ -16,9 +18,7 @@ from iddpm.config import (
     RandomNetwork,
     SampleConfig,
     ScoreConfig,
-    data_name,
 )
-from iddpm.data import Rows, Selection, first_rows, load
 from iddpm.evaluation.features import (
     Extractor,
     extract,

@@ -8,7 +8,8 @@ settings that vary, and rules that leave some combinations out.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from iddpm.config import ConfigError, TrainConfig
+from iddpm.bounds import ConfigError
+from iddpm.config import TrainConfig
 from studies.spec.combinations import (
     MAX_CELLS,
     VARYING,

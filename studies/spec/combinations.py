@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iddpm.config import ConfigError, Inception
+from iddpm.bounds import ConfigError
+from iddpm.evaluation.config import Inception
 from studies.spec.documents import Node, children, fault, layered, shown
 from studies.spec.evaluations import SCOPES
 from studies.spec.reading import Keys, leaves, nested, setting, spelled_out

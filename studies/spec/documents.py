@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.running.files import REMEDIES_OF_READING
 
 MAX_BYTES = 1_000_000

@@ -15,19 +15,14 @@ from iddpm.bounds import (
     at_most,
     require,
 )
-from iddpm.config import (
+from iddpm.config import ExternalConfig, GanConfig, Metric, Precision, Split, TrainConfig
+from iddpm.evaluation.config import (
     Ancestral,
     Ends,
-    ExternalConfig,
     ExtractorConfig,
-    GanConfig,
     GradientNoiseConfig,
     LikelihoodConfig,
-    Metric,
-    Precision,
     Sampler,
-    Split,
-    TrainConfig,
 )
 
 

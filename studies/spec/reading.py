@@ -17,7 +17,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from iddpm.config import ConfigError, kinds
+from iddpm.bounds import ConfigError
+from iddpm.config import kinds
 from studies.spec.documents import Node, Scalar, fault, nearest, number_in, shown
 
 LONGEST_NUMBER = 40

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from iddpm.bounds import Between, Bounded, Where, at_most
-from iddpm.config import ConfigError
+from iddpm.bounds import Between, Bounded, ConfigError, Where, at_most
 from studies.spec.documents import Node, children, fault, layered, only, parse, read_text
 from studies.spec.reading import nested, read
 from studies.tasks.kinds import KINDS

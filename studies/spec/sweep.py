@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from iddpm.bounds import MOST_SEED
-from iddpm.config import ConfigError
+from iddpm.bounds import MOST_SEED, ConfigError
 from studies.spec.arms import BLOCK_KEYS, ArmSpec, Asked, asked
 from studies.spec.combinations import Override, override
 from studies.spec.documents import Node, children, fault, nearest, only, parse, read_text, short

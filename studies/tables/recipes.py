@@ -7,7 +7,7 @@ content a recipe lacks stands in the tasks behind it: results of every version r
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from iddpm.config import Inception
+from iddpm.evaluation.config import Inception
 from iddpm.evaluation.weights_file import is_published
 from studies.published.published import INCEPTION
 from studies.store.store import StoreError

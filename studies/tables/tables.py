@@ -13,17 +13,9 @@ from typing import Any, cast
 
 import pandas as pd
 
-from iddpm.config import (
-    Data,
-    ExternalConfig,
-    GanConfig,
-    LikelihoodMergeConfig,
-    LossSecondMoment,
-    ScoreConfig,
-    TrainConfig,
-    canonical,
-)
+from iddpm.config import Data, ExternalConfig, GanConfig, LossSecondMoment, TrainConfig, canonical
 from iddpm.data import levels
+from iddpm.evaluation.config import LikelihoodMergeConfig, ScoreConfig
 from studies.published.published import SAMPLE_METRICS
 from studies.store.records import answering, whole
 from studies.store.store import LATENTS, SAMPLES, Store

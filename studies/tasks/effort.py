@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
-from iddpm.config import (
+from iddpm.config import GanConfig, GanSampleConfig, Stride, TrainConfig
+from iddpm.data import outline
+from iddpm.evaluation.config import (
     Classifier,
     ExtractorConfig,
     FeaturesConfig,
-    GanConfig,
-    GanSampleConfig,
     GradientNoiseConfig,
     Inception,
     LikelihoodConfig,
@@ -23,10 +23,7 @@ from iddpm.config import (
     RandomNetwork,
     SampleConfig,
     ScoreConfig,
-    Stride,
-    TrainConfig,
 )
-from iddpm.data import outline
 from iddpm.networks.size import (
     FORWARD_AND_BACK,
     gan_multiply_adds,

@@ -6,13 +6,10 @@ To add a kind takes its row here and the function that the row names (`studies/r
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from iddpm.config import (
-    ExternalConfig,
+from iddpm.config import ExternalConfig, FixedVariance, GanConfig, GanSampleConfig, TrainConfig
+from iddpm.evaluation.config import (
     ExtractorConfig,
     FeaturesConfig,
-    FixedVariance,
-    GanConfig,
-    GanSampleConfig,
     GradientNoiseConfig,
     LatentsConfig,
     LikelihoodConfig,
@@ -21,7 +18,6 @@ from iddpm.config import (
     RadiiConfig,
     SampleConfig,
     ScoreConfig,
-    TrainConfig,
 )
 from studies.tasks import effort
 from studies.tasks.effort import Effort

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from iddpm.config import RadiiConfig, ScoreConfig, canonical
+from iddpm.config import canonical
+from iddpm.evaluation.config import RadiiConfig, ScoreConfig
 from studies.tasks.kinds import KINDS, TaskConfig
 
 SCHEMA_VERSION = 1

@@ -9,9 +9,9 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import pytest
 
 from iddpm import config
-from iddpm.bounds import MOST_SEED, Between, Where, at_most
+from iddpm.bounds import MOST_SEED, Between, ConfigError, Where, at_most
 from iddpm.checks import check_gan, check_training
-from iddpm.config import ConfigError, Digits, GanConfig, TrainConfig, UNetConfig
+from iddpm.config import Digits, GanConfig, TrainConfig, UNetConfig
 from iddpm.data import describe
 from studies.spec import evaluations
 from studies.spec.resources import Resources

@@ -7,23 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import build, samplers
+from iddpm.bounds import ConfigError
 from iddpm.config import (
-    Ancestral,
-    ConfigError,
-    Ddim,
     DiffusionConfig,
     Digits,
     Hybrid,
     LossSecondMoment,
     OptimizerConfig,
-    SampleConfig,
-    Sampler,
     Simple,
     TrainConfig,
     UNetConfig,
 )
 from iddpm.data import Description
 from iddpm.denoiser import Denoiser
+from iddpm.evaluation.config import Ancestral, Ddim, SampleConfig, Sampler
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.unet import ResBlock
 from iddpm.schedules import linear_betas

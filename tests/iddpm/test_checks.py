@@ -5,23 +5,20 @@ from typing import Any
 
 import pytest
 
+from iddpm.bounds import ConfigError
 from iddpm.checks import check_likelihood, check_samples, check_shares, check_training
 from iddpm.config import (
-    Ancestral,
-    ConfigError,
-    Ddim,
     DiffusionConfig,
     Digits,
     Hybrid,
-    LikelihoodConfig,
     Photos,
-    SampleConfig,
     Simple,
     TrainConfig,
     UNetConfig,
     Vlb,
 )
 from iddpm.data import Description
+from iddpm.evaluation.config import Ancestral, Ddim, LikelihoodConfig, SampleConfig
 
 NETWORK = UNetConfig(
     model_channels=16,

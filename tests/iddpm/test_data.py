@@ -19,18 +19,8 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
 from iddpm import data as data_room
-from iddpm.config import (
-    SPLITS,
-    ConfigError,
-    Data,
-    Declared,
-    Digits,
-    Folder,
-    Npz,
-    Photos,
-    canonical,
-    data_name,
-)
+from iddpm.bounds import ConfigError
+from iddpm.config import SPLITS, Data, Declared, Digits, Folder, Npz, Photos, canonical, data_name
 from iddpm.data import (
     UNKNOWN,
     batch_indices,

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from iddpm.config import ConfigError, Digits, GanConfig, Photos
+from iddpm.bounds import ConfigError
+from iddpm.config import Digits, GanConfig, Photos
 from iddpm.gan_training import CURVES, GanTraining, load_generator, train_gan
 from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.interruption import Interrupted

@@ -6,6 +6,7 @@ import pytest
 
 from iddpm import build, config, denoiser, diffusion, objectives, schedules
 from iddpm.evaluation import metrics
+from iddpm.evaluation.config import Ddim, Sampler
 from iddpm.registry import named
 
 REGISTERED = [
@@ -14,7 +15,7 @@ REGISTERED = [
     (denoiser.LEARNED_VARIANCES, get_args(config.LearnedVariance)),
     (metrics.METRICS, get_args(config.Metric)),
     (objectives.LOSSES, config.kinds(config.Objective)),
-    (build.SAMPLERS, config.kinds(config.Sampler)),
+    (build.SAMPLERS, config.kinds(Sampler)),
 ]
 
 
@@ -34,7 +35,7 @@ def test_every_variance_is_fixed_or_learned() -> None:
 
 def test_the_names_of_a_choice_are_those_of_all_its_types() -> None:
     assert config.kinds(config.Objective) == ("simple", "vlb", "hybrid")
-    assert config.kinds(config.Ddim) == ("ddim",)
+    assert config.kinds(Ddim) == ("ddim",)
     assert config.kinds(config.TrainConfig) == config.kinds(int) == ()
 
 

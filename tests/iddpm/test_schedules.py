@@ -3,7 +3,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from iddpm.config import ConfigError, Schedule
+from iddpm.bounds import ConfigError
+from iddpm.config import Schedule
 from iddpm.schedules import alpha_bar, betas, cosine_betas, linear_betas, variance_ratio
 
 

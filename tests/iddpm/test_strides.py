@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.schedules import linear_betas
 from iddpm.strides import kept_steps, stride_timesteps
 from tests.witness.diffusers_schedulers import scheduler

@@ -17,15 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import build
-from iddpm.config import (
-    Hybrid,
-    Objective,
-    OptimizerConfig,
-    Precision,
-    Simple,
-    TrainConfig,
-    Vlb,
-)
+from iddpm.config import Hybrid, Objective, OptimizerConfig, Precision, Simple, TrainConfig, Vlb
 from iddpm.data import batch_indices, load, to_unit
 from iddpm.denoiser import Network
 from iddpm.networks.conditioning import Conditioning

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from studies.analyses.index import checked
 from studies.plan.plan import expand
 from studies.spec.sweep import read_sweep

@@ -15,22 +15,24 @@ from typing import Any
 import numpy as np
 
 from iddpm.config import (
-    Ancestral,
-    Classifier,
-    Ddim,
     DiffusionConfig,
     Digits,
-    FeaturesConfig,
     Hybrid,
-    LikelihoodConfig,
     Objective,
-    SampleConfig,
-    Sampler,
     Schedule,
-    ScoreConfig,
     Simple,
     TrainConfig,
     UNetConfig,
+)
+from iddpm.evaluation.config import (
+    Ancestral,
+    Classifier,
+    Ddim,
+    FeaturesConfig,
+    LikelihoodConfig,
+    SampleConfig,
+    Sampler,
+    ScoreConfig,
 )
 from studies.store.store import Failure
 from studies.tasks.task import Task, task_json

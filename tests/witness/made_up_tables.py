@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from iddpm.config import FeaturesConfig, Inception, data_name
+from iddpm.config import data_name
+from iddpm.evaluation.config import FeaturesConfig, Inception
 from studies.plan.plan import Plan, expand, record
 from studies.spec.sweep import read_sweep
 from studies.tables.tables import ARM, MEASURED, Tables, settings_behind

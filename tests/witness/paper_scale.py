@@ -3,8 +3,9 @@
 from functools import cache
 from pathlib import Path
 
-from iddpm.config import Ancestral, TrainConfig
+from iddpm.config import TrainConfig
 from iddpm.data import outline
+from iddpm.evaluation.config import Ancestral
 from iddpm.networks.size import trained_size
 from studies.plan.plan import Plan, expand
 from studies.spec.arms import ArmSpec

@@ -7,16 +7,21 @@ from typing import Any
 import numpy as np
 
 from iddpm.config import (
-    Ancestral,
-    Ddim,
     DiffusionConfig,
     Digits,
     ExternalConfig,
-    FeaturesConfig,
     GanConfig,
     GanSampleConfig,
-    GradientNoiseConfig,
     Hybrid,
+    TrainConfig,
+    UNetConfig,
+)
+from iddpm.data import describe
+from iddpm.evaluation.config import (
+    Ancestral,
+    Ddim,
+    FeaturesConfig,
+    GradientNoiseConfig,
     LatentsConfig,
     LikelihoodConfig,
     LikelihoodMergeConfig,
@@ -25,10 +30,7 @@ from iddpm.config import (
     SampleConfig,
     Sampler,
     ScoreConfig,
-    TrainConfig,
-    UNetConfig,
 )
-from iddpm.data import describe
 from iddpm.images.external import describe_external
 from studies.tasks import task as kinds
 from studies.tasks.task import Task

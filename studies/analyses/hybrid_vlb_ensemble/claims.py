@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from iddpm.config import Ends
+from iddpm.evaluation.config import Ends
 from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D, ENDS_SHARE
 from studies.analyses.sigma_ablation.paper import MINOR
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from iddpm.config import Ends
+from iddpm.evaluation.config import Ends
 from studies.analyses.analysis import Analysis, Need, Test
 from studies.analyses.needs import (
     ENSEMBLES,

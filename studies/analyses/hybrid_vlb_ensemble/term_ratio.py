@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from iddpm.config import Ends
+from iddpm.evaluation.config import Ends
 from studies.drawing import captions, style
 from studies.tables.groupings import over_seeds
 from studies.tables.rows import term_log_ratios

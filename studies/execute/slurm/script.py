@@ -14,7 +14,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from studies.execute.slurm.layout import Array
 from studies.execute.slurm.queue import SlurmError, client, require_scheduler
 from studies.execute.slurm.snapshot import check

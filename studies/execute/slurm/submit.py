@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from iddpm.bounds import ConfigError
 from iddpm.checks import check_shares
-from iddpm.config import ConfigError, TrainConfig
+from iddpm.config import TrainConfig
 from iddpm.running.files import StorageError, write_whole
 from studies.execute.forecast import Forecast
 from studies.execute.guesses import guess

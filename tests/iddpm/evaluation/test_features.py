@@ -9,16 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from iddpm.arrays import UInt8Array
-from iddpm.config import (
-    Classifier,
-    ConfigError,
-    Digits,
-    ExtractorConfig,
-    Inception,
-    Photos,
-    RandomNetwork,
-)
+from iddpm.bounds import ConfigError
+from iddpm.config import Digits, Photos
 from iddpm.data import load
+from iddpm.evaluation.config import Classifier, ExtractorConfig, Inception, RandomNetwork
 from iddpm.evaluation.features import (
     Extractor,
     extract,

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from iddpm.config import ConfigError, Inception, canonical
+from iddpm.bounds import ConfigError
+from iddpm.config import canonical
 from iddpm.data import to_unit
+from iddpm.evaluation.config import Inception
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
 from iddpm.evaluation.inception import NAME, OTHER, load_inception, resized
 from iddpm.evaluation.weights_file import PUBLISHED, SOURCE, check_weights, is_published

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iddpm.config import SPLITS, ConfigError, Npz
+from iddpm.bounds import ConfigError
+from iddpm.config import SPLITS, Npz
 from iddpm.data import load
 from iddpm.images import checksums
 from iddpm.images.families import source

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.images import decoding as image_files
 from iddpm.images.decoding import Look, decoded, looked_at, opened
 from tests.witness.image_folders import noise, write_image

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iddpm.config import ConfigError, Digits, ExternalConfig, Photos
+from iddpm.bounds import ConfigError
+from iddpm.config import Digits, ExternalConfig, Photos
 from iddpm.images.external import describe_external, load_external
 
 PHOTOS = Photos(train_images=8, test_images=8)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from iddpm.config import ConfigError, Folder, canonical
+from iddpm.bounds import ConfigError
+from iddpm.config import Folder, canonical
 from iddpm.data import describe, load
 from iddpm.images import decoding as image_files
 from iddpm.images import folders

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from iddpm.config import ConfigError, Npz, Split
+from iddpm.bounds import ConfigError
+from iddpm.config import Npz, Split
 from iddpm.data import load
 from iddpm.images.families import source
 from iddpm.images.packing import write

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from iddpm import data as data_room
-from iddpm.config import SPLITS, ConfigError, Folder, Npz
+from iddpm.bounds import ConfigError
+from iddpm.config import SPLITS, Folder, Npz
 from iddpm.data import describe, load
 from iddpm.images import decoding, packing
 from iddpm.images.packing import blocks_beside, pack

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iddpm.config import ConfigError, Folder, Npz, Split
+from iddpm.bounds import ConfigError
+from iddpm.config import Folder, Npz, Split
 from iddpm.data import load
 from iddpm.images.decoding import Resize
 from iddpm.images.families import source

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from iddpm import build, samplers
-from iddpm.config import ConfigError, Digits, Ends, LossSecondMoment, Uniform, Vlb
+from iddpm.bounds import ConfigError
+from iddpm.config import Digits, LossSecondMoment, Uniform, Vlb
 from iddpm.data import describe, load
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
+from iddpm.evaluation.config import Ends
 from iddpm.evaluation.likelihood import Reading
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.ensembles import SwitchedNetwork

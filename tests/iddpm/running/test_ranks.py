@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.running import checkpoints
 from iddpm.running.ranks import ALONE, Ranks, RanksError, joined
 from iddpm.running.trajectory import STATE_FILE

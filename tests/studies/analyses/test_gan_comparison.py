@@ -16,7 +16,8 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from iddpm import build
-from iddpm.config import ConfigError, Digits, GanConfig
+from iddpm.bounds import ConfigError
+from iddpm.config import Digits, GanConfig
 from iddpm.data import describe, load
 from iddpm.running.interruption import Interrupted
 from studies import run

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from iddpm.config import ConfigError, GradientNoiseConfig
+from iddpm.bounds import ConfigError
+from iddpm.evaluation.config import GradientNoiseConfig
 from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.gradient_noise.paper import FIG_7, FIG_7_ERROR

@@ -11,15 +11,9 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from iddpm.config import (
-    ConfigError,
-    Ends,
-    Hybrid,
-    LikelihoodConfig,
-    SampleConfig,
-    TrainConfig,
-    Uniform,
-)
+from iddpm.bounds import ConfigError
+from iddpm.config import Hybrid, TrainConfig, Uniform
+from iddpm.evaluation.config import Ends, LikelihoodConfig, SampleConfig
 from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D, appendix_d_numbers

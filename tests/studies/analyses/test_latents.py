@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iddpm.config import ConfigError, DiffusionConfig, Digits, LatentsConfig
+from iddpm.bounds import ConfigError
+from iddpm.config import DiffusionConfig, Digits
 from iddpm.data import load
+from iddpm.evaluation.config import LatentsConfig
 from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from studies.analyses import index
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import CLAIMS, judge

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from studies.analyses import index
 from studies.analyses.analysis import arms_of
 from studies.analyses.judge import judge

@@ -11,7 +11,8 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from scipy import stats
 
-from iddpm.config import LossSecondMoment, SampleConfig, TrainConfig, Uniform
+from iddpm.config import LossSecondMoment, TrainConfig, Uniform
+from iddpm.evaluation.config import SampleConfig
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.drawing import style

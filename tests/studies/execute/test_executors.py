@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.config import Ancestral, Simple
+from iddpm.config import Simple
+from iddpm.evaluation.config import Ancestral
 from iddpm.running.files import StorageError, write_json
 from iddpm.running.interruption import Interrupted
 from studies.execute import inline, local

@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.config import (
-    Ancestral,
-    Ddim,
-    DiffusionConfig,
-)
+from iddpm.config import DiffusionConfig
+from iddpm.evaluation.config import Ancestral, Ddim
 from studies.execute.forecast import Forecast
 from studies.store.store import Store
 from studies.tasks.task import Task

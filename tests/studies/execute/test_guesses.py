@@ -5,13 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.config import (
-    FeaturesConfig,
-    GanConfig,
-    LikelihoodShardConfig,
-    SampleConfig,
-    TrainConfig,
-)
+from iddpm.config import GanConfig, TrainConfig
+from iddpm.evaluation.config import FeaturesConfig, LikelihoodShardConfig, SampleConfig
 from studies.execute.guesses import BEGINNING_S, CPU_CORE, GPUS, guess
 from studies.plan.plan import Plan, expand
 from studies.spec.sweep import read_sweep

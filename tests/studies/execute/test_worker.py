@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 
-from iddpm.config import Ancestral, OptimizerConfig, Simple
+from iddpm.config import OptimizerConfig, Simple
+from iddpm.evaluation.config import Ancestral
 from iddpm.running.interruption import Interrupted
 from iddpm.running.ranks import Ranks, RanksError
 from studies.execute.memory import remedy

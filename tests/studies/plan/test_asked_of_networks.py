@@ -14,23 +14,20 @@ import torch
 from numpy.typing import NDArray
 
 from iddpm import samplers
-from iddpm.config import (
+from iddpm.config import Cdf, Digits, Split, TrainConfig
+from iddpm.data import load
+from iddpm.denoiser import Denoiser, Network
+from iddpm.diffusion import Diffusion
+from iddpm.evaluation.config import (
     Ancestral,
-    Cdf,
     Ddim,
-    Digits,
     Ends,
     FeaturesConfig,
     LikelihoodConfig,
     RandomNetwork,
     SampleConfig,
     Sampler,
-    Split,
-    TrainConfig,
 )
-from iddpm.data import load
-from iddpm.denoiser import Denoiser, Network
-from iddpm.diffusion import Diffusion
 from iddpm.evaluation.features import extract, load_extractor
 from iddpm.evaluation.likelihood import Reading
 from iddpm.networks.ensembles import SwitchedNetwork

@@ -13,20 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iddpm import build
-from iddpm.config import (
+from iddpm.config import Digits, TrainConfig
+from iddpm.data import describe
+from iddpm.evaluation.config import (
     Ancestral,
     Classifier,
-    Digits,
     FeaturesConfig,
     LikelihoodConfig,
     LikelihoodMergeConfig,
     RadiiConfig,
     SampleConfig,
     ScoreConfig,
-    TrainConfig,
 )
-from iddpm.config import LikelihoodShardConfig as Shard
-from iddpm.data import describe
+from iddpm.evaluation.config import LikelihoodShardConfig as Shard
 from studies.analyses.index import cautions
 from studies.plan.costs import Cost, arm_label, costs
 from studies.plan.plan import Plan, expand, needed, record

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iddpm.config import LikelihoodMergeConfig
+from iddpm.evaluation.config import LikelihoodMergeConfig
 from studies.analyses.bound_terms.paper import FIG_2
 from studies.analyses.index import numbers
 from studies.analyses.objective_ablation.paper import table_numbers

@@ -15,7 +15,8 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from iddpm.config import ConfigError, Npz, TrainConfig, UNetConfig
+from iddpm.bounds import ConfigError
+from iddpm.config import Npz, TrainConfig, UNetConfig
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.judging.wording import quantity

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iddpm.config import ConfigError, FeaturesConfig, canonical
+from iddpm.bounds import ConfigError
+from iddpm.config import canonical
+from iddpm.evaluation.config import FeaturesConfig
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.precision_recall import precision_recall
 from studies.execute.worker import run_task

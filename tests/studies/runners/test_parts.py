@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from iddpm import build
-from iddpm.config import FeaturesConfig, Npz, RandomNetwork
+from iddpm.config import Npz
 from iddpm.data import describe
+from iddpm.evaluation.config import FeaturesConfig, RandomNetwork
 from studies.execute.worker import run_task
 from studies.plan.plan import Plan, expand
 from studies.spec.sweep import read_sweep

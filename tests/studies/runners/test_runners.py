@@ -13,19 +13,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from iddpm.config import (
+from iddpm.config import Simple, Vlb
+from iddpm.data import describe
+from iddpm.evaluation import gradient_noise
+from iddpm.evaluation import precision_recall as room
+from iddpm.evaluation.config import (
     Ancestral,
     Ddim,
     FeaturesConfig,
     LikelihoodConfig,
     LikelihoodShardConfig,
     SampleConfig,
-    Simple,
-    Vlb,
 )
-from iddpm.data import describe
-from iddpm.evaluation import gradient_noise
-from iddpm.evaluation import precision_recall as room
 from iddpm.evaluation.features import extract
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.gradient_noise import LossGradient

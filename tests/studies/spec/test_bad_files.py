@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from studies.spec import documents
 from studies.spec.documents import MAX_BYTES
 from studies.spec.sweep import read_sweep

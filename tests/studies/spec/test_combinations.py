@@ -7,7 +7,8 @@ from hypothesis import assume, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from iddpm.config import ConfigError, LikelihoodConfig
+from iddpm.bounds import ConfigError
+from iddpm.evaluation.config import LikelihoodConfig
 from studies.spec.combinations import Combination, combinations, laid, layers_over, override, rules
 from studies.spec.documents import Node, parse
 from studies.spec.reading import read

@@ -14,17 +14,10 @@ from typing import Any
 
 import pytest
 
-from iddpm.config import (
-    ConfigError,
-    GanConfig,
-    GradientNoiseConfig,
-    Hybrid,
-    Inception,
-    LikelihoodConfig,
-    SampleConfig,
-    TrainConfig,
-)
+from iddpm.bounds import ConfigError
+from iddpm.config import GanConfig, Hybrid, TrainConfig
 from iddpm.data import outline
+from iddpm.evaluation.config import GradientNoiseConfig, Inception, LikelihoodConfig, SampleConfig
 from studies import run
 from studies.analyses.judge import judge
 from studies.plan.plan import expand

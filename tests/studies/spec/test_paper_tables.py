@@ -7,16 +7,8 @@ from itertools import product
 
 import pytest
 
-from iddpm.config import (
-    Ddim,
-    Ends,
-    Hybrid,
-    LikelihoodConfig,
-    LossSecondMoment,
-    TrainConfig,
-    Uniform,
-    Vlb,
-)
+from iddpm.config import Hybrid, LossSecondMoment, TrainConfig, Uniform, Vlb
+from iddpm.evaluation.config import Ddim, Ends, LikelihoodConfig
 from studies.spec.evaluations import SamplesConfig
 from tests.witness.paper_scale import K, arms, drawn, mode, parameters, planned
 

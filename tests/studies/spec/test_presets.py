@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from iddpm.config import Ancestral, ConfigError, Ddim, Hybrid, LikelihoodConfig, Simple
+from iddpm.bounds import ConfigError
+from iddpm.config import Hybrid, Simple
+from iddpm.evaluation.config import Ancestral, Ddim, LikelihoodConfig
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import SweepSpec, read_sweep

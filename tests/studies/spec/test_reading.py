@@ -3,23 +3,19 @@ from typing import Any
 
 import pytest
 
+from iddpm.bounds import ConfigError
 from iddpm.config import (
-    Ancestral,
-    Classifier,
-    ConfigError,
-    Ddim,
     Digits,
     Hybrid,
-    LikelihoodConfig,
     Metric,
     Photos,
-    Sampler,
     Simple,
     Stride,
     TrainConfig,
     UNetConfig,
     Vlb,
 )
+from iddpm.evaluation.config import Ancestral, Classifier, Ddim, LikelihoodConfig, Sampler
 from studies.spec.documents import Node, parse
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.reading import Keys, Written, leaves, read, setting, spelled_out

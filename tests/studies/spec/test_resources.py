@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from studies.plan.plan import expand
 from studies.spec.documents import Node, parse
 from studies.spec.resources import TEXTS, Resources, override_layer, resources, user_layer

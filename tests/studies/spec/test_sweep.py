@@ -3,17 +3,9 @@ from typing import Any
 
 import pytest
 
-from iddpm.config import (
-    Ancestral,
-    Classifier,
-    ConfigError,
-    Ddim,
-    Digits,
-    Hybrid,
-    LikelihoodConfig,
-    Simple,
-    Vlb,
-)
+from iddpm.bounds import ConfigError
+from iddpm.config import Digits, Hybrid, Simple, Vlb
+from iddpm.evaluation.config import Ancestral, Classifier, Ddim, LikelihoodConfig
 from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import PRESETS, SweepSpec, read_sweep

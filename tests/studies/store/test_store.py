@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from iddpm.config import Npz, SampleConfig, TrainConfig
+from iddpm.config import Npz, TrainConfig
+from iddpm.evaluation.config import SampleConfig
 from iddpm.running.files import StorageError, write_json
 from studies.store.ownership import LEASE_SECONDS, Claim, Observer, here, new_claim, process_start
 from studies.store.store import BLOCKS, Beat, ClaimLostError, Failure, Store, StoreError

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from iddpm.config import (
+from iddpm.config import Digits, Npz
+from iddpm.evaluation.config import (
     Classifier,
-    Digits,
     ExtractorConfig,
     FeaturesConfig,
     Inception,
     LikelihoodConfig,
-    Npz,
     ScoreConfig,
 )
 from iddpm.evaluation.weights_file import PUBLISHED

@@ -8,8 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from iddpm.bounds import MOST_SEED
-from iddpm.config import ConfigError
+from iddpm.bounds import MOST_SEED, ConfigError
 from studies import run
 from studies.plan import checks
 from studies.plan.plan import expand

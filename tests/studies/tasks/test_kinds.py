@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 import iddpm.config
+import iddpm.evaluation.config
 from studies.runners import RUNNERS
 from studies.tasks.kinds import KINDS, TaskConfig
 
@@ -24,7 +25,8 @@ def test_every_row_names_a_function_of_the_runners() -> None:
 def test_every_config_that_a_task_may_have_has_a_row() -> None:
     of_rows = {one for kind in KINDS.values() for one in get_args(kind.config) or (kind.config,)}
     assert of_rows == set(get_args(TaskConfig))
-    types = [one for one in vars(iddpm.config).values() if isinstance(one, type)]
+    rooms = (iddpm.config, iddpm.evaluation.config)
+    types = [one for room in rooms for one in vars(room).values() if isinstance(one, type)]
     named = {one.__name__ for one in types if one.__name__.endswith("Config")}
     assert named - PARTS == {one.__name__ for one in of_rows if one.__name__.endswith("Config")}
     assert named > PARTS

@@ -20,7 +20,7 @@ import pytest
 
 import iddpm
 import studies
-from iddpm.config import ConfigError
+from iddpm.bounds import ConfigError
 from iddpm.running.files import StorageError, read_json
 from studies import cancel, run, status
 from studies.execute import slurm as executor
