@@ -128,7 +128,7 @@ def test_a_plan_larger_than_the_clusters_arrays_is_cut_into_several(
         of_arrays = Counter(  # the first may be done before the last array is queued
             address
             for path in study.store.root.glob("submissions/*/submission.json")
-            for tasks in study.store.submissions.tasks(path.parent.name)
+            for tasks in study.store.submissions.tasks(path.parent.name).values()
             for address in tasks
         )
         assert {a: n for a, n in of_arrays.items() if a in trainings} == trainings
