@@ -288,7 +288,8 @@ def _print_results(store: Store, plan: Plan, console: Console) -> None:
     """The study as one table: an arm a row, mean over seeds ± half its 95% interval."""
     from studies.report.summary import fitting, summary, verdicts  # pandas: not needed until now
 
-    columns, rows = summary(store, plan.study, record(plan)["cells"])
+    asked = record(plan)
+    columns, rows = summary(store, plan.study, asked["cells"])
     table = Table(title=f"{plan.study}: mean over seeds ± half of its 95% interval")
     shown = fitting(columns, rows, console.width)
     for i in shown:
@@ -298,7 +299,7 @@ def _print_results(store: Store, plan: Plan, console: Console) -> None:
     console.print(table)
     if left_out := len(columns) - len(shown):
         print(f"{left_out} columns do not fit here; the page of the study has all of them.")
-    for verdict, what in verdicts(store, plan.study):
+    for verdict, what in verdicts(store, plan.study, asked):
         print(f"{verdict}\n    {what}")
 
 

@@ -75,9 +75,17 @@ def fitting(columns: list[str], rows: list[list[str]], width: int) -> list[int]:
     return kept
 
 
-def verdicts(store: Store, study: str) -> list[tuple[str, str]]:
-    """The verdict on each claim of a study and its name, then what was measured of it."""
-    found = tables(store, study)
+def verdicts(
+    store: Store, study: str, record: Mapping[str, Any] | None = None
+) -> list[tuple[str, str]]:
+    """The verdict on each claim of a study and its name, then what was measured of it.
+
+    Args:
+        store: Where the results are.
+        study: The study.
+        record: What it asks for; None: what its record in the store says.
+    """
+    found = tables(store, study, record)
     missing = not is_done(found)
     lines = []
     for name in found.record["claims"]:

@@ -79,13 +79,18 @@ class Tables:
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def tables(store: Store, study: str) -> Tables:
+def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) -> Tables:
     """Every table of one study.
+
+    Args:
+        store: Where the results are.
+        study: The study.
+        record: What it asks for; None: what its record in the store says.
 
     Raises:
         StoreError: If there is no such study, or a file of it was cut short, damaged or edited.
     """
-    record = whole(store, study)
+    record = whole(store, study) if record is None else record
     read = StudyFiles(store, study, record["cells"])
     return Tables(
         study=study,

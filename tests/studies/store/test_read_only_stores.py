@@ -70,6 +70,21 @@ def halfway(path: Path) -> "subprocess.Popen[str]":
     return writer
 
 
+def test_a_finished_study_without_a_record_is_shown_with_its_verdicts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*words: object, **options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    (folder / "store" / "studies" / "tiny-tiny.json").unlink()
+    monkeypatch.setattr(os, "replace", refuse)
+    capsys.readouterr()
+    assert running(folder) == 0
+    said = capsys.readouterr().out
+    assert "tiny-tiny: all is done, and shown without being recorded." in said
+    assert "inconclusive: learned_sigma_lowers_nll" in said
+
+
 def test_a_run_sweeps_what_killed_writers_left_and_no_write_in_progress(folder: Path) -> None:
     root = folder / "store"
     (root / "submissions" / "array").mkdir(parents=True)
