@@ -96,6 +96,9 @@ class Study:
         """One row for each measurement that decides a claim, with the verdict on the claim.
 
         `final` is false while results are missing that may change the verdict.
+
+        Raises:
+            StoreError: If a newer version asked for a claim that this one does not have.
         """
         done = is_done(self.tables)
         rows = []

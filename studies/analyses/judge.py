@@ -12,9 +12,11 @@ from importlib import import_module
 from studies.analyses import index
 from studies.judging.departures import departures
 from studies.judging.verdicts import Claim, Finding, decide
+from studies.store.store import StoreError
 from studies.tables.groupings import is_done
 from studies.tables.tables import Tables
 
+NEWER = "a newer version of this program asked for it: update, or run its sweep again"
 CLAIMS: dict[str, Claim] = {
     name: claim
     for room, analysis in index.ANALYSES.items()
@@ -24,7 +26,13 @@ CLAIMS: dict[str, Claim] = {
 
 
 def judge(name: str, tables: Tables) -> Finding:
-    """The verdict on one claim of `CLAIMS`, from nothing but the tables."""
+    """The verdict on one claim of `CLAIMS`, from nothing but the tables.
+
+    Raises:
+        StoreError: If there is no such claim: the study asks for it, so a newer version has it.
+    """
+    if name not in CLAIMS:
+        raise StoreError(f"expected a claim that there is, found {name!r}; {NEWER}")
     claim = CLAIMS[name]
     measured = claim.measure(tables)
     done = is_done(tables)

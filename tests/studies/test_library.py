@@ -1,5 +1,6 @@
 """A store from Python: what it gives is what the tables, claims and files of the store say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,12 @@ def test_verdicts_are_those_of_the_claims(opened: Studies, root: Path) -> None:
         assert set(rows["verdict"]) == {finding.verdict}
         deciding = [m.interval.mean for m in finding.measurements if m.decides]
         assert rows["mean"].dropna().tolist() == pytest.approx(deciding)
+
+
+def test_a_claim_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:
+    write_store(tmp_path, replace(STUDY, claims=("a_claim_to_come",)))
+    with pytest.raises(StoreError, match="found 'a_claim_to_come'; a newer version"):
+        studies.open(tmp_path)[STUDY.study].verdicts()
 
 
 def test_arms_are_compared_seed_by_seed(opened: Studies) -> None:

@@ -48,6 +48,16 @@ def test_each_claim_has_its_verdict_and_its_number(tmp_path: Path) -> None:
         assert what.partition(";")[0] in expected
 
 
+def test_a_claim_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:
+    newer = replace(STUDY, claims=(*STUDY.claims, "a_claim_to_come"))
+    store = Store(write_store(tmp_path, newer))
+    assert verdicts(store, newer.study)[-1] == (
+        "not judged: a_claim_to_come",
+        "expected a claim that there is, found 'a_claim_to_come'; a newer version of this program "
+        "asked for it: update, or run its sweep again",
+    )
+
+
 def test_a_claim_that_cannot_be_judged_is_named_and_the_others_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
