@@ -2,12 +2,15 @@
 
 A pickle is a program. This reader knows what a dictionary, a list, a number, a text and an array
 of numbers are written as, and gives stand-ins for NumPy's own functions, which only note what they
-are told; whatever else a pickle names is refused before it is looked up.
+are told; whatever else a pickle names is refused before it is looked up. It is the reader that
+Python has beside its fast one, which takes memory for as many references as a pickle claims.
 """
 
 import codecs
 import pickle
-from typing import IO, Any
+import struct
+from collections.abc import Callable
+from typing import IO, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +31,7 @@ class _Dtype:
     def __init__(self, text: Any, align: Any = False, copy: Any = True) -> None:
         self._text, self._order = _text(text), "="
 
-    def __setstate__(self, state: Any) -> None:
+    def take(self, state: Any) -> None:
         if isinstance(state, tuple) and len(state) > 1:
             self._order = _text(state[1])
 
@@ -53,7 +56,7 @@ class _Array:
     def __init__(self, *_: Any) -> None:
         self._state: Any = None
 
-    def __setstate__(self, state: Any) -> None:
+    def take(self, state: Any) -> None:
         self._state = state
 
     def real(self) -> NDArray[Any]:
@@ -74,7 +77,7 @@ class _Buffered(_Array):
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     """Bytes, as Python 3 writes them into a pickle of Python 2."""
-    if not isinstance(text, str) or codecs.lookup(str(encoding)).name != "iso8859-1":
+    if not isinstance(text, str) or codecs.lookup(_text(encoding)).name != "iso8859-1":
         raise RefusedError(f"text in the encoding {encoding!r:.40}")
     return text.encode("latin1")
 
@@ -91,7 +94,10 @@ ALLOWED: dict[tuple[str, str], Any] = {
 """What a pickle may name, and what it gets for it."""
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    stack: list[Any]
+    read: Callable[[int], bytes]
+
     def find_class(self, module: str, name: str, /) -> Any:
         """A stand-in; nothing is imported."""
         if (module, name) not in ALLOWED:
@@ -101,6 +107,24 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any, /) -> Any:
         """There is nothing beside the pickle."""
         raise RefusedError("it refers to what lies beside it")
+
+    def load_build(self) -> None:
+        """A stand-in takes its state; nothing else of this process is changed."""
+        state, target = self.stack.pop(), self.stack[-1]
+        if not isinstance(target, _Dtype | _Array):
+            raise RefusedError("it changes what is no array")
+        target.take(state)
+
+    def load_bytearray8(self) -> None:
+        """Bytes, for which no memory is taken before they are there."""
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.stack.append(self.read(size))
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BUILD[0]: load_build,
+        pickle.BYTEARRAY8[0]: load_bytearray8,
+    }
 
 
 def unpickled(file: IO[bytes]) -> dict[str, Any]:
@@ -119,6 +143,8 @@ def unpickled(file: IO[bytes]) -> dict[str, Any]:
         return {_text(key): _real(value) for key, value in found.items()}
     except RefusedError:
         raise
+    except (EOFError, IndexError, KeyError, struct.error) as error:
+        raise RefusedError("it is cut short or damaged") from error
     except Exception as error:  # the reader of foreign bytes raises anything
         raise RefusedError(str(error) or type(error).__name__) from error
 

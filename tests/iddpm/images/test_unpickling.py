@@ -3,7 +3,9 @@
 import io
 import os
 import pickle
+import struct
 import subprocess
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +102,11 @@ def test_nothing_that_may_be_named_is_numpys_own() -> None:
         (pickled({1: 2}), "a int, where a text is expected"),
         (pickled({"a": np.array([None], object)}), "array without its numbers"),
         (pickled({"a": np.array(["x"])}), "array of <U1, where numbers are expected"),
-        (pickled(BATCH)[:-40], "Ran out of input"),
-        (b"", "Ran out of input"),
+        (pickled(BATCH)[:-40], "it is cut short or damaged"),
+        (b"", "it is cut short or damaged"),
+        (b"no pickle", "it is cut short or damaged"),
+        (b"\x80\x02}b.", "it is cut short or damaged"),
+        (b"\x80\x05\x96" + b"\xff" * 5 + b"\0\0\0.", "it is cut short or damaged"),
         (b"\x80\x02}U\x01acnumpy.core.multiarray\n_reconstruct\n)Rs.", "array without its numbers"),
         (b"\x80\x02P1\n.", "refers to what lies beside it"),
         (
@@ -119,3 +124,24 @@ def test_what_is_no_dictionary_of_numbers_is_refused(content: bytes, reason: str
 def test_a_pickle_may_not_refer_to_what_lies_beside_it() -> None:
     with pytest.raises(RefusedError, match="refers to what lies beside it"):
         unpickled(io.BytesIO(b"\x80\x02}U\x01aU\x01bQs."))
+
+
+@pytest.mark.parametrize("index", [2**27, 2**31])
+def test_a_reference_of_a_high_number_takes_no_memory(index: int) -> None:
+    content = b"\x80\x02}r" + struct.pack("<I", index) + b"."
+    tracemalloc.start()
+    try:
+        assert unpickled(io.BytesIO(content)) == {}
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("named", sorted(ALLOWED))
+def test_nothing_of_this_process_is_changed(named: tuple[str, str]) -> None:
+    before = {key: dict(vars(value)) for key, value in ALLOWED.items()}
+    name = "\n".join(named).encode()
+    content = b"\x80\x02c" + name + b"\nN}X\x04\0\0\0doneK\x01s\x86b."
+    with pytest.raises(RefusedError, match=r"^it changes what is no array$"):
+        unpickled(io.BytesIO(content))
+    assert {key: dict(vars(value)) for key, value in ALLOWED.items()} == before
