@@ -6,13 +6,19 @@ from studies.judging.verdicts import Finding, Measurement
 
 
 def telling(finding: Finding) -> tuple[Measurement | None, int]:
-    """The measurement that stands for a finding, and how many others say the same.
+    """The measurement that stands for a finding, and how many decide it.
 
     It is the first of those that decide whose own verdict is that of the claim.
     """
     deciding = [m for m in finding.measurements if m.decides]
     same = [m for m in deciding if m.verdict == finding.verdict] or deciding
-    return (same[0], len(same) - 1) if same else (None, 0)
+    return (same[0], len(deciding)) if same else (None, 0)
+
+
+def unmeasured(finding: Finding) -> str:
+    """What stands in the place of a number where no measurement decides a finding."""
+    is_open = finding.verdict == "inconclusive"
+    return "the numbers do not tell" if is_open else "nothing is measured yet"
 
 
 def measured(measurement: Measurement) -> str:

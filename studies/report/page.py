@@ -23,7 +23,7 @@ from studies.analyses.judge import CLAIMS, NEWER, judge
 from studies.drawing import paired as drawing
 from studies.drawing.style import svg
 from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Verdict
-from studies.judging.wording import fixed, measured, quantity, region, telling
+from studies.judging.wording import fixed, measured, quantity, region, telling, unmeasured
 from studies.published.published import closest_reasons, comparable
 from studies.report.answer import answer_of, sentence
 from studies.report.faults import Fault, fault
@@ -337,12 +337,13 @@ def _judged(name: str, tables: Tables, faults: list[Fault]) -> Finding:
 
 
 def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
-    first, others = telling(finding)
+    first, deciding = telling(finding)
     return {
         "finding": finding,
         "so_far": told.so_far(finding),
         "deciding": None if first is None else _told(first),
-        "others": others,
+        "decide": deciding,
+        "unmeasured": unmeasured(finding),
         "rows": [
             {**_told(measurement), "plot": _plot(measurement, _reach([measurement]))}
             for measurement in finding.measurements

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from studies.judging.verdicts import Verdict
-from studies.judging.wording import measured, telling
+from studies.judging.wording import measured, telling, unmeasured
 from studies.report.page import Entry
 
 HEAD = (
@@ -28,7 +28,7 @@ def scorecard(entries: Sequence[Entry]) -> str:
     for entry, finding in findings:
         first, _ = telling(finding)
         so_far = " so far" if entry.so_far(finding) else ""
-        what = "nothing yet" if first is None else measured(first)
+        what = unmeasured(finding) if first is None else measured(first)
         link = f"[{entry.study}]({entry.study}/index.html#{finding.name})"
         lines.append(f"| {link} | {finding.verdict}{so_far} | {finding.claim.says} | {what} |")
     told = f"{len(findings)} verdicts: {counts or 'none'}. 95% intervals over seeds decide them."

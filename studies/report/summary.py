@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from studies.analyses.judge import judge
-from studies.judging.wording import measured, telling
+from studies.judging.wording import measured, telling, unmeasured
 from studies.report.faults import fault
 from studies.store.store import Store
 from studies.tables.groupings import arm_columns, is_done, over_seeds
@@ -94,10 +94,10 @@ def verdicts(
         except Exception as error:
             lines.append((f"not judged: {name}", fault(error).sentence))
             continue
-        first, others = telling(finding)
+        first, deciding = telling(finding)
         so_far = " so far" if missing and not finding.is_exact else ""
-        more = f"; the first of {others + 1} that decide" if others else ""
-        what = "nothing is measured yet" if first is None else f"{measured(first)}{more}"
+        more = f"; one of {deciding} that decide" if deciding > 1 else ""
+        what = unmeasured(finding) if first is None else f"{measured(first)}{more}"
         lines.append((f"{finding.verdict}{so_far}: {name}", what))
     return lines
 

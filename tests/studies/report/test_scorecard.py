@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from studies.analyses.judge import judge
-from studies.judging.wording import measured, telling
+from studies.judging.wording import measured, telling, unmeasured
 from studies.report.build import build
 from studies.store.store import Store
 from studies.tables.tables import tables
@@ -26,7 +26,7 @@ def test_every_claim_has_a_row_with_its_verdict_number_and_link(tmp_path: Path) 
         assert f'id="{name}"' in (out / path).read_text()
         assert verdict.removesuffix(" so far") == finding.verdict
         assert says == finding.claim.says
-        assert what == ("nothing yet" if first is None else measured(first))
+        assert what == (unmeasured(finding) if first is None else measured(first))
     told = re.search(r"(\d+) verdicts: (.*)\. 95%", text)
     assert told is not None
     assert int(told[1]) == len(rows)

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from studies.analyses import judge as judging
-from studies.judging.verdicts import Measured
-from studies.judging.wording import measured
+from studies.judging.verdicts import Measured, Measurement, Untold
+from studies.judging.wording import measured, unmeasured
+from studies.report.build import build
 from studies.report.summary import fitting, verdicts
 from studies.store.store import Store
+from studies.tables.intervals import exact
 from studies.tables.tables import tables
 from tests.witness.made_up_store import ARMS, variant, write_store
 
@@ -44,8 +46,40 @@ def test_each_claim_has_its_verdict_and_its_number(tmp_path: Path) -> None:
         finding = judging.judge(name, study)
         assert said == f"{finding.verdict}: {name}"
         deciding = [m for m in finding.measurements if m.decides]
-        expected = [measured(m) for m in deciding] or ["nothing is measured yet"]
+        expected = [measured(m) for m in deciding] or [unmeasured(finding)]
         assert what.partition(";")[0] in expected
+
+
+def measurement(mean: float) -> Measurement:
+    """Claimed to be below zero."""
+    return Measurement(what="it", interval=exact(mean), unit="ratio", high=0.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Measured([], [Untold("it")]), "the numbers do not tell"),
+        (Measured([], ["it"]), "nothing is measured yet"),
+        (Measured([measurement(-1.0)], []), "−1.000 ratio, claimed below 0.000, exact"),
+        (
+            Measured([measurement(-1.0), measurement(2.0), measurement(-3.0)], []),
+            "2.000 ratio, claimed below 0.000, exact; one of 3 that decide",
+        ),
+    ],
+)
+def test_terminal_page_and_scorecard_say_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Measured, said: str
+) -> None:
+    name = STUDY.claims[0]
+    claim = replace(judging.CLAIMS[name], measure=lambda tables: found)
+    monkeypatch.setitem(judging.CLAIMS, name, claim)
+    store = Store(write_store(tmp_path / "store", replace(STUDY, claims=(name,))))
+    build(store, tmp_path / "out")
+    assert [what for _, what in verdicts(store, STUDY.study)] == [said]
+    page = (tmp_path / "out" / STUDY.study / "index.html").read_text()
+    assert f'<span class="measured">{said}</span>' in page
+    number = said.partition(";")[0]
+    assert f"| {number} |" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_claim_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:
