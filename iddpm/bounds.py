@@ -14,7 +14,10 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hint
 
 @dataclass(eq=False)
 class ConfigError(ValueError):
-    """A setting that cannot be; its text says where, what was expected and found, what to try."""
+    """A setting with a value that is not allowed.
+
+    Its text says where, what was expected and found, what to try.
+    """
 
     path: str
     """The dotted path of the setting, or the option of a command; empty: the place says enough."""
@@ -37,7 +40,7 @@ class ConfigError(ValueError):
 
 
 def require(holds: bool, path: str, expected: str, found: object, hint: str = "") -> None:
-    """Refuse a setting unless something holds for it.
+    """Raise ConfigError unless `holds` is true.
 
     Raises:
         ConfigError: If it does not hold.

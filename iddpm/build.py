@@ -168,7 +168,7 @@ SAMPLERS: dict[str, Callable[..., Tensor]] = named(kinds(Sampler), vars(samplers
 
 
 def _settings(sampler: Sampler) -> dict[str, Any]:
-    """Those of the step itself: the stride is the chain's."""
+    """The sampler's settings without the stride."""
     names = {item.name for item in fields(sampler)} - {"kind", "stride"}
     return {name: getattr(sampler, name) for name in names}
 

@@ -266,7 +266,7 @@ def _load_digits(split: Split) -> Images:
 # -------------------------------------------------------------------------------------- photos
 
 PHOTO_FILES = ("images/china.jpg", "images/flower.jpg")
-PHOTO_HEIGHT, PHOTO_WIDTH = 427, 640
+PHOTO_HEIGHT = 427
 PHOTO_BANDS: dict[Split, tuple[range, ...]] = {
     "train": (range(128), range(192, 448), range(512, 640)),
     "test": (range(128, 192), range(448, 512)),
@@ -434,7 +434,7 @@ def _load_npz(data: Npz, split: Split) -> Images:
 
 
 def _npz_headers(path: Path) -> dict[str, Header]:
-    """What the arrays are that are used, read without reading them."""
+    """Headers of the arrays in use; their numbers are not read."""
     if not path.is_file():
         raise ConfigError("data.npz.path", "an .npz file", f"no file at {path}")
     try:
@@ -531,7 +531,7 @@ def number_of_classes(
 def _check_every_class(
     labels: NDArray[Any], classes: int, where: str, found_in: str, from_1: str
 ) -> None:
-    """A class without an image would be trained for by nothing, and sampled all the same."""
+    """Refuse labels that leave a class without a training image."""
     present = np.unique(labels)
     without = classes - len(present)
     if without == 0:
@@ -580,7 +580,7 @@ def fixed_permutation(count: int) -> Int64Array:
 
 
 def _digest(settings: dict[str, Any], files: Iterable[tuple[str, str]]) -> str:
-    """sha256 of the settings and of each file's name, empty where it is nothing, and sha256."""
+    """Hash of the settings and of every file (name and content)."""
     digest = hashlib.sha256(json.dumps({"splitting": SPLITTING_VERSION} | settings).encode())
     for file in files:
         digest.update(json.dumps(file).encode())
