@@ -6,6 +6,8 @@ can only be read forwards, so whoever reads in that order reads it once.
 
 import gzip
 import io
+import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -74,7 +76,8 @@ LMDB = "data.mdb"
 """What a folder holds that is a database of LMDB, as LSUN is published."""
 
 BROKEN = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, lzma.LZMAError),
+    *(EOFError, struct.error, OverflowError),
     *(OSError, NotImplementedError, RuntimeError, ValueError, MemoryError),
 )
 """What the readers of archives raise for one that is cut short, damaged or of a kind of its own."""
