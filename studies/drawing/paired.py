@@ -150,10 +150,14 @@ def _place(at: float, answer: Answer) -> str:
 
 def caption(table: pd.DataFrame) -> str:
     """How the figure is read."""
-    count = int(table["n"].max())
-    seeds = f"{count} seeds" if count > 1 else "one seed, which has no interval"
+    counts = sorted(set(table["n"].astype(int)))
+    seeds = "one seed, which has no interval" if counts == [1] else f"{counts[-1]} seeds"
+    if len(counts) > 1:
+        seeds = f"{counts[0]} to {counts[-1]} seeds"
+    lost = int(table["left_out"].sum())
+    left_out = f" {lost} pairs with a distance of zero have no ratio and are left out." * (lost > 0)
     return (
         f"Paired by seed ({seeds}): small dots are seeds, markers their mean, bars its 95% "
         "interval; a filled marker has an interval that leaves the line. The "
-        f"{len(table)} intervals are pointwise, not corrected for their number."
+        f"{len(table)} intervals are pointwise, not corrected for their number.{left_out}"
     )

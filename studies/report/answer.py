@@ -1,11 +1,14 @@
 """The answer of a study in one sentence, made from the numbers of its paired comparison."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from studies.analyses.index import ANSWERS
 from studies.drawing.paired import METRICS
-from studies.tables.answer import FIRST, Answer
-from studies.tables.groupings import arm_columns
+from studies.tables.answer import Answer
+from studies.tables.groupings import arm_columns, records
 from studies.tables.paired import is_told
 from studies.tables.tables import Tables
 
@@ -27,13 +30,32 @@ def answer_of(tables: Tables) -> Answer | None:
 
 
 def _usual(results: pd.DataFrame) -> Answer | None:
+    """The first arm as the baseline of those that differ from it in one setting alone."""
     for metric in ("frechet_distance", "bits_per_dim"):
         rows = results[results["metric"] == metric]
         varied = [name for name in arm_columns(rows) if rows[name].nunique(dropna=False) > 1]
-        along = "steps" if "steps" in varied else ""
-        if apart := [name for name in varied if name != along]:
-            return Answer(metric=metric, baseline=dict.fromkeys(apart, FIRST), along=along)
+        along = next((name for name in ("steps", "train.steps") if name in varied), "")
+        if apart := [name for name in varied if name != along] or varied:
+            first, *others = records(rows[apart].astype(object).drop_duplicates())
+            return Answer(
+                metric=metric,
+                baseline=_known(first),
+                against=tuple(_known(one) for one in others if _are_near(first, one)),
+                along=along if along not in apart else "",
+            )
     return None
+
+
+def _known(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an arm, None where one has no meaning for it."""
+    return {name: None if pd.isna(value) else value for name, value in arm.items()}
+
+
+def _are_near(first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether one setting tells two arms apart, beside those that have no meaning for one."""
+    one, two = _known(first), _known(other)
+    apart = [name for name in one if one[name] != two[name]]
+    return len([name for name in apart if None not in (one[name], two[name])]) <= 1
 
 
 def sentence(table: pd.DataFrame, answer: Answer) -> str:
@@ -45,17 +67,23 @@ def sentence(table: pd.DataFrame, answer: Answer) -> str:
     """
     if table.empty:
         return ""
-    told = table[table.apply(is_told, axis=1)]
-    strongest = _strongest(told if len(told) else table, answer)
-    seeds = int(table["n"].max())
-    if seeds == 1:
-        return f"One seed has no spread, so no difference can be told. {_said(strongest, answer)}."
+    judged = table[table["n"] > 1]
+    if judged.empty:
+        said = _said(_strongest(table, answer), answer)
+        return f"One seed has no spread, so no difference can be told. {said}."
+    told = judged[judged.apply(is_told, axis=1)]
+    strongest = _strongest(told if len(told) else judged, answer)
     if told.empty:
         return (
-            f"With {seeds} seeds no arm can be told from {strongest['baseline']}. The largest "
+            f"With {_seeds(judged)} no arm can be told from {strongest['baseline']}. The largest "
             f"difference: {_said(strongest, answer, inside=True)}."
         )
-    return f"{_said(strongest, answer)}. {_rest(table, told, strongest, answer)}".strip()
+    among = f", the clearest of {len(judged)} differences" if len(judged) > 1 else ""
+    return f"{_said(strongest, answer)}{among}. {_rest(judged, told, strongest, answer)}".strip()
+
+
+def _seeds(table: pd.DataFrame) -> str:
+    return f"{int(table['n'].max())} seeds"
 
 
 def _strongest(table: pd.DataFrame, answer: Answer) -> pd.Series:
@@ -81,10 +109,10 @@ def _size(row: pd.Series, answer: Answer) -> tuple[str, str]:
     """`0.53 times` or `0.079 bits/dim fewer`, and ` (0.43 to 0.65)`, empty for one seed."""
     estimate, low, high = (float(row[end]) for end in ("estimate", "low", "high"))
     if answer.is_ratio:
-        size, ends = f"{_number(estimate)} times", f"{_number(low)} to {_number(high)}"
+        size, ends = f"{_number(estimate)} times", _between(low, high)
     else:
         size = f"{_number(abs(estimate))} {METRICS[answer.metric]} {_more(estimate)}"
-        ends = _between(low, high)
+        ends = _directed(low, high)
     return size, f" ({ends})" if row["n"] > 1 else ""
 
 
@@ -92,18 +120,23 @@ def _more(difference: float) -> str:
     return "more" if difference > 0 else "fewer"
 
 
-def _between(low: float, high: float) -> str:
+def _directed(low: float, high: float) -> str:
     """The ends of an interval of differences, each with its direction where these are two."""
     if low * high > 0:
-        least, most = sorted((abs(low), abs(high)))
-        return f"{_number(least)} to {_number(most)}"
+        return _between(*sorted((abs(low), abs(high))))
     return f"{_number(abs(low))} fewer to {_number(abs(high))} more"
+
+
+def _between(low: float, high: float) -> str:
+    """The ends of an interval, with as many digits as tell them apart."""
+    more = next((n for n in range(4) if _number(low, n) != _number(high, n)), 0)
+    return f"{_number(low, more)} to {_number(high, more)}"
 
 
 def _rest(table: pd.DataFrame, told: pd.DataFrame, strongest: pd.Series, answer: Answer) -> str:
     """What else can be told, or cannot."""
     baseline = strongest["baseline"]
-    if not answer.along:
+    if table["at"].nunique() == 1:
         others = len(table) - len(told)
         if not others:
             return ""
@@ -131,9 +164,9 @@ def _place(at: float, answer: Answer) -> str:
     return PLACES.get(answer.along, "{}").format(at)
 
 
-def _number(value: float) -> str:
-    """Two or three digits, without an exponent where people would not write one."""
+def _number(value: float, more: int = 0) -> str:
+    """Two or three digits, or more, without an exponent where people would not write one."""
     size = abs(value)
     if size >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if size >= 0.095 else f"{value:.2g}"
+        return f"{value:,.{more}f}"
+    return f"{value:.{2 + more}f}" if size >= 0.095 else f"{value:.{2 + more}g}"

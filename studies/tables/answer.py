@@ -28,7 +28,7 @@ class Answer:
     along: str = ""
     """The column along which they are followed, such as `steps`; empty: they stand side by side."""
     beside: tuple[str, ...] = ()
-    """Further columns in which an arm may differ from its baseline, because they follow from it."""
+    """Further columns in which an arm may differ from its baseline, because they go with it."""
     alike: tuple[str, ...] | None = None
     """The columns in which an arm and its baseline agree; None: in all but those above."""
     among: tuple[Mapping[str, Any], ...] = ({},)

@@ -1,6 +1,6 @@
 """Grouping the rows of a study's tables: by arm, by network, over seeds.
 
-Every grouping holds the recipe fixed: it is a column like the settings of the arm.
+The results of one arm have one recipe: a sweep over a part of it has that part as a column.
 """
 
 import math

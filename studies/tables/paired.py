@@ -15,10 +15,15 @@ import pandas as pd
 from studies.tables.answer import ANY, FIRST, LEAST, Answer
 from studies.tables.groupings import arm_columns, by_seed, is_longest
 from studies.tables.intervals import paired_differences, t_interval
-from studies.tables.labels import NAMED, labelled, setting, short_name
+from studies.tables.labels import NAMED, TIMESTEPS, labelled, setting, short_name
 from studies.tables.tables import Tables
 
-COLUMNS = ["rank", "arm", "baseline", "at", "seeds", "estimate", "low", "high", "middle", "n"]
+COLUMNS = [
+    *("rank", "arm", "baseline", "at", "seeds", "estimate", "low", "high", "middle", "n"),
+    "left_out",
+]
+LARGEST_LOG = 700.0
+"""Of a ratio that a float can hold."""
 
 
 def paired(tables: Tables, answer: Answer) -> pd.DataFrame:
@@ -31,13 +36,15 @@ def paired(tables: Tables, answer: Answer) -> pd.DataFrame:
     Returns:
         A row for each arm and place, in the order of the arms: `estimate` is the geometric mean of
         the ratios of its seeds, or the mean of the differences, with its 95% interval `low` to
-        `high` (infinite for one seed); `seeds` holds the values themselves, and
-        `middle` is what no difference would be. Arms without a seed that both have are left out.
+        `high` (infinite for one seed); `seeds` holds the values themselves, `middle` is what no
+        difference would be, and `left_out` counts seeds of both whose values have no ratio. Arms
+        without a seed that both have are left out, and so are networks that were to draw t by
+        importance and never did: they are not what they are called.
     """
     rows = _rows(tables, answer)
     if rows.empty:
         return pd.DataFrame(columns=COLUMNS)
-    baseline = _is(rows, answer.baseline)
+    baseline = _baseline(rows, answer)
     chosen = _is_any(rows, answer.against or ({},)) & ~baseline
     rows = rows[chosen | baseline]
     unnamed = (answer.along, *(name for name in answer.beside if name not in NAMED))
@@ -50,8 +57,17 @@ def paired(tables: Tables, answer: Answer) -> pd.DataFrame:
     return found
 
 
+def _baseline(rows: pd.DataFrame, answer: Answer) -> "pd.Series[bool]":
+    """Which rows are the baseline; where any value of a column is, the first that there is."""
+    held = _is(rows, answer.baseline)
+    for column, value in answer.baseline.items():
+        if value is ANY and held.any():
+            held = held & (rows[column] == rows[column][held].iloc[0])
+    return held
+
+
 def _name(arm: pd.Series, answer: Answer) -> str:
-    """The baseline in the words of what makes it one, where the study has several."""
+    """The baseline's name, from the columns by which it is chosen."""
     keys = [key for key in answer.baseline if key in arm]
     short = [short_name(arm)] if {"objective", "rival"} & set(keys) else []
     return ", ".join([*short, *(setting(key, arm[key]) for key in keys if key not in NAMED)])
@@ -60,6 +76,9 @@ def _name(arm: pd.Series, answer: Answer) -> str:
 def _rows(tables: Tables, answer: Answer) -> pd.DataFrame:
     rows = tables.results[tables.results["metric"] == answer.metric]
     rows = rows[_is_any(rows, answer.among)]
+    if TIMESTEPS in rows:
+        draws_by_importance = rows[TIMESTEPS] == "loss_second_moment"
+        rows = rows[~draws_by_importance | (rows["share_resampled"] > 0)]
     if len(rows) and answer.along != "train.steps":
         rows = rows[is_longest(rows)]
     return rows.reset_index(drop=True)
@@ -118,7 +137,7 @@ def _but_weights(recipe: object) -> str:
 
 
 def _compared(group: pd.DataFrame, answer: Answer) -> Iterator[dict[str, Any]]:
-    baseline, chosen = group[_is(group, answer.baseline)], group[group["chosen"]]
+    baseline, chosen = group[~group["chosen"]], group[group["chosen"]]
     if baseline.empty or baseline.duplicated("seed").any():
         return
     base = _values(baseline, answer)
@@ -130,7 +149,7 @@ def _compared(group: pd.DataFrame, answer: Answer) -> Iterator[dict[str, Any]]:
         if not differences:
             continue
         interval = t_interval(list(differences.values()))
-        scaled = math.exp if answer.is_ratio else float
+        scaled = _ratio if answer.is_ratio else float
         first = rows.iloc[0]
         yield {
             "rank": first["rank"],
@@ -143,7 +162,12 @@ def _compared(group: pd.DataFrame, answer: Answer) -> Iterator[dict[str, Any]]:
             "high": scaled(interval.high),
             "middle": 1.0 if answer.is_ratio else 0.0,
             "n": interval.n,
+            "left_out": len(by_seed(rows).keys() & by_seed(baseline).keys()) - interval.n,
         }
+
+
+def _ratio(log: float) -> float:
+    return math.exp(log) if log < LARGEST_LOG else math.inf
 
 
 def _values(rows: pd.DataFrame, answer: Answer) -> dict[int, float]:

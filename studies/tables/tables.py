@@ -1,8 +1,8 @@
 """From the store to tidy tables: one row per cell and metric, with the recipe of every number.
 
 A cell that failed or has not run yet keeps its rows, without a value and with its state, so that a
-gap is seen as one. Rows whose recipes differ are never averaged: the recipe is a column like the
-settings of the arm, and every grouping here holds it fixed.
+gap is seen as one. The results of one arm have one recipe: a sweep over a part of it has that part
+as a column, so that rows whose recipes differ are never averaged.
 """
 
 import json

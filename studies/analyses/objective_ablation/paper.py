@@ -155,11 +155,8 @@ ANALYSIS = Analysis(
     answers={
         "objective_ablation": Answer(
             metric="bits_per_dim",
-            baseline={"objective": "simple", "variance": "beta", "schedule": "linear"},
-            against=(
-                {"objective": "simple", "variance": "beta", "schedule": "cosine"},
-                {"objective": ANY, "variance": "range"},
-            ),
+            baseline={"objective": "simple", "variance": "beta"},
+            against=({"objective": ANY, "variance": "range"},),
             beside=("train.timesteps", "steps"),
         ),
     },

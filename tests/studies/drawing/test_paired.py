@@ -22,7 +22,7 @@ def row(arm: str, at: float, estimate: float, low: float, high: float) -> dict[s
     seeds = {0: estimate * 0.9, 1: estimate * 1.1}
     return {
         "rank": 0, "arm": arm, "baseline": "L_simple, Σ = β", "at": at, "seeds": seeds,
-        "estimate": estimate, "low": low, "high": high, "middle": middle, "n": 2,
+        "estimate": estimate, "low": low, "high": high, "middle": middle, "n": 2, "left_out": 0,
     }  # fmt: skip
 
 
@@ -99,3 +99,9 @@ def test_the_axis_holds_the_baseline_and_every_seed(table: pd.DataFrame, answer:
 def test_the_caption_says_how_many_intervals_are_not_corrected() -> None:
     assert "2 seeds" in caption(ALONG)
     assert "The 4 intervals are pointwise, not corrected for their number." in caption(ALONG)
+
+
+def test_the_caption_says_how_seeds_differ_and_what_has_no_ratio() -> None:
+    told = caption(ALONG.assign(n=[1, 3, 2, 3], left_out=[2, 0, 1, 0]))
+    assert "(1 to 3 seeds)" in told
+    assert told.endswith("3 pairs with a distance of zero have no ratio and are left out.")

@@ -34,8 +34,8 @@ def test_the_surest_difference_comes_first_then_where_it_ends() -> None:
         row("β̃", 0.98, 0.9, 1.1, at=100),
         row("β̃", 1.0, 0.9, 1.1, at=1000),
     ) == (
-        "At 10 sampling steps, β̃ has 0.53 times the Fréchet distance of β (0.43 to 0.65). "
-        "From 100 sampling steps on no arm can be told from β."
+        "At 10 sampling steps, β̃ has 0.53 times the Fréchet distance of β (0.43 to 0.65), "
+        "the clearest of 4 differences. From 100 sampling steps on no arm can be told from β."
     )
 
 
@@ -82,8 +82,8 @@ def test_arms_side_by_side_say_how_many_cannot_be_told() -> None:
         row("c", 0.2, -0.4, 0.6, middle=0.0),
     )
     assert found == (
-        "a has 0.50 bits/dim more than β (0.40 to 0.60). Of the arms, 2 others cannot be told "
-        "from β."
+        "a has 0.50 bits/dim more than β (0.40 to 0.60), the clearest of 3 differences. Of the "
+        "arms, 2 others cannot be told from β."
     )
 
 
@@ -97,9 +97,48 @@ def test_a_sweep_of_ones_own_is_read_from_its_first_arm() -> None:
         for size, values in ((64, [8.0, 9.0, 10.0]), (128, [4.0, 4.4, 5.2]))
         for row in distance_rows(network("simple"), "beta", values, **{"train.batch_size": size})
     ]
-    tables = replace(tables_of(rows), results=pd.DataFrame(rows))
+    tables = replace(tables_of(rows), results=pd.DataFrame(rows).assign(share_resampled=0.0))
     answer = answer_of(tables)
     assert answer is not None
     assert list(answer.baseline) == ["train.batch_size"]
     (found,) = paired(tables, answer)["estimate"]
     assert found == pytest.approx(gmean(np.divide([4.0, 4.4, 5.2], [8.0, 9.0, 10.0])))
+
+
+def test_a_sweep_of_ones_own_changes_one_setting_at_a_time() -> None:
+    rows = [
+        row
+        for size in (64, 128)
+        for rate in (1.0, 2.0)
+        for row in distance_rows(
+            network("simple") | {"train.batch_size": size, "train.rate": rate},
+            "beta",
+            [4.0 * rate, 4.4 * rate],
+        )
+    ]
+    tables = replace(tables_of(rows), results=pd.DataFrame(rows).assign(share_resampled=0.0))
+    answer = answer_of(tables)
+    assert answer is not None
+    changed = [
+        [name for name, value in arm.items() if value != answer.baseline[name]]
+        for arm in answer.against
+    ]
+    assert sorted(changed) == [["train.batch_size"], ["train.rate"]]
+    assert sorted(paired(tables, answer)["estimate"]) == pytest.approx([1.0, 2.0])
+
+
+def test_one_place_is_told_once() -> None:
+    assert said(ALONG, row("β̃", 0.5, 0.4, 0.6, at=10), row("DDIM", 0.9, 0.7, 1.2, at=10)) == (
+        "At 10 sampling steps, β̃ has 0.50 times the Fréchet distance of β (0.40 to 0.60), the "
+        "clearest of 2 differences. Of the arms, 1 other cannot be told from β."
+    )
+
+
+def test_an_arm_of_one_seed_is_not_judged() -> None:
+    assert said(
+        ALONG, row("β̃", 0.5, 0.4, 0.6, at=10), row("β̃", 0.9, 0.0, float("inf"), at=100, n=1)
+    ) == ("At 10 sampling steps, β̃ has 0.50 times the Fréchet distance of β (0.40 to 0.60).")
+
+
+def test_the_ends_of_an_interval_are_told_apart() -> None:
+    assert "(0.9796 to 0.9799)" in said(ALONG, row("β̃", 0.97975, 0.9796, 0.9799, at=10))

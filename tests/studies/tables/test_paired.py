@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,11 @@ def of_sigma() -> Tables:
         for row in distance_rows(SIMPLE, variance, values[steps], steps=steps)
     ]
     return tables_of(rows)
+
+
+def wide(rows: list[dict[str, Any]]) -> Tables:
+    """A study with whatever columns its rows have."""
+    return replace(tables_of(rows), results=pd.DataFrame(rows).assign(share_resampled=0.0))
 
 
 def expected(ours: tuple[float, ...], theirs: tuple[float, ...]) -> tuple[float, float, float]:
@@ -114,8 +120,7 @@ def test_a_baseline_is_the_least_or_the_first_or_any_or_none_of_a_column() -> No
         for size, values in ((64, [8.0, 8.0]), (32, [2.0, 2.0]), (128, [4.0, 4.0]))
         for row in distance_rows(SIMPLE, "beta", values)
     ]
-    table = tables_of(rows)
-    table = replace(table, results=pd.DataFrame(rows))
+    table = wide(rows)
     for stands, ratios in ((LEAST, [4.0, 2.0]), (FIRST, [0.25, 0.5]), (32, [4.0, 2.0])):
         answer = Answer(metric="frechet_distance", baseline={"train.batch_size": stands})
         assert sorted(paired(table, answer)["estimate"]) == pytest.approx(sorted(ratios))
@@ -130,7 +135,7 @@ def test_a_rival_is_a_baseline_for_what_shares_the_number_of_samples() -> None:
         *(row | {"rival": None} for row in distance_rows(HYBRID, "range", [6.0, 8.0])),
         *(row | rival for row in distance_rows(HYBRID, "range", [3.0, 2.0])),
     ]
-    table = replace(tables_of(rows), results=pd.DataFrame(rows))
+    table = wide(rows)
     answer = Answer(
         metric="frechet_distance",
         baseline={"rival": ANY},
@@ -159,6 +164,40 @@ def test_a_distance_without_a_logarithm_is_left_out() -> None:
     ]
     (row,) = paired(tables_of(rows), ANSWER).to_dict("records")
     assert row["seeds"] == pytest.approx({1: 2.0})
+    assert (row["n"], row["left_out"]) == (1, 2)
+
+
+def test_a_ratio_beyond_all_numbers_is_infinite() -> None:
+    rows = [
+        *distance_rows(SIMPLE, "beta", [1e-200, 1.0]),
+        *distance_rows(SIMPLE, "beta_tilde", [1e200, 1.0]),
+    ]
+    (row,) = paired(tables_of(rows), ANSWER).to_dict("records")
+    assert row["high"] == math.inf
+
+
+@pytest.mark.parametrize("apart", ["images", "recipe"])
+def test_the_first_arm_is_no_baseline_for_another_number_of_samples_or_recipe(apart: str) -> None:
+    other = {"images": 384} if apart == "images" else {"recipe": json.dumps({"extractor": "b"})}
+    rows = [
+        *distance_rows(SIMPLE, "beta", [10.0, 20.0]),
+        *distance_rows(SIMPLE, "beta_tilde", [20.0, 40.0], **other),
+    ]
+    answer = Answer(metric="frechet_distance", baseline={"variance": FIRST})
+    assert paired(tables_of(rows), answer).empty
+
+
+def test_a_network_that_never_drew_by_importance_is_not_called_so() -> None:
+    answer = Answer(
+        metric="bits_per_dim", baseline={"objective": "hybrid"}, beside=("train.timesteps",)
+    )
+    for share, count in ((0.0, 0), (0.5, 1)):
+        drawn = network("vlb", timesteps="loss_second_moment") | {"share_resampled": share}
+        rows = [
+            *bound_rows(HYBRID, "range", [3.0, 3.1]),
+            *bound_rows(drawn, "range", [4.0, 4.1]),
+        ]
+        assert len(paired(tables_of(rows), answer)) == count
 
 
 def test_a_baseline_of_two_arms_is_none() -> None:
