@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import re
 import shlex
 import sys
@@ -26,7 +27,7 @@ from studies.execute.signals import CutOff
 from studies.execute.slurm import SlurmError
 from studies.plan.costs import compute_left, costs, labels
 from studies.plan.plan import Plan, absent, chained, expand, needed, record
-from studies.spec.documents import short
+from studies.spec.documents import nearest, short
 from studies.spec.resources import Resources, override_layer, resources, user_layer
 from studies.spec.sweep import SWEEPS, read_sweep
 from studies.store.store import ErrorClass, Store, StoreError
@@ -143,12 +144,20 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def _sweep(text: str) -> Path:
-    """The file that is named, or the sweep of this name: of the folder, else the project's own."""
+    """The file that is named, or the sweep of this name: of the folder, else the project's own.
+
+    A folder or an empty file of this name is no sweep.
+    """
     file = path(text)
-    if file.exists() or "/" in text:
+    if "/" in text or (file.is_file() and file.stat().st_size):
         return file
-    named = (folder / f"{text}.yaml" for folder in (Path("sweeps"), SWEEPS))
-    return next((one for one in named if one.is_file()), file)
+    sweeps = [one for folder in (Path("sweeps"), SWEEPS) for one in sorted(folder.glob("*.yaml"))]
+    named = [one for one in sweeps if one.stem == text and one.is_file()]
+    if not named and not os.path.lexists(file):
+        known = dict.fromkeys([*(one.stem for one in sweeps), *map(str, Path().glob("*.yaml"))])
+        expected = "expected a sweep file or the name of a sweep"
+        raise argparse.ArgumentTypeError(f"{expected}, found {short(text)}; {nearest(text, known)}")
+    return named[0] if named else file
 
 
 def _seeds(text: str) -> list[int]:

@@ -215,8 +215,49 @@ def test_a_sweep_goes_by_its_name_and_seeds_by_commas(
         assert run.main([sweep, "--seeds", *seeds, "--dry-run"]) == 0
         said.append(capsys.readouterr().out)
     assert said[0] == said[1] != ""
-    assert run.main(["smal", "--dry-run"]) == 2
-    assert "smal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["small", "sigma_ablation"])
+def test_a_folder_or_an_empty_file_called_like_a_sweep_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "small.yaml").write_text(SWEEP)
+    found = run._sweep(name)
+    assert found.name == f"{name}.yaml"
+    (tmp_path / name).mkdir()
+    assert run._sweep(name) == found
+    (tmp_path / name).rmdir()
+    (tmp_path / name).touch()
+    assert run._sweep(name) == found
+    (tmp_path / name).write_text(SWEEP)
+    assert run._sweep(name) == Path(name)
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [
+        ("my_smal", "my_small"),
+        ("sigma_ablaton", "sigma_ablation"),
+        ("besid.yaml", "beside.yaml"),
+    ],
+)
+def test_a_mistyped_name_is_told_the_nearest_sweep(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    mistyped: str,
+    meant: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweeps").mkdir()
+    for name in ("beside.yaml", "sweeps/my_small.yaml"):
+        (tmp_path / name).write_text(SWEEP)
+    with pytest.raises(SystemExit, match="2"):
+        run.main([mistyped, "--dry-run"])
+    said = "expected a sweep file or the name of a sweep, found "
+    assert f"{said}'{mistyped}'; did you mean '{meant}'?" in capsys.readouterr().err
 
 
 def test_a_run_that_failed_says_which_command_tells_why(
