@@ -5,6 +5,7 @@ file holds before any memory is taken for it. An array that lies in the archive 
 compressed, is a stretch of the file and can stay on disk.
 """
 
+import io
 import math
 import os
 import zipfile
@@ -25,6 +26,9 @@ DENSEST = 1032
 
 ENCRYPTED = 0x1
 """Of a member's flags."""
+
+LONGEST_HEADER = 2**16
+"""Bytes of text that may say what an array is; NumPy writes about a hundred."""
 
 LOCAL_HEADER, NAME_LENGTHS = 30, slice(26, 30)
 """Of a member: bytes of the fixed header before it, and where two lengths stand in that."""
@@ -151,7 +155,7 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str) -> zipfile.ZipInfo:
 
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Header:
     with archive.open(member) as file:
-        shape, is_fortran, dtype = _read_npy_header(file)
+        shape, is_fortran, dtype = _read_npy_header(file, name)
         found = Header(shape, dtype, is_fortran, file.tell())
     if not all(type(count) is int and count >= 0 for count in shape):
         raise ArchiveError(f"{name!r} has the shape {shape}, whose entries are no counts")
@@ -164,12 +168,18 @@ def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Hea
     return found
 
 
-def _read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _read_npy_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     of_version_1 = version == (1, 0)
+    count = file.read(2 if of_version_1 else 4)
+    if (length := int.from_bytes(count, "little")) > LONGEST_HEADER:
+        raise ArchiveError(
+            f"{name!r} has a header of {length:,} bytes, and {LONGEST_HEADER:,} are enough"
+        )
+    text = io.BytesIO(count + file.read(length))
     formats = np.lib.format
     read = formats.read_array_header_1_0 if of_version_1 else formats.read_array_header_2_0
-    shape, is_fortran, dtype = read(file)
+    shape, is_fortran, dtype = read(text)
     return shape, is_fortran, dtype
 
 

@@ -10,11 +10,12 @@ import math
 import re
 from collections.abc import Sequence
 from functools import partial
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iddpm.bounds import ConfigError
+from iddpm.bounds import ConfigError, require
 from iddpm.config import SPLITS, Split
 from iddpm.images.checksums import provenance
 from iddpm.images.folders import Account
@@ -25,6 +26,8 @@ NAME = re.compile(r"(?:.*-)?(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(?
 GZIP = b"\x1f\x8b"
 BYTES = b"\0\0\x08"
 """How an idx file of unsigned bytes begins."""
+MOST_BYTES = 2**30
+"""Of the numbers of a file; EMNIST's largest has half of them."""
 USUAL = 32
 
 DIGITS = tuple("0123456789")
@@ -145,19 +148,28 @@ def _piece(name: str, images: File, labels: File, size: int, first_label: int) -
 def _idx(name: str, file: File) -> NDArray[np.uint8]:
     """The array of an idx file of bytes."""
     with file.open(name) as opened, told(file.path, name):
-        content = opened.read()
-        if content.startswith(GZIP):
-            content = gzip.decompress(content)
-    dimensions = content[3] if len(content) > 3 else 0
-    start = 4 + 4 * dimensions
-    if not content.startswith(BYTES) or len(content) < start:
-        raise ConfigError(name, "an idx file of unsigned bytes", f"something else in {file.path}")
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, 4))
-    if math.prod(shape) != len(content) - start:
+        is_packed = opened.read(len(GZIP)) == GZIP
+        opened.seek(0)
+        content = gzip.GzipFile(fileobj=opened) if is_packed else opened
+        shape = _shape(name, file, content)
+        wanted = math.prod(shape)
+        require(wanted <= MOST_BYTES, name, f"at most {MOST_BYTES:,} bytes in {file.path}", wanted)
+        numbers = content.read(wanted + 1)
+    if len(numbers) != wanted:
+        found = f"{len(numbers):,}" if len(numbers) < wanted else "more"
         raise ConfigError(
             name,
-            f"{math.prod(shape):,} bytes by the header {shape}",
-            f"{len(content) - start:,} in {file.path}",
+            f"{wanted:,} bytes by the header {shape}",
+            f"{found} in {file.path}",
             "get it again",
         )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    return np.frombuffer(numbers, np.uint8).reshape(shape)
+
+
+def _shape(name: str, file: File, content: IO[bytes] | gzip.GzipFile) -> tuple[int, ...]:
+    """What the header says; what follows are the numbers."""
+    start = content.read(4)
+    sizes = content.read(4 * start[3]) if len(start) == 4 else b""
+    if not start.startswith(BYTES) or len(sizes) != 4 * start[3]:
+        raise ConfigError(name, "an idx file of unsigned bytes", f"something else in {file.path}")
+    return tuple(int(size) for size in np.frombuffer(sizes, ">u4"))

@@ -200,3 +200,12 @@ def test_an_array_of_objects_is_never_mapped(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.array([print, None], object))
     with pytest.raises(archives.ArchiveError, match="Object arrays cannot be loaded"):
         archives.read(tmp_path / "x.npz", "a", mapped_from=0)
+
+
+def test_a_header_that_claims_to_be_long_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(np.lib.format, "read_array_header_2_0", None)  # which would read it
+    content = b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**16 + 1) + b" " * 2**17
+    path = zipped(tmp_path / "x.npz", content, method=zipfile.ZIP_DEFLATED)
+    refused(path, "^'a' has a header of 65,537 bytes, and 65,536 are enough$")

@@ -1,6 +1,8 @@
 """The family of MNIST goes from its idx files to a prepared file, with a border that is told."""
 
+import gzip
 import json
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -104,6 +106,15 @@ BAD = {
         {TRAIN_IMAGES: idx(IMAGES["train"], packed=True)[:-9]},
         "that cannot be read (Compressed file ended before the end-of-stream marker was reached)",
     ),
+    "more than it says": (
+        {TRAIN_IMAGES: gzip.compress(idx(IMAGES["train"], packed=False) + bytes(2**20))},
+        "expected 23,520 bytes by the header (30, 28, 28), found more in",
+    ),
+    "a header that asks for too much": (
+        {TRAIN_IMAGES: b"\0\0\x08\x03" + b"\0\1\0\0" * 3},
+        "expected at most 1,073,741,824 bytes in",
+    ),
+    "a header cut short": ({TRAIN_IMAGES: b"\0\0\x08\x03\0"}, "expected an idx file of unsigned b"),
     "something else": ({TRAIN_LABELS: b"<html>"}, "expected an idx file of unsigned bytes, found"),
     "labels of others": (
         {TRAIN_LABELS: idx(np.zeros(29, np.uint8), packed=False)},
@@ -145,3 +156,15 @@ def test_a_file_that_is_missing_or_there_twice_is_refused(tmp_path: Path) -> Non
     )
     again = write_files(tmp_path, files(packed=False))
     assert refusal(again).startswith("mnist: expected one file of the ")
+
+
+def test_no_more_is_unpacked_than_the_header_says(tmp_path: Path) -> None:
+    """A hundred kilobytes can unpack to a hundred megabytes."""
+    bomb = gzip.compress(idx(IMAGES["train"], packed=False) + bytes(10**8))
+    root = write_files(tmp_path, {**files(packed=False), TRAIN_IMAGES: bomb})
+    tracemalloc.start()
+    try:
+        assert "found more in" in refusal(root)
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
