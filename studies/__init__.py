@@ -19,7 +19,7 @@ def open(store: "Path | str" = "store") -> "Studies":
         store: Its folder.
 
     Raises:
-        StoreError: If the folder is there and is no store.
+        StoreError: If there is no such folder, or it is no store.
     """
     from studies.library import Studies  # pandas: not needed by whoever plans a sweep
 

@@ -10,7 +10,8 @@
 What is read is checked as the doors check it; nothing is written.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import pandas as pd
 
 from studies.analyses.judge import judge
 from studies.spec.documents import nearest
-from studies.store.store import Store
+from studies.store.store import Store, StoreError
 from studies.tables.answer import Answer
 from studies.tables.groupings import is_done
 from studies.tables.paired import paired
@@ -40,15 +41,18 @@ class Studies(Mapping[str, "Study"]):
         store: Its folder.
 
     Raises:
-        StoreError: If the folder is there and is no store.
+        StoreError: If there is no such folder, or it is no store.
     """
 
     def __init__(self, store: Path | str) -> None:
-        self._store = Store(Path(store))
+        root = Path(store)
+        if not root.exists():
+            raise StoreError(f"{root}: expected a store, found no such folder; name another one")
+        self._store = Store(root)
 
     def __getitem__(self, name: str) -> "Study":
         if name not in self._store.studies():
-            raise KeyError(f"{name!r}: no such study; {nearest(name, list(self))}")
+            raise KeyError(f"{name!r}: no such study; {nearest(str(name), list(self))}")
         return Study(self._store, name)
 
     def __iter__(self) -> Iterator[str]:
@@ -74,9 +78,7 @@ class Study:
         self.name = name
 
     def __repr__(self) -> str:
-        states = self.tables.results.drop_duplicates(["address", "state"])["state"]
-        done = int((states == "done").sum())
-        return f"<{self.name}: {self.tables.record['question']} {done} of {len(states)} cells done>"
+        return f"<study {self.name} in {self._store.root}>"
 
     @cached_property
     def tables(self) -> Tables:
@@ -88,7 +90,11 @@ class Study:
 
         A sampler that takes no Σ has the variance `none`, so that no grouping drops its rows.
         """
-        table = self.tables.results.drop(columns="settings")
+        return self._told().drop(columns="settings")
+
+    def _told(self) -> pd.DataFrame:
+        """The results, with the variance of every sampler."""
+        table = self.tables.results
         takes_none = table["sampler"].notna() & (table["sampler"] != "ancestral")
         return table.assign(variance=table["variance"].mask(takes_none, "none"))
 
@@ -142,17 +148,16 @@ class Study:
             As `studies.tables.paired.paired` gives it: estimate, 95% interval and seeds of each.
 
         Raises:
-            ValueError: If the study has no such metric or column.
+            ValueError: If the study has no such metric, column or arm.
         """
-        results = self.tables.results
+        results = self.results()
         if metric not in set(results["metric"]):
             known = sorted(results["metric"].unique())
             raise ValueError(f"metric: no such metric {metric!r}; {nearest(metric, known)}")
         named = [*baseline, *(key for arm in against for key in arm), *filter(None, [along])]
-        for name in named:
-            if name not in results:
-                there = nearest(name, list(results.columns))
-                raise ValueError(f"compare: no such column {name!r}; {there}")
+        _require_columns("compare", [*named, *beside], list(results.columns))
+        for arm in (baseline, *against):
+            _require_arm(results[results["metric"] == metric], arm)
         answer = Answer(
             metric=metric,
             baseline=baseline,
@@ -160,7 +165,7 @@ class Study:
             along=along,
             beside=tuple(beside),
         )
-        return paired(self.tables, answer)
+        return paired(replace(self.tables, results=self._told()), answer)
 
     def figure(self, name: str) -> "Figure":
         """A figure of the report, drawn from this study.
@@ -186,7 +191,8 @@ class Study:
             **settings: Columns of `results` that tell the network from others.
 
         Raises:
-            ValueError: If no trained network, or more than one, is of this description.
+            ValueError: If no trained network, or more than one, is of this description, or the
+                study has no such column.
             CheckpointError: If its state is damaged.
         """
         from iddpm.running.trajectory import STATE_FILE  # torch: not needed for tables
@@ -208,7 +214,10 @@ class Study:
     def _training(self, seed: int, settings: Mapping[str, Any]) -> str:
         """The address of the one training of this description that is done."""
         found: dict[str, dict[str, Any]] = {}
-        for cell in self.tables.record["cells"]:
+        cells = self.tables.record["cells"]
+        known = dict.fromkeys(name for cell in cells for name in cell["arm"])
+        _require_columns("network", settings, known)
+        for cell in cells:
             arm, address = cell["arm"], cell["tasks"].get("train")
             alike = all(arm.get(name) == value for name, value in settings.items())
             if address and cell["seed"] == seed and alike and self._store.is_done(address):
@@ -227,3 +236,30 @@ class Study:
             f"network: expected one training, found {len(found)} of seed {seed}, {settings}; say "
             f"which by {' and '.join(apart)}"
         )
+
+
+def _require_columns(asked_by: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse columns that the study does not have, naming the nearest.
+
+    Raises:
+        ValueError: At the first of them.
+    """
+    there = list(known)
+    for name in names:
+        if name not in there:
+            raise ValueError(f"{asked_by}: no such column {name!r}; {nearest(name, there)}")
+
+
+def _require_arm(rows: pd.DataFrame, arm: Mapping[str, Any]) -> None:
+    """Refuse an arm that no row is of, naming the values that there are.
+
+    Raises:
+        ValueError: At the first column without its value in what the columns before it leave.
+    """
+    for column, value in arm.items():
+        values = rows[column]
+        rows = rows[values.isna() if value is None else values == value]
+        if rows.empty:
+            there = values.astype(object).where(values.notna(), None).drop_duplicates()
+            known = ", ".join(map(repr, there.tolist()))
+            raise ValueError(f"compare: no arm with {column} {value!r}; there are: {known}")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,24 @@ def test_a_store_is_a_mapping_of_its_studies(opened: Studies) -> None:
     assert STUDY.study in repr(opened)
     with pytest.raises(KeyError, match=f"no such study; did you mean '{STUDY.study}'"):
         opened[STUDY.study[:-1]]
+    assert 3 not in opened  # type: ignore[comparison-overlap]
+    with pytest.raises(KeyError, match="0: no such study; there are: "):
+        opened[0]  # type: ignore[index]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="stroe: expected a store, found no such folder; name"):
+        studies.open(tmp_path / "stroe")
+    assert not (tmp_path / "stroe").exists()
+
+
+def test_a_study_is_shown_without_being_read(tmp_path: Path) -> None:
+    write_store(tmp_path, STUDY)
+    (tmp_path / "studies" / f"{STUDY.study}.json").write_text("{")
+    study = studies.open(tmp_path)[STUDY.study]
+    assert repr(study) == f"<study {STUDY.study} in {tmp_path}>"
+    with pytest.raises(StoreError):
+        study.results()
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
@@ -94,6 +113,41 @@ def test_arms_are_compared_seed_by_seed(opened: Studies) -> None:
         assert row["estimate"] == pytest.approx(np.exp(logs.mean()))
 
 
+def test_a_sampler_without_sigma_is_compared_as_results_show_it(opened: Studies) -> None:
+    study = opened[STUDY.study]
+    beta, ddim = ({"objective": "simple", "variance": name} for name in ("beta", "none"))
+    there, back = (
+        study.compare(
+            "frechet_distance",
+            baseline=one,
+            against=[other],
+            along="steps",
+            beside=("sampler", "eta", "stride"),
+        )
+        for one, other in ((beta, ddim), (ddim, beta))
+    )
+    assert there["at"].tolist() == list(STUDY.steps)
+    assert set(there["arm"]) == set(back["baseline"]) == {"L_simple, DDIM"}
+    assert there["estimate"].tolist() == pytest.approx((1 / back["estimate"]).tolist())
+
+
+@pytest.mark.parametrize("which", ["baseline", "against"])
+def test_an_arm_that_the_study_has_not_is_refused_with_the_values_there_are(
+    opened: Studies, which: str
+) -> None:
+    arms: dict[str, Any] = {"baseline": {"variance": "beta"}, "against": [{"variance": "range"}]}
+    mistyped = {"objective": "simple", "variance": "beta_tilda"}
+    arms[which] = mistyped if which == "baseline" else [mistyped]
+    known = "there are: 'beta', 'beta_tilde', 'none'$"
+    with pytest.raises(ValueError, match=f"no arm with variance 'beta_tilda'; {known}"):
+        opened[STUDY.study].compare("frechet_distance", **arms)
+
+
+def test_columns_beside_are_refused_where_there_are_none(opened: Studies) -> None:
+    with pytest.raises(ValueError, match="no such column 'samplr'; did you mean 'sampler'"):
+        opened[STUDY.study].compare("precision", baseline={}, beside=["samplr"])
+
+
 @pytest.mark.parametrize(
     ("metric", "baseline", "complaint"),
     [
@@ -138,3 +192,7 @@ def test_a_network_is_found_by_what_tells_it_from_others(tmp_path: Path) -> None
         study.network(seed=0)
     with pytest.raises(ValueError, match="has no trained one of seed 7"):
         study.network(seed=7)
+    with pytest.raises(ValueError, match="no such column 'objectve'; did you mean 'objective'"):
+        study.network(seed=0, objectve="hybrid")
+    with pytest.raises(ValueError, match="network: no such column 'foo'; there are: "):
+        study.network(seed=0, foo=None)
