@@ -149,7 +149,7 @@ def _sweep(text: str) -> Path:
     A folder or an empty file of this name is no sweep.
     """
     file = path(text)
-    if "/" in text or (file.is_file() and file.stat().st_size):
+    if "/" in text or file.suffix == ".yaml" or (file.is_file() and file.stat().st_size):
         return file
     sweeps = [one for folder in (Path("sweeps"), SWEEPS) for one in sorted(folder.glob("*.yaml"))]
     named = [one for one in sweeps if one.stem == text and one.is_file()]

@@ -240,7 +240,7 @@ def test_a_folder_or_an_empty_file_called_like_a_sweep_is_none(
     [
         ("my_smal", "my_small"),
         ("sigma_ablaton", "sigma_ablation"),
-        ("besid.yaml", "beside.yaml"),
+        ("besid", "beside.yaml"),
     ],
 )
 def test_a_mistyped_name_is_told_the_nearest_sweep(
