@@ -94,7 +94,7 @@ class UNet(nn.Module):
         self.label_emb = None if classes is None else nn.Embedding(classes, embedding)
         self.input_blocks = nn.ModuleList(Stage(map(built, stage)) for stage in layers.down)
         self.middle_block = Stage(map(built, layers.middle))
-        self.output_blocks = nn.ModuleList(Stage(map(built, stage)) for stage in layers.up)
+        self.output_blocks = nn.ModuleList(_enlarging(stage, built) for stage in layers.up)
         last = layers.up[-1][-1].width
         self.out = nn.Sequential(
             GroupNorm(groups, last), nn.SiLU(), _zeroed(_conv(last, out_channels))
@@ -291,6 +291,17 @@ class Upsample(nn.Module):
         """(B, width, H, W) to (B, width, 2 H, 2 W)."""
         output: Tensor = self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
         return output
+
+
+def _enlarging(stage: Sequence[Layer], built: Callable[[Layer], nn.Module]) -> Stage:
+    """A stage of the way up, whose upsampling draws its weights before what comes before it.
+
+    What a seed draws rests on this order, and so does every trained network.
+    """
+    *others, last = stage
+    enlarge = [built(last)] if last.kind == "upsample" else []
+    first = others if enlarge else stage
+    return Stage([*map(built, first), *enlarge])
 
 
 def _built(
