@@ -39,6 +39,7 @@ HELPERS = frozenset(
 
 HIDDEN = "left out, hidden or a file manager's"
 LOOP = "left out, links to a folder that they lie in"
+LINKS = "left out, links within an archive"
 SPECIAL = "left out, neither files nor folders"
 BESIDE = "left out, folders beside train/ and test/"
 IMAGES_BESIDE = "left out, images beside train/ and test/"

@@ -30,7 +30,7 @@ from iddpm.images.folders import (
     one_form,
 )
 from iddpm.images.sources import Piece, Request, Source, digest
-from iddpm.images.trees import File, Tree, told, tree_at
+from iddpm.images.trees import MOST_IMAGE_BYTES, File, Tree, told, tree_at
 
 WORD = re.compile(r"(train|training|val|valid|validation|test)(_\d+x\d+)?", re.IGNORECASE)
 """A folder of one split."""
@@ -346,7 +346,7 @@ class _Pictures:
 
     def _pixels(self, file: File) -> tuple[UInt8Array, tuple[str, ...]]:
         size, channels, resize, where = self._shown
-        with file.open(where) as content:
+        with file.open(where, at_most=MOST_IMAGE_BYTES) as content:
             if resize is not None:
                 mode = MODES[channels]
                 return decoded_from(content, file.path, mode, where=where, size=size, resize=resize)
@@ -367,7 +367,7 @@ def _channels(trees: Sequence[Tree], found: Mapping[Split, Sequence[Image]], whe
     for split in SPLITS:
         for image in found[split]:
             file = File(trees[image.tree], image.number)
-            with file.open(where) as content:
+            with file.open(where, at_most=MOST_IMAGE_BYTES) as content:
                 if looked_at(file.path, content, where=where).channels == 3:
                     return 3
     return 1

@@ -7,11 +7,13 @@ can only be read forwards, so whoever reads in that order reads it once.
 import gzip
 import io
 import lzma
+import stat
 import struct
 import tarfile
 import zipfile
 import zlib
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Protocol
 
-from iddpm.bounds import ConfigError
-from iddpm.images.folders import Account, file_names
+from iddpm.bounds import ConfigError, require
+from iddpm.images.folders import LINKS, SPECIAL, Account, file_names
 
 
 class Tree(Protocol):
@@ -33,8 +35,18 @@ class Tree(Protocol):
     def open(self, number: int) -> IO[bytes]:
         """The content of a file."""
 
+    def size(self, number: int) -> int:
+        """Bytes of a file, known without reading it."""
+
     def mark(self, number: int) -> str:
         """What tells a file from another of the same name, known without reading it."""
+
+
+MOST_BYTES = 2**31
+"""Of a file; a batch of ImageNet 64 has three quarters of them."""
+
+MOST_IMAGE_BYTES = 2**28
+"""Of an image file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +70,17 @@ class File:
         return self.tree.path / self.name
 
     @contextmanager
-    def open(self, where: str) -> Iterator[IO[bytes]]:
-        """Its content.
+    def open(self, where: str, *, at_most: int = MOST_BYTES) -> Iterator[IO[bytes]]:
+        """Its content, of so many bytes at most.
 
         Raises:
-            ConfigError: If it cannot be read.
+            ConfigError: If it is larger, or cannot be read.
         """
-        with told(self.path, where), self.tree.open(self.number) as file:
-            yield file
+        with told(self.path, where):
+            size = self.tree.size(self.number)
+            require(size <= at_most, where, f"at most {at_most:,} bytes in {self.path}", size)
+            with self.tree.open(self.number) as file:
+                yield file
 
     @property
     def mark(self) -> str:
@@ -126,9 +141,9 @@ def tree_at(path: Path, account: Account, *, where: str) -> Tree:
         if path.suffix == ".npz":
             return _Folder(path.parent, [path.name])
         if zipfile.is_zipfile(path):
-            return _Zip(path)
+            return _Zip(path, account, where)
         if _looks_like_tar(path):
-            return _Tar(path)
+            return _Tar(path, account, where)
     return _Folder(path.parent, [path.name])
 
 
@@ -149,19 +164,32 @@ class _Folder:
     def open(self, number: int) -> IO[bytes]:
         return (self.path / self.names[number]).open("rb")
 
+    def size(self, number: int) -> int:
+        return (self.path / self.names[number]).stat().st_size
+
     def mark(self, number: int) -> str:
         return _of(self.path / self.names[number])
 
 
 class _Zip:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, account: Account, where: str) -> None:
         self.path = path
         self._archive = zipfile.ZipFile(path)
-        self._members = [item for item in self._archive.infolist() if not item.is_dir()]
+        self._members: list[zipfile.ZipInfo] = []
+        for item in self._archive.infolist():
+            if stat.S_ISLNK(item.external_attr >> 16):
+                account.note(LINKS, item.filename)
+            elif not item.is_dir():
+                self._members.append(item)
         self.names = [item.filename for item in self._members]
+        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
+            raise ConfigError(where, "each file once", f"{path / twice[0]} twice", "zip them anew")
 
     def open(self, number: int) -> IO[bytes]:
         return self._archive.open(self._members[number])
+
+    def size(self, number: int) -> int:
+        return self._members[number].file_size
 
     def mark(self, number: int) -> str:
         member = self._members[number]
@@ -174,8 +202,8 @@ class _Tar:
     A tar within it, as ImageNet has one for each class, is taken for the folder of its name.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, account: Account, where: str) -> None:
+        self.path, self._account, self._where = path, account, where
         self._file = self._unpacked()
         self.names: list[str] = []
         self._starts, self._sizes = array("q"), array("q")
@@ -187,6 +215,9 @@ class _Tar:
         if len(content) < self._sizes[number]:
             raise EOFError(f"it ends within {self.names[number]}")
         return io.BytesIO(content)
+
+    def size(self, number: int) -> int:
+        return self._sizes[number]
 
     def mark(self, number: int) -> str:
         return f"{self._whole} {self._starts[number]}"
@@ -216,7 +247,7 @@ class _Tar:
         while (member := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined]  # which would hold a kilobyte for each
             name = f"{above}{member.name.removeprefix('./')}"
-            if not member.isreg():
+            if not self._is_file(member, name):
                 continue
             if name.endswith(".tar") and not above:
                 with tarfile.open(fileobj=tar.extractfile(member), mode="r:") as inner:
@@ -225,6 +256,22 @@ class _Tar:
             self.names.append(name)
             self._starts.append(start + member.offset_data)
             self._sizes.append(member.size)
+
+    def _is_file(self, member: tarfile.TarInfo, name: str) -> bool:
+        """Whether a member is a file that lies in the tar as it is; what is left out is told."""
+        if member.size < 0:
+            raise EOFError(f"{name} has {member.size} bytes")
+        if member.issparse():
+            raise ConfigError(
+                self._where,
+                "files as they are",
+                f"{self.path / name} packed by --sparse",
+                "pack it anew",
+            )
+        if not member.isreg() and not member.isdir():
+            is_link = member.issym() or member.islnk()
+            self._account.note(LINKS if is_link else SPECIAL, name)
+        return member.isreg()
 
 
 class _Lmdb:
@@ -251,6 +298,9 @@ class _Lmdb:
 
     def open(self, number: int) -> IO[bytes]:
         return io.BytesIO(self._values.get(self._keys[number]) or b"")
+
+    def size(self, number: int) -> int:
+        return len(self._values.get(self._keys[number]) or b"")
 
     def mark(self, number: int) -> str:
         return _of(self.path / LMDB)

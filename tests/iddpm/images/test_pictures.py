@@ -17,6 +17,7 @@ from PIL import Image
 from iddpm.bounds import ConfigError
 from iddpm.config import Folder, Npz, Split
 from iddpm.data import load
+from iddpm.images import pictures
 from iddpm.images.decoding import Resize
 from iddpm.images.families import source
 from iddpm.images.folders import LabelsFrom
@@ -225,6 +226,14 @@ def test_a_label_of_test_images_alone_is_refused(tmp_path: Path) -> None:
     files = labelled("train", "test") | {"test/fox/1.png": encoded(colour(3, 1))}
     root = write_files(tmp_path / "given", files)
     assert "found 'fox' only below" in refusal(root)
+
+
+def test_an_image_file_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MOST_IMAGE_BYTES", 10)
+    tar = write_tar(tmp_path / "x.tar", labelled("train", "test"))
+    assert f"expected at most 10 bytes in {tar}/t" in refusal(tar)
 
 
 def test_files_that_are_no_images_and_hidden_ones_are_told(tmp_path: Path) -> None:

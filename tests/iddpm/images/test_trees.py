@@ -2,6 +2,7 @@
 
 import io
 import lzma
+import stat
 import tarfile
 import zipfile
 from pathlib import Path
@@ -70,3 +71,83 @@ def test_a_damaged_zip_packed_by_lzma_is_refused(tmp_path: Path) -> None:
     content[60:100] = bytes(255 - byte for byte in content[60:100])
     path.write_bytes(content)
     assert f"{path}/a that cannot be read (Corrupt input data); get it" in refusal(path)
+
+
+# ---------------------------------------------------------------------------- what is left out
+
+
+def test_links_in_a_tar_and_what_is_no_file_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    others = [
+        member("b", type=tarfile.SYMTYPE, linkname="a", size=0),
+        member("c", type=tarfile.LNKTYPE, linkname="a", size=0),
+        member("d", type=tarfile.FIFOTYPE, size=0),
+        member("e", type=tarfile.DIRTYPE, size=0),
+    ]
+    path.write_bytes(tar(member("a"), *others))
+    found, account = read(path)
+    assert found == {"a": CONTENT}
+    assert account.lines() == (
+        "left out, links within an archive: 2 (b, c)",
+        "left out, neither files nor folders: 1 (d)",
+    )
+
+
+def test_links_in_a_zip_are_told(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("b")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a", CONTENT)
+        archive.writestr(link, "a")
+    found, account = read(tmp_path / "x.zip")
+    assert found == {"a": CONTENT}
+    assert account.lines() == ("left out, links within an archive: 1 (b)",)
+
+
+# ------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_a_zip_holds_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for content in (b"1", b"2"):
+            archive.writestr("a", content)
+    assert refusal(path) == f"x: expected each file once, found {path}/a twice; zip them anew"
+
+
+def test_a_sparse_file_in_a_tar_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    holes = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(2**40)}
+    path.write_bytes(tar(member("a", pax_headers=holes)).replace(CONTENT[:4], b"0\n0\n", 1))
+    assert refusal(path) == (
+        f"x: expected files as they are, found {path}/a packed by --sparse; pack it anew"
+    )
+
+
+def test_a_file_of_a_negative_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    path.write_bytes(member("a", size=-512).tobuf(tarfile.GNU_FORMAT) + bytes(10240))
+    assert f"{path} that cannot be read (a has -512 bytes); get" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip", "folder"])
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    if kind == "tar":
+        path.write_bytes(tar(member("a")))
+    elif kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a", CONTENT)
+    else:
+        path.mkdir()
+        (path / "a").write_bytes(CONTENT)
+    _, (file,) = files_at([path], Account(), where="x")
+    with file.open("x", at_most=5120) as opened:
+        assert opened.read() == CONTENT
+    with (
+        pytest.raises(ConfigError) as refused,
+        file.open("x", at_most=5119),
+    ):
+        pass
+    assert str(refused.value) == f"x: expected at most 5,119 bytes in {path}/a, found 5120"
