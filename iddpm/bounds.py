@@ -36,7 +36,12 @@ class ConfigError(ValueError):
     def __str__(self) -> str:
         problem = f"expected {self.expected}, found {self.found}" if self.expected else self.found
         said = ": ".join(part for part in (self.place, self.path, problem) if part)
-        return f"{said}; {self.hint}" if self.hint else said
+        return visible(f"{said}; {self.hint}" if self.hint else said)
+
+
+def visible(text: str) -> str:
+    """The text for a terminal: a character that would steer it, or is not seen, as its escape."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def require(holds: bool, path: str, expected: str, found: object, hint: str = "") -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from iddpm.bounds import ConfigError
+from iddpm.bounds import ConfigError, visible
 from iddpm.config import SPLITS, Folder, Npz
 from iddpm.data import describe, load
 from iddpm.images.archives import ArchiveError, header, names
@@ -125,7 +125,7 @@ def _check(words: Sequence[str]) -> int:
     found = check(file, progress=_said())
     _say_what_is(file, ())
     for line in _findings(found):
-        print(f"  {line}")
+        print(f"  {visible(line)}")
     sheet = file.with_suffix(".png")
     write_sheet(sheet, load(Npz(path=str(file)), "train"), found.classes)
     print(f"  to look at: {sheet}")

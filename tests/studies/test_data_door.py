@@ -264,6 +264,20 @@ def test_a_check_says_what_is_in_both_splits_and_draws_the_classes(
         assert sheet.height > 2 * 48
 
 
+def test_a_check_shows_odd_characters_of_a_class_by_their_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = write_folder_of_colours(Path("x"))
+    for split in ("train", "test"):
+        (root / split / "cat").rename(root / split / "c\x1b[31m\nt")
+    assert data.main(["prepare", "folder", str(root), "--size", "8", "--out", "y.npz"]) == 0
+    assert data.main(["check", "y.npz"]) == 0
+    said = capsys.readouterr().out
+    assert "  c\\x1b[31m\\nt: 3 training and 2 test images\n" in said
+    assert "\x1b" not in said
+
+
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_check_says_whether_the_content_is_the_known_one(
     tmp_path: Path,

@@ -151,3 +151,21 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, k
     ):
         pass
     assert str(refused.value) == f"x: expected at most 5,119 bytes in {path}/a, found 5120"
+
+
+# --------------------------------------------------------------------------------- how it is told
+
+ODD = "a\n\x1b[31m\x9b\u202eb.png"
+SHOWN = r"a\n\x1b[31m\x9b\u202eb.png"
+
+
+def test_odd_characters_of_a_members_name_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    link = member(ODD, type=tarfile.SYMTYPE, linkname="a", size=0)
+    path.write_bytes(tar(member(ODD), link))
+    (line,) = read(path)[1].lines()
+    assert line == f"left out, links within an archive: 1 ('{SHOWN}')"
+    _, (file,) = files_at([path], Account(), where="x")
+    with pytest.raises(ConfigError) as refused, file.open("x", at_most=1):
+        pass
+    assert str(refused.value) == f"x: expected at most 1 bytes in {path}/{SHOWN}, found 5120"
