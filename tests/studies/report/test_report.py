@@ -162,7 +162,7 @@ def test_whatever_people_wrote_is_escaped(page: Page) -> None:
 def test_the_same_store_gives_the_same_bytes(store: Store, out: Path, tmp_path: Path) -> None:
     build(store, tmp_path)
     files = [path.relative_to(out) for path in out.rglob("*") if path.is_file()]
-    assert len(files) == 2 + 1 + 2 * len(STUDY.figures)
+    assert len(files) == 2 + 2 + 2 * len(["answer", *STUDY.figures])
     for file in files:
         assert (tmp_path / file).read_bytes() == (out / file).read_bytes()
 

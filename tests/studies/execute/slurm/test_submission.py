@@ -306,7 +306,7 @@ def compiled(code: Path) -> None:
 
 CHANGES: dict[str, Callable[[Path], object]] = {
     "edited": edited,
-    "removed": lambda code: (code / "studies" / "worker.py").unlink(),
+    "removed": lambda code: (code / "studies" / "execute" / "worker.py").unlink(),
     "added": lambda code: (code / "numpy.py").touch(),
     "compiled": compiled,
     "renamed": lambda code: (code / "iddpm/networks/ema.py").rename(code / "iddpm/ama.py"),
