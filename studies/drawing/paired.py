@@ -11,7 +11,9 @@ from studies.drawing import style
 from studies.tables.answer import Answer
 from studies.tables.paired import is_told
 
-ROW_IN = 0.34
+LABEL_IN = 2.6
+"""Longest line of the label beside the axis."""
+ROW_IN = 0.44
 """Height of a row where arms stand below each other."""
 APART = 0.7
 """Share of the room between two places that the arms at one of them take."""
@@ -58,7 +60,7 @@ def _along(table: pd.DataFrame, answer: Answer) -> Figure:
     axes.set_xlabel(AXES.get(answer.along, answer.along))
     axes.set_xlim(-0.6, len(places) - 0.4)
     axes.grid(visible=False, axis="x")
-    axes.set_ylabel(f"{style.mathematical(_quantity(table, answer))}\n(lower is better)")
+    axes.set_ylabel(f"{_quantity(table, answer, most_in=LABEL_IN)}\n(lower is better)")
     _axis(axes, table, answer, "y")
     style.legend(axes)
     return figure
@@ -72,7 +74,7 @@ def _side_by_side(table: pd.DataFrame, answer: Answer) -> Figure:
     axes.set_yticks(range(len(table)), labels)
     axes.set_ylim(len(table) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"{style.mathematical(_quantity(table, answer))} (lower is better)")
+    axes.set_xlabel(f"{_quantity(table, answer, most_in=math.inf)} (lower is better)")
     _axis(axes, table, answer, "x")
     return figure
 
@@ -138,10 +140,11 @@ def _ends(table: pd.DataFrame, answer: Answer) -> tuple[float, float]:
     return (math.exp(ends[0]), math.exp(ends[1])) if answer.is_ratio else ends
 
 
-def _quantity(table: pd.DataFrame, answer: Answer) -> str:
+def _quantity(table: pd.DataFrame, answer: Answer, *, most_in: float) -> str:
+    """What is drawn, in lines of at most so many inches."""
     metric = METRICS.get(answer.metric, answer.metric.replace("_", " "))
     how = "over that of" if answer.is_ratio else "minus that of"
-    return f"{metric} {how} {table['baseline'].iloc[0]}"
+    return style.in_lines(f"{metric} {how} {table['baseline'].iloc[0]}", most_in=most_in)
 
 
 def _place(at: float, answer: Answer) -> str:

@@ -105,3 +105,13 @@ def test_the_caption_says_how_seeds_differ_and_what_has_no_ratio() -> None:
     told = caption(ALONG.assign(n=[1, 3, 2, 3], left_out=[2, 0, 1, 0]))
     assert "(1 to 3 seeds)" in told
     assert told.endswith("3 pairs with a distance of zero have no ratio and are left out.")
+
+
+def test_a_long_name_of_the_baseline_stays_within_the_figure() -> None:
+    long = ALONG.assign(baseline="L_hybrid, Σ learned, attention at 8 and 4, 4 heads, 32 channels")
+    figure = draw(long, RATIO)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    label = axes.yaxis.label.get_window_extent()
+    assert label.y0 >= 0
+    assert label.y1 <= figure.bbox.height
