@@ -1,13 +1,13 @@
 """Which runs, where, and what they add up to.
 
-`studies.open("store")` reads the studies of a store from Python; see `studies.library`.
+`studies.open("store")` reads the studies of a store from Python; see `studies.opened`.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from studies.library import Studies
+    from studies.opened import Studies
 
 __all__ = ["open"]
 
@@ -21,6 +21,6 @@ def open(store: "Path | str" = "store") -> "Studies":
     Raises:
         StoreError: If there is no such folder, or it is no store.
     """
-    from studies.library import Studies  # pandas: not needed by whoever plans a sweep
+    from studies.opened import Studies  # pandas: not needed by whoever plans a sweep
 
     return Studies(store)

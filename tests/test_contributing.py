@@ -118,7 +118,7 @@ def test_the_worked_example_gives_one_of_each_that_other_figures_draw_too(tmp_pa
     drawn = pd.read_csv(page / "mean_gap.csv")
     assert list(drawn["n"]) == [3, 3, 3, 3]
     assert (page / "mean_gap.svg").exists()
-    scorecard = (tmp_path / "reports" / "README.md").read_text()
+    scorecard = (tmp_path / "reports" / "scorecard.md").read_text()
     assert re.search(
         r"#quadratic_is_as_good\) \| [a-z]+ \| A quadratic schedule .* 3 seeds", scorecard
     )

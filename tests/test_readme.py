@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 README = "\n".join(path.read_text() for path in DOCUMENTS)
 """With the manuals that it leads to."""
-SCORECARD = (ROOT / "reports" / "examples" / "README.md").read_text()
+SCORECARD = (ROOT / "reports" / "examples" / "scorecard.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 SWEEP = "sweeps/sigma_ablation.yaml"
 RUN = f"python -m studies.run {SWEEP}"
@@ -382,7 +382,7 @@ def test_the_preset_of_the_readme_means_what_is_said(tmp_path: Path) -> None:
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:
-    for path in (*DOCUMENTS, ROOT / "reports" / "examples" / "README.md"):
+    for path in (*DOCUMENTS, ROOT / "reports" / "examples" / "scorecard.md"):
         links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
         missing = [
             link for link in links if "://" not in link and not (path.parent / link).exists()

@@ -18,8 +18,8 @@ from studies.store.store import Store
 from studies.tables.tables import tables
 
 PAGE, BEFORE, FAULTS = "index.html", "before.html", "faults.txt"
-SCORECARD = "README.md"
-"""Of the name that a forge shows below the list of a folder's files."""
+SCORECARD = "scorecard.md"
+"""No README.md: in the folder of the pages there may be one of somebody's own."""
 INDEX = "index"
 """What faults of the index stand under, among those of studies."""
 

@@ -134,7 +134,11 @@ def study_page(store: Store, tables: Tables) -> Page:
     results = _csv(tables.results.drop(columns="settings"))
     return Page(
         files={"results.csv": results, **drawn, "index.html": html},
-        undrawn=[figure.name for figure in figures if figure.name in FIGURES and not figure.svg],
+        undrawn=[
+            figure.name
+            for figure in (answer, *figures)
+            if figure.name in (answer.name, *FIGURES) and not figure.svg
+        ],
         entry=told,
     )
 

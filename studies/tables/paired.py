@@ -79,7 +79,7 @@ def _rows(tables: Tables, answer: Answer) -> pd.DataFrame:
     if TIMESTEPS in rows:
         draws_by_importance = rows[TIMESTEPS] == "loss_second_moment"
         rows = rows[~draws_by_importance | (rows["share_resampled"] > 0)]
-    if len(rows) and answer.along != "train.steps":
+    if len(rows) and "train.steps" not in (answer.along, *answer.baseline):
         rows = rows[is_longest(rows)]
     return rows.reset_index(drop=True)
 

@@ -342,18 +342,7 @@ def test_inputs_that_the_network_was_not_built_for_are_refused(
 def test_a_seed_draws_the_weights_that_it_always_drew(
     changes: dict[str, Any], total: float
 ) -> None:
-    settings: dict[str, Any] = {
-        "in_channels": 1,
-        "out_channels": 2,
-        "image_size": 8,
-        "model_channels": 8,
-        "channel_mult": (1, 2),
-        "res_blocks": 1,
-        "attention_resolutions": (4,),
-        "heads": 2,
-        "groups": 4,
-    }
     torch.manual_seed(0)
-    network = UNet(**settings | changes)
+    network = UNet(**TINY | changes)
     found = sum(weights.double().abs().sum().item() for weights in network.parameters())
     assert found == pytest.approx(total, rel=1e-7)  # another order of the layers moves 1e-3 of it

@@ -142,3 +142,17 @@ def test_an_arm_of_one_seed_is_not_judged() -> None:
 
 def test_the_ends_of_an_interval_are_told_apart() -> None:
     assert "(0.9796 to 0.9799)" in said(ALONG, row("β̃", 0.97975, 0.9796, 0.9799, at=10))
+
+
+def test_a_sweep_of_lengths_alone_compares_them_with_the_first() -> None:
+    rows = [
+        row
+        for length, values in ((100, [8.0, 8.0]), (200, [2.0, 2.0]))
+        for row in distance_rows(
+            network("simple") | {"train.steps": length, "training_steps": length}, "beta", values
+        )
+    ]
+    tables = replace(tables_of(rows), results=pd.DataFrame(rows).assign(share_resampled=0.0))
+    answer = answer_of(tables)
+    assert answer is not None
+    assert paired(tables, answer)["estimate"].tolist() == pytest.approx([0.25])

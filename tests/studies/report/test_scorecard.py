@@ -16,7 +16,7 @@ def test_every_claim_has_a_row_with_its_verdict_number_and_link(tmp_path: Path) 
     store = Store(write_store(tmp_path / "store", study))
     build(store, out)
     found = tables(store, study.study)
-    text = (out / "README.md").read_text()
+    text = (out / "scorecard.md").read_text()
     rows = re.findall(r"^\| \[(\S+)\]\((\S+)#(\w+)\) \| ([a-z ]+) \| (.+) \| (.+) \|$", text, re.M)
     assert [name for _, _, name, *_ in rows] == list(found.record["claims"])
     for shown, path, name, verdict, says, what in rows:
@@ -32,3 +32,11 @@ def test_every_claim_has_a_row_with_its_verdict_number_and_link(tmp_path: Path) 
     assert int(told[1]) == len(rows)
     for count, verdict in re.findall(r"(\d+) ([a-z ]+)", told[2]):
         assert int(count) == sum(row[3].removesuffix(" so far") == verdict for row in rows)
+
+
+def test_a_readme_of_somebodys_own_stays_as_it_is(tmp_path: Path) -> None:
+    store, out = Store(write_store(tmp_path / "store", MadeUp())), tmp_path / "out"
+    out.mkdir()
+    (out / "README.md").write_text("mine")
+    build(store, out)
+    assert (out / "README.md").read_text() == "mine"

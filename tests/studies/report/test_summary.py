@@ -79,7 +79,7 @@ def test_terminal_page_and_scorecard_say_what_was_measured(
     page = (tmp_path / "out" / STUDY.study / "index.html").read_text()
     assert f'<span class="measured">{said}</span>' in page
     number = said.partition(";")[0]
-    assert f"| {number} |" in (tmp_path / "out" / "README.md").read_text()
+    assert f"| {number} |" in (tmp_path / "out" / "scorecard.md").read_text()
 
 
 def test_a_claim_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:

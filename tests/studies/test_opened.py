@@ -13,7 +13,7 @@ import studies
 from iddpm.running.trajectory import STATE_FILE
 from studies import run
 from studies.analyses.judge import judge
-from studies.library import Studies
+from studies.opened import Studies
 from studies.store.checksums import StoreError
 from studies.store.store import Store
 from studies.tables.tables import tables
