@@ -221,3 +221,22 @@ def test_every_answer_compares_arms_of_its_sweep(study: str) -> None:
     assert len(found)
     assert set(found["estimate"]) == {found["middle"].iloc[0]}
     assert found["arm"].nunique() <= 12
+
+
+def test_only_networks_at_the_end_of_their_training_are_compared() -> None:
+    rows = [
+        row | {"train.steps": length, "training_steps": length}
+        for length, factor in ((400, 3.0), (800, 2.0))
+        for variance, value in (("beta", 10.0), ("beta_tilde", 10.0 * factor))
+        for row in distance_rows(SIMPLE, variance, [value, value])
+    ]
+    assert paired(wide(rows), ANSWER)["estimate"].tolist() == pytest.approx([2.0])
+
+
+def test_an_arm_that_is_two_is_left_out() -> None:
+    rows = [
+        *distance_rows(SIMPLE, "beta", [10.0, 10.0]),
+        *distance_rows(SIMPLE, "beta_tilde", [20.0, 20.0]),
+        *distance_rows(SIMPLE, "beta_tilde", [30.0, 30.0]),
+    ]
+    assert paired(tables_of(rows), ANSWER).empty
