@@ -115,7 +115,7 @@ def load_generator(
     """
     known = {} if digests is None else {"average": digests["average"]}
     ending = checkpoints.Ending(step=config.steps, weights=known)
-    state = checkpoints.load(state_file, trajectory(config), ending=ending)
+    state = checkpoints.load(state_file, trajectory(config), ending=ending, mapped=bool(known))
     with torch.device("meta"):  # weights that are replaced need not be drawn
         network = build.gan_generator(config, describe(config.data))
     network.load_state_dict(state["weights"]["average"], assign=True)

@@ -145,7 +145,8 @@ def load_network(
     role = "raw" if ema_decay is None else str(ema_decay)
     known = {} if digests is None else {role: digests[role]}
     ending = checkpoints.Ending(step=config.steps, weights=known)
-    weights = checkpoints.load(state_file, trajectory(config), ending=ending)["weights"][role]
+    state = checkpoints.load(state_file, trajectory(config), ending=ending, mapped=bool(known))
+    weights = state["weights"][role]
     with torch.device("meta"):  # weights that are replaced need not be drawn
         network = build.network(config, describe(config.data))
     network.load_state_dict(weights, assign=True)

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
@@ -21,6 +21,11 @@ from iddpm.running.files import Held, write_whole
 
 FORMAT = "iddpm-studies"
 VERSION = 1
+
+TENSORS = "data"
+"""Folder of the archive in which torch keeps the content of tensors."""
+
+CHUNK_BYTES = 2**20
 
 
 class CheckpointError(ValueError):
@@ -55,20 +60,24 @@ def save(
     write_whole(path, buffer.getbuffer(), held=held)
 
 
-def load(path: Path, content: Mapping[str, Any], *, ending: Ending | None = None) -> dict[str, Any]:
+def load(
+    path: Path, content: Mapping[str, Any], *, ending: Ending | None = None, mapped: bool = False
+) -> dict[str, Any]:
     """The state that `save` wrote, its tensors on the CPU.
 
     Args:
         path: The file.
         content: What the checkpoint must be of.
         ending: What the state must be, where its training has ended; None: it may be of any step.
+        mapped: Whether tensors stay in the file until they are used. Of those that are not the
+            weights of `ending` no sum is then compared: who maps uses no others.
 
     Raises:
         CheckpointError: If the file is cut short or damaged, is not ours, is of a newer version, is
             a checkpoint of something else, or not the state that its training ended with.
         OSError: If it cannot be read.
     """
-    state = _opened(path)
+    state = _opened(path, mapped)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise _foreign(path)
     if not isinstance(version := state.get("version"), int) or "content" not in state:
@@ -103,10 +112,10 @@ def _check_ending(path: Path, state: Mapping[str, Any], ending: Ending) -> None:
             )
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, mapped: bool) -> Any:
     try:
-        _check_sums(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        _check_sums(path, with_tensors=not mapped)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except CheckpointError:
         raise
     except MemoryError:
@@ -122,18 +131,28 @@ def _opened(path: Path) -> Any:
         raise _foreign(path) from error
 
 
-def _check_sums(path: Path) -> None:
+def _check_sums(path: Path, *, with_tensors: bool) -> None:
     """Hold each part of the archive against the sum that stands beside it: torch does not.
 
     Raises:
         CheckpointError: If one differs.
     """
     with zipfile.ZipFile(path) as archive:
-        if (part := archive.testzip()) is not None:
-            raise CheckpointError(
-                f"{path}: expected a whole checkpoint, found one whose part {part!r} is damaged; "
-                "delete it to start anew"
-            )
+        for part in archive.namelist():
+            if with_tensors or PurePosixPath(part).parent.name != TENSORS:
+                _check_sum(path, archive, part)
+
+
+def _check_sum(path: Path, archive: zipfile.ZipFile, part: str) -> None:
+    try:
+        with archive.open(part) as file:
+            while file.read(CHUNK_BYTES):  # the sum is compared at the end
+                pass
+    except zipfile.BadZipFile as error:
+        raise CheckpointError(
+            f"{path}: expected a whole checkpoint, found one whose part {part!r} is damaged; "
+            "delete it to start anew"
+        ) from error
 
 
 def _cut_short(path: Path) -> bool:

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -30,6 +31,7 @@ from iddpm.running.interruption import Interrupted
 from iddpm.running.trajectory import STATE_FILE, Diverged
 from iddpm.training import CURVE_POINTS, LossCurve, Training, load_network, train, trajectory
 from tests.witness.limits import largest_file
+from tests.witness.mapped import is_mapped
 from tests.witness.warm import Warm
 from tests.witness.whole_training import CONFIG
 
@@ -472,6 +474,18 @@ def test_the_loaded_network_is_the_one_that_the_result_names(
         assert checkpoints.digest(network.state_dict()) == undisturbed["weights"][role]
         assert not network.training
         assert not any(weight.requires_grad for weight in network.parameters())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what is mapped from /proc")
+def test_weights_whose_hash_is_known_stay_in_the_file(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    train(CONFIG, tmp_path)
+    state, digests = tmp_path / STATE_FILE, undisturbed["weights"]
+    network = load_network(state, CONFIG, ema_decay=0.5, device="cpu", digests=digests)
+    assert all(is_mapped(weight, state) for weight in network.parameters())
+    unknown = load_network(state, CONFIG, ema_decay=0.5, device="cpu")
+    assert not any(is_mapped(weight, state) for weight in unknown.parameters())
 
 
 def test_an_average_that_was_not_kept_is_refused(tmp_path: Path) -> None:

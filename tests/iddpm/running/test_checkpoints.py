@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 import torch
 
 from iddpm.running import checkpoints
-from iddpm.running.checkpoints import CheckpointError, digest, load, save
+from iddpm.running.checkpoints import CheckpointError, Ending, digest, load, save
+from tests.witness.mapped import is_mapped
 
 WORK = {"kind": "training", "network": {"width": 8, "blocks": [1, 2]}, "seed": 0}
 
@@ -48,6 +50,42 @@ def test_a_file_cut_short_anywhere_is_refused(path: Path, size: int) -> None:
         assert str(caught.value) == (
             f"{path}: expected a whole checkpoint, found a file cut short; delete it to start anew"
         )
+
+
+@pytest.fixture
+def ending(path: Path) -> Ending:
+    """The file holds the weights of an ending, and as many bytes beside them."""
+    weights = {"a": torch.arange(1000.0)}
+    save(path, WORK, {"weights": {"raw": weights}, "moments": -torch.ones(1000), "step": 3})
+    return Ending(step=3, weights={"raw": digest(weights)})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what is mapped from /proc")
+@pytest.mark.parametrize("mapped", [True, False])
+def test_mapped_weights_stay_in_the_file(path: Path, ending: Ending, mapped: bool) -> None:
+    weight = load(path, WORK, ending=ending, mapped=mapped)["weights"]["raw"]["a"]
+    assert torch.equal(weight, torch.arange(1000.0))
+    assert is_mapped(weight, path) == mapped
+
+
+def test_a_flipped_bit_in_mapped_weights_or_in_what_describes_them_is_seen(
+    path: Path, ending: Ending
+) -> None:
+    whole = path.read_bytes()
+    moments = whole.index((-torch.ones(1000)).numpy().tobytes())
+    weights = whole.index(torch.arange(1000.0).numpy().tobytes())
+    described = whole.index(b"format")
+    for place in (weights, weights + 3999, described):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(CheckpointError):
+            load(path, WORK, ending=ending, mapped=True)
+    path.write_bytes(whole[:moments] + bytes([whole[moments] ^ 1]) + whole[moments + 1 :])
+    load(path, WORK, ending=ending, mapped=True)  # nobody reads them
+    with pytest.raises(CheckpointError, match="is damaged; delete it to start anew"):
+        load(path, WORK, ending=ending)
+    path.write_bytes(whole[:-100])
+    with pytest.raises(CheckpointError, match="found a file cut short"):
+        load(path, WORK, ending=ending, mapped=True)
 
 
 def archive() -> bytes:
