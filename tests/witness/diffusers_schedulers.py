@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import diffusers
 import numpy as np
 from numpy.typing import NDArray
 
 
 def scheduler(name: str, betas: NDArray[np.float64], steps: int, **options: object) -> Any:
     """The named scheduler over a chain of the given betas, set to sample in so many steps."""
+    import diffusers  # takes seconds, and most tests need none of it
+
     made = getattr(diffusers, name)(
         num_train_timesteps=len(betas),
         trained_betas=betas.tolist(),
