@@ -65,6 +65,18 @@ class Need:
         return f"one with {'; '.join(said)}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where the paper shows what a sweep asks about; places stand in the paper's order."""
+
+    section: str
+    """Its number, or the letter of an appendix."""
+    number: int
+    """Of the first figure or table, by which places within a section are ordered."""
+    shown: str
+    """The figures and tables, in words; empty: none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """One subject of the paper: what a sweep may ask for of it, and what the paper published."""
@@ -75,6 +87,8 @@ class Analysis:
     """The `claims` room beside it holds just these."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """How studies are answered at a glance, by the name of the sweep."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where the paper shows what a sweep asks about, by the name of the sweep."""
     numbers: Callable[[], Iterable[Published]] = tuple
     """Those of its published numbers that a result could stand beside."""
 

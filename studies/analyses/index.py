@@ -11,7 +11,7 @@ from pathlib import Path
 
 from iddpm.bounds import ConfigError
 from iddpm.data import outline
-from studies.analyses.analysis import Analysis, Need, arms_of
+from studies.analyses.analysis import Analysis, Need, Place, arms_of
 from studies.plan.plan import Plan
 from studies.published.published import Published
 from studies.spec.arms import ArmSpec
@@ -32,6 +32,9 @@ CLAIMS: dict[str, Need] = {
 }
 ANSWERS: dict[str, Answer] = {
     study: answer for analysis in ANALYSES.values() for study, answer in analysis.answers.items()
+}
+PLACES: dict[str, Place] = {
+    study: place for analysis in ANALYSES.values() for study, place in analysis.places.items()
 }
 
 

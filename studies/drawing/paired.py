@@ -119,14 +119,14 @@ def _axis(axes: Axes, table: pd.DataFrame, answer: Answer, name: str) -> None:
     line = axes.axhline if name == "y" else axes.axvline
     line(1 if answer.is_ratio else 0, color=style.GREY, linewidth=1.0)
     axis = axes.yaxis if name == "y" else axes.xaxis
-    low, high = _ends(table, answer)
+    low, high = ends(table, answer)
     if answer.is_ratio:
         axes.set(**{f"{name}scale": "log"})
         style.plain_log_ticks(axis)
     axes.set(**{f"{name}lim": (low, high)})
 
 
-def _ends(table: pd.DataFrame, answer: Answer) -> tuple[float, float]:
+def ends(table: pd.DataFrame, answer: Answer) -> tuple[float, float]:
     """Where the axis ends: behind every seed, and behind intervals up to thrice as far as those."""
     seeds = [value for values in table["seeds"] for value in values.values()]
     middle = 1.0 if answer.is_ratio else 0.0

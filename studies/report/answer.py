@@ -25,8 +25,12 @@ def answer_of(tables: Tables) -> Answer | None:
 
     A sweep that no analysis knows is read along its sampling steps where it varies them.
     """
-    name = tables.study.removesuffix(f"-{tables.record['preset']}")
-    return ANSWERS.get(name) or _usual(tables.results)
+    return ANSWERS.get(sweep_of(tables)) or _usual(tables.results)
+
+
+def sweep_of(tables: Tables) -> str:
+    """The name of the sweep that a study is of."""
+    return tables.study.removesuffix(f"-{tables.record['preset']}")
 
 
 def _usual(results: pd.DataFrame) -> Answer | None:
@@ -67,19 +71,37 @@ def sentence(table: pd.DataFrame, answer: Answer) -> str:
     """
     if table.empty:
         return ""
-    judged = table[table["n"] > 1]
+    judged, told, strongest = _clearest(table, answer)
+    first = headline(table, answer)
     if judged.empty:
-        said = _said(_strongest(table, answer), answer)
-        return f"One seed has no spread, so no difference can be told. {said}."
-    told = judged[judged.apply(is_told, axis=1)]
-    strongest = _strongest(told if len(told) else judged, answer)
+        return f"{first} {_said(strongest, answer)}."
     if told.empty:
-        return (
-            f"With {_seeds(judged)} no arm can be told from {strongest['baseline']}. The largest "
-            f"difference: {_said(strongest, answer, inside=True)}."
-        )
+        return f"{first} The largest difference: {_said(strongest, answer, inside=True)}."
     among = f", the clearest of {len(judged)} differences" if len(judged) > 1 else ""
-    return f"{_said(strongest, answer)}{among}. {_rest(judged, told, strongest, answer)}".strip()
+    return f"{first[:-1]}{among}. {_rest(judged, told, strongest, answer)}".strip()
+
+
+def headline(table: pd.DataFrame, answer: Answer) -> str:
+    """The clearest difference with its interval, or that there is none: a line of an index.
+
+    Args:
+        table: As `studies.tables.paired.paired` gives it, not empty.
+        answer: What is compared.
+    """
+    judged, told, strongest = _clearest(table, answer)
+    if judged.empty:
+        return "One seed has no spread, so no difference can be told."
+    if told.empty:
+        return f"With {_seeds(judged)} no arm can be told from {strongest['baseline']}."
+    return f"{_said(strongest, answer)}."
+
+
+def _clearest(table: pd.DataFrame, answer: Answer) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """The rows that have an interval, those of them that leave the baseline, and the strongest."""
+    judged = table[table["n"] > 1]
+    told = judged[judged.apply(is_told, axis=1)] if len(judged) else judged
+    found = next(rows for rows in (told, judged, table) if len(rows))
+    return judged, told, _strongest(found, answer)
 
 
 def _seeds(table: pd.DataFrame) -> str:

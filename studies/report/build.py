@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from iddpm.running.files import REMEDIES, StorageError, write_whole
+from studies.report.entries import Entry, entry
 from studies.report.faults import Fault, fault
-from studies.report.page import Entry, entry, index_page, is_notice, notice_page, study_page
+from studies.report.overview import index_page
+from studies.report.page import is_notice, notice_page, study_page
 from studies.report.scorecard import scorecard
 from studies.store.store import Store
 from studies.tables.tables import tables
@@ -121,7 +123,7 @@ def _unwritten(told: Entry, folder: Path, error: OSError) -> Entry:
 def _told(store: Store, name: str) -> Entry:
     """What the index says of a study whose page is not drawn this time."""
     try:
-        return entry(tables(store, name))
+        return entry(store, tables(store, name))
     except Exception as error:
         return Entry(study=name, faults=[fault(error)])
 

@@ -9,30 +9,29 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
 from studies.analyses.drawings import FIGURES
 from studies.analyses.index import numbers
-from studies.analyses.judge import CLAIMS, NEWER, judge
+from studies.analyses.judge import NEWER
 from studies.drawing import paired as drawing
 from studies.drawing.style import svg
-from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Verdict
+from studies.judging.verdicts import Finding, Measurement
 from studies.judging.wording import fixed, measured, quantity, region, telling, unmeasured
 from studies.published.published import closest_reasons, comparable
-from studies.report.answer import answer_of, sentence
+from studies.report.answer import sentence
+from studies.report.entries import Entry, entry
+from studies.report.entries import cells as every_cell
 from studies.report.faults import Fault, fault
-from studies.report.work_done import work_done
+from studies.report.templates import template
 from studies.store.store import Store, StoreError
-from studies.tables.groupings import arm_columns, by_seed, is_done, records
+from studies.tables.groupings import arm_columns, by_seed, records
 from studies.tables.intervals import t_interval
-from studies.tables.labels import BETA_TILDE, LOSS, distance_name, labelled
-from studies.tables.paired import paired
+from studies.tables.labels import distance_name, labelled
 from studies.tables.tables import Tables
 
 METRICS = {
@@ -54,38 +53,15 @@ METRICS = {
 """Titles of metrics; any other is called by its name."""
 LEAD = 240
 """Letters of a caption that are shown at first: about three lines."""
+SENTENCE_END = re.compile(r"(?<!\bFig)(?<!\bFigs)(?<!\bEq)(?<!\bEqs)(?<!\bApp)\.(?=\s|$)")
+"""The full stop of an abbreviation ends none."""
 DIGITS = "%.8g"
 """Of a number in a figure's table: more than a drawing shows."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """What a text begins with that a spreadsheet would run."""
 PLOT_WIDTH = 150
-MATH_BETA_TILDE = (
-    '<math><mover accent="true"><mi mathvariant="normal">β</mi>'
-    '<mo stretchy="false">~</mo></mover></math>'
-)
-"""Few fonts place a combining tilde where it is seen; every browser knows an accent in MathML."""
-
-
 NOT_SHOWN = 'content="not shown"'
 """Stands in a page that says why there is none, and, as quotes are escaped, in no other."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What the index says of a study: where it cannot be read, nothing but its faults."""
-
-    study: str
-    question: str = ""
-    preset: str = ""
-    seeds: int = 0
-    cells: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    has_page: bool = True
-
-    def so_far(self, finding: Finding) -> bool:
-        """Whether a verdict may change, because results are still missing; exact ones do not."""
-        return self.cells.get("done", 0) < self.cells["all"] and not finding.is_exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +77,18 @@ class Page:
 
 def study_page(store: Store, tables: Tables) -> Page:
     """The page of a study; a figure that cannot be drawn is named in its place."""
-    answer, said = _answer(tables)
+    told = entry(store, tables)
+    answer = _answer(told)
     figures = [_figure(name, tables) for name in tables.record["figures"]]
-    told = entry(tables)
-    told.faults[:0] = [figure.fault for figure in (answer, *figures) if figure.fault]
+    told.faults.extend(figure.fault for figure in figures if figure.fault)
     shown = [_shown(finding, told) for finding in told.findings]
     _share_axes(shown)
-    html = _template("study.html.j2").render(
+    html = template("study.html.j2").render(
         study=tables.study,
         record=tables.record,
         answer=answer,
-        sentence=_unfinished(told) + said if said else "",
+        sentence=_said(told),
+        told=_described(told),
         findings=shown,
         figures=figures,
         pivots=[_pivot(tables, metric) for metric in _of_samples(tables)],
@@ -119,11 +96,11 @@ def study_page(store: Store, tables: Tables) -> Page:
         trainings=[_pivot(tables, metric) for metric in _measured(tables, WHOLE_PIVOTS)],
         gaps=_gaps(tables),
         cells=told.cells,
-        done=is_done(tables),
+        done=told.is_done,
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
         comparison=_comparison(tables),
-        work=work_done(store, tables.record["tasks"]),
+        work=told.work,
     )
     drawn = {
         f"{figure.name}.{kind}": text
@@ -151,59 +128,12 @@ def notice_page(study: str, found: Fault, *, before: str) -> str:
         found: Why.
         before: The page that was drawn earlier, beside this one; empty: there is none.
     """
-    return _template("notice.html.j2").render(study=study, fault=found, before=before)
+    return template("notice.html.j2").render(study=study, fault=found, before=before)
 
 
 def is_notice(html: str) -> bool:
     """Whether a page is one of `notice_page`."""
     return NOT_SHOWN in html
-
-
-def entry(tables: Tables) -> Entry:
-    """What the index says of a study that can be read."""
-    faults: list[Fault] = []
-    return Entry(
-        study=tables.study,
-        question=tables.record["question"],
-        preset=tables.record["preset"],
-        seeds=len(tables.record["seeds"]),
-        cells=_cell_counts(tables),
-        findings=[_judged(name, tables, faults) for name in tables.record["claims"]],
-        faults=faults,
-    )
-
-
-def index_page(entries: Sequence[Entry]) -> str:
-    """How many claims stand, then of each study its question, how much is done, and verdicts."""
-    score = Counter(finding.verdict for one in entries for finding in one.findings)
-    verdicts = [(verdict, score[verdict]) for verdict in get_args(Verdict) if score[verdict]]
-    return _template("index.html.j2").render(
-        entries=entries, verdicts=verdicts, judged=score.total()
-    )
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("studies.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["symbols"] = symbols
-    environment.filters["words"] = lambda name: name.replace("_", " ")
-    return environment
-
-
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
-
-
-def symbols(text: str) -> Markup:
-    """The text, escaped, with its symbols set as the paper sets them."""
-    named = LOSS.sub(r"<i>L</i><sub>\1</sub>", str(escape(text)))
-    return Markup(named.replace(BETA_TILDE, MATH_BETA_TILDE))
 
 
 # ------------------------------------------------------------------------------------- figures
@@ -230,7 +160,7 @@ class _Figure:
 
     def _cut(self) -> int:
         """Where the sentence ends that is the last to fit in about three lines."""
-        ends = [match.end() for match in re.finditer(r"\.(?=\s|$)", self.caption)]
+        ends = [match.end() for match in SENTENCE_END.finditer(self.caption)]
         return max([end for end in ends if end <= LEAD] or ends[:1] or [0])
 
     def inline(self) -> Markup:
@@ -241,34 +171,47 @@ class _Figure:
         used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', self.svg))
         own = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", self.svg)
         own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", own)
-        label = escape(f"{self.title}. {self.caption}")
+        label = escape(self.title)
         return Markup(own.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
 
-def _answer(tables: Tables) -> tuple[_Figure, str]:
-    """The comparison that answers the study's question, drawn, and in one sentence."""
-    name, title = "answer", "The answer"
-    none = _Figure(name=name, title=title, caption="", svg="", csv="")
+def _answer(told: Entry) -> _Figure:
+    """The comparison that answers the study's question, drawn."""
+    none = _Figure(name="answer", title="The answer", caption="", svg="", csv="")
+    lost = next((one for one in told.faults if one.of == "the answer"), None)
+    if told.answered is None:
+        return replace(none, fault=lost)
+    table = told.answered.table
     try:
-        answer = answer_of(tables)
-        table = pd.DataFrame() if answer is None else paired(tables, answer)
-        if answer is None or table.empty:
-            return none, ""
-        figure = replace(
+        return replace(
             none,
             caption=drawing.caption(table),
-            svg=svg(drawing.draw(table, answer)),
+            svg=svg(drawing.draw(table, told.answered.answer)),
             csv=_csv(table.drop(columns=["rank", "middle"]), float_format=DIGITS),
         )
-        return figure, sentence(table, answer)
     except Exception as error:
-        return replace(none, fault=fault(error, "the answer")), ""
+        found = fault(error, "the answer")
+        told.faults.append(found)
+        return replace(none, fault=found)
 
 
-def _unfinished(told: Entry) -> str:
-    """What a study that is not finished says before its answer."""
-    done, asked = told.cells.get("done", 0), told.cells["all"]
-    return "" if done == asked else f"So far, with {done} of {asked} cells done: "
+def _said(told: Entry) -> str:
+    """The answer in one sentence, after what a study that is not finished says of itself."""
+    if told.answered is None:
+        return ""
+    said = sentence(told.answered.table, told.answered.answer)
+    if told.is_done:
+        return said
+    return f"So far, with {told.cells.get('done', 0)} of {told.cells['all']} cells done: {said}"
+
+
+def _described(told: Entry) -> str:
+    """What a pasted link says was found: the answer, or else how the verdicts fell."""
+    n = f"{told.seeds} seed{'s' if told.seeds > 1 else ''}"
+    fell = Counter(finding.verdict for finding in told.findings)
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in fell.items())
+    said = _said(told) or f"{verdicts or 'no claim'} of {len(told.findings)} claims."
+    return f"{said} ({told.preset}, {n})"
 
 
 def _figure(name: str, tables: Tables) -> _Figure:
@@ -325,19 +268,6 @@ def _is_number(text: str) -> bool:
 
 
 # -------------------------------------------------------------------------------------- claims
-
-
-def _judged(name: str, tables: Tables, faults: list[Fault]) -> Finding:
-    """The verdict on a claim; what keeps it from being judged joins the faults."""
-    try:
-        return judge(name, tables)
-    except Exception as error:
-        found = fault(error, f"claim {name}")
-        faults.append(found)
-        unknown = Claim(says=name, source="", method="", measure=lambda _: Measured([], []))
-        reason = f"Could not be judged: {found.sentence}."
-        claim = CLAIMS.get(name, unknown)
-        return Finding(name=name, claim=claim, verdict="not run", reason=reason, measurements=())
 
 
 def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
@@ -546,21 +476,9 @@ def _comparison(tables: Tables) -> str:
 # ---------------------------------------------------------------------------- gaps and recipes
 
 
-def _cell_counts(tables: Tables) -> dict[str, int]:
-    """Number of cells by state, `all` of them first."""
-    cells = _cells(tables)
-    states = cells["state"].value_counts().sort_index()
-    return {"all": len(cells), **{str(state): int(count) for state, count in states.items()}}
-
-
-def _cells(tables: Tables) -> pd.DataFrame:
-    """One row per cell of the study (a bound read with several Σ is one cell)."""
-    return tables.results.drop_duplicates(["address", "seed"])
-
-
 def _gaps(tables: Tables) -> list[dict[str, Any]]:
     """The cells without a result: what they are, their state and the reason."""
-    cells = _cells(tables)
+    cells = every_cell(tables)
     cells = cells[cells["state"] != "done"].assign(
         variance=lambda t: t["variance"].where(t["evaluation"] == "samples")
     )

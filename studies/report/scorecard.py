@@ -6,7 +6,7 @@ from typing import get_args
 
 from studies.judging.verdicts import Verdict
 from studies.judging.wording import measured, telling, unmeasured
-from studies.report.page import Entry
+from studies.report.entries import Entry
 
 HEAD = (
     "| study | verdict | what the paper says, in our words | measured |\n| --- | --- | --- | --- |"

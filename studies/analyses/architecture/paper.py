@@ -1,6 +1,6 @@
 """Appendix A: heads, resolutions of attention, and how the step enters the network."""
 
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import (
     BOTH,
     HEADS,
@@ -38,4 +38,5 @@ ANALYSIS = Analysis(
             metric="frechet_distance", baseline={HEADS: FIRST, SIDES: FIRST, SCALE_SHIFT: FIRST}
         ),
     },
+    places={"architecture": Place("A", 0, "")},
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from studies.analyses.analysis import Analysis, Arms, Need, Test
+from studies.analyses.analysis import Analysis, Arms, Need, Place, Test
 from studies.analyses.needs import (
     BOTH,
     COSINE,
@@ -137,5 +137,9 @@ ANALYSIS = Analysis(
             among=({SPLIT: "test", "variance": "range"},),
         ),
         "early_stopping": Answer(metric="frechet_distance", baseline={DROPOUT: 0.0}, along=LENGTH),
+    },
+    places={
+        "overfitting": Place("F", 16, "Fig. 16"),
+        "early_stopping": Place("G", 17, "Fig. 17"),
     },
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import SAMPLES, SIZES, WIDTH, is_samples
 from studies.published.published import SAMPLE_METRICS, Inferred, Metric, Published
 from studies.spec.arms import RIVALS
@@ -119,4 +119,5 @@ ANALYSIS = Analysis(
         ),
     },
     numbers=table_4_numbers,
+    places={"gan_comparison": Place("5", 4, "Table 4")},
 )

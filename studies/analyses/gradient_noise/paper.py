@@ -1,6 +1,6 @@
 """Fig. 7: the gradient noise scale along training."""
 
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import HYBRID, LENGTH, OBJECTIVE, VLB, is_noise, together
 from studies.tables.answer import Answer
 
@@ -36,4 +36,5 @@ ANALYSIS = Analysis(
             along=LENGTH,
         ),
     },
+    places={"gradient_noise": Place("3.3", 7, "Fig. 7")},
 )

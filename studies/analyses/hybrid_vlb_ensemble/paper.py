@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from iddpm.evaluation.config import Ends
-from studies.analyses.analysis import Analysis, Need, Test
+from studies.analyses.analysis import Analysis, Need, Place, Test
 from studies.analyses.needs import (
     ENSEMBLES,
     HYBRID,
@@ -122,4 +122,5 @@ ANALYSIS = Analysis(
         ),
     },
     numbers=appendix_d_numbers,
+    places={"hybrid_vlb_ensemble": Place("D", 13, "Figs. 13 and 14")},
 )

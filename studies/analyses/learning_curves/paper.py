@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from studies.analyses.analysis import Analysis, Need, Test
+from studies.analyses.analysis import Analysis, Need, Place, Test
 from studies.analyses.needs import (
     HYBRID,
     OBJECTIVE,
@@ -114,4 +114,5 @@ ANALYSIS = Analysis(
             ),
         ),
     },
+    places={"learning_curves": Place("3.3", 6, "Fig. 6")},
 )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 
-from studies.analyses.analysis import Analysis, Arms, Need, Test
+from studies.analyses.analysis import Analysis, Arms, Need, Place, Test
 from studies.analyses.model_size.power_law import LEAST_POINTS, PowerLaw
 from studies.analyses.needs import (
     BOTH,
@@ -151,4 +151,5 @@ ANALYSIS = Analysis(
         ),
     },
     numbers=fig_10_numbers,
+    places={"model_size": Place("6", 10, "Fig. 10")},
 )

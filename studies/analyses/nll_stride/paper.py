@@ -3,7 +3,7 @@
 The paper's Fig. 15 shows such curves; its values are not on record here.
 """
 
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import (
     BOUND_STEPS,
     BOUND_STRIDE,
@@ -101,4 +101,5 @@ ANALYSIS = Analysis(
             along="steps",
         ),
     },
+    places={"nll_stride": Place("E", 15, "Fig. 15")},
 )

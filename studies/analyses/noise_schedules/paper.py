@@ -1,6 +1,6 @@
 """Figs. 1, 3 and 5: the noise schedules, and the images that they leave."""
 
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 
 RATIO_LENGTHS = (100, 1000, 4000, 10_000)
 """T of the processes whose β̃/β is looked at, as in Fig. 1."""
@@ -40,4 +40,5 @@ ANALYSIS = Analysis(
         "cosine_falls_evenly_between_its_ends": Need(),
         "first_cosine_noise_is_below_a_pixel_bin": Need(),
     },
+    places={"noise_schedules": Place("3.2", 1, "Figs. 1, 3 and 5")},
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from iddpm.config import Schedule
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import (
     BOTH,
     BOUND_STEPS,
@@ -161,4 +161,5 @@ ANALYSIS = Analysis(
         ),
     },
     numbers=table_numbers,
+    places={"objective_ablation": Place("3.4", 1, "Tables 1 and 2")},
 )

@@ -1,6 +1,6 @@
 """Samples to look at: by objective and step count, and by class."""
 
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import LABELS, SAMPLES, has, is_samples, together
 
 ANALYSIS = Analysis(
@@ -13,4 +13,5 @@ ANALYSIS = Analysis(
             together(is_samples, (), has(LABELS, True)),
         ),
     },
+    places={"sample_gallery": Place("H", 9, "Figs. 9 and 18 to 31")},
 )

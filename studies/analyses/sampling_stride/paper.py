@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from iddpm.config import Variance
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import (
     BATCH,
     CONSTANT,
@@ -212,4 +212,5 @@ ANALYSIS = Analysis(
         ),
     },
     numbers=fig_8_numbers,
+    places={"sampling_stride": Place("4", 8, "Figs. 8 and 11")},
 )

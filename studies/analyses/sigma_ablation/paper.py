@@ -1,6 +1,6 @@
 """Section 3.1: the choice of Σ, by quality of samples and by bits/dim."""
 
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import (
     BETA,
     BETA_TILDE,
@@ -85,4 +85,5 @@ ANALYSIS = Analysis(
             beside=("eta", "stride"),
         ),
     },
+    places={"sigma_ablation": Place("3.1", 1, "Figs. 1, 2 and 8")},
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from iddpm.config import Schedule
-from studies.analyses.analysis import Analysis, Need
+from studies.analyses.analysis import Analysis, Need, Place
 from studies.analyses.needs import (
     COSINE,
     LINEAR,
@@ -101,4 +101,5 @@ ANALYSIS = Analysis(
         "skip_prefix": Answer(metric="frechet_distance", baseline={"skip": 0.0}, along="skip"),
     },
     numbers=fig_4_numbers,
+    places={"skip_prefix": Place("3.2", 4, "Fig. 4")},
 )

@@ -20,7 +20,7 @@ from iddpm.config import Npz, TrainConfig, UNetConfig
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.judging.wording import quantity
-from studies.report import page as page_room
+from studies.report import entries as entries_room
 from studies.report.__main__ import main
 from studies.report.answer import answer_of, sentence
 from studies.report.build import UndrawnError, build
@@ -136,12 +136,16 @@ def test_every_link_leads_somewhere(out: Path, page: Page) -> None:
     index = Page((out / "index.html").read_text())
     for link in index.links:
         path, _, anchor = link.partition("#")
+        if link.startswith(("#", "https://arxiv.org/abs/2102.09672")):
+            assert not path or path.startswith("https:")
+            assert not anchor or anchor in index.ids
+            continue
         assert (out / path).is_file()
         assert not anchor or anchor in page.ids
 
 
 def test_the_page_needs_nothing_beside_itself(out: Path, page: Page) -> None:
-    assert not {"script", "link", "iframe", "object", "img"} & set(page.tags)
+    assert not {"link", "iframe", "object", "img"} & set(page.tags)
     loaded = [value for name, value in page.attributes if name in ("src", "xlink:href", "href")]
     assert [v for v in loaded if v and v.startswith("http")] == ["https://arxiv.org/abs/2102.09672"]
     css = (out / STUDY.study / "index.html").read_text().partition("</style>")[0]
@@ -172,7 +176,7 @@ def test_each_figure_stands_with_its_svg_its_csv_and_words_for_it(out: Path, pag
     labels = [value or "" for name, value in page.attributes if name == "aria-label"]
     for name in STUDY.figures:
         drawing = FIGURES[name]
-        assert any(label.startswith(f"{drawing.title}. ") for label in labels)
+        assert drawing.title in labels
         assert (out / STUDY.study / f"{name}.svg").read_text().startswith("<svg ")
         assert (out / STUDY.study / f"{name}.csv").exists()
 
@@ -235,17 +239,18 @@ def test_a_verdict_of_an_unfinished_study_is_so_far_but_for_exact_ones(tmp_path:
     build(Store(root), tmp_path / "out")
     study = tables(Store(root), SMALL.study)
     assert not is_done(study)
-    pages = [tmp_path / "out" / SMALL.study / "index.html", tmp_path / "out" / "index.html"]
-    for html in (page.read_text() for page in pages):
-        tags = re.findall(r'<td><span class="tag [^"]+">([a-z ]+)</span>', html)
-        findings = [judge(name, study) for name in study.record["claims"]]
-        open_ones = [any(m.interval.n for m in found.measurements) for found in findings]
-        assert tags == [
-            f"{found.verdict} so far" if is_open else found.verdict
-            for found, is_open in zip(findings, open_ones, strict=True)
-        ]
-        assert "so far" in " ".join(tags)
-    assert "So far, with " in Page(pages[0].read_text()).text
+    html = (tmp_path / "out" / SMALL.study / "index.html").read_text()
+    index = (tmp_path / "out" / "index.html").read_text()
+    findings = [judge(name, study) for name in study.record["claims"]]
+    open_ones = [any(m.interval.n for m in found.measurements) for found in findings]
+    expected = [
+        f"{found.verdict} so far" if is_open else found.verdict
+        for found, is_open in zip(findings, open_ones, strict=True)
+    ]
+    assert re.findall(r'<td><span class="tag [^"]+">([a-z ]+)</span>', html) == expected
+    assert re.findall(r'<span class="unseen">([a-z ]+)(?=:)', index) == expected
+    assert "so far" in " ".join(expected)
+    assert "So far, with " in Page(html).text
 
 
 def test_recipe_provenance_sweep_and_preset_are_on_the_page(page: Page) -> None:
@@ -506,7 +511,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others_and_says_where_it_happe
     build(Store(two), out)
     with monkeypatch.context() as patch:
         patch.setitem(FIGURES, "beta_ratio", replace(FIGURES["beta_ratio"], draw=broken))
-        patch.setattr(page_room, "paired", lambda tables, answer: pd.DataFrame())
+        patch.setattr(entries_room, "paired", lambda tables, answer: pd.DataFrame())
         assert drawing(two, out) == 1
     folder, page = out / "bad-digits", page_of(out, "bad-digits")
     (line,) = capsys.readouterr().err.splitlines()
