@@ -11,7 +11,9 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from iddpm.arrays import FloatArray
 from iddpm.evaluation.feature_sets import check_comparable
@@ -40,17 +42,18 @@ class Distance(NamedTuple):
     """Share of the eigenvalues' absolute sum that was negative and taken as 0; tiny: rounding."""
 
 
-def moments(features: NDArray[Any]) -> Moments:
-    """Mean and covariance of features (N, D), accumulated in float64 in a fixed order."""
+def moments(features: NDArray[Any], *, device: str = "cpu") -> Moments:
+    """Mean and covariance of features (N, D), accumulated in float64 in a fixed order.
+
+    Products are taken on the device, a block of vectors at a time.
+    """
     starts = range(0, len(features), BLOCK)
-    return reduce(merged, (_block_moments(features[i : i + BLOCK]) for i in starts))
+    return reduce(merged, (_block_moments(features[i : i + BLOCK], device) for i in starts))
 
 
-def _block_moments(features: NDArray[Any]) -> Moments:
-    values = features.astype(np.float64)
-    mean = values.mean(axis=0)
-    centred = values - mean
-    return Moments(mean, centred.T @ centred / max(1, len(values) - 1), len(values))
+def _block_moments(features: NDArray[Any], device: str) -> Moments:
+    mean, root = _centred(features, device)
+    return Moments(mean, (root.T @ root).cpu().numpy(), len(features))
 
 
 def merged(a: Moments, b: Moments) -> Moments:
@@ -62,7 +65,7 @@ def merged(a: Moments, b: Moments) -> Moments:
     return Moments(a.mean + shift * (b.count / count), (scatter + between) / (count - 1), count)
 
 
-def frechet_distance(a: NDArray[Any], b: NDArray[Any]) -> Distance:
+def frechet_distance(a: NDArray[Any], b: NDArray[Any], *, device: str = "cpu") -> Distance:
     """The distance between two sets of features, (N, D) and (M, D), by the cheaper exact road.
 
     With fewer vectors than dimensions the covariances are never formed.
@@ -72,11 +75,30 @@ def frechet_distance(a: NDArray[Any], b: NDArray[Any]) -> Distance:
     """
     check_comparable(a, b, at_least=2)
     if min(len(a), len(b)) >= a.shape[1]:
-        return distance_of_moments(moments(a), moments(b))
-    return _distance_by_singular_values(a, b)
+        first, second = (moments(features, device=device) for features in (a, b))
+        return distance_of_moments(first, second, device=device)
+    return _distance_by_singular_values(a, b, device)
 
 
-def distance_of_moments(a: Moments, b: Moments) -> Distance:
+def distance_to_moments(features: NDArray[Any], known: Moments, *, device: str = "cpu") -> Distance:
+    """The distance of features (N, D) to a set of which only the moments are at hand.
+
+    With fewer vectors than dimensions the trace comes from a matrix of N x N.
+
+    Raises:
+        ValueError: If they differ in dimensions, or there are fewer than 2 finite vectors.
+    """
+    check_comparable(features, known.mean[None].repeat(2, 0), at_least=2)
+    if len(features) >= features.shape[1]:
+        return distance_of_moments(moments(features, device=device), known, device=device)
+    mean, root = _centred(features, device)
+    covariance = torch.tensor(known.covariance, device=device)
+    eigenvalues = torch.linalg.eigvalsh(root @ covariance @ root.T)
+    traces = float((root**2).sum() + covariance.trace())
+    return _distance(mean - known.mean, traces, eigenvalues)
+
+
+def distance_of_moments(a: Moments, b: Moments, *, device: str = "cpu") -> Distance:
     """The distance between two sets of which only the moments are at hand.
 
     Raises:
@@ -86,39 +108,49 @@ def distance_of_moments(a: Moments, b: Moments) -> Distance:
         raise ValueError(
             f"moments: expected two of the same dimensions, found {len(a.mean)} and {len(b.mean)}"
         )
-    values, vectors = np.linalg.eigh(a.covariance)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-    product = root @ b.covariance @ root
-    eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
-    traces = float(np.trace(a.covariance) + np.trace(b.covariance))
+    first, second = (torch.tensor(moments.covariance, device=device) for moments in (a, b))
+    values, vectors = torch.linalg.eigh(first)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    product = root @ second @ root
+    traces = float(first.trace() + second.trace())
+    eigenvalues = torch.linalg.eigvalsh((product + product.T) / 2)
+    return _distance(a.mean - b.mean, traces, eigenvalues, _negative_share(values))
+
+
+def _distance_by_singular_values(a: NDArray[Any], b: NDArray[Any], device: str) -> Distance:
+    """With S1 = A^T A and S2 = B^T B, the root's trace is the nuclear norm of A B^T."""
+    (mean_a, root_a), (mean_b, root_b) = _centred(a, device), _centred(b, device)
+    traces = float((root_a**2).sum() + (root_b**2).sum())
+    return _distance(mean_a - mean_b, traces, torch.linalg.svdvals(root_a @ root_b.T) ** 2)
+
+
+def _centred(features: NDArray[Any], device: str) -> tuple[FloatArray, Tensor]:
+    """Mean, and the matrix A of shape (N, D) for which A^T A is the covariance."""
+    values = torch.from_numpy(features.astype(np.float64)).to(device)
+    mean = values.mean(dim=0)
+    values -= mean  # in place: a set may be most of what memory holds
+    values /= max(1, len(values) - 1) ** 0.5
+    return mean.cpu().numpy(), values
+
+
+def _distance(
+    shift: FloatArray, traces: float, eigenvalues: Tensor, clipped_mass: float = 0.0
+) -> Distance:
+    """Never below 0, where rounding may put the distance of a set to itself.
+
+    Args:
+        shift: Between the means.
+        traces: Of both covariances together.
+        eigenvalues: Of their product.
+        clipped_mass: What was clipped before.
+    """
+    root_trace = float(eigenvalues.clamp(min=0).sqrt().sum())
     return Distance(
-        _squared_distance(a.mean - b.mean, traces, float(np.sqrt(eigenvalues.clip(min=0)).sum())),
-        max(_negative_share(values), _negative_share(eigenvalues)),
+        max(0.0, float(shift @ shift) + traces - 2 * root_trace),
+        max(clipped_mass, _negative_share(eigenvalues)),
     )
 
 
-def _distance_by_singular_values(a: NDArray[Any], b: NDArray[Any]) -> Distance:
-    """With S1 = A^T A and S2 = B^T B, the root's trace is the nuclear norm of A B^T."""
-    (mean_a, root_a), (mean_b, root_b) = _centred(a), _centred(b)
-    traces = float((root_a**2).sum() + (root_b**2).sum())
-    nuclear_norm = float(np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum())
-    return Distance(_squared_distance(mean_a - mean_b, traces, nuclear_norm), 0.0)
-
-
-def _centred(features: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
-    """Mean, and the matrix A of shape (N, D) for which A^T A is the covariance."""
-    values = features.astype(np.float64)
-    mean = values.mean(axis=0)
-    values -= mean  # in place: a set may be most of what memory holds
-    values /= np.sqrt(len(values) - 1)
-    return mean, values
-
-
-def _squared_distance(shift: FloatArray, traces: float, root_trace: float) -> float:
-    """Never below 0, where rounding may put the distance of a set to itself."""
-    return max(0.0, float(shift @ shift) + traces - 2 * root_trace)
-
-
-def _negative_share(eigenvalues: FloatArray) -> float:
-    total = float(np.abs(eigenvalues).sum())
-    return float(abs(eigenvalues.clip(max=0).sum())) / total if total else 0.0
+def _negative_share(eigenvalues: Tensor) -> float:
+    total = float(eigenvalues.abs().sum())
+    return float(eigenvalues.clamp(max=0).abs().sum()) / total if total else 0.0

@@ -3,21 +3,24 @@
 A set of features is read as the union of balls around its vectors, each reaching to its vector's
 k-th nearest neighbour. Precision is the share of generated vectors inside the real union, recall
 the share of real vectors inside the generated one. Values compare only at equal extractor, k and
-numbers of images. Distances are taken block by block and no block outlives its use, so that memory
-grows with the vectors alone. The radii of real vectors can be computed once for many scores.
+numbers of images. Distances are taken tile by tile, in float64, and no tile outlives its use, so
+that memory grows with the vectors alone. The radii of real vectors can be computed once for many
+scores.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from iddpm.arrays import FloatArray
 from iddpm.evaluation.feature_sets import check_comparable
 from iddpm.running.interruption import Interrupted, Progress, StopCheck
 
-BLOCK_NUMBERS = 2**23
-"""Distances held at a time: 64 MiB of float64."""
+BLOCK = 1024
+"""Vectors along each side of a tile: 8 MiB of distances."""
 
 ZERO = 1e-13
 """A squared distance below this share of the vectors' squared lengths is rounding, taken as 0."""
@@ -36,6 +39,7 @@ def precision_recall(
     *,
     k: int = 3,
     real_radii: FloatArray | None = None,
+    device: str = "cpu",
 ) -> PrecisionRecall:
     """Precision and recall of generated features (M, D) against real ones (N, D).
 
@@ -45,6 +49,7 @@ def precision_recall(
         k: Which neighbour's distance is a ball's radius; a vector is no neighbour of itself, but
             an equal one is. Nichol & Dhariwal (2021) take 5, later public evaluators 3.
         real_radii: What `squared_radii` gives for the real features and this k; None: it is asked.
+        device: Where distances are taken.
 
     Raises:
         ValueError: If the sets cannot be compared, k is below 1, a set has fewer than k + 1
@@ -53,17 +58,16 @@ def precision_recall(
     _check_neighbours(k)
     check_comparable(real, generated, at_least=k + 1)
     if real_radii is None:
-        real_radii = squared_radii(real, k)
+        real_radii = squared_radii(real, k, device=device)
     if real_radii.shape != (len(real),):
         raise ValueError(
             f"precision_recall.real_radii: expected one for each of {len(real)} real vectors, "
             f"found shape {real_radii.shape}"
         )
     centre = _centre(real)
-    real, generated = real - centre, generated - centre
-    return PrecisionRecall(
-        precision=_share_inside(generated, real, real_radii),
-        recall=_share_inside(real, generated, _squared_radii(generated, k)),
+    first, second = _Vectors(real, centre, device), _Vectors(generated, centre, device)
+    return _shares(
+        first, second, torch.tensor(real_radii, device=device), _squared_radii(second, k)
     )
 
 
@@ -71,6 +75,7 @@ def squared_radii(
     real: NDArray[Any],
     k: int,
     *,
+    device: str = "cpu",
     progress: Progress = lambda done, total: None,
     should_stop: StopCheck = lambda: False,
 ) -> FloatArray:
@@ -79,8 +84,9 @@ def squared_radii(
     Args:
         real: Features of real images, shape (N, D).
         k: As in `precision_recall`.
-        progress: Told the vectors done, of how many.
-        should_stop: Asked before each block of distances.
+        device: Where distances are taken.
+        progress: Told the tiles done, of how many.
+        should_stop: Asked before each tile of distances.
 
     Raises:
         ValueError: If k is below 1, or the features are no k + 1 finite vectors.
@@ -88,7 +94,8 @@ def squared_radii(
     """
     _check_neighbours(k)
     check_comparable(real, real, at_least=k + 1)
-    return _squared_radii(real - _centre(real), k, progress, should_stop)
+    vectors = _Vectors(real, _centre(real), device)
+    return _squared_radii(vectors, k, progress, should_stop).cpu().numpy()
 
 
 def _check_neighbours(k: int) -> None:
@@ -102,59 +109,69 @@ def _centre(real: NDArray[Any]) -> FloatArray:
     return centre
 
 
+class _Vectors:
+    """A set of vectors in its own type, which lends blocks in float64, measured from a centre."""
+
+    def __init__(self, features: NDArray[Any], centre: FloatArray, device: str) -> None:
+        self._centre = torch.tensor(centre, device=device)
+        self._features = torch.as_tensor(np.require(features, requirements="W"), device=device)
+        self.blocks = [slice(at, at + BLOCK) for at in range(0, len(features), BLOCK)]
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        return self._features[rows].double() - self._centre
+
+    def filled(self, value: Any, *columns: int) -> Tensor:
+        """A row of the same value for each vector, beside them on their device."""
+        dtype = torch.bool if isinstance(value, bool) else torch.float64
+        return torch.full((len(self), *columns), value, dtype=dtype, device=self._features.device)
+
+
 def _squared_radii(
-    vectors: FloatArray,
+    vectors: _Vectors,
     k: int,
     progress: Progress = lambda done, total: None,
     should_stop: StopCheck = lambda: False,
-) -> FloatArray:
-    """The radii of vectors that are centred already."""
-    radii, lengths = np.empty(len(vectors)), _squared_lengths(vectors)
-    for rows in _blocks(vectors, vectors):
+) -> Tensor:
+    """Each tile serves its rows and, being those of the columns too, its columns."""
+    nearest = vectors.filled(torch.inf, k)
+    tiles = [(a, b) for i, a in enumerate(vectors.blocks) for b in vectors.blocks[i:]]
+    for done, (rows, columns) in enumerate(tiles, start=1):
         if should_stop():
             raise Interrupted("radii: asked to stop; they begin anew")
-        distances = _squared_distances(vectors[rows], vectors, lengths[rows], lengths)
-        distances[np.arange(len(distances)), np.arange(len(vectors))[rows]] = np.inf
-        distances.partition(k - 1, axis=1)
-        radii[rows] = distances[:, k - 1]
-        progress(rows.start + len(distances), len(vectors))
-    return radii
+        distances = _squared_distances(vectors[rows], vectors[columns])
+        if rows == columns:
+            distances.fill_diagonal_(torch.inf)
+        else:
+            nearest[columns] = _least(nearest[columns], distances.T)
+        nearest[rows] = _least(nearest[rows], distances)
+        progress(done, len(tiles))
+    return nearest[:, -1]
 
 
-def _share_inside(points: FloatArray, centres: FloatArray, radii: FloatArray) -> float:
-    """Share of points that lie in at least one ball; a ball's surface belongs to it."""
-    inside, lengths = 0, _squared_lengths(centres)
-    for rows in _blocks(points, centres):
-        own = _squared_lengths(points[rows])
-        distances = _squared_distances(points[rows], centres, own, lengths)
-        inside += int((distances <= radii).any(axis=1).sum())
-    return inside / len(points)
+def _least(nearest: Tensor, distances: Tensor) -> Tensor:
+    """Of each row the k least numbers of both, in their order."""
+    both = torch.cat([nearest, distances], dim=1)
+    return both.topk(nearest.shape[1], dim=1, largest=False).values
 
 
-def _blocks(rows: FloatArray, columns: FloatArray) -> list[slice]:
-    size = max(1, BLOCK_NUMBERS // len(columns))
-    return [slice(start, start + size) for start in range(0, len(rows), size)]
+def _shares(
+    real: _Vectors, generated: _Vectors, real_radii: Tensor, generated_radii: Tensor
+) -> PrecisionRecall:
+    """How many of each set lie in a ball of the other; a ball's surface belongs to it."""
+    precise, recalled = generated.filled(False), real.filled(False)
+    for rows in generated.blocks:
+        for columns in real.blocks:
+            distances = _squared_distances(generated[rows], real[columns])
+            precise[rows] |= (distances <= real_radii[columns]).any(dim=1)
+            recalled[columns] |= (distances <= generated_radii[rows, None]).any(dim=0)
+    return PrecisionRecall(*(float(inside.double().mean()) for inside in (precise, recalled)))
 
 
-def _squared_lengths(vectors: FloatArray) -> FloatArray:
-    """Of each row, shape (N,); the squares of a block of rows are held at a time."""
-    lengths, size = np.empty(len(vectors)), max(1, BLOCK_NUMBERS // vectors.shape[1])
-    for start in range(0, len(vectors), size):
-        lengths[start : start + size] = (vectors[start : start + size] ** 2).sum(axis=1)
-    return lengths
-
-
-def _squared_distances(
-    a: FloatArray, b: FloatArray, lengths_a: FloatArray, lengths_b: FloatArray
-) -> FloatArray:
-    """Between all rows, shape (len(a), len(b)), given their `_squared_lengths`.
-
-    Exactly 0 between equal rows.
-    """
-    lengths = lengths_a[:, None] + lengths_b
-    distances: FloatArray = a @ b.T
-    distances *= 2
-    np.subtract(lengths, distances, out=distances)
-    lengths *= ZERO
-    distances[distances < lengths] = 0
-    return distances
+def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Between all rows, shape (len(a), len(b)); exactly 0 between equal rows."""
+    lengths = (a**2).sum(1)[:, None] + (b**2).sum(1)
+    distances = torch.addmm(lengths, a, b.T, alpha=-2)
+    return distances.masked_fill_(distances < lengths.mul_(ZERO), 0)

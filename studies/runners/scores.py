@@ -30,7 +30,7 @@ from iddpm.evaluation.frechet import BLOCK as MOMENTS_BLOCK
 from iddpm.evaluation.frechet import (
     Distance,
     Moments,
-    distance_of_moments,
+    distance_to_moments,
     frechet_distance,
     merged,
     moments,
@@ -119,7 +119,8 @@ def _read(
         chosen = part[kept[start : start + MOMENTS_BLOCK]]
         found[done : done + len(chosen)] = chosen
         done += len(chosen)
-        summary = moments(part) if summary is None else merged(summary, moments(part))
+        of_part = moments(part, device=work.device)
+        summary = of_part if summary is None else merged(summary, of_part)
         work.progress(start + len(part), len(images))
     assert summary is not None
     return found, summary
@@ -185,6 +186,7 @@ def radii(work: Work) -> dict[str, Any]:
     found = squared_radii(
         _features(work.parents["features"]),
         config.neighbours,
+        device=work.device,
         progress=work.progress,
         should_stop=work.should_stop,
     )
@@ -199,7 +201,12 @@ def score(work: Work) -> dict[str, Any]:
     assert isinstance(config, ScoreConfig)
     generated, real = (_features(work.parents[role]) for role in ("generated", "reference"))
     distance = _distance(work, generated, real)
-    shares = precision_recall(real, generated, k=config.neighbours, real_radii=_radii(work))
+    shares = precision_recall(
+        *(real, generated),
+        k=config.neighbours,
+        real_radii=_radii(work),
+        device=work.device,
+    )
     return {
         "frechet_distance": distance.value,
         "clipped_mass": distance.clipped_mass,
@@ -237,9 +244,9 @@ def _distance(work: Work, generated: NDArray[np.float32], real: NDArray[np.float
     folder = work.parents["reference"]
     images = work.result_of("reference")["images"]
     if images == len(real):
-        return frechet_distance(generated, real)
+        return frechet_distance(generated, real, device=work.device)
     mean, covariance = (read_array(folder / FEATURES, name) for name in ("mean", "covariance"))
-    return distance_of_moments(moments(generated), Moments(mean, covariance, images))
+    return distance_to_moments(generated, Moments(mean, covariance, images), device=work.device)
 
 
 def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:

@@ -8,7 +8,14 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from iddpm.evaluation import frechet
-from iddpm.evaluation.frechet import Moments, distance_of_moments, frechet_distance, merged, moments
+from iddpm.evaluation.frechet import (
+    Moments,
+    distance_of_moments,
+    distance_to_moments,
+    frechet_distance,
+    merged,
+    moments,
+)
 
 RNG = np.random.default_rng(0)
 Array = NDArray[Any]
@@ -63,6 +70,24 @@ def test_both_roads_agree_where_covariances_are_singular() -> None:
     by_moments = distance_of_moments(moments(a), moments(b))
     assert frechet_distance(a, b).value == pytest.approx(by_moments.value, rel=1e-7)
     assert by_moments.clipped_mass < 1e-12
+
+
+@pytest.mark.parametrize("count", [8, 40])
+def test_the_distance_to_known_moments_needs_no_covariance_of_few_vectors(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = correlated(count, 16, 0), correlated(50, 16, 0.3)
+    known, expected = moments(b), distance_of_moments(moments(a), moments(b)).value
+    if count < 16:
+        monkeypatch.setattr(frechet, "moments", None)  # it is not asked for
+    found = distance_to_moments(a, known)
+    assert found.value == pytest.approx(expected, rel=1e-7)
+    assert found.clipped_mass < 1e-12
+
+
+def test_features_of_other_dimensions_than_the_moments_are_refused() -> None:
+    with pytest.raises(ValueError, match="one extractor, found 3 and 4 dimensions"):
+        distance_to_moments(np.zeros((5, 3)), Moments(np.zeros(4), np.eye(4), 9))
 
 
 def test_distance_of_a_set_to_itself_is_zero_and_order_does_not_matter() -> None:

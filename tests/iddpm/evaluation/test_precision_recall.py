@@ -1,12 +1,14 @@
 """Precision and recall against their definition written out in plain loops."""
 
 import math
-import tracemalloc
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from iddpm.evaluation import precision_recall as room
 from iddpm.evaluation.precision_recall import precision_recall
@@ -32,11 +34,11 @@ def inside_by_loops(points: Array, centres: Array, k: int) -> float:
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
-@pytest.mark.parametrize("block", [1, 10**6, 200])
+@pytest.mark.parametrize("block", [7, 45, 1000])
 def test_shares_are_those_of_plain_loops(
     k: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "BLOCK_NUMBERS", block)
+    monkeypatch.setattr(room, "BLOCK", block)
     rng = np.random.default_rng(0)
     real = rng.standard_normal((60, 4)).astype(np.float32)
     generated = (0.9 * rng.standard_normal((45, 4)) + 0.8).astype(np.float32)
@@ -45,19 +47,22 @@ def test_shares_are_those_of_plain_loops(
     assert 0 < min(expected) < max(expected) < 1
 
 
-def test_no_more_than_a_few_blocks_of_distances_are_held_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(room, "BLOCK_NUMBERS", 2**17)
-    real, generated = RNG.standard_normal((2000, 2)), RNG.standard_normal((200, 2))
-    tracemalloc.start()
-    try:
-        precision_recall(real, generated, k=3)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    all_distances, block = 8 * 2000**2, 8 * 2**17
-    assert peak < 8 * block < all_distances / 3
+def test_no_tile_of_distances_outlives_its_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "BLOCK", 20)
+    made: list[weakref.ref[Tensor]] = []
+    asked = room._squared_distances
+
+    def noted(a: Tensor, b: Tensor) -> Tensor:
+        distances = asked(a, b)
+        assert max(distances.shape) <= 20
+        assert sum(tile() is not None for tile in made) <= 1  # the one before, until it is replaced
+        made.append(weakref.ref(distances))
+        return distances
+
+    monkeypatch.setattr(room, "_squared_distances", noted)
+    draws = np.random.default_rng(0)
+    precision_recall(draws.standard_normal((90, 2)), draws.standard_normal((50, 2)), k=3)
+    assert len(made) == 5 * 6 / 2 + 3 * 4 / 2 + 5 * 3  # of each set half a square, then across
 
 
 def test_a_narrow_generator_is_precise_and_recalls_little() -> None:
@@ -83,8 +88,7 @@ def test_equal_vectors_are_no_distance_apart_though_close_ones_are() -> None:
     vectors = RNG.standard_normal((50, 512))
     shifted = vectors + 1e-4 * RNG.standard_normal(vectors.shape)
     both = np.concatenate([vectors, shifted])
-    lengths = (vectors**2).sum(1), (both**2).sum(1)
-    distances = room._squared_distances(vectors, both, *lengths)
+    distances = room._squared_distances(torch.tensor(vectors), torch.tensor(both)).numpy()
     assert (np.diag(distances) == 0).all()
     expected = ((vectors - shifted) ** 2).sum(1)
     np.testing.assert_allclose(np.diag(distances[:, 50:]), expected, rtol=1e-4)
