@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from studies.analyses.judge import judge
+from studies.judging.power import seeds_to_decide, smallest_effect
 from studies.spec.documents import nearest
 from studies.store.store import Store, StoreError
 from studies.tables.answer import Answer
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
     from iddpm.networks.unet import UNet
 
-VERDICT = ["claim", "verdict", "final", "what", "mean", "low", "high", "unit", "seeds", "says"]
+VERDICT = [
+    *("claim", "verdict", "final", "what", "mean", "low", "high", "unit", "seeds"),
+    *("smallest_effect", "seeds_to_decide", "says"),
+]
 
 
 class Studies(Mapping[str, "Study"]):
@@ -101,7 +105,10 @@ class Study:
     def verdicts(self) -> pd.DataFrame:
         """One row for each measurement that decides a claim, with the verdict on the claim.
 
-        `final` is false while results are missing that may change the verdict.
+        `final` is false while results are missing that may change the verdict. `smallest_effect` is
+        how far beyond a border of what is claimed a mean had to lie for these seeds to tell it with
+        80% power; `seeds_to_decide` is the number that would decide an open claim at the means
+        measured, inf above 100, NaN where no number is known to.
 
         Raises:
             StoreError: If a newer version asked for a claim that this one does not have.
@@ -115,11 +122,13 @@ class Study:
                 "verdict": found.verdict,
                 "final": done or found.is_exact,
                 "says": found.claim.says,
+                "seeds_to_decide": seeds_to_decide(found),
             }
             deciding = [m for m in found.measurements if m.decides]
             rows += [
                 said
                 | {"what": m.what, "unit": m.unit, "seeds": m.interval.n}
+                | {"smallest_effect": smallest_effect(m)}
                 | {end: getattr(m.interval, end) for end in ("mean", "low", "high")}
                 for m in deciding
             ] or [said]

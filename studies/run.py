@@ -279,13 +279,13 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
             workers=options.workers,
             watch=watch,
         )
+    there = "" if options.store == STORE else f" --store {shlex.quote(str(options.store))}"
     for plan in plans:
-        _print_results(store, plan, console)
+        _print_results(store, plan, console, there)
     states: Counter[str] = Counter(store.state(address) for address in tasks)
     print(f"{len(tasks)} tasks: {counted(states)}")
     if states["done"] == len(tasks):
         return 0
-    there = "" if options.store == STORE else f" --store {shlex.quote(str(options.store))}"
     for plan in plans:
         if any(store.state(address) != "done" for address in plan.tasks):
             print(f"python -m studies.status {shlex.quote(plan.study)}{there} says why")
@@ -293,7 +293,7 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
     return INCOMPLETE
 
 
-def _print_results(store: Store, plan: Plan, console: Console) -> None:
+def _print_results(store: Store, plan: Plan, console: Console, there: str) -> None:
     """The study as one table: an arm a row, mean over seeds ± half its 95% interval."""
     from studies.report.summary import fitting, summary, verdicts  # pandas: not needed until now
 
@@ -308,8 +308,12 @@ def _print_results(store: Store, plan: Plan, console: Console) -> None:
     console.print(table)
     if left_out := len(columns) - len(shown):
         print(f"{left_out} columns do not fit here; the page of the study has all of them.")
-    for verdict, what in verdicts(store, plan.study, asked):
+    for verdict, what, more in verdicts(store, plan.study, asked):
         print(f"{verdict}\n    {what}")
+        if more.said:
+            print(f"    {', '.join(filter(None, (more.said, more.time)))}")
+        if more.command:
+            print(f"    {more.command}{there}")
 
 
 # -------------------------------------------------------------------------------------- a cluster

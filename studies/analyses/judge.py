@@ -11,7 +11,7 @@ from importlib import import_module
 
 from studies.analyses import index
 from studies.judging.departures import departures
-from studies.judging.verdicts import Claim, Finding, decide
+from studies.judging.verdicts import Claim, Finding, Untold, decide
 from studies.store.store import StoreError
 from studies.tables.groupings import is_done
 from studies.tables.tables import Tables
@@ -50,4 +50,5 @@ def judge(name: str, tables: Tables) -> Finding:
         verdict=verdict,
         reason=reason,
         measurements=tuple(measured.measurements),
+        is_untold=any(isinstance(what, Untold) for what in measured.missing),
     )

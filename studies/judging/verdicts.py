@@ -79,6 +79,8 @@ class Finding:
     verdict: Verdict
     reason: str
     measurements: tuple[Measurement, ...]
+    is_untold: bool = False
+    """Whether a comparison that is asked for has numbers that do not tell: seeds do not help."""
 
     @property
     def is_exact(self) -> bool:

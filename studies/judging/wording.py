@@ -2,7 +2,11 @@
 
 import math
 
+from studies.judging.power import MOST_SEEDS, largest_inside, seeds_to_decide, smallest_effect
 from studies.judging.verdicts import Finding, Measurement
+
+FEWEST_SEEDS = 3
+"""Asked for where there is no spread yet."""
 
 
 def telling(finding: Finding) -> tuple[Measurement | None, int]:
@@ -30,6 +34,39 @@ def measured(measurement: Measurement) -> str:
     seeds = f"{interval.n} seed{'s' if interval.n > 1 else ''}" if interval.n else "exact"
     mean = quantity(interval.mean, measurement)
     return f"{mean}{unit}{spread}, claimed {region(measurement)}, {seeds}"
+
+
+def tellable(measurement: Measurement) -> str:
+    """`below −0.120 or above 0.120`: the means that its seeds tell with 80% power.
+
+    Empty where there is no spread to tell by.
+    """
+    effect, unbounded = smallest_effect(measurement), math.inf
+    if math.isnan(effect):
+        return ""
+    low, high = measurement.low, measurement.high
+    if unbounded in (-low, high):
+        border = low if high == unbounded else high
+        below, above = (quantity(border + side, measurement) for side in (-effect, effect))
+        return f"below {below} or above {above}"
+    inside, middle = largest_inside(measurement), (low + high) / 2
+    ends = (low - effect, high + effect, middle - inside, middle + inside)
+    below, above, first, last = (quantity(end, measurement) for end in ends)
+    between = "none between" if math.isnan(inside) else f"{first} to {last}"
+    return f"{between}, below {below} or above {above}"
+
+
+def to_decide(finding: Finding) -> str:
+    """How many seeds would decide a claim that is open; empty for one that is not."""
+    if finding.verdict != "inconclusive":
+        return ""
+    if finding.is_untold:
+        return "more seeds alone would not decide it"
+    seeds = seeds_to_decide(finding)
+    if math.isnan(seeds):
+        return f"{FEWEST_SEEDS} seeds would show the spread"
+    number = f"about {seeds:.0f}" if math.isfinite(seeds) else f"more than {MOST_SEEDS}"
+    return f"{number} seeds would decide it at the effect measured"
 
 
 def quantity(value: float, measurement: Measurement) -> str:

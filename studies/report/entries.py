@@ -12,7 +12,8 @@ from studies.analyses.judge import CLAIMS, judge
 from studies.judging.verdicts import Claim, Finding, Measured
 from studies.report.answer import answer_of, sweep_of
 from studies.report.faults import Fault, fault
-from studies.report.work_done import work_done
+from studies.report.more_seeds import More, more_seeds
+from studies.report.work_done import made, work_done
 from studies.store.store import Store
 from studies.tables.answer import Answer
 from studies.tables.paired import paired
@@ -42,6 +43,8 @@ class Entry:
     seeds: int = 0
     cells: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    more: dict[str, More] = field(default_factory=dict)
+    """By claim: what would decide it."""
     answered: Answered | None = None
     work: Mapping[str, Any] = field(default_factory=dict)
     """As `studies.report.work_done.work_done` gives it."""
@@ -67,6 +70,8 @@ def entry(store: Store, tables: Tables) -> Entry:
     """What the index says of a study that can be read."""
     faults: list[Fault] = []
     sweep = sweep_of(tables)
+    findings = [_judged(name, tables, faults) for name in tables.record["claims"]]
+    records = made(store, tables.record["tasks"])
     return Entry(
         study=tables.study,
         sweep=sweep,
@@ -75,9 +80,10 @@ def entry(store: Store, tables: Tables) -> Entry:
         preset=tables.record["preset"],
         seeds=len(tables.record["seeds"]),
         cells=_cell_counts(tables),
-        findings=[_judged(name, tables, faults) for name in tables.record["claims"]],
+        findings=findings,
+        more={one.name: more_seeds(one, tables.record, records) for one in findings},
         answered=_answered(tables, faults),
-        work=work_done(store, tables.record["tasks"]),
+        work=work_done(records),
         faults=faults,
     )
 

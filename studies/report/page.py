@@ -21,7 +21,15 @@ from studies.analyses.judge import NEWER
 from studies.drawing import paired as drawing
 from studies.drawing.style import svg
 from studies.judging.verdicts import Finding, Measurement
-from studies.judging.wording import fixed, measured, quantity, region, telling, unmeasured
+from studies.judging.wording import (
+    fixed,
+    measured,
+    quantity,
+    region,
+    tellable,
+    telling,
+    unmeasured,
+)
 from studies.published.published import closest_reasons, comparable
 from studies.report.answer import sentence
 from studies.report.entries import Entry, entry
@@ -274,6 +282,7 @@ def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
     first, deciding = telling(finding)
     return {
         "finding": finding,
+        "more": told.more[finding.name],
         "so_far": told.so_far(finding),
         "deciding": None if first is None else _told(first),
         "decide": deciding,
@@ -293,6 +302,7 @@ def _told(measurement: Measurement) -> dict[str, Any]:
         "high": quantity(measurement.interval.high, measurement),
         "region": region(measurement),
         "said": measured(measurement),
+        "tellable": tellable(measurement),
     }
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,9 @@ import pandas as pd
 from studies.analyses.judge import judge
 from studies.judging.wording import measured, telling, unmeasured
 from studies.report.faults import fault
-from studies.store.store import Store
+from studies.report.more_seeds import More, more_seeds
+from studies.report.work_done import Made, made
+from studies.store.store import Store, StoreError
 from studies.tables.groupings import arm_columns, is_done, over_seeds
 from studies.tables.labels import labelled
 from studies.tables.study_files import StudyFiles
@@ -77,8 +80,8 @@ def fitting(columns: list[str], rows: list[list[str]], width: int) -> list[int]:
 
 def verdicts(
     store: Store, study: str, record: Mapping[str, Any] | None = None
-) -> list[tuple[str, str]]:
-    """The verdict on each claim of a study and its name, then what was measured of it.
+) -> list[tuple[str, str, More]]:
+    """The verdict on each claim of a study and its name, what was measured, what would decide it.
 
     Args:
         store: Where the results are.
@@ -87,19 +90,30 @@ def verdicts(
     """
     found = tables(store, study, record)
     missing = not is_done(found)
+    records = cache(lambda: _made(store, found.record["tasks"]))  # read for open claims alone
     lines = []
     for name in found.record["claims"]:
         try:
             finding = judge(name, found)
         except Exception as error:
-            lines.append((f"not judged: {name}", fault(error).sentence))
+            lines.append((f"not judged: {name}", fault(error).sentence, More(said="")))
             continue
         first, deciding = telling(finding)
         so_far = " so far" if missing and not finding.is_exact else ""
-        more = f"; one of {deciding} that decide" if deciding > 1 else ""
-        what = unmeasured(finding) if first is None else f"{measured(first)}{more}"
-        lines.append((f"{finding.verdict}{so_far}: {name}", what))
+        of = f"; one of {deciding} that decide" if deciding > 1 else ""
+        what = unmeasured(finding) if first is None else f"{measured(first)}{of}"
+        is_open = finding.verdict == "inconclusive"
+        more = more_seeds(finding, found.record, records() if is_open else {})
+        lines.append((f"{finding.verdict}{so_far}: {name}", what, more))
     return lines
+
+
+def _made(store: Store, addresses: Sequence[str]) -> Made:
+    """Provenance of finished tasks; none where a record is damaged, which is the page's to tell."""
+    try:
+        return made(store, addresses)
+    except StoreError:
+        return {}
 
 
 def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:

@@ -12,12 +12,12 @@ NEEDED = (
 )
 
 
-def work_done(store: Store, addresses: Iterable[str]) -> dict[str, Any]:
-    """The provenance of all finished tasks, put together; empty where none is finished.
+Made = Mapping[str, Mapping[str, Any]]
+"""The provenance of finished tasks by their addresses."""
 
-    Returns:
-        `kinds` (per kind of task: how many, seconds in all, peak memory), `facts` (everything else
-        by name, each as its distinct values), and `started` and `ended` (UTC, ISO 8601).
+
+def made(store: Store, addresses: Iterable[str]) -> Made:
+    """The provenance of those tasks that are finished.
 
     Raises:
         StoreError: If a record of provenance is not what a task leaves.
@@ -27,14 +27,24 @@ def work_done(store: Store, addresses: Iterable[str]) -> dict[str, Any]:
         for address in addresses
         if (record := store.provenance(address)) is not None and store.result(address) is not None
     }
-    if not records:
-        return {}
     for address, record in records.items():
         if lacking := [name for name in NEEDED if name not in record]:
             raise StoreError(
                 f"{store.folder(address) / 'provenance.json'}: expected the provenance of a task, "
                 f"found one without {lacking[0]!r}; delete it and result.json, and run again"
             )
+    return records
+
+
+def work_done(records: Made) -> dict[str, Any]:
+    """The provenance of finished tasks, put together; empty where there is none.
+
+    Returns:
+        `kinds` (per kind of task: how many, seconds in all, peak memory), `facts` (everything else
+        by name, each as its distinct values), and `started` and `ended` (UTC, ISO 8601).
+    """
+    if not records:
+        return {}
     return {
         "kinds": _kinds(records),
         "facts": _facts(records.values()),
@@ -43,7 +53,7 @@ def work_done(store: Store, addresses: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _kinds(records: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _kinds(records: Made) -> list[dict[str, Any]]:
     grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for address, record in records.items():
         grouped[address.partition("-")[0]].append(record)

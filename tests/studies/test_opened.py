@@ -90,6 +90,18 @@ def test_verdicts_are_those_of_the_claims(opened: Studies, root: Path) -> None:
         assert rows["mean"].dropna().tolist() == pytest.approx(deciding)
 
 
+def test_verdicts_say_what_the_seeds_could_tell_and_how_many_would_decide(opened: Studies) -> None:
+    found = opened[STUDY.study].verdicts()
+    is_open = found["verdict"] == "inconclusive"
+    assert set(found[is_open]["seeds_to_decide"]) == {39.0}
+    assert found[~is_open]["seeds_to_decide"].isna().all()
+    half_widths = (found["high"] - found["low"]) / 2
+    expected = (5.65349 / 4.302653 * half_widths).where(found["seeds"] > 0)  # of three seeds
+    assert found["smallest_effect"].tolist() == pytest.approx(
+        expected.tolist(), rel=1e-5, abs=1e-12, nan_ok=True
+    )
+
+
 def test_a_claim_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:
     write_store(tmp_path, replace(STUDY, claims=("a_claim_to_come",)))
     with pytest.raises(StoreError, match="found 'a_claim_to_come'; a newer version"):

@@ -1,8 +1,10 @@
 """A measurement as people read it, against sentences written by hand."""
 
+import math
+
 from studies.judging.verdicts import Measurement
-from studies.judging.wording import measured
-from studies.tables.intervals import Interval, exact
+from studies.judging.wording import measured, tellable
+from studies.tables.intervals import Interval, exact, t_interval
 
 
 def test_shares_are_percent_with_their_interval_region_and_seeds() -> None:
@@ -27,3 +29,21 @@ def test_what_is_exact_or_of_one_seed_has_no_interval() -> None:
         what="", interval=Interval(1.0, -float("inf"), float("inf"), 1), unit="ratio", low=0.9
     )
     assert measured(one) == "1.000 ratio, claimed above 0.900, 1 seed"
+
+
+def seeds(*values: float, low: float = -math.inf, high: float = math.inf) -> Measurement:
+    return Measurement(what="", interval=t_interval(values), unit="%", low=low, high=high)
+
+
+def test_what_can_be_told_lies_as_far_below_a_border_as_above() -> None:
+    """Of three values 80% power takes 5.653 standard errors of their mean."""
+    assert tellable(seeds(-0.01, 0.0, 0.01, high=0.02)) == "below −1.26 or above 5.26"
+    assert tellable(seeds(-0.01, 0.0, 0.01, low=0.02)) == "below −1.26 or above 5.26"
+
+
+def test_what_can_be_told_of_two_borders_lies_between_them_and_beyond() -> None:
+    wide = tellable(seeds(-0.01, 0.0, 0.01, low=-1.0, high=1.0))
+    assert wide == "−96.74 to 96.74, below −103.26 or above 103.26"
+    narrow = tellable(seeds(-0.01, 0.0, 0.01, low=-0.02, high=0.02))
+    assert narrow == "none between, below −5.26 or above 5.26"
+    assert tellable(seeds(0.01, low=-0.02)) == ""

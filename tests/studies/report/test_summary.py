@@ -9,6 +9,7 @@ from studies.analyses import judge as judging
 from studies.judging.verdicts import Measured, Measurement, Untold
 from studies.judging.wording import measured, unmeasured
 from studies.report.build import build
+from studies.report.more_seeds import More
 from studies.report.summary import fitting, verdicts
 from studies.store.store import Store
 from studies.tables.intervals import exact
@@ -40,7 +41,7 @@ def test_what_is_kept_fits(width: int) -> None:
 def test_each_claim_has_its_verdict_and_its_number(tmp_path: Path) -> None:
     store = Store(write_store(tmp_path, STUDY))
     study = tables(store, STUDY.study)
-    for (said, what), name in zip(
+    for (said, what, _), name in zip(
         verdicts(store, STUDY.study), study.record["claims"], strict=True
     ):
         finding = judging.judge(name, study)
@@ -75,7 +76,7 @@ def test_terminal_page_and_scorecard_say_what_was_measured(
     monkeypatch.setitem(judging.CLAIMS, name, claim)
     store = Store(write_store(tmp_path / "store", replace(STUDY, claims=(name,))))
     build(store, tmp_path / "out")
-    assert [what for _, what in verdicts(store, STUDY.study)] == [said]
+    assert [what for _, what, _ in verdicts(store, STUDY.study)] == [said]
     page = (tmp_path / "out" / STUDY.study / "index.html").read_text()
     assert f'<span class="measured">{said}</span>' in page
     number = said.partition(";")[0]
@@ -89,6 +90,7 @@ def test_a_claim_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:
         "not judged: a_claim_to_come",
         "expected a claim that there is, found 'a_claim_to_come'; a newer version of this program "
         "asked for it: update, or run its sweep again",
+        More(said=""),
     )
 
 

@@ -1,0 +1,136 @@
+"""Power of a verdict: which means its seeds could have told, and how many seeds would decide it.
+
+An interval lies wholly beyond a border by a one-sided t test at half of what 95% leaves; its power
+is a noncentral t. It lies wholly between two borders by two such tests at once, the test of
+equivalence (Schuirmann 1987); its power is taken given the deviation found and then averaged over
+it (Phillips 1990). The deviation of the seeds at hand stands for the true one.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.special import chdtr, chdtri, nctdtr, nctdtrinc, ndtr
+
+from studies.judging.verdicts import Finding, Measurement
+from studies.tables.intervals import Interval, half_width_per_deviation
+
+POWER = 0.8
+"""The power that is asked for: the probability that a difference that is there is told."""
+MOST_SEEDS = 100
+"""More seeds than these are counted as too many."""
+FAR = 100.0
+"""Standard errors from a border beyond which an interval as good as never reaches it."""
+NODES = 64
+"""Of the average over deviations."""
+
+
+def chances(interval: Interval, low: float, high: float, n: ArrayLike) -> tuple[Any, Any]:
+    """Probabilities that the interval of n new seeds lies wholly inside a region, or outside.
+
+    Args:
+        interval: Its mean is taken for the true one, and its deviation too; of two values or more.
+        low: Lower border of the region; -inf: none.
+        high: Upper border; inf: none.
+        n: Numbers of seeds, each at least 2.
+    """
+    n = np.asarray(n, dtype=np.float64)
+    mean, deviation = interval.mean, max(_deviation(interval), 1e-300)
+    outside = _above(high, mean, deviation, n) + _above(-low, -mean, deviation, n)
+    if math.isinf(low) or math.isinf(high):
+        return _above(low, mean, deviation, n) * _above(-high, -mean, deviation, n), outside
+    return _between(low, high, mean, deviation, n), outside
+
+
+def _deviation(interval: Interval) -> float:
+    return interval.half_width / float(half_width_per_deviation(interval.n))
+
+
+def _critical(n: Any) -> Any:
+    """Student's t at which n values decide."""
+    return half_width_per_deviation(n) * np.sqrt(n)
+
+
+def _above(border: float, mean: float, deviation: float, n: Any) -> Any:
+    """Probability that the whole interval lies above a border."""
+    noncentrality = np.clip((mean - border) / deviation * np.sqrt(n), -FAR, FAR)
+    return 1 - nctdtr(n - 1, noncentrality, _critical(n))
+
+
+def _between(low: float, high: float, mean: float, deviation: float, n: Any) -> Any:
+    """Probability that the whole interval lies between two borders."""
+    n = n[..., None]
+    critical, widest = _critical(n), (high - low) / 2 / deviation * np.sqrt(n)
+    narrow = chdtr(n - 1, (n - 1) * (widest / critical) ** 2)  # else it fits nowhere between
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    shares = narrow * (nodes + 1) / 2
+    reach = critical * np.sqrt(chdtri(n - 1, 1 - shares) / (n - 1))
+    place = (mean - (low + high) / 2) / deviation * np.sqrt(n)
+    fits = ndtr(widest - reach - place) - ndtr(reach - widest - place)
+    return (fits * weights).sum(axis=-1) * narrow[..., 0] / 2
+
+
+def smallest_effect(measurement: Measurement) -> float:
+    """How far beyond a border of its region a mean had to lie to be told with 80% power.
+
+    NaN where there is no spread to tell by: of one seed, or of an exact quantity.
+    """
+    n = measurement.interval.n
+    if n < 2:
+        return math.nan
+    noncentrality = float(nctdtrinc(n - 1, 1 - POWER, float(_critical(n))))
+    return noncentrality * _deviation(measurement.interval) / math.sqrt(n)
+
+
+def largest_inside(measurement: Measurement) -> float:
+    """How far from the middle of its two borders a mean could lie and be told to be between.
+
+    With 80% power; NaN where the seeds could have told of no mean that it lies between them.
+    """
+    interval, low, high = measurement.interval, measurement.low, measurement.high
+    middle, half = (low + high) / 2, (high - low) / 2
+
+    def lacking(distance: float) -> float:
+        moved = Interval(
+            middle + distance,
+            middle + distance - interval.half_width,
+            middle + distance + interval.half_width,
+            interval.n,
+        )
+        return POWER - float(chances(moved, low, high, interval.n)[0])
+
+    return float(brentq(lacking, 0.0, half)) if lacking(0.0) < 0 else math.nan
+
+
+def seeds_to_decide(finding: Finding) -> float:
+    """With how many seeds a claim that is open would be decided with 80% power.
+
+    The means at hand are taken for the true ones: if all lie where the claim puts them, all must be
+    told to; otherwise one must be told not to. Quantities count as independent.
+
+    Returns:
+        At most `MOST_SEEDS`, or inf; NaN for a claim that is decided, that more seeds of the same
+        study do not tell, or whose spread is not known.
+    """
+    crossing = [m for m in finding.measurements if m.decides and m.interval.n]
+    if finding.verdict != "inconclusive" or finding.is_untold or not crossing:
+        return math.nan
+    if any(m.interval.n < 2 for m in crossing):
+        return math.nan
+    return planned(crossing)
+
+
+def planned(measurements: Sequence[Measurement]) -> float:
+    """The seeds of `seeds_to_decide`, of quantities that decide together, each of two or more."""
+    now = max(m.interval.n for m in measurements)
+    n = np.arange(now + 1, MOST_SEEDS + 1)
+    found = [chances(m.interval, m.low, m.high, n) for m in measurements]
+    if all(m.low < m.interval.mean < m.high for m in measurements):
+        power = np.prod([inside for inside, _ in found], axis=0)
+    else:
+        power = 1 - np.prod([1 - outside for _, outside in found], axis=0)
+    enough = n[power >= POWER]
+    return float(enough[0]) if len(enough) else math.inf
