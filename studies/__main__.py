@@ -13,6 +13,7 @@ DOORS = {
     "status": ("studies.status", "where studies stand; --verify reads every file of a store"),
     "report": ("studies.report.__main__", "draw the pages of the studies in a store"),
     "cancel": ("studies.cancel", "cancel the queued jobs that no other study needs"),
+    "prune": ("studies.prune", "what a store can give up, and how much space that frees"),
     "data": ("studies.data", "prepare, list and check image data"),
 }
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from iddpm.running.files import weights_file
 from studies.analyses.judge import judge
 from studies.judging.power import seeds_to_decide, smallest_effect
 from studies.spec.documents import nearest
@@ -204,8 +205,7 @@ class Study:
                 study has no such column.
             CheckpointError: If its state is damaged.
         """
-        from iddpm.running.trajectory import STATE_FILE  # torch: not needed for tables
-        from iddpm.training import load_network
+        from iddpm.training import load_network  # torch: not needed for tables
 
         address = self._training(seed, settings)
         folder = self._store.folder(address)
@@ -213,7 +213,7 @@ class Study:
         assert result is not None  # a training that is done has one
         config: Any = self._store.task(address).config
         return load_network(
-            folder / STATE_FILE,
+            weights_file(folder),
             config,
             ema_decay=ema_decay,
             device="cpu",

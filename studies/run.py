@@ -30,6 +30,7 @@ from studies.plan.plan import Plan, absent, chained, expand, needed, record
 from studies.spec.documents import nearest, short
 from studies.spec.resources import Resources, override_layer, resources, user_layer
 from studies.spec.sweep import SWEEPS, read_sweep
+from studies.store.pruning import needed_again
 from studies.store.store import ErrorClass, Store, StoreError
 from studies.tasks.task import Task
 
@@ -257,6 +258,8 @@ def _begin(plans: Sequence[Plan], store: Store) -> dict[str, Task]:
             if any(store.state(address) != "done" for address in plan.tasks):
                 raise
             print(f"{plan.study}: all is done, and shown without being recorded. {error}")
+    for address in needed_again(store, list(tasks.values())):
+        store.reopen(address)
     return tasks
 
 
@@ -421,7 +424,8 @@ def _print_submission(submission: slurm.Submission) -> None:
 
 def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
     tasks = _tasks(plans)
-    states = {address: store.state(address) for address in tasks}
+    again = needed_again(store, list(tasks.values()))
+    states = {a: "planned" if a in again else store.state(a) for a in tasks}
     done = {address for address, state in states.items() if state == "done"}
     console = terminal()
     for plan in plans:
@@ -442,9 +446,9 @@ def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -
     print(f"The training steps take {compute:.2e} multiply-adds, as the paper counts compute.")
     print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
     if options.retry:
-        again = len(store.failed(tasks, _retried(options)))
+        failed = len(store.failed(tasks, _retried(options)))
         print(
-            f"--retry {options.retry} runs {again} failed tasks again; above they count as failed"
+            f"--retry {options.retry} runs {failed} failed tasks again; above they count as failed"
         )
     if options.executor == "slurm":
         _preview(plans, store, options)

@@ -84,6 +84,7 @@ FLOORS = (
     "cancel",
     "data",
     "status",
+    "prune",
     "run",
 )
 """Packages and files of studies, each above all that it imports."""

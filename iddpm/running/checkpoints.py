@@ -8,7 +8,7 @@ import errno
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -60,6 +60,25 @@ def save(
     write_whole(path, buffer.getbuffer(), held=held)
 
 
+def save_parts(
+    path: Path, source: Path, parts: Collection[str], *, held: Held = nullcontext
+) -> None:
+    """Write a checkpoint of the same work with some parts of another's state.
+
+    Args:
+        path: The new file.
+        source: The checkpoint that has the parts.
+        parts: Names in its state.
+        held: Keeps the folder, or raises.
+
+    Raises:
+        CheckpointError: If the source is damaged or not ours.
+        StorageError: If the file cannot be written.
+    """
+    state = _ours(source, mapped=False)
+    save(path, state["content"], {name: state[name] for name in parts}, held=held)
+
+
 def load(
     path: Path, content: Mapping[str, Any], *, ending: Ending | None = None, mapped: bool = False
 ) -> dict[str, Any]:
@@ -77,6 +96,19 @@ def load(
             a checkpoint of something else, or not the state that its training ended with.
         OSError: If it cannot be read.
     """
+    state = _ours(path, mapped=mapped)
+    if differing := list(_differing(content, state["content"])):
+        raise CheckpointError(
+            f"{path}: expected a checkpoint of the same work, found one that differs in "
+            f"{', '.join(differing[:5])}; move it away to start anew"
+        )
+    if ending is not None:
+        _check_ending(path, state, ending)
+    return state
+
+
+def _ours(path: Path, *, mapped: bool) -> dict[str, Any]:
+    """A state that `save` of this version wrote."""
     state = _opened(path, mapped)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise _foreign(path)
@@ -87,13 +119,6 @@ def load(
             f"{path}: expected a checkpoint of version {VERSION}, found {version}; "
             "a newer version of this program wrote it: update"
         )
-    if differing := list(_differing(content, state["content"])):
-        raise CheckpointError(
-            f"{path}: expected a checkpoint of the same work, found one that differs in "
-            f"{', '.join(differing[:5])}; move it away to start anew"
-        )
-    if ending is not None:
-        _check_ending(path, state, ending)
     return state
 
 

@@ -38,6 +38,12 @@ REMEDIES_OF_READING = {
     errno.ENOENT: "look for a slip in the path",
 }
 
+STATE_FILE = "state.pt"
+"""In the folder of a training: all that moves."""
+
+WEIGHTS_FILE = "weights.pt"
+"""In the folder of a training that nobody will continue: what was kept of its state."""
+
 UNFINISHED = ".part"
 """How temporary names end."""
 
@@ -49,6 +55,14 @@ is about. Never entered twice at once."""
 
 class StorageError(OSError):
     """A file could not be written: says which, why and what to try. What was there is untouched."""
+
+
+def weights_file(folder: Path) -> Path:
+    """The file that holds the weights of the training in a folder."""
+    return next(
+        (p for name in (STATE_FILE, WEIGHTS_FILE) if (p := folder / name).exists()),
+        folder / STATE_FILE,
+    )
 
 
 def write_whole(path: Path, data: bytes | memoryview, *, held: Held = nullcontext) -> None:

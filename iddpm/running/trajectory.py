@@ -8,12 +8,9 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from iddpm.running.files import Held, make_folder, remove_unfinished
+from iddpm.running.files import STATE_FILE, Held, make_folder, remove_unfinished
 from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeCheck
 from iddpm.running.ranks import Ranks
-
-STATE_FILE = "state.pt"
-"""In the folder of a training: all that moves."""
 
 
 class Diverged(RuntimeError):

@@ -6,7 +6,7 @@ from iddpm.denoiser import Denoiser
 from iddpm.evaluation.config import LikelihoodConfig, SampleConfig
 from iddpm.networks.ensembles import SwitchedNetwork
 from iddpm.networks.unet import UNet
-from iddpm.running.trajectory import STATE_FILE
+from iddpm.running.files import weights_file
 from studies.runners.work import Work, of_a_finished_task
 
 
@@ -31,7 +31,7 @@ def trained_network(work: Work, role: str, ema_decay: float | None) -> tuple[Tra
     """The network of a role and how it was trained."""
     config = work.parent_tasks[role].config
     assert isinstance(config, TrainConfig)
-    state = work.parents[role] / STATE_FILE
+    state = weights_file(work.parents[role])
     digests = work.result_of(role)["weights"]
     with of_a_finished_task(state):
         network = training.load_network(

@@ -13,8 +13,8 @@ from iddpm.gan_training import load_generator
 from iddpm.images.external import load_external
 from iddpm.networks.gan import Generator
 from iddpm.running.draws import generator
+from iddpm.running.files import weights_file
 from iddpm.running.interruption import Interrupted
-from iddpm.running.trajectory import STATE_FILE
 from iddpm.samplers import to_uint8
 from studies.runners.networks import weights_role
 from studies.runners.sampling import drawn_once
@@ -34,7 +34,7 @@ def gan_sample(work: Work) -> dict[str, Any]:
     config, trained = work.task.config, work.parent_tasks["network"].config
     assert isinstance(config, GanSampleConfig)
     assert isinstance(trained, GanConfig)
-    state = work.parents["network"] / STATE_FILE
+    state = weights_file(work.parents["network"])
     with of_a_finished_task(state):
         digests = work.result_of("network")["weights"]
         network = load_generator(state, trained, work.device, digests)

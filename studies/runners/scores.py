@@ -42,10 +42,9 @@ from studies.runners.networks import weights_role
 from studies.runners.work import Work, of_a_finished_task
 from studies.store.integrity import damaged
 from studies.store.npy import read_array, sha256
-from studies.store.store import RADII, SAMPLES, StoreError
+from studies.store.store import FEATURES, RADII, SAMPLES, StoreError
 
 EXTRACTOR = "extractor.pt"
-FEATURES = "features.npz"
 
 
 def extractor(work: Work) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 from iddpm import gan_training, training
 from iddpm.config import GanConfig, TrainConfig
 from iddpm.gan_training import train_gan
-from iddpm.running.checkpoints import Ending, load
-from iddpm.running.trajectory import STATE_FILE
+from iddpm.running.checkpoints import Ending, load, save_parts
+from iddpm.running.files import STATE_FILE, WEIGHTS_FILE
 from studies.runners.work import Work, of_a_finished_task
 from studies.store.checksums import StoreError, read_record
-from studies.store.integrity import RESULT, result_of
+from studies.store.integrity import RESULT, freed_files, result_of
 from studies.store.store import WRITTEN_ANEW
 from studies.tasks.task import task_from_json
 
@@ -50,8 +50,23 @@ def gan(work: Work) -> dict[str, Any]:
     ).as_json()
 
 
+def keep_weights(folder: Path) -> Path:
+    """The weights and averages of a finished training, and nothing else of its state, as a file.
+
+    Raises:
+        StoreError: If the state is damaged.
+        StorageError: If the file cannot be written.
+    """
+    state, kept = folder / STATE_FILE, folder / WEIGHTS_FILE
+    with of_a_finished_task(state):
+        save_parts(kept, state, ("weights", "step"))
+    return kept
+
+
 def _shorter_training(work: Work, config: TrainConfig | GanConfig) -> Path | None:
     """The state of the longest finished training in the store that this one continues.
+
+    One that gave its state up cannot be continued.
 
     Raises:
         StoreError: If it is damaged, or not the state that its training ended with.
@@ -62,7 +77,9 @@ def _shorter_training(work: Work, config: TrainConfig | GanConfig) -> Path | Non
             record = read_record(result.with_name("task.json"), WRITTEN_ANEW)
             earlier = task_from_json(record or {}).config
             assert isinstance(earlier, TrainConfig | GanConfig)
-            if earlier.steps < config.steps and replace(earlier, steps=config.steps) == config:
+            is_shorter = earlier.steps < config.steps
+            is_of_it = is_shorter and replace(earlier, steps=config.steps) == config
+            if is_of_it and STATE_FILE not in freed_files(result.parent):
                 folders[earlier.steps] = result.parent
     if not folders:
         return None

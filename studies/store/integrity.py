@@ -9,10 +9,11 @@ compared instead.
 
 import hashlib
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from studies.store.checksums import StoreError, read_checked
+from studies.store.checksums import StoreError, read_checked, write_record
 
 ANEW = "delete it and run the sweep again"
 """What to try with a file that another run writes anew."""
@@ -21,6 +22,9 @@ RESULT, PROVENANCE = "result.json", "provenance.json"
 
 FILES = "files"
 """Under this name the provenance lists what the task left, its result included."""
+
+FREED = "freed"
+"""Under this name the provenance lists, in the same way, what the task gave up since."""
 
 ADDRESS = "address"
 """Under this name the provenance says whose it is."""
@@ -45,8 +49,12 @@ def left_files(folder: Path) -> dict[str, dict[str, Any]]:
         place = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in place.parts)
         if path.is_file() and place.parts[0] not in UNLISTED and not hidden:
-            found[str(place)] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            found[str(place)] = _noted(path)
     return found
+
+
+def _noted(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
 
 
 def vouched(folder: Path, result: bytes) -> dict[str, Any]:
@@ -104,6 +112,39 @@ def listed_files(folder: Path) -> dict[str, dict[str, Any]] | None:
     return files
 
 
+def freed_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """What a task left once and gave up since, to free space."""
+    files: dict[str, dict[str, Any]] = (provenance_of(folder) or {}).get(FREED, {})
+    return files
+
+
+def give_up(folder: Path, name: str, *, keep: Callable[[Path], Path] | None = None) -> int:
+    """Remove a file of a finished task whose lock is held, and note that it was given up.
+
+    Args:
+        folder: Of the task.
+        name: Of the file.
+        keep: Writes what is to stay of it into the folder and gives the path; None: nothing is.
+
+    Returns:
+        How many bytes that frees.
+
+    Raises:
+        StoreError: If the file is not what the task left.
+        StorageError: If the store cannot be written.
+    """
+    path = folder / name
+    check_file(path, "the bytes that its task left")
+    kept = {} if keep is None else {(written := keep(folder)).name: _noted(written)}
+    made = provenance_of(folder) or {}
+    files, freed = dict(made[FILES]), made.get(FREED, {})
+    said = files.pop(name)
+    noted = {**made, FILES: {**files, **kept}, FREED: {**freed, name: said}}
+    write_record(folder / PROVENANCE, noted)
+    path.unlink()
+    return int(said["bytes"] - sum(file["bytes"] for file in kept.values()))
+
+
 def check_file(path: Path, expected: str) -> bool:
     """Hold a file of a finished task against what the task noted of it.
 
@@ -124,7 +165,10 @@ def check_file(path: Path, expected: str) -> bool:
     if files is None:
         _check_is_of_an_older_version(folder)
         return False
-    said = files.get(str(path.relative_to(folder)))
+    name = str(path.relative_to(folder))
+    if name in freed_files(folder):
+        raise _freed(path, expected)
+    said = files.get(name)
     try:
         stat = path.stat()
     except FileNotFoundError as error:
@@ -177,4 +221,12 @@ def damaged(path: Path, expected: str) -> StoreError:
     return StoreError(
         f"{path}: expected {expected}, found a file cut short, foreign or gone; delete {what} and "
         f"the {RESULT} beside it, and run the sweep again with --retry failed: {command}"
+    )
+
+
+def _freed(path: Path, expected: str) -> StoreError:
+    command = shlex.join(["rm", str(path.with_name(RESULT))])
+    return StoreError(
+        f"{path}: expected {expected}, found that it was given up to free space; delete the "
+        f"{RESULT} beside it, and run the sweep again: {command}"
     )

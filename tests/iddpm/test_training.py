@@ -26,9 +26,9 @@ from iddpm.objectives import Losses, objective_losses
 from iddpm.running import checkpoints
 from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.draws import generator
-from iddpm.running.files import UNFINISHED, StorageError
+from iddpm.running.files import STATE_FILE, UNFINISHED, StorageError
 from iddpm.running.interruption import Interrupted
-from iddpm.running.trajectory import STATE_FILE, Diverged
+from iddpm.running.trajectory import Diverged
 from iddpm.training import CURVE_POINTS, LossCurve, Training, load_network, train, trajectory
 from tests.witness.limits import largest_file
 from tests.witness.mapped import is_mapped

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 
 import studies
-from iddpm.running.trajectory import STATE_FILE
+from iddpm.running.files import STATE_FILE
 from studies import run
 from studies.analyses.judge import judge
 from studies.opened import Studies

@@ -27,6 +27,7 @@ from studies.execute.slurm.settle import is_hidden, settle
 from studies.execute.slurm.snapshot import snapshot
 from studies.plan.plan import chained
 from studies.spec.resources import Resources
+from studies.store.pruning import needed_again
 from studies.store.store import ErrorClass, Store, StoreError
 from studies.store.submissions import Element
 from studies.tasks.task import Task
@@ -279,6 +280,7 @@ class _Draft:
     ) -> None:
         self.jobs = jobs
         self._replaced = set(replaced)
+        self._again = needed_again(store, tasks)
         self._retried = set(store.failed([task.address for task in tasks], retry))
         self._store = store
         self._settings = settings
@@ -312,7 +314,7 @@ class _Draft:
         """Where a task stands; those that it needs have been asked before."""
         state = self._store.state(task.address)
         element = self._store.submissions.element(task.address)
-        if task.address in self._retried:
+        if task.address in self._retried | self._again:
             state, element = "planned", None
         if state in ("done", "failed"):
             return state

@@ -13,8 +13,8 @@ import torch
 
 from iddpm.bounds import ConfigError
 from iddpm.running import checkpoints
+from iddpm.running.files import STATE_FILE
 from iddpm.running.ranks import ALONE, Ranks, RanksError, joined
-from iddpm.running.trajectory import STATE_FILE
 from iddpm.training import Training, trajectory
 from tests.witness.rank import CONFIG
 from tests.witness.warm import Warm, Worker

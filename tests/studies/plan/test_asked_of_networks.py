@@ -32,13 +32,13 @@ from iddpm.evaluation.features import extract, load_extractor
 from iddpm.evaluation.likelihood import Reading
 from iddpm.networks.ensembles import SwitchedNetwork
 from iddpm.running.draws import generator
-from iddpm.running.trajectory import STATE_FILE
+from iddpm.running.files import STATE_FILE
 from iddpm.samplers import to_uint8
 from iddpm.schedules import betas
 from iddpm.training import load_network
 from studies.execute.worker import run_task
-from studies.runners.scores import EXTRACTOR, FEATURES
-from studies.store.store import Store
+from studies.runners.scores import EXTRACTOR
+from studies.store.store import FEATURES, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
 
