@@ -1,7 +1,8 @@
-"""In what a study departs from the paper's experiments, as far as a claim depends on it."""
+"""In what a study departs from the paper's experiments, as far as its claims depend on it."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -23,70 +24,70 @@ BOUNDED_IMAGES = 1000
 its own are over."""
 
 
-def departures(tables: Tables, parts: Collection[str]) -> str:
-    """Sentences for a reader who wonders why a claim does not hold here; empty: nothing was run.
+class Departure(NamedTuple):
+    """A setting in which a study departs from the paper."""
+
+    setting: str
+    here: str
+    paper: str
+
+
+def departures(tables: Tables, parts: Collection[str]) -> list[Departure]:
+    """In what a study departs, as far as what is measured on these parts depends on it.
 
     Args:
         tables: The study.
-        parts: What the claim is measured on, parts of a sweep.
+        parts: Parts of a sweep. What is of the schedules alone has none, and departs in nothing.
     """
-    if not parts:
-        return (
-            "It is computed from the schedules alone, without data or networks: they are the "
-            "paper's, only the thresholds are this project's."
-        )
     results = tables.results
     rows = results[results["recipe"].notna() & results["T"].notna()]  # a GAN has no chain
     rows = rows[(rows["training_steps"] > 0) & (rows["evaluation"].isin(parts) | (TRAIN in parts))]
     if rows.empty:
-        return ""
-    found = [*_of_networks(rows)]
+        return []
+    found = _of_networks(rows)
     for part, of_part in OF_PART.items():
         found += of_part(rows[rows["evaluation"] == part]) if part in parts else []
-    found += ["the GAN (a compact one here, BigGAN-deep there)"] if RIVALS in parts else []
-    said = (
-        f"What differs from the paper under the preset {tables.record['preset']}: "
-        f"{'; '.join(found)}."
-    )
-    return f"{said if found else ''} The paper shows no spread over seeds.".strip()
+    gan = Departure("the GAN", "a compact one", "BigGAN-deep")
+    return [*found, gan] if RIVALS in parts else found
 
 
-def _of_networks(rows: pd.DataFrame) -> list[str]:
+def _of_networks(rows: pd.DataFrame) -> list[Departure]:
     """Departures in what the networks were trained on, how long, and over how long a chain."""
     data = sorted({split.partition("/")[0] for split in _recipes(rows, "reference", "split")})
     steps, lengths = (_numbers(rows[column]) for column in ("training_steps", "T"))
     found = []
     if data and not set(data) & set(OF_THE_PAPER):
-        found.append(f"the images ({' and '.join(data)} here, ImageNet 64 or CIFAR-10 there)")
+        found.append(Departure("images", " and ".join(data), "ImageNet 64 or CIFAR-10"))
     if steps[-1] < FEWEST_STEPS:
-        found.append(f"training steps ({listed(steps)} here, {FEWEST_STEPS:,} to 1,500,000 there)")
+        most = f"{FEWEST_STEPS:,} to 1,500,000"
+        found.append(Departure("training steps", listed(steps), most))
     if USUAL_T not in lengths and "lsun256" not in data:
-        found.append(f"T ({listed(lengths)} here, mostly {USUAL_T:,} there)")
+        found.append(Departure("T", listed(lengths), f"mostly {USUAL_T:,}"))
     return found
 
 
-def _of_bounds(rows: pd.DataFrame) -> list[str]:
+def _of_bounds(rows: pd.DataFrame) -> list[Departure]:
     """Departures in how bits/dim are taken."""
     images = _numbers(rows["images"])
     if not images or images[-1] >= BOUNDED_IMAGES:
         return []
     of_code = f"{BOUNDED_IMAGES:,} by default in the official code"
-    return [f"the images that bits/dim are over ({listed(images)} here, {of_code})"]
+    return [Departure("images that bits/dim are over", listed(images), of_code)]
 
 
-def _of_samples(rows: pd.DataFrame) -> list[str]:
+def _of_samples(rows: pd.DataFrame) -> list[Departure]:
     """Departures in how samples are scored."""
     features = sorted({name.partition(":")[0] for name in _recipes(rows, "extractor")})
     images, found = _numbers(rows["images"]), []
     if features != [INCEPTION]:
-        found.append(f"the features of a score ({' and '.join(features)} here, Inception-V3 there)")
+        found.append(Departure("features of a score", " and ".join(features), "Inception-V3"))
     if images and images[-1] < FEWEST_SAMPLES:
-        there = f"{FEWEST_SAMPLES:,} or 50,000 there"
-        found.append(f"the samples that are scored ({listed(images)} here, {there})")
+        there = f"{FEWEST_SAMPLES:,} or 50,000"
+        found.append(Departure("samples that are scored", listed(images), there))
     return found
 
 
-OF_PART: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
+OF_PART: Mapping[str, Callable[[pd.DataFrame], list[Departure]]] = {
     "likelihood": _of_bounds,
     "samples": _of_samples,
 }

@@ -38,7 +38,7 @@ class Inferred(NamedTuple):
     """Settings that the paper leaves open, and the reading by which they are filled in."""
 
     settings: tuple[str, ...]
-    """What is called so in `reasons_against`, or Σ or sampling steps."""
+    """What is called so in `differing`, or Σ or sampling steps."""
     reading: str
     """What it is taken to be, and why."""
 
@@ -225,7 +225,24 @@ def _of_another(path: str, ours: Settings, theirs: Settings) -> bool:
     return choice in theirs and ours.get(choice) != theirs[choice]
 
 
-def reasons_against(published: Published, ours: Settings) -> list[str]:
+class Difference(NamedTuple):
+    """A setting that keeps a published number from standing beside a result."""
+
+    setting: str
+    here: str
+    paper: str
+
+    is_inferred: bool = False
+    """Whether the paper leaves its value open."""
+
+    def __str__(self) -> str:
+        """In words: `T (1,000 here, 4,000 in the paper)`."""
+        how = "inferred for" if self.is_inferred else "in"
+        more = f" here, {self.paper} {how} the paper" if self.paper else ""
+        return f"{self.setting} ({self.here}{more})"
+
+
+def differing(published: Published, ours: Settings) -> list[Difference]:
     """What keeps a published number from standing beside a result of ours; empty: nothing.
 
     Args:
@@ -236,19 +253,20 @@ def reasons_against(published: Published, ours: Settings) -> list[str]:
     found = differences(published, ours)
     of_network = [path for path in found if path.startswith("train.network.")]
     joined = of_network if len(of_network) > 1 else []
-    said = [
-        f"{name} ({_said(path, here)} here, {_said(path, there)} "
-        + ("inferred for the paper)" if name in inferred else "in the paper)")
+    told = [
+        Difference(name, _said(path, here), _said(path, there), name in inferred)
         for path, (here, there) in found.items()
         if path not in joined and (name := _name(path))
     ]
-    return said + ([f"network ({', '.join(map(_name, joined))})"] if joined else [])
+    return told + ([Difference("network", ", ".join(map(_name, joined)), "")] if joined else [])
 
 
-def closest_reasons(rows: Iterable[Mapping[str, Any]], published: Iterable[Published]) -> list[str]:
-    """What differs from the published number that differs least from any of these results.
+def closest(
+    rows: Iterable[Mapping[str, Any]], published: Iterable[Published]
+) -> tuple[Published | None, list[Difference]]:
+    """The published number that differs least from any of these results, and in what it does.
 
-    Of several such, one with the objective of the result.
+    Of several such, one with the objective of the result; None where there is none.
 
     Args:
         rows: Of a results table, each with a recipe.
@@ -263,8 +281,13 @@ def closest_reasons(rows: Iterable[Mapping[str, Any]], published: Iterable[Publi
         for number in candidates
         if number.metric == metric
     ]
-    closest = min(pairs, key=lambda pair: _distance(*pair), default=None)
-    return [] if closest is None else reasons_against(*closest)
+    found = min(pairs, key=lambda pair: _distance(*pair), default=None)
+    return (None, []) if found is None else (found[0], differing(*found))
+
+
+def closest_reasons(rows: Iterable[Mapping[str, Any]], published: Iterable[Published]) -> list[str]:
+    """What differs from the published number of `closest`, in words."""
+    return list(map(str, closest(rows, published)[1]))
 
 
 def _distance(published: Published, ours: Settings) -> tuple[int, bool]:

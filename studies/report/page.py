@@ -20,6 +20,7 @@ from studies.analyses.index import numbers
 from studies.analyses.judge import NEWER
 from studies.drawing import paired as drawing
 from studies.drawing.style import svg
+from studies.judging.departures import Departure, departures
 from studies.judging.verdicts import Finding, Measurement
 from studies.judging.wording import (
     fixed,
@@ -30,12 +31,13 @@ from studies.judging.wording import (
     telling,
     unmeasured,
 )
-from studies.published.published import closest_reasons, comparable
+from studies.published.published import closest, comparable
 from studies.report.answer import sentence
 from studies.report.entries import Entry, entry
 from studies.report.entries import cells as every_cell
 from studies.report.faults import Fault, fault
 from studies.report.templates import template
+from studies.spec.arms import RIVALS
 from studies.store.store import Store, StoreError
 from studies.tables.groupings import arm_columns, by_seed, records
 from studies.tables.intervals import t_interval
@@ -107,7 +109,7 @@ def study_page(store: Store, tables: Tables) -> Page:
         done=told.is_done,
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
-        comparison=_comparison(tables),
+        differs=_differs(tables),
         work=told.work,
     )
     drawn = {
@@ -476,11 +478,21 @@ def _published(rows: pd.DataFrame) -> str:
     return ""
 
 
-def _comparison(tables: Tables) -> str:
-    """Why no published number stands beside the results; empty where one does."""
-    rows = tables.results[tables.results["recipe"].notna()]
+def _differs(tables: Tables) -> dict[str, Any]:
+    """In what the study departs from the paper, and what keeps the closest number of it away."""
+    results = tables.results
+    rivals = [RIVALS] if "rival" in results and results["rival"].notna().any() else []
+    rows = results[results["recipe"].notna()]
     rows = rows[rows["metric"].isin(["frechet_distance", "bits_per_dim"]) & rows["T"].notna()]
-    return ", ".join(closest_reasons(records(rows), numbers()))
+    number, against = closest(records(rows), numbers())
+    return {
+        "from_paper": departures(tables, [*results["evaluation"].unique(), *rivals]),
+        "number": number and f"{number.value:g} ({number.source})",
+        "from_number": [
+            Departure(one.setting, one.here, one.paper + " (inferred)" * one.is_inferred)
+            for one in against
+        ],
+    }
 
 
 # ---------------------------------------------------------------------------- gaps and recipes

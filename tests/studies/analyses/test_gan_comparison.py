@@ -26,6 +26,7 @@ from studies.analyses.gan_comparison.paper import TABLE_4, table_4_numbers
 from studies.analyses.judge import judge
 from studies.execute.forecast import Forecast
 from studies.execute.worker import run_task
+from studies.judging.departures import departures
 from studies.judging.verdicts import Finding
 from studies.plan.costs import arm_label, costs
 from studies.plan.plan import Plan, expand
@@ -33,6 +34,7 @@ from studies.published.published import SAMPLE_METRICS
 from studies.report.build import build as build_pages
 from studies.runners import RUNNERS, Work
 from studies.runners.rivals import gan_block
+from studies.spec.arms import RIVALS
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.tables import Tables, tables
@@ -549,8 +551,9 @@ def test_the_opposite_contradicts_it(
     swapped = {**PAPERS, "GAN": {**PAPERS["GAN"], metric: 0.9 if metric == "recall" else 0.3}}
     finding = judge(claim, made_up(swapped))
     assert finding.verdict == "contradicted"
-    assert "What differs from the paper under the preset tiny: " in finding.reason
-    assert "the GAN (a compact one here, BigGAN-deep there)" in finding.reason
+    assert ("the GAN", "a compact one", "BigGAN-deep") in departures(
+        made_up(swapped), ["samples", RIVALS]
+    )
 
 
 @pytest.mark.parametrize(("claim", "metric"), list(zip(CLAIMS, METRICS, strict=True)))

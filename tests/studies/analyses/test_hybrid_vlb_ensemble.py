@@ -24,7 +24,7 @@ from studies.execute.worker import run_task
 from studies.judging.verdicts import Finding
 from studies.plan.costs import arm_label
 from studies.plan.plan import expand
-from studies.published.published import comparable, reasons_against, settings_of
+from studies.published.published import comparable, differing, settings_of
 from studies.report.build import build
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
@@ -508,7 +508,7 @@ def test_another_share_of_the_chain_or_another_partner_is_another_ensemble() -> 
         plan = made_up_tables.planned("hybrid_vlb_ensemble", preset="imagenet64", overrides=changed)
         rows = records(made_up_tables.made_up(plan, lambda row: 20.0).results)
         ours = next(r for r in rows if is_ensemble(r) and r["metric"] == fid.metric)
-        assert reasons_against(fid, settings_of(ours)) == [named]
+        assert [*map(str, differing(fid, settings_of(ours)))] == [named]
 
 
 def test_what_the_paper_leaves_open_of_its_ensemble_is_inferred_from_table_1() -> None:

@@ -354,7 +354,6 @@ def test_the_papers_own_numbers_support_every_claim(claim: str) -> None:
 def test_one_row_against_it_contradicts(claim: str, row: int, against: dict[str, float]) -> None:
     finding = judge(claim, changed(row, **against))
     assert finding.verdict == "contradicted"
-    assert "training steps (800 here, 200,000 to 1,500,000 there)" in finding.reason
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -515,7 +514,7 @@ def test_a_longer_chain_that_does_not_help_had_fewer_draws_of_each_step() -> Non
     assert finding.verdict == "contradicted"
     assert (
         " Training met each t 13 times at T = 4,000 and 51 times at T = 1,000, in the paper 6,400 "
-        "times and more. What differs " in finding.reason
+        "times and more." in finding.reason
     )
     assert (
         "met each t" not in judge("longer_chain_lowers_nll", tables_of(told(800, results()))).reason

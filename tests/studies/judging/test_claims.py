@@ -178,8 +178,6 @@ def test_the_share_of_the_first_steps_is_their_terms_over_the_whole_bound(judged
 def test_a_bound_spread_evenly_contradicts_that_the_first_steps_carry_it(judged: Judge) -> None:
     finding = judged("first_steps_carry_the_bound", terms=lambda total, T: [total / T] * T)
     assert finding.verdict == "contradicted"
-    assert "training steps (1,500 here, 200,000 to 1,500,000 there)" in finding.reason
-    assert "T (200 here, mostly 4,000 there)" in finding.reason
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.499, "contradicted"), (0.501, "supported")])
