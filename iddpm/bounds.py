@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
+from iddpm.field_types import FieldType, field_types, of_type
+
 
 @dataclass(eq=False)
 class ConfigError(ValueError):
@@ -54,6 +56,21 @@ def require(holds: bool, path: str, expected: str, found: object, hint: str = ""
         text = repr(found)
         shown = text if len(text) <= 60 else f"{text[:57]}..."
         raise ConfigError(path, expected, shown, hint)
+
+
+def require_type(path: str, hint: Any, value: object) -> None:
+    """Refuse an argument that is not of a type, as a field of a config is refused.
+
+    Raises:
+        ConfigError: Naming what the type takes, and what may have been meant.
+    """
+    where, _, name = path.rpartition(".")
+    _hold(of_type(name, hint), where, value)
+
+
+def _hold(item: FieldType, where: str, value: object) -> None:
+    if value.__class__ not in item.classes and not item.fits(value):
+        require(False, f"{where}.{item.name}", item.words(), value, item.advice(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +118,17 @@ def at_most(most: int) -> Where:
 
 
 class Bounded:
-    """A config whose fields keep to the bounds that stand beside them."""
+    """A config whose fields are of their types and keep to the bounds that stand beside them."""
 
     __slots__ = ()
     where: ClassVar[str]
     """How a message calls the config."""
 
     def __post_init__(self) -> None:
-        """Holds each field against its bounds, then the fields against each other."""
+        """Holds each field against its type and bounds, then the fields against each other."""
         config_type: Any = self.__class__
+        for item in field_types(config_type):
+            _hold(item, self.where, getattr(self, item.name))
         for name, bounds in _bounds(config_type):
             if (value := getattr(self, name)) is not None:
                 for bound in bounds:

@@ -101,10 +101,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Digits:
+class Digits(Bounded):
     """Scikit-learn's digits: 1797 images, 8x8, one channel, 17 grey levels, 10 classes."""
 
     kind: Literal["digits"] = "digits"
+    where: ClassVar = "digits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,20 +263,22 @@ class UNetConfig(Bounded):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Simple:
+class Simple(Bounded):
     """An objective without settings, by which no variance is learned.
 
     `simple` is L_simple (Eq. 14): the mean squared error of the prediction.
     """
 
     kind: Literal["simple"] = "simple"
+    where: ClassVar = "objective.simple"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vlb:
+class Vlb(Bounded):
     """L_vlb (Eqs. 4-7): T times the bound's term at the drawn step, in bits per dimension."""
 
     kind: Literal["vlb"] = "vlb"
+    where: ClassVar = "objective.vlb"
     variance: Variance = "range"
 
 
@@ -300,10 +303,11 @@ Objective = Simple | Vlb | Hybrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Uniform:
+class Uniform(Bounded):
     """Every training step t is as likely as every other."""
 
     kind: Literal["uniform"] = "uniform"
+    where: ClassVar = "timesteps.uniform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

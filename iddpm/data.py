@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.arrays import Float32Array, Int64Array, UInt8Array
-from iddpm.bounds import MOST_CLASSES, ConfigError, require
+from iddpm.bounds import MOST_CLASSES, ConfigError, require, require_type
 from iddpm.config import SPLITS, Data, Declared, Digits, Folder, Npz, Photos, Split
 from iddpm.images.archives import ArchiveError, Header, header, names, read
 from iddpm.images.decoding import LAID_OVER, TURNED, decoded, looked_at, opened
@@ -114,8 +114,9 @@ def describe(data: Data) -> Description:
     for the life of the process.
 
     Raises:
-        ConfigError: If the files are missing or are not what the kind of data asks for.
+        ConfigError: If `data` is none, or the files are missing or not what its kind asks for.
     """
+    require_type("describe.data", Data, data)
     match data:
         case Digits():
             return _describe_digits()
@@ -173,8 +174,11 @@ def load(data: Data, split: Split) -> Images:
     """The images of one split, always in the same order.
 
     Raises:
-        ConfigError: If a file is missing, broken, or not what the kind of data asks for.
+        ConfigError: If `data` or `split` is none, or a file is missing, broken, or not what the
+            kind of data asks for.
     """
+    require_type("load.data", Data, data)
+    require_type("load.split", Split, split)
     match data:
         case Digits():
             return _load_digits(split)

@@ -10,13 +10,18 @@ from typing import get_args
 import numpy as np
 
 from iddpm.arrays import FloatArray
-from iddpm.bounds import require
+from iddpm.bounds import require, require_type
 from iddpm.config import Schedule
 from iddpm.registry import named
 
 
 def betas(schedule: Schedule, steps: int) -> FloatArray:
-    """The named schedule over `steps` forward steps, shape (T,), each beta in (0, 1)."""
+    """The named schedule over `steps` forward steps, shape (T,), each beta in (0, 1).
+
+    Raises:
+        ConfigError: If there is no such schedule, or it has no such number of steps.
+    """
+    require_type("betas.schedule", Schedule, schedule)
     return SCHEDULES[schedule](steps)
 
 

@@ -7,21 +7,27 @@
     study.compare("frechet_distance", baseline={"variance": "beta"}, along="steps")
     study.network(objective="hybrid", seed=1, ema_decay=0.995)
 
-What is read is checked as the doors check it; nothing is written.
+What is read is checked as the doors check it; only `run_sweep` writes.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from iddpm.registry import nearest
 from iddpm.running.files import weights_file
+from studies import execute
+from studies.analyses.index import checked
 from studies.analyses.judge import judge
 from studies.judging.power import seeds_to_decide, smallest_effect
-from studies.spec.documents import nearest
+from studies.plan.plan import chained, expand, needed, record
+from studies.spec.sweep import SWEEPS, read_sweep
 from studies.store.store import Store, StoreError
 from studies.tables.answer import Answer
 from studies.tables.groupings import is_done
@@ -37,6 +43,60 @@ VERDICT = [
     *("claim", "verdict", "final", "what", "mean", "low", "high", "unit", "seeds"),
     *("smallest_effect", "seeds_to_decide", "says"),
 ]
+
+
+def open(store: Path | str = "store") -> "Studies":
+    """The studies of a store by their ids.
+
+    Args:
+        store: Its folder.
+
+    Raises:
+        StoreError: If there is no such folder, or it is no store.
+    """
+    return Studies(store)
+
+
+def run_sweep(
+    sweep: Path | str,
+    *,
+    store: Path | str = "store",
+    preset: str | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    seeds: Sequence[int] | None = None,
+    executor: Literal["inline", "local"] = "inline",
+) -> "Study":
+    """A study, once all that is not done yet has been run here; as `python -m studies.run` does.
+
+    Args:
+        sweep: Its file, or the name of one of the project's own.
+        store: The folder where results live; it is made if need be.
+        preset: Data, network and budgets; None: the one that the sweep names.
+        settings: Values that win over the files, by dotted keys such as `train.steps`.
+        seeds: Instead of the sweep's.
+        executor: `inline`: in this process; `local`: in a pool of processes.
+
+    Raises:
+        ConfigError: If the sweep, the preset or a setting is wrong; nothing was run.
+        StoreError: If the store is damaged, or tasks failed; the others are done.
+    """
+    named = SWEEPS / f"{sweep}.yaml"
+    spec = read_sweep(
+        named if isinstance(sweep, str) and named.is_file() else sweep,
+        preset=preset,
+        overrides=[(key, json.dumps(value)) for key, value in settings.items()],
+        seeds=seeds,
+    )
+    there = Store(Path(store))
+    plan = needed(expand(checked(spec)), there.is_done)
+    there.record_study(plan.study, record(plan))
+    execute.execute(there, list(chained(plan.tasks.values()).values()), name=executor)
+    if left := [address for address in plan.tasks if not there.is_done(address)]:
+        raise StoreError(
+            f"{plan.study}: expected every task done, found {len(left)} that are not, such as "
+            f"{left[0]}; python -m studies.status {plan.study} --store {store} says why"
+        )
+    return Study(there, plan.study)
 
 
 class Studies(Mapping[str, "Study"]):

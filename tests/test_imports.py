@@ -49,6 +49,7 @@ TORCH_FREE = (
     "iddpm.images.families",
     "iddpm.running.blocks",
     "iddpm.config",
+    "iddpm.field_types",
     "iddpm.checks",
     "iddpm.data",
     "iddpm.running.draws",
@@ -157,7 +158,9 @@ def test_each_heavy_library_has_one_home(library: str) -> None:
     assert {path for path in importers if not path.startswith(HOMES[library])} == set()
 
 
-@pytest.mark.parametrize("module", [*TORCH_FREE, "studies.plan.plan", "studies.analyses.index"])
+@pytest.mark.parametrize(
+    "module", ["iddpm", *TORCH_FREE, "studies", "studies.plan.plan", "studies.analyses.index"]
+)
 def test_planning_loads_no_torch_pandas_or_matplotlib(module: str) -> None:
     assert loaded_by(module) & {"torch", "pandas", "matplotlib"} == set()
 

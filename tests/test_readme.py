@@ -423,7 +423,7 @@ def test_the_scorecard_holds_every_claim_of_every_sweep_and_the_readme_counts_th
 
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs(checkout: Path) -> None:
-    (code,) = blocks(README, "python")
+    code = "\n".join(blocks(README, "python"))
     done = typed(f"python -c {shlex.quote(code)}", checkout)
     assert done.returncode == 0, done.stderr
 

@@ -45,10 +45,11 @@ from iddpm.config import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ancestral:
+class Ancestral(Bounded):
     """A sampler that takes a variance: `ancestral` draws each step from p(x_{t-1} | x_t)."""
 
     kind: Literal["ancestral"] = "ancestral"
+    where: ClassVar = "sampler.ancestral"
     variance: Variance = "beta"
     stride: Stride = "even"
 

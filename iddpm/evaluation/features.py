@@ -55,6 +55,25 @@ class Extractor:
         """Hash, as hex, of its weights: their names, shapes, types and bytes."""
         return checkpoints.digest(self.network.state_dict())
 
+    def features(self, images: UInt8Array) -> Float32Array:
+        """Features (N, D) of images given as level indices (N, H, W, C).
+
+        Raises:
+            ValueError: If they are none.
+        """
+        if images.ndim != 4 or images.dtype != np.uint8:
+            raise ValueError(
+                "features.images: expected uint8 level indices of shape (N, H, W, C), found "
+                f"{images.dtype} of shape {images.shape}; iddpm.samplers.to_uint8 makes them of a "
+                "sampler's images"
+            )
+        if (most := int(images.max(initial=0))) >= self.levels:
+            raise ValueError(
+                f"features.images: expected levels below {self.levels}, as {self.name} reads "
+                f"them, found {most}"
+            )
+        return extract(self.network, images, levels=self.levels)
+
     def as_json(self) -> dict[str, Any]:
         """Plain values for a result file."""
         return {

@@ -77,6 +77,11 @@ class Likelihood:
     range_fraction: tuple[float, float] | None
     """Share of a learned `range` variance's v (Eq. 15) below 0 and above 1, over all steps."""
 
+    @property
+    def bits_per_dim(self) -> dict[Variance, Estimate]:
+        """The whole bound with each variance."""
+        return {variance: bound.total for variance, bound in self.bounds.items()}
+
     def as_json(self) -> dict[str, Any]:
         """Plain values for a result file."""
         result: dict[str, Any] = {

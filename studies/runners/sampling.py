@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from iddpm import build
@@ -15,11 +14,9 @@ from iddpm.config import GanConfig, TrainConfig
 from iddpm.data import describe
 from iddpm.denoiser import Network
 from iddpm.evaluation.config import SampleConfig
+from iddpm.model import block_of_images, labels_told
 from iddpm.networks.conditioning import Conditioning
-from iddpm.networks.precision import arithmetic
-from iddpm.running.draws import generator
 from iddpm.running.interruption import Interrupted
-from iddpm.samplers import to_uint8
 from studies.runners.networks import trained_denoiser
 from studies.runners.work import Work
 from studies.store.npy import sha256
@@ -47,7 +44,7 @@ def sample(work: Work) -> dict[str, Any]:
         "sha256": sha256(images),
         "network_calls": len(images) * steps,
     }
-    classes = _classes(trained)
+    classes = labels_told(trained)
     return drawn if classes is None else {**drawn, "classes": classes}
 
 
@@ -66,31 +63,6 @@ def drawn_once(
     images = draw()
     work.blocks.keep(block, {"images": images})
     return images
-
-
-def _classes(trained: TrainConfig) -> int | None:
-    """How many labels the network is told apart; None: it is told none."""
-    return describe(trained.data).classes if trained.network.class_conditional else None
-
-
-def block_of_images(
-    config: SampleConfig, trained: TrainConfig, draw: build.Sample, block: int, device: str
-) -> UInt8Array:
-    """One block of images as level indices (B, H, W, C).
-
-    Every sampler of one seed starts from the same x_T. The label of an image is its place in the
-    stream modulo the number of classes.
-    """
-    data = describe(trained.data)
-    shape = (config.block_size, data.channels, data.size, data.size)
-    x_T = torch.randn(shape, generator=generator(config.seed, "x_T", block)).to(device)
-    classes, given = _classes(trained), None
-    if classes is not None:
-        places = torch.arange(block * config.block_size, (block + 1) * config.block_size)
-        given = Conditioning(labels=(places % classes).to(device))
-    with arithmetic(config.precision, device):
-        x_0 = draw(x_T, generator(config.seed, "reverse", block, device=device), given)
-    return to_uint8(x_0, data.levels).cpu().numpy()
 
 
 class Watched:

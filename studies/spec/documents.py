@@ -5,7 +5,6 @@ null), so a message about any of them can say its file and line. Numbers are rea
 people mean them: `1e-4` is a number, `010` is ten, and `on` is text.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from iddpm.bounds import ConfigError
+from iddpm.registry import nearest as nearest
 from iddpm.running.files import REMEDIES_OF_READING
 
 MAX_BYTES = 1_000_000
@@ -118,16 +118,6 @@ def number_in(text: str) -> int | float | None:
             assert isinstance(found, int | float)
             return found
     return None
-
-
-def nearest(name: str, names: Iterable[str], *, many: int = 12) -> str:
-    """What to try instead of an unknown name: the nearest one, or else the names there are."""
-    known = list(names)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    more = ", ..." if len(known) > many else ""
-    return f"there are: {', '.join(known[:many])}{more}" if known else "there are none"
 
 
 def layered(under: Node, over: Node) -> Node:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import studies
 from iddpm.running.files import STATE_FILE
-from studies import run
+from studies import execute, run
 from studies.analyses.judge import judge
 from studies.opened import Studies
 from studies.store.checksums import StoreError
@@ -208,3 +208,36 @@ def test_a_network_is_found_by_what_tells_it_from_others(tmp_path: Path) -> None
         study.network(seed=0, objectve="hybrid")
     with pytest.raises(ValueError, match="network: no such column 'foo'; there are: "):
         study.network(seed=0, foo=None)
+
+
+@pytest.mark.slow
+def test_a_sweep_is_run_from_python_and_what_is_done_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = write_sweep(tmp_path, SWEEP, preset=PRESET)
+    study = studies.run_sweep(
+        sweep, store=tmp_path / "store", settings={"train.steps": 2}, seeds=[1]
+    )
+    results = study.results()
+    assert set(results["seed"]) == {1}
+    assert {"bits_per_dim", "frechet_distance"} <= set(results["metric"])
+    trainings = [task.config for task in _tasks(tmp_path / "store") if task.kind == "train"]
+    assert {config.steps for config in trainings} == {2}
+    monkeypatch.setattr(execute, "execute", lambda store, tasks, **told: None)
+    again = studies.run_sweep(
+        sweep, store=tmp_path / "store", settings={"train.steps": 2}, seeds=[1]
+    )
+    assert again.results().equals(results)
+    with pytest.raises(StoreError, match=r"tiny-tiny: expected every task done, found \d+ that"):
+        studies.run_sweep(sweep, store=tmp_path / "store", seeds=[0])
+
+
+def test_a_wrong_setting_is_refused_before_a_store_is_made(tmp_path: Path) -> None:
+    with pytest.raises(studies.ConfigError, match="stps: no such field; did you mean 'steps'"):
+        studies.run_sweep("skip_prefix", store=tmp_path / "store", settings={"train.stps": 2})
+    assert not (tmp_path / "store").exists()
+
+
+def _tasks(root: Path) -> list[Any]:
+    store = Store(root)
+    return [store.task(path.name) for path in sorted((root / "tasks").iterdir())]

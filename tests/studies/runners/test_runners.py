@@ -29,13 +29,13 @@ from iddpm.evaluation.features import extract
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.gradient_noise import LossGradient
 from iddpm.evaluation.precision_recall import precision_recall
+from iddpm.model import block_of_images
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.unet import UNet
 from iddpm.running.blocks import Blocks
 from iddpm.running.interruption import Interrupted
 from studies.execute.worker import run_task
 from studies.runners import RUNNERS, Work, scores
-from studies.runners.sampling import block_of_images
 from studies.store.store import BLOCKS, SHARD, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
