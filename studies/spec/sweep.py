@@ -9,6 +9,7 @@ is checked by the plan.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from iddpm.bounds import MOST_SEED, ConfigError
@@ -155,11 +156,16 @@ def read_sweep(
 
 def _document(path: Path, what: str, keys: Sequence[str]) -> tuple[str, Node]:
     text = read_text(path, what)
-    root = parse(text, lambda line: f"{path}:{line}", what)
+    root = _parsed(path, text, what)
     if not isinstance(root.value, dict):
         raise fault(root, keys[0], f"{what} with keys such as {keys[0]}")
     only(root, "", keys)
     return text, root
+
+
+@lru_cache(maxsize=64)  # sixteen sweeps have one preset
+def _parsed(path: Path, text: str, what: str) -> Node:
+    return parse(text, lambda line: f"{path}:{line}", what)
 
 
 def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
