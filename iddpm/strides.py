@@ -57,7 +57,7 @@ def constant(total: int, steps: int) -> tuple[int, ...]:
     for width in range(1, total):
         if _multiples(total, width) == steps:
             return tuple(range(0, total, width))
-    counts = {_multiples(total, width) for width in range(1, total + 1)}
+    counts = {_multiples(total, width) for width in range(1, total)}
     below = max(count for count in counts if count < steps)
     above = min(count for count in counts if count > steps)
     raise ConfigError(

@@ -74,7 +74,7 @@ def test_respacing_keeps_the_noise_and_the_original_step_numbers() -> None:
 
 
 def test_respacing_twice_is_respacing_once() -> None:
-    twice, once = STRIDED.respaced([1, 2, 4]), WHOLE.respaced([3, 4, 11])
+    twice, once = STRIDED.respaced([1, 4]), WHOLE.respaced([3, 11])
     assert twice.timesteps.tolist() == once.timesteps.tolist()
     torch.testing.assert_close(twice.betas, once.betas)
 
@@ -159,19 +159,23 @@ def test_moving_a_chain_keeps_its_values() -> None:
     assert moved.original_steps == 12
 
 
-@pytest.mark.parametrize("table", [[0.1], [[0.1, 0.2]]])
+@pytest.mark.parametrize("table", [[0.1], [[0.1, 0.2], [0.1, 0.2]]])
 def test_a_chain_of_fewer_than_two_steps_is_refused(table: list[float]) -> None:
     with pytest.raises(ValueError, match=r"diffusion.betas: expected at least 2 steps"):
         Diffusion.from_betas(np.array(table))
 
 
-@pytest.mark.parametrize("beta", [0.0, 1.0, -0.1, math.nan])
-def test_betas_that_are_no_variances_of_a_step_are_refused(beta: float) -> None:
-    with pytest.raises(ValueError, match=r"diffusion.betas: expected values in \(0, 1\)"):
+@pytest.mark.parametrize(
+    ("beta", "found"),
+    [(0.0, "0 to 0.1"), (1.0, "0.1 to 1"), (-0.1, "-0.1 to 0.1"), (math.nan, "nan")],
+)
+def test_betas_that_are_no_variances_of_a_step_are_refused(beta: float, found: str) -> None:
+    told = rf"diffusion.betas: expected values in \(0, 1\), found from {found}"
+    with pytest.raises(ValueError, match=told):
         Diffusion.from_betas(np.array([0.1, beta]))
 
 
-@pytest.mark.parametrize("kept", [[3], [3, 3], [4, 2], [-1, 2], [0, 12], []])
+@pytest.mark.parametrize("kept", [[3], [3, 3], [4, 2], [0, 4, 2], [-1, 2], [0, 3, 12], []])
 def test_a_respacing_that_leaves_the_chain_is_refused(kept: list[int]) -> None:
     with pytest.raises(ValueError, match=r"at least 2 increasing indices from 0 to 11, found \["):
         WHOLE.respaced(kept)
@@ -182,6 +186,8 @@ def test_a_respacing_that_leaves_the_chain_is_refused(kept: list[int]) -> None:
 def test_a_step_outside_the_chain_is_refused(t: int, as_tensor: bool) -> None:
     x_0 = images()
     step = torch.tensor([0, 1, 2, 3, t]) if as_tensor else t
+    with pytest.raises(ValueError, match=f"expected t from 0 to 11, found {t}"):
+        WHOLE.check_step(torch.tensor([t]), x_0[:1])
     with pytest.raises(ValueError, match=f"expected t from 0 to 11, found {t}"):
         WHOLE.noised(x_0, step, x_0)
     with pytest.raises(ValueError, match=f"expected t from 0 to 11, found {t}"):
@@ -194,6 +200,11 @@ def test_a_step_outside_the_chain_is_refused(t: int, as_tensor: bool) -> None:
 def test_a_step_tensor_that_is_not_one_index_for_each_image_is_refused(t: Tensor) -> None:
     with pytest.raises(ValueError, match=r"expected t as int64 of shape \(5,\), one step for each"):
         WHOLE.noised(images(), t, images())
+
+
+def test_no_images_have_no_steps() -> None:
+    none = images(count=0)
+    assert WHOLE.noised(none, torch.zeros(0, dtype=torch.int64), none).shape == none.shape
 
 
 def test_images_of_different_shapes_are_refused() -> None:

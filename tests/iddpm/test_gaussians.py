@@ -1,4 +1,5 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -116,23 +117,24 @@ def bin_of(z: float, sd: float) -> tuple[float, float]:
 def bits(x: float, z: float, sd: float, cdf: Cdf) -> float:
     """log2 of the pixel's probability by the code."""
     pixel = torch.tensor([x], dtype=torch.float64)
-    of = Gaussian(pixel - z * sd, torch.tensor(2 * math.log(sd), dtype=torch.float64))
+    of = Gaussian(pixel - z * sd, torch.full_like(pixel, 2 * math.log(sd)))
     found = discretised_log_likelihood(pixel, of, levels=256, cdf=cdf)
     assert found.dtype == torch.float64
     return found.item() / math.log(2)
 
 
-LEVEL_200 = 2 * 200 / 255 - 1
+LEVEL_55, LEVEL_200 = 2 * 55 / 255 - 1, 2 * 200 / 255 - 1
 FAR = [(z, sd) for z in (5.0, 5.25, 5.5, 6.0) for sd in (0.1, 0.05, 0.03, 0.02, 0.01)]
 NEAR = [(z, sd) for z in (-4.0, -1.0, 0.0, 0.5, 2.0, 3.0) for sd in (0.2, 0.05, 0.01)]
 
 
+@pytest.mark.parametrize("x", [LEVEL_55, LEVEL_200])
 @pytest.mark.parametrize(("z", "sd"), [*NEAR, *FAR, (-5.5, 0.05), (7.0, 0.05)])
-def test_either_form_is_what_it_says(z: float, sd: float) -> None:
-    assert bits(LEVEL_200, z, sd, "tanh") == pytest.approx(by_tanh(LEVEL_200, z, sd), abs=1e-9)
+def test_either_form_is_what_it_says(x: float, z: float, sd: float) -> None:
+    assert bits(x, z, sd, "tanh") == pytest.approx(by_tanh(x, z, sd), abs=1e-9)
     # both in float32: what one unit of rounding (6e-8) is of a probability that small
-    unit = 6e-8 / 2 ** official(LEVEL_200, z, sd)
-    found, expected = bits(LEVEL_200, z, sd, "tanh_official"), official(LEVEL_200, z, sd)
+    unit = 6e-8 / 2 ** official(x, z, sd)
+    found, expected = bits(x, z, sd, "tanh_official"), official(x, z, sd)
     if z in (-5.5, 5.5, 6.0, 7.0):
         assert expected == pytest.approx(math.log2(1e-12))
         assert found == pytest.approx(math.log2(1e-12))
@@ -140,12 +142,13 @@ def test_either_form_is_what_it_says(z: float, sd: float) -> None:
         assert found == pytest.approx(expected, abs=4 * unit)
 
 
+@pytest.mark.parametrize("cdf", get_args(Cdf))
 @pytest.mark.parametrize(("x", "z"), [(-1.0, -1.5), (-1.0, 2.0), (1.0, 2.0), (1.0, -1.5)])
-def test_the_outermost_levels_own_their_tails_in_the_official_form_too(x: float, z: float) -> None:
+def test_the_outermost_levels_own_their_tails_in_either_form(x: float, z: float, cdf: Cdf) -> None:
     sd = 0.05
     below, above = bin_of(z, sd)
     tail = stats.norm.cdf(above) if x < 0 else stats.norm.sf(below)
-    found = bits(x, z, sd, "tanh_official")
+    found = bits(x, z, sd, cdf)
     assert found == pytest.approx(official(x, z, sd), abs=1e-4)
     assert 2**found == pytest.approx(tail, abs=4e-4)  # the error of the approximation
 
@@ -184,10 +187,11 @@ def test_samples_have_the_mean_and_variance_of_the_gaussian() -> None:
     assert abs(x.var().item() - 4) < 4 * 4 * math.sqrt(2 / draws)
 
 
-def test_the_same_generator_draws_the_same_sample() -> None:
-    p = gaussian(0, 4)
-    one, two = (sample(p, torch.Generator().manual_seed(3)) for _ in range(2))
-    assert torch.equal(one, two)
+def test_a_sample_is_the_noise_of_its_generator_scaled_and_added() -> None:
+    mean, log_variance = gaussian(0, 4)
+    noise = torch.randn(4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    drawn = sample(Gaussian(mean, log_variance), torch.Generator().manual_seed(3))
+    torch.testing.assert_close(drawn - mean, noise * log_variance.exp().sqrt())
 
 
 def test_a_likelihood_of_mismatched_shapes_is_refused() -> None:

@@ -64,7 +64,7 @@ def test_alpha_bar_follows_the_cosine_of_eq_17_away_from_the_clip(steps: int) ->
     )  # rounding of each of T factors in float64
 
 
-@pytest.mark.parametrize("steps", [1000, 4000])
+@pytest.mark.parametrize("steps", [1, 1000, 4000])
 def test_only_the_last_cosine_beta_is_clipped(steps: int) -> None:
     assert np.flatnonzero(cosine_betas(steps) == 0.999).tolist() == [steps - 1]
 

@@ -83,9 +83,15 @@ def test_a_count_that_is_no_count_of_steps_is_refused(steps: int) -> None:
         stride_timesteps("even", 10, steps)
 
 
-def test_a_constant_stride_that_cannot_be_names_the_nearest_that_can() -> None:
-    with pytest.raises(ConfigError, match=r"1000 steps .* found 400; the nearest are 334 and 500$"):
-        stride_timesteps("constant", 1000, 400)
+@pytest.mark.parametrize(
+    ("total", "steps", "near"), [(1000, 400, (334, 500)), (5, 4, (3, 5)), (9, 4, (3, 5))]
+)
+def test_a_constant_stride_that_cannot_be_names_the_nearest_that_can(
+    total: int, steps: int, near: tuple[int, int]
+) -> None:
+    told = rf"{total} steps .* found {steps}; the nearest are {near[0]} and {near[1]}$"
+    with pytest.raises(ConfigError, match=told):
+        stride_timesteps("constant", total, steps)
 
 
 def test_an_explicit_stride_of_another_length_is_refused() -> None:
@@ -95,10 +101,10 @@ def test_an_explicit_stride_of_another_length_is_refused() -> None:
         stride_timesteps((0, 3, 7), 10, 2)
 
 
-@pytest.mark.parametrize("indices", [(3, 0), (0, 0), (0, 10), (-1, 4)])
+@pytest.mark.parametrize("indices", [(3, 0), (0, 0), (0, 10), (-1, 4), (0, 4, 2), (0, 3, 10)])
 def test_an_explicit_stride_that_leaves_the_chain_is_refused(indices: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match=r"expected increasing step indices from 0 to 9"):
-        stride_timesteps(indices, 10, 2)
+        stride_timesteps(indices, 10, len(indices))
 
 
 @pytest.mark.parametrize(
