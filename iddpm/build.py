@@ -55,6 +55,7 @@ def network(config: TrainConfig, description: Description) -> UNet:
         dropout=unet.dropout,
         scale_shift=unet.scale_shift,
         classes=description.classes if unet.class_conditional else None,
+        low_resolution=unet.low_resolution is not None,
         timestep_scale=RESCALED_STEPS / config.diffusion.steps if unet.rescale_timesteps else 1.0,
     )
 

@@ -171,6 +171,12 @@ def _check_ensemble(scope: str, ensemble: Ends | None, train: TrainConfig) -> No
     if ensemble is None:
         return
     partner, own = ensemble.partner(train), train.learned_variance
+    require(
+        (partner.diffusion, partner.prediction) == (train.diffusion, train.prediction),
+        f"{scope}.ensemble.from",
+        f"a network of the same chain, {_chain(train)}",
+        _chain(partner),
+    )
     if partner.learned_variance != own:
         first = f"as the first network's {train.objective.kind!r} does"
         raise ConfigError(
@@ -184,6 +190,10 @@ def _check_ensemble(scope: str, ensemble: Ends | None, train: TrainConfig) -> No
         f"at least one of the {train.diffusion.steps} steps at each end",
         ensemble.share,
     )
+
+
+def _chain(train: TrainConfig) -> str:
+    return f"{train.diffusion.schedule} T={train.diffusion.steps} predicting {train.prediction}"
 
 
 def _unlearned(variance: Variance | None, train: TrainConfig) -> str:
@@ -228,6 +238,15 @@ def _check_attention(config: TrainConfig, size: int) -> None:
 
 
 def _check_average(scope: str, ema_decay: float | None, train: TrainConfig) -> None:
+    if train.source is not None:
+        there = None if not train.ema_decays else train.ema_decays[0]
+        require(
+            ema_decay == there,
+            f"{scope}.ema_decay",
+            f"{there}, which the weights of {train.source.path} are",
+            ema_decay,
+        )
+        return
     require(
         ema_decay is None or ema_decay in train.ema_decays,
         f"{scope}.ema_decay",

@@ -9,7 +9,7 @@ Choices with settings of their own are small types told apart by `kind`. In a sw
 """
 
 import math
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
 
@@ -50,6 +50,11 @@ Metric = Literal["kid"]
 
 NOT_HASHED = {"hashed": False}
 """Metadata of a field that says where something lies, not what it is: no address has it."""
+
+
+def written(item: "Field[Any]") -> str:
+    """What a sweep file calls a field of a config."""
+    return str(item.metadata.get("written", item.name))
 
 
 @lru_cache
@@ -235,6 +240,10 @@ class UNetConfig(Bounded):
     rescale_timesteps: bool = True
     """Feed t * 1000 / T to the time embedding (official code's flag; not in the paper)."""
     class_conditional: bool = False
+    low_resolution: Annotated[int, Between(1, MOST_PIXELS)] | None = field(
+        default=None, metadata={"legacy": None}
+    )
+    """Side of the smaller images that the network enlarges (Appendix C); None: it is told none."""
 
     def _check(self) -> None:
         widths = [m * self.model_channels for m in self.channel_mult]
@@ -339,6 +348,35 @@ class OptimizerConfig(Bounded):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAi(Bounded):
+    """A checkpoint of the official code, openai/improved-diffusion, in place of a training.
+
+    The shapes of its tensors tell its network. The rest follows from the name that a released file
+    has (`iddpm.released`), or is stated here. The config of the imported network holds all of it.
+    """
+
+    kind: Literal["openai"] = "openai"
+    where: ClassVar = "from.openai"
+    short: ClassVar = "path"
+    path: str = field(metadata=NOT_HASHED)
+    name: str | None = field(default=None, metadata={"legacy": None})
+    """Of a released file, where this one has another; once read, None: it is none of these."""
+    heads: Channels | None = field(default=None, metadata=NOT_HASHED)
+    schedule: Schedule | None = field(default=None, metadata=NOT_HASHED)
+    T: Annotated[int, Between(2, MOST_T)] | None = field(default=None, metadata=NOT_HASHED)
+    rescale_timesteps: bool | None = field(default=None, metadata=NOT_HASHED)
+    objective: Literal["simple", "hybrid", "vlb"] | None = field(default=None, metadata=NOT_HASHED)
+    weights: float | Literal["raw"] | None = field(default=None, metadata=NOT_HASHED)
+    """The decay of the average that its weights are, or raw."""
+    steps: Updates | None = field(default=None, metadata=NOT_HASHED)
+    """Of its training."""
+
+
+Source = OpenAi
+"""Where a network comes from that is not trained here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig(Bounded):
     """A training trajectory and the step at which it is looked at.
 
@@ -367,6 +405,9 @@ class TrainConfig(Bounded):
     """Consecutive steps with a loss that is not finite after which the run counts as diverged."""
     seed: Seed = 0
     steps: Updates = 500_000
+    source: Source | None = field(default=None, metadata={"legacy": None, "written": "from"})
+    """What the network is read from, which was trained elsewhere as this says; None: trained here.
+    A sweep file calls it `from`."""
 
     def _check(self) -> None:
         if self.block_size is not None:

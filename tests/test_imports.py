@@ -44,7 +44,9 @@ HOMES = {
 
 TORCH_FREE = (
     "iddpm.evaluation.config",
+    "iddpm.networks.official",
     "iddpm.networks.size",
+    "iddpm.released",
     "iddpm.images.archives",
     "iddpm.images.families",
     "iddpm.running.blocks",

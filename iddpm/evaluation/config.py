@@ -35,6 +35,7 @@ from iddpm.config import (
     Metric,
     Objective,
     Precision,
+    Source,
     Split,
     Stride,
     Timesteps,
@@ -42,6 +43,7 @@ from iddpm.config import (
     Variance,
     Vlb,
 )
+from iddpm.released import resolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,8 @@ class Ends(Bounded):
     where: ClassVar = "ensemble.ends"
     share: Annotated[float, Where("a share in (0, 0.5)", lambda share: 0 < share < 0.5)] = 0.025
     """The share of the T steps that lies at each end."""
+    source: Source | None = field(default=None, metadata={"legacy": None, "written": "from"})
+    """What the second network is read from, in place of its training; None: it is trained here."""
 
     def inner_steps(self, total: int) -> range:
         """The steps of the trained chain that the first network takes."""
@@ -88,7 +92,20 @@ class Ends(Bounded):
         return range(outer, total - outer)
 
     def partner(self, train: TrainConfig) -> TrainConfig:
-        """How the second network was trained, given how the first one was."""
+        """How the second network was trained, given how the first one was.
+
+        Raises:
+            ConfigError: If the first one is read from a file, and none is named for the second.
+        """
+        if self.source is not None:
+            return resolved(replace(train, source=self.source))
+        if train.source is not None:
+            raise ConfigError(
+                "ensemble.from",
+                "the file of the second network, as the first one is read from a file",
+                "none",
+                "write ensemble: {ends: {from: {openai: FILE}}}",
+            )
         return replace(train, objective=self.objective, timesteps=self.timesteps)
 
 

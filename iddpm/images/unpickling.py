@@ -2,15 +2,17 @@
 
 A pickle is a program. This reader knows what a dictionary, a list, a number, a text and an array
 of numbers are written as, and gives stand-ins for NumPy's own functions, which only note what they
-are told; whatever else a pickle names is refused before it is looked up. It is the reader that
+are told; whatever else a pickle names is refused before it is looked up. The same reader lists the
+tensors of a checkpoint of torch, whose numbers lie beside its pickle. It is the reader that
 Python has beside its fast one, which takes memory for as many references as a pickle claims.
 """
 
 import codecs
 import pickle
 import struct
-from collections.abc import Callable
-from typing import IO, Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +84,13 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+class _Named(dict[Any, Any]):
+    """Stands for `collections.OrderedDict`; what else torch hangs on it is not looked at."""
+
+    def take(self, state: Any) -> None:
+        pass
+
+
 _CORES = ("numpy.core", "numpy._core")
 
 ALLOWED: dict[tuple[str, str], Any] = {
@@ -97,12 +106,13 @@ ALLOWED: dict[tuple[str, str], Any] = {
 class _Unpickler(pickle._Unpickler):
     stack: list[Any]
     read: Callable[[int], bytes]
+    allowed: ClassVar[Mapping[tuple[str, str], Any]] = ALLOWED
 
     def find_class(self, module: str, name: str, /) -> Any:
         """A stand-in; nothing is imported."""
-        if (module, name) not in ALLOWED:
+        if (module, name) not in self.allowed:
             raise RefusedError(f"it asks for {module}.{name}"[:80])
-        return ALLOWED[module, name]
+        return self.allowed[module, name]
 
     def persistent_load(self, pid: Any, /) -> Any:
         """There is nothing beside the pickle."""
@@ -111,7 +121,7 @@ class _Unpickler(pickle._Unpickler):
     def load_build(self) -> None:
         """A stand-in takes its state; nothing else of this process is changed."""
         state, target = self.stack.pop(), self.stack[-1]
-        if not isinstance(target, _Dtype | _Array):
+        if not isinstance(target, _Dtype | _Array | _Named):
             raise RefusedError("it changes what is no array")
         target.take(state)
 
@@ -136,16 +146,28 @@ def unpickled(file: IO[bytes]) -> dict[str, Any]:
     Raises:
         RefusedError: If it asks for anything else, or is no whole pickle of a dictionary.
     """
-    try:
-        found = _Unpickler(file, encoding="bytes").load()
-        if type(found) is not dict:
-            raise RefusedError(f"a {type(found).__name__}, where a dictionary is expected")
+    found = _loaded(_Unpickler(file, encoding="bytes"))
+    if type(found) is not dict:
+        raise RefusedError(f"a {type(found).__name__}, where a dictionary is expected")
+    with _refusing():
         return {_text(key): _real(value) for key, value in found.items()}
+
+
+def _loaded(unpickler: _Unpickler) -> Any:
+    with _refusing():
+        return unpickler.load()
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Whatever the reader of foreign bytes raises is a refusal of them."""
+    try:
+        yield
     except RefusedError:
         raise
     except (EOFError, IndexError, KeyError, struct.error) as error:
         raise RefusedError("it is cut short or damaged") from error
-    except Exception as error:  # the reader of foreign bytes raises anything
+    except Exception as error:
         raise RefusedError(str(error) or type(error).__name__) from error
 
 
@@ -159,3 +181,72 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise RefusedError(f"a {type(value).__name__}, where a text is expected")
     return value
+
+
+# ------------------------------------------------------------------------- checkpoints of torch
+
+
+class Storage(NamedTuple):
+    """Numbers that lie beside a pickle."""
+
+    name: str
+    dtype: str
+    size: int
+    """How many."""
+
+
+class Tensor(NamedTuple):
+    """A tensor as a pickle describes it."""
+
+    shape: tuple[int, ...]
+    storage: Storage
+
+
+def _tensor(
+    storage: Any, offset: Any, shape: Any, strides: Any, gradient: Any, hooks: Any
+) -> Tensor:
+    """What `torch._utils._rebuild_tensor_v2` is told."""
+    sizes = (*shape, *strides, offset)
+    if not isinstance(storage, Storage) or not all(type(n) is int and n >= 0 for n in sizes):
+        raise RefusedError("a tensor without its numbers")
+    steps = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
+    if 0 not in shape and offset + sum(steps) >= storage.size:
+        raise RefusedError("a tensor larger than its numbers")
+    return Tensor(tuple(shape), storage)
+
+
+class _TensorUnpickler(_Unpickler):
+    allowed: ClassVar[Mapping[tuple[str, str], Any]] = {
+        ("collections", "OrderedDict"): _Named,
+        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+        **{("torch", f"{name}Storage"): name for name in ("Float", "Half", "BFloat16", "Double")},
+        **{("torch", f"{name}Storage"): name for name in ("Long", "Int", "Bool", "Byte")},
+    }
+
+    def persistent_load(self, pid: Any, /) -> Any:
+        """What lies beside the pickle, as it is called."""
+        match pid:
+            case ("storage", str() as dtype, str() as name, _, int() as count, *_):
+                return Storage(name, dtype, count)
+        raise RefusedError("it refers to what is no tensor")
+
+
+def listed_tensors(file: IO[bytes], *, before: int = 0) -> dict[str, Tensor]:
+    """The tensors of a pickled state dict by their names, without their numbers.
+
+    Args:
+        file: At the beginning of the pickle.
+        before: How many other pickles come first, which are passed over.
+
+    Raises:
+        RefusedError: If it holds or asks for anything else, or is no whole pickle.
+    """
+    for _ in range(before):
+        _loaded(_TensorUnpickler(file))
+    found = _loaded(_TensorUnpickler(file))
+    if not isinstance(found, dict):
+        raise RefusedError(f"a {type(found).__name__}, where a state dict is expected")
+    for key, value in found.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise RefusedError(f"{key!r:.40} of it is no tensor")
+    return found

@@ -58,7 +58,7 @@ def trained_size(config: TrainConfig, data: Description) -> Size:
     return unet_size(
         config.network,
         image_size=data.size,
-        in_channels=data.channels,
+        in_channels=data.channels * (1 if config.network.low_resolution is None else 2),
         out_channels=data.channels * (1 if config.learned_variance is None else 2),
         classes=data.classes if config.network.class_conditional else None,
     )
@@ -78,7 +78,8 @@ def unet_size(
     Args:
         network: The UNet.
         image_size: Side of the images in pixels; with it goes which levels have attention.
-        in_channels: Channels of the images.
+        in_channels: Channels that the first convolution takes: those of the images, and again as
+            many of smaller ones where it enlarges these.
         out_channels: Channels of the output: twice those of the images with a learned variance.
         classes: Labels with an embedding of their own; None: unconditional.
     """

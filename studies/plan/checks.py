@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from iddpm import released
 from iddpm.bounds import ConfigError, require
 from iddpm.checks import (
     check_gan,
@@ -25,6 +26,7 @@ from iddpm.images.external import ExternalDescription, describe_external
 from studies.plan.pieces import latents_of, sample_shards
 from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
+from studies.spec.reading import Written
 from studies.spec.rivals import Rival
 from studies.spec.settings import CUT, scope
 from studies.spec.sweep import SweepSpec
@@ -66,9 +68,9 @@ def checked(spec: SweepSpec, *, outlined: bool = False) -> Described:
         for weights, arm in weights_of(spec).items():
             with arm.origin.evaluation.placing():
                 check_weights(Path(weights.path), weights.sha256)
-    for arm in {id(arm.train): arm for arm in spec.arms if trains(arm)}.values():
-        with arm.origin.train.placing():
-            check_training(arm.train, described.data[arm.train.data])
+    for network, origin in networks_of(spec):
+        with origin.placing():
+            _check_network(network, described.data[network.data], outlined=outlined)
     for arm in spec.arms:
         with arm.origin.evaluation.placing():
             _check_evaluation(arm, described)
@@ -91,6 +93,32 @@ def weights_of(spec: SweepSpec) -> dict[Inception, ArmSpec]:
 def trains(arm: ArmSpec) -> bool:
     """Whether the arm needs a network."""
     return not isinstance(arm.evaluation, Latents)
+
+
+def networks_of(spec: SweepSpec) -> list[tuple[TrainConfig, Written]]:
+    """Every network that arms need, each once, and where it was asked for."""
+    arms = {id(arm.train): arm for arm in spec.arms if trains(arm)}
+    found = [(arm.train, arm.origin.train) for arm in arms.values()]
+    for arm in spec.arms:
+        ends = getattr(arm.evaluation, "ensemble", None)
+        if ends is not None and (ends.source or arm.train.source):
+            with arm.origin.evaluation.placing():
+                found.append((ends.partner(arm.train), arm.origin.evaluation))
+    return found
+
+
+def _check_network(network: TrainConfig, description: Description, *, outlined: bool) -> None:
+    """Whether it fits the data and, where it is read from a file, whether that holds it."""
+    if network.network.low_resolution is not None:
+        raise ConfigError(
+            "network.low_resolution",
+            "a network that draws images by itself",
+            "one that enlarges smaller images, which no sweep hands it yet",
+            "iddpm.importing.network reads it, to be called with low-resolution images",
+        )
+    if network.source and not (outlined and released.missing(network.source)):
+        released.check(network, description)
+    check_training(network, description)
 
 
 # ------------------------------------------------------------------------------- what there is

@@ -61,6 +61,8 @@ def labels(plan: Plan) -> dict[str, str]:
         for role, address in cell.tasks.items():
             trains = role in ("train", "gan")
             words = _training_label(cell.arm) if trains else arm_label(cell.arm)
+            if plan.tasks[address].kind == "imported":
+                words = f"{_training_words(cell.arm)}, imported"
             found.setdefault(address, f"{words}, seed {cell.seed}")
     return found
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from iddpm import released
 from iddpm.bounds import ConfigError
 from iddpm.config import Data, GanConfig, Split, TrainConfig
 from iddpm.data import may_be_sorted, missing
@@ -24,7 +25,7 @@ from iddpm.evaluation.config import (
 )
 from iddpm.evaluation.weights_file import check_weights
 from iddpm.networks.size import training_compute
-from studies.plan.checks import Described, checked, trains, weights_of
+from studies.plan.checks import Described, checked, networks_of, trains, weights_of
 from studies.plan.pieces import gan_shards, latents_of, likelihood_shards, sample_shards, steps_of
 from studies.spec.arms import ArmSpec
 from studies.spec.documents import Node, Scalar
@@ -45,8 +46,9 @@ class Cell:
     """Its settings by name; None where a setting has no meaning for the arm."""
     seed: int
     tasks: dict[str, str]
-    """By role: `train` or, of a rival, `gan` or nothing; then `likelihood`, `gradient_noise`, or
-    `samples` (the first shard), `features`, `score`. `latents` need no network, and stand alone."""
+    """By role: `train`, be it of kind `imported`, or of a rival `gan` or nothing; then
+    `likelihood`, `gradient_noise`, or `samples` (the first shard), `features`, `score`. `latents`
+    need no network, and stand alone."""
     compute: int
     """Multiply-adds of its whole training, as Fig. 10 counts them; 0: not counted for it."""
 
@@ -79,7 +81,9 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
         ConfigError: If an arm asks of its data, network or chain what they cannot give.
     """
     described = checked(spec, outlined=outlined)
-    networks = {id(arm.train): arm.train for arm in spec.arms if trains(arm)}
+    networks = {
+        id(arm.train): arm.train for arm in spec.arms if trains(arm) and not arm.train.source
+    }
     compute = {
         network: training_compute(train, described.data[train.data])
         for network, train in networks.items()
@@ -153,7 +157,7 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
     once = {task.address: task for task in tasks}
     chains: dict[tuple[object, ...], list[Task]] = defaultdict(list)
     for task in once.values():
-        if isinstance(task.config, TrainConfig):
+        if isinstance(task.config, TrainConfig) and task.config.source is None:
             trajectory = replace(task.config, steps=1), task.inputs, task.digests
             chains[trajectory].append(task)
     links: dict[str, list[Task]] = {}
@@ -168,6 +172,8 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
 def absent(plan: Plan) -> list[str]:
     """What has to be put where before the plan can be run, a sentence for each."""
     sentences = {str(lack) for arm in plan.spec.arms if (lack := missing(arm.train.data))}
+    sources = (train.source for train, _ in networks_of(plan.spec) if train.source)
+    sentences |= {str(lack) for source in sources if (lack := released.missing(source))}
     for weights in weights_of(plan.spec):
         try:
             check_weights(Path(weights.path), weights.sha256)
@@ -261,6 +267,9 @@ class _Tasks:
 
     def _training(self, config: TrainConfig, seed: int) -> str:
         key = id(config), seed
+        if key not in self._trainings and config.source is not None:
+            file = {"checkpoint": released.digest(config.source)}
+            self._trainings[key] = self._add("imported", config, {}, config.data, digests=file)
         if key not in self._trainings:
             whole = None if config.block_size == config.batch_size else config.block_size
             seeded = replace(config, seed=seed, block_size=whole)

@@ -126,6 +126,8 @@ def _settings(published: Published) -> "Settings":
 
 NO_SETTING = ("block_size", "ema_decays", "precision", "max_nonfinite_steps", "seed")
 """Of a training: how it is computed, or which of its like it is."""
+OF_TRAINING = ("batch_size", "optimizer", "timesteps")
+"""What nobody knows of a network that was trained elsewhere, unless it was released."""
 Settings = dict[str, Any]
 
 
@@ -158,7 +160,13 @@ def _read(text: str) -> Any:
 
 def _of_training(config: Mapping[str, Any]) -> Settings:
     """The settings of a training, from its config as plain values."""
-    shared = {key: value for key, value in config.items() if key not in (*NO_SETTING, "data")}
+    source = config.get("source")
+    unknown = OF_TRAINING if source and "name" not in source else ()
+    shared = {
+        key: value
+        for key, value in config.items()
+        if key not in (*NO_SETTING, *unknown, "data", "source")
+    }
     data = config["data"]
     return {"training set": data.get("name", data["kind"]), **_leaves(shared, "train")}
 

@@ -10,11 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from markupsafe import Markup, escape
 
+from iddpm import released
+from iddpm.config import TrainConfig
 from studies.analyses.drawings import FIGURES
 from studies.analyses.index import numbers
 from studies.analyses.judge import NEWER
@@ -43,6 +45,7 @@ from studies.tables.groupings import arm_columns, by_seed, records
 from studies.tables.intervals import t_interval
 from studies.tables.labels import distance_name, labelled
 from studies.tables.tables import Tables
+from studies.tasks.kinds import kind_of
 
 METRICS = {
     "frechet_distance": "Fréchet distance",
@@ -107,6 +110,7 @@ def study_page(store: Store, tables: Tables) -> Page:
         gaps=_gaps(tables),
         cells=told.cells,
         done=told.is_done,
+        imported=_imported(store, tables),
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
         differs=_differs(tables),
@@ -128,6 +132,12 @@ def study_page(store: Store, tables: Tables) -> Page:
         ],
         entry=told,
     )
+
+
+def _imported(store: Store, tables: Tables) -> list[str]:
+    """The networks of a study that were trained elsewhere, in words."""
+    addresses = [a for a in tables.record["tasks"] if kind_of(a).name == "imported"]
+    return sorted(released.told(cast(TrainConfig, store.task(a).config)) for a in addresses)
 
 
 def notice_page(study: str, found: Fault, *, before: str) -> str:

@@ -27,6 +27,7 @@ from studies.spec.combinations import (
 )
 from studies.spec.documents import Node, children, fault, items, only
 from studies.spec.evaluations import SCOPES, Evaluation, Latents
+from studies.spec.imported import imported
 from studies.spec.presets import EVALUATIONS, Base, ForSweep, Preset, When, fixed
 from studies.spec.reading import Written
 from studies.spec.rivals import Rival, read_rivals
@@ -299,6 +300,7 @@ class _Arms:
             plain = trainings.base.laid((), layers)
             holding = trainings.base.holding(plain, {})
             tree = trainings.base.laid(holding, layers) if holding else plain
+            tree = imported(tree, [*trainings.base.layers, *layers])
             if _excluded(combination, trainings.rules, {"train": tree}, used):
                 continue
             trained += 1

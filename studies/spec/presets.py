@@ -174,7 +174,7 @@ class Base:
         self._under = preset.under(scope)
         self._whens = [when for when in preset.whens if scope in when.settings]
         self._scope = scope
-        self._layers = layers
+        self.layers = layers
         self._path = path
         self._bases: dict[tuple[When, ...], tuple[Node, Node]] = {}
         self.laid((), [])  # refuses a choice that nothing names
@@ -201,8 +201,8 @@ class Base:
         """
         if whens not in self._bases:
             words = [*self._under, *(when.settings[self._scope] for when in whens)]
-            usual = laid(words[0], words[1:]) if words else Node({}, self._layers[0].place)
-            base = laid(usual, self._layers)
+            usual = laid(words[0], words[1:]) if words else Node({}, self.layers[0].place)
+            base = laid(usual, self.layers)
             refuse_nameless(SCOPES[self._scope], base, self._path)
             self._bases[whens] = usual, base
         usual, base = self._bases[whens]

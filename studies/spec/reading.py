@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from iddpm.bounds import ConfigError
-from iddpm.config import kinds
+from iddpm.config import kinds, written
 from studies.spec.documents import Node, Scalar, fault, nearest, number_in, shown
 
 LONGEST_NUMBER = 40
@@ -30,6 +30,8 @@ Keys = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Field:
+    name: str
+    """In Python; a file may call it otherwise."""
     hint: Any
     default: Any
     """MISSING: the field must be given."""
@@ -68,7 +70,8 @@ def spelled_out(hint: Any, node: Node, path: str) -> Node:
     if not isinstance(value, dict):
         return node
     if len(value) == 1 and (name := next(iter(value))) in by_kind:
-        value = {"kind": Node(name, node.place), **_settings(value[name], f"{path}.{name}")}
+        settings = _settings(value[name], f"{path}.{name}", by_kind[name])
+        value = {"kind": Node(name, node.place), **settings}
     known = _fields_of(members)
     return Node(
         {
@@ -207,7 +210,7 @@ def _fields_of(members: tuple[type, ...]) -> dict[str, _Field]:
         for item in fields(member):
             made = item.default_factory
             default = item.default if made is MISSING else made()
-            known.setdefault(item.name, _Field(hints[item.name], default))
+            known.setdefault(written(item), _Field(item.name, hints[item.name], default))
     return known
 
 
@@ -232,10 +235,15 @@ def _member(members: tuple[type, ...], node: Node, path: str) -> type:
     return found[0]
 
 
-def _settings(node: Node, path: str) -> dict[str, Node]:
-    """What stands below the name of a choice: `{}`, nothing, or a mapping of its fields."""
+def _settings(node: Node, path: str, member: type) -> dict[str, Node]:
+    """What stands below the name of a choice: `{}`, nothing, or a mapping of its fields.
+
+    A type may have a `short`: the field that a text alone stands for.
+    """
     if node.value is None:
         return {}
+    if isinstance(node.value, str) and (only := getattr(member, "short", "")):
+        return {only: node}
     if not isinstance(node.value, dict):
         raise fault(node, path, "a mapping of settings")
     if "kind" in node.value:
@@ -284,7 +292,8 @@ def _build(config: type, node: Node, path: str) -> Any:
         if item.default is MISSING and name not in node.value:
             raise fault(node, f"{path}.{name}", "a value", found="none (it has no default)")
     values = {
-        key: read(known[key].hint, child, f"{path}.{key}") for key, child in node.value.items()
+        known[key].name: read(known[key].hint, child, f"{path}.{key}")
+        for key, child in node.value.items()
     }
     with Written(config, node, path).placing():
         return config(**values)

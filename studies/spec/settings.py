@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from iddpm.config import TrainConfig
+from iddpm.config import TrainConfig, written
 from studies.spec.documents import Scalar
 from studies.spec.evaluations import SCOPES, Evaluation
 
@@ -47,7 +47,7 @@ def leaves_of(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
         if item.name == CUT:
             continue
         child = getattr(value, item.name)
-        yield from leaves_of(child, key if item.name == "kind" else f"{key}.{item.name}")
+        yield from leaves_of(child, key if item.name == "kind" else f"{key}.{written(item)}")
 
 
 def leaves_and_extra(

@@ -175,7 +175,8 @@ def _require_numbers(row: Mapping[str, Any]) -> None:
 
 
 def _loss_row(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-    loss = None if result is None else result["loss_curve"]["loss"][-1]
+    losses = [] if result is None else result["loss_curve"].get("loss", [])  # none if imported
+    loss = losses[-1] if losses else None
     yield {"metric": "training_loss", "value": loss}
 
 

@@ -67,7 +67,7 @@ class Effort:
     multiply_adds: Callable[[Any, Inputs], int] = lambda config, of: 0
     """Of all that it computes; 0: little beside starting it."""
     parameters: Callable[[Any], int | None] = lambda config: None
-    """Of the network that it trains, of a GAN both; None: it trains none that a plan tells of."""
+    """Of the network that it trains or imports, of a GAN both; None: none that a plan tells of."""
 
 
 # ----------------------------------------------------------------------------------- trainings
@@ -92,6 +92,8 @@ TRAINING = Effort(
     multiply_adds=lambda config, of: training_compute(config, outline(config.data)),
     parameters=lambda config: trained_size(config, outline(config.data)).parameters,
 )
+IMPORT = Effort(parameters=TRAINING.parameters)
+"""Of a network that is read from a file: its size alone."""
 GAN_TRAINING = Effort(
     counts="training steps",
     amount=_steps,

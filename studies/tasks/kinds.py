@@ -90,6 +90,14 @@ _ROWS = (
         memory_by="train.block_size",
     ),
     Kind(
+        name="imported",
+        version=1,
+        config=TrainConfig,
+        runner="imports.imported",
+        unit="networks",
+        effort=effort.IMPORT,
+    ),
+    Kind(
         name="sample",
         version=1,
         config=SampleConfig,

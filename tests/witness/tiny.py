@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from iddpm import released
 from iddpm.config import (
     DiffusionConfig,
     Digits,
@@ -13,6 +14,7 @@ from iddpm.config import (
     GanConfig,
     GanSampleConfig,
     Hybrid,
+    OpenAi,
     TrainConfig,
     UNetConfig,
 )
@@ -32,8 +34,10 @@ from iddpm.evaluation.config import (
     ScoreConfig,
 )
 from iddpm.images.external import describe_external
+from iddpm.released import resolved
 from studies.tasks import task as kinds
 from studies.tasks.task import Task
+from tests.witness import official_files
 
 NETWORK = UNetConfig(
     model_channels=4, channel_mult=(1,), res_blocks=1, attention_resolutions=(), heads=1, groups=2
@@ -142,6 +146,24 @@ def external(path: Path) -> Task:
     config = ExternalConfig(path=str(path), name="made elsewhere", data=Digits())
     digest = describe_external(config).digest
     return Task(kind="external", config=config, digests=(("images", digest),))
+
+
+def imported(path: Path) -> Task:
+    """A network from elsewhere, which is written at `path` as the official code writes it."""
+    official_files.write(path, official_files.drawn(**official_files.SMALL))
+    source = OpenAi(
+        path=str(path),
+        heads=4,
+        schedule="cosine",
+        T=20,
+        rescale_timesteps=True,
+        objective="hybrid",
+        weights=0.9999,
+        steps=7,
+    )
+    config = resolved(TrainConfig(data=Digits(), source=source))
+    digests = (*DIGITS, ("checkpoint", released.digest(source)))
+    return Task(kind="imported", config=config, digests=digests)
 
 
 def extractor() -> Task:

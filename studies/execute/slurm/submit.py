@@ -350,7 +350,7 @@ class _Draft:
             ConfigError: If the blocks of a batch cannot be shared out among them.
         """
         for task in self._pending:
-            if isinstance(task.config, TrainConfig):
+            if task.kind == "train" and isinstance(task.config, TrainConfig):
                 check_shares(task.config, self._settings.asked(task).processes)
 
     def refuse_too_much(self) -> None:

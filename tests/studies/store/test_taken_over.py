@@ -21,7 +21,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Store,
     """By kind, a task that is done, and the store where it is."""
     store = Store(tmp_path_factory.mktemp("finished"))
     images = tmp_path_factory.mktemp("elsewhere") / "images.npz"
-    tasks = [*tiny.study(seeds=1), tiny.latents(), tiny.external(images)]
+    file = images.with_name("network.pt")
+    tasks = [*tiny.study(seeds=1), tiny.latents(), tiny.external(images), tiny.imported(file)]
     for task in tasks:
         store.create(task)
         run_task(str(store.root), task.address)

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from iddpm.bounds import MOST_SEED, ConfigError
+from iddpm.config import written
 from studies import run
 from studies.plan import checks
 from studies.plan.plan import expand
@@ -28,10 +29,10 @@ def count_keys(hint: Any, path: str) -> Iterator[str]:
         hints = get_type_hints(member)
         choice = get_args(hints["kind"])[0] if "kind" in hints else ""
         for item in fields(member):
-            inner = hints[item.name]
+            inner, name = hints[item.name], written(item)
             if int in (inner, *get_args(inner)) and get_origin(inner) is not tuple:
-                yield f"{path}{f'.{choice}' if choice else ''}.{item.name}"
-            yield from count_keys(inner, f"{path}{f'.{choice}' if choice else ''}.{item.name}")
+                yield f"{path}{f'.{choice}' if choice else ''}.{name}"
+            yield from count_keys(inner, f"{path}{f'.{choice}' if choice else ''}.{name}")
 
 
 KEYS = sorted(
@@ -48,7 +49,14 @@ def test_the_settings_that_are_counts_are_found() -> None:
     assert {"samples.extractor.classifier.channels", "train.data.photos.train_images"} < set(KEYS)
 
 
-CHOICES = {"folder": "path: x, size: 8", "photos": "", "classifier": "", "random": "", "npz": ""}
+CHOICES = {
+    "folder": "path: x, size: 8",
+    "photos": "",
+    "classifier": "",
+    "random": "",
+    "npz": "",
+    "openai": "path: x",
+}
 """Those that a key may name, with what they need."""
 
 

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from studies import run
+from studies.execute.worker import run_task
 from studies.store.store import Store
 from studies.tasks.kinds import KINDS
+from tests.witness import tiny
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -22,6 +25,7 @@ TOLERANCE = 1e-2
 """Relative. Rounding differs between processors; at 17 grey levels it may move a single pixel."""
 
 GOLDEN: dict[tuple[str, int | str], tuple[float, ...]] = {
+    ("imported", 1): (755298, 39928.0859375),
     ("extractor", 1): (4, 27 / 297),
     ("train", 1): (3178, 1.24804950, 2.50644469, 1.01185834),
     ("sample", 1): (7.578125,),
@@ -68,6 +72,9 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
             return (*result["alpha_bar"], float(np.load(folder / "latents.npy").std()))
         case "sample" | "gan_sample" | "external":
             return (float(np.load(folder / "samples.npy").mean()),)
+        case "imported":
+            (weights,) = torch.load(folder / "state.pt", weights_only=True)["weights"].values()
+            return (result["parameters"], float(sum(w.abs().sum() for w in weights.values())))
         case "features":
             with np.load(folder / "features.npz") as arrays:
                 return (float(arrays["mean"].sum()), float(arrays["covariance"].trace()))
@@ -99,7 +106,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, ..
         kind, result = address.rpartition("-")[0], opened.result(address)
         assert result is not None
         first.setdefault(kind, numbers(kind, result, opened.folder(address)))
-    return first
+    task = tiny.imported(folder / "network.pt")
+    opened.create(task)
+    run_task(str(store), task.address)
+    result = opened.result(task.address)
+    assert result is not None
+    return {**first, "imported": numbers("imported", result, opened.folder(task.address))}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,6 +17,7 @@ from iddpm.config import (
     Hybrid,
     LossSecondMoment,
     Npz,
+    OpenAi,
     OptimizerConfig,
     Photos,
     Simple,
@@ -75,6 +76,24 @@ FROZEN = {
             network=UNetConfig(class_conditional=True),
             precision="bf16",
             block_size=32,
+        ),
+        digests=DATA,
+    ),
+    "imported-53c0a882b3a66da6": Task(
+        kind="imported",
+        config=TrainConfig(
+            data=Npz(path="x.npz"),
+            source=OpenAi(path="here.pt", name="cifar10_uncond_50M_500K", heads=4),
+        ),
+        digests=DATA,
+    ),
+    "imported-4d7673f19b41d2eb": Task(
+        kind="imported",
+        config=TrainConfig(
+            data=Npz(path="x.npz"),
+            network=UNetConfig(low_resolution=64),
+            source=OpenAi(path="there.pt"),
+            ema_decays=(),
         ),
         digests=DATA,
     ),

@@ -1,0 +1,62 @@
+"""A study of a network that is read from a file, from its sweep to its page."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from iddpm.running import checkpoints
+from studies import run
+from studies.report.build import build
+from studies.store.store import Store
+from tests.witness import official_files as files
+from tests.witness.sweep_files import write_sweep
+from tests.witness.tiny_sweep import PRESET
+
+SWEEP = """
+study: imported
+question: What does the file say?
+preset: tiny
+train:
+  from: {openai: {path: PATH, SAYS}}
+seeds: [0]
+evaluate:
+  - likelihood: {images: 3, block_size: 2, ema_decay: 0.9999}
+  - samples:
+      sampler: {ancestral: {variance: range}}
+      steps: 4
+      ema_decay: 0.9999
+figures: [quality_vs_steps]
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("imported")
+    path = files.write(folder / "ema_0.9999_000007.pt", files.drawn(**files.SMALL))
+    text = SWEEP.replace("PATH", str(path)).replace("SAYS", files.SAYS)
+    sweep = write_sweep(folder, text, PRESET)
+    options = ["--executor", "inline", "--store", str(folder / "store")]
+    assert run.main([str(sweep), *options]) == 0
+    path.unlink()  # what was imported is in the store
+    return Store(folder / "store")
+
+
+def test_the_numbers_are_those_of_the_weights_in_the_file(store: Store) -> None:
+    (address,) = [a for a in store.study("imported-tiny")["tasks"] if a.startswith("imported-")]
+    result = store.result(address)
+    assert result
+    weights = files.drawn(**files.SMALL)
+    assert result["weights"] == {"0.9999": checkpoints.digest(weights)}
+    kept = torch.load(store.folder(address) / "state.pt", weights_only=True)
+    assert all(torch.equal(kept["weights"]["0.9999"][name], weights[name]) for name in weights)
+
+
+def test_its_page_says_imported_and_names_the_average(store: Store, tmp_path: Path) -> None:
+    build(store, tmp_path)
+    page = (tmp_path / "imported-tiny" / "index.html").read_text()
+    assert (
+        "Imported, not trained here: ema_0.9999_000007.pt "
+        "(its weights the average of decay 0.9999, of 7 training steps)." in page
+    )
+    assert "ema 0.9999" in page
