@@ -13,8 +13,7 @@ from iddpm.networks import official
 from iddpm.networks.unet import UNet
 from iddpm.running import checkpoints
 from iddpm.running.checkpoints import CheckpointError
-from iddpm.running.files import Held
-from iddpm.running.trajectory import STATE_FILE
+from iddpm.running.files import STATE_FILE, Held
 from iddpm.training import trajectory
 
 

@@ -59,7 +59,7 @@ def spares(store: Store, addresses: Collection[str]) -> Iterator[Spare]:
         task = tasks[address]
         if not is_done[address]:
             continue
-        if isinstance(task.config, TrainConfig | GanConfig):
+        if task.kind in ("train", "gan"):
             if _trajectory(task) not in open_trajectories:
                 yield from _spare(store, task, "moments", STATE_FILE)
         elif address in read - awaited:

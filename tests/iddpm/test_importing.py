@@ -16,7 +16,7 @@ from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.unet import UNet
 from iddpm.released import resolved
 from iddpm.running.checkpoints import CheckpointError
-from iddpm.running.trajectory import STATE_FILE
+from iddpm.running.files import STATE_FILE
 from iddpm.training import load_network
 from tests.witness import official_files as files
 
