@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,26 +97,25 @@ def sources(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def names(path: Path) -> list[tuple[str, ...]]:
+    """Every imported thing by its dotted path; of `from a.b import c` that is a, b, c."""
+    found: list[tuple[str, ...]] = []
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (tuple(alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            found += ((*node.module.split("."), alias.name) for alias in node.names)
+    return found
 
 
 def test_iddpm_never_imports_studies() -> None:
-    offenders = [p for p in sources("iddpm") for name in imports(p) if name.startswith("studies")]
-    assert offenders == []
-
-
-def names(path: Path) -> Iterator[tuple[str, ...]]:
-    """Every imported thing by its dotted path; of `from a.b import c` that is a, b, c."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (tuple(alias.name.split(".")) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from ((*node.module.split("."), alias.name) for alias in node.names)
+    assert [p for p in sources("iddpm") for name in names(p) if name[0] == "studies"] == []
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -154,30 +153,33 @@ def test_each_heavy_library_has_one_home(library: str) -> None:
         path.relative_to(ROOT).as_posix()
         for package in ("iddpm", "studies")
         for path in sources(package)
-        for name in imports(path)
-        if name.split(".")[0] == library
+        for name in names(path)
+        if name[0] == library
     }
     assert {path for path in importers if not path.startswith(HOMES[library])} == set()
 
 
-@pytest.mark.parametrize(
-    "module", ["iddpm", *TORCH_FREE, "studies", "studies.plan.plan", "studies.analyses.index"]
-)
-def test_planning_loads_no_torch_pandas_or_matplotlib(module: str) -> None:
-    assert loaded_by(module) & {"torch", "pandas", "matplotlib"} == set()
+def test_planning_loads_no_torch_pandas_or_matplotlib() -> None:
+    modules = ["iddpm", *TORCH_FREE, "studies", "studies.plan.plan", "studies.analyses.index"]
+    check_loaded(modules, {"torch", "pandas", "matplotlib"})
 
 
-@pytest.mark.parametrize("module", ["studies.run", "studies.report.summary", "studies.status"])
-def test_what_a_run_prints_at_its_end_loads_no_torch_or_matplotlib(module: str) -> None:
-    assert loaded_by(module) & {"torch", "matplotlib", "seaborn"} == set()
+def test_what_a_run_prints_at_its_end_loads_no_torch_or_matplotlib() -> None:
+    modules = ["studies.run", "studies.report.summary", "studies.status"]
+    check_loaded(modules, {"torch", "matplotlib", "seaborn"})
 
 
-def loaded_by(module: str) -> set[str]:
-    """What is loaded in a process that imports nothing but this module."""
-    script = f"import sys, {module}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+def check_loaded(modules: list[str], without: set[str]) -> None:
+    """A process that imports these one after another has none of those after any."""
+    script = (
+        "import importlib, sys\n"
+        "for module in sys.argv[1:]: importlib.import_module(module); print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", script, *modules]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.stderr == ""
-    return set(done.stdout.split())
+    loaded = [set(line.split()) & without for line in done.stdout.splitlines()]
+    assert dict(zip(modules, loaded, strict=True)) == {module: set() for module in modules}
 
 
 UNPICKLING = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
@@ -189,8 +191,8 @@ UNPICKLES = "iddpm/images/unpickling.py"
 def test_nothing_is_loaded_by_unpickling_code(package: str) -> None:
     for path in sources(package):
         is_the_place = path.relative_to(ROOT).as_posix() == UNPICKLES
-        assert is_the_place or not set(imports(path)) & set(UNPICKLING), path
-        for call in ast.walk(ast.parse(path.read_text())):
+        assert is_the_place or not {name[0] for name in names(path)} & set(UNPICKLING), path
+        for call in ast.walk(tree(path)):
             if not isinstance(call, ast.Call):
                 continue
             options = {item.arg: ast.unparse(item.value) for item in call.keywords}
@@ -205,8 +207,11 @@ def test_the_one_unpickler_looks_nothing_up() -> None:
     It is the one written in Python: its memory follows what a pickle holds, and its orders can be
     replaced. What changes an object is replaced too.
     """
-    tree = ast.parse((ROOT / UNPICKLES).read_text())
-    used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    used = {
+        ast.unparse(node)
+        for node in ast.walk(tree(ROOT / UNPICKLES))
+        if isinstance(node, ast.Attribute)
+    }
     assert {name for name in used if name.startswith("pickle.")} == {
         "pickle._Unpickler",
         "pickle._Unpickler.dispatch",
@@ -215,7 +220,7 @@ def test_the_one_unpickler_looks_nothing_up() -> None:
     }
     (reader,) = (
         node
-        for node in ast.walk(tree)
+        for node in ast.walk(tree(ROOT / UNPICKLES))
         if isinstance(node, ast.ClassDef) and "pickle._Unpickler" in map(ast.unparse, node.bases)
     )
     replaced = {node.name for node in reader.body if isinstance(node, ast.FunctionDef)}

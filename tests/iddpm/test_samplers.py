@@ -188,7 +188,7 @@ def test_clipping_holds_images_to_their_range() -> None:
         torch.testing.assert_close(implicit, expected)
 
 
-@pytest.mark.parametrize("start", [None, 3])
+@pytest.mark.parametrize("start", [None, 3, 1])
 @pytest.mark.parametrize("sampler", ["ancestral", "ddim"])
 def test_each_step_is_one_network_call_on_original_numbers_and_is_told_of(
     sampler: str, start: int | None

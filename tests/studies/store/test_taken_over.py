@@ -1,6 +1,7 @@
 """A worker whose task was taken over and finished elsewhere leaves nothing there but its log."""
 
 import fcntl
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -76,12 +77,12 @@ def before_lock(
 
 def begun(store: Store, task: Task, root: Path) -> Store:
     """A copy of the store in which the task was begun once, and nobody is at it."""
-    shutil.copytree(store.root, root)
+    shutil.copytree(store.root, root, copy_function=os.link)
     copy = Store(root)
-    folder = copy.folder(task.address)
-    for path in folder.iterdir():
-        if path.name not in ("task.json", "lock", "attempts"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    source, folder = store.folder(task.address), copy.folder(task.address)
+    shutil.rmtree(folder)
+    shutil.copytree(source / "attempts", folder / "attempts")
+    shutil.copy(source / "task.json", folder)
     return copy
 
 
