@@ -25,7 +25,9 @@ from iddpm.running.files import weights_file
 from studies import execute
 from studies.analyses.index import checked
 from studies.analyses.judge import judge
+from studies.judging.families import DECIDED, adjusted, p_value, stands_alone
 from studies.judging.power import seeds_to_decide, smallest_effect
+from studies.judging.samples import outlying
 from studies.plan.plan import chained, expand, needed, record
 from studies.spec.sweep import SWEEPS, read_sweep
 from studies.store.store import Store, StoreError
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 VERDICT = [
     *("claim", "verdict", "final", "what", "mean", "low", "high", "unit", "seeds"),
-    *("smallest_effect", "seeds_to_decide", "says"),
+    *("p", "p_among", "stands", "smallest_effect", "seeds_to_decide", "outlying_seed", "says"),
 ]
 
 
@@ -169,27 +171,32 @@ class Study:
         `final` is false while results are missing that may change the verdict. `smallest_effect` is
         how far beyond a border of what is claimed a mean had to lie for these seeds to tell it with
         80% power; `seeds_to_decide` is the number that would decide an open claim at the means
-        measured, inf above 100, NaN where no number is known to.
+        measured, inf above 100, NaN where no number is known to. `p` is below 0.05 where the
+        intervals decide, `p_among` the same by Holm's correction among all claims of the study, and
+        `stands` whether the verdict does so there; `outlying_seed` stands apart from the others.
 
         Raises:
             StoreError: If a newer version asked for a claim that this one does not have.
         """
         done = is_done(self.tables)
         rows = []
-        for name in self.tables.record["claims"]:
-            found = judge(name, self.tables)
+        findings = [judge(name, self.tables) for name in self.tables.record["claims"]]
+        for found, among in zip(findings, adjusted(findings), strict=True):
             said = {
-                "claim": name,
+                "claim": found.name,
                 "verdict": found.verdict,
                 "final": done or found.is_exact,
                 "says": found.claim.says,
+                "p": p_value(found),
+                "p_among": among,
+                "stands": found.verdict in DECIDED and not stands_alone(found, among),
                 "seeds_to_decide": seeds_to_decide(found),
             }
             deciding = [m for m in found.measurements if m.decides]
             rows += [
                 said
                 | {"what": m.what, "unit": m.unit, "seeds": m.interval.n}
-                | {"smallest_effect": smallest_effect(m)}
+                | {"smallest_effect": smallest_effect(m), "outlying_seed": outlying(m)}
                 | {end: getattr(m.interval, end) for end in ("mean", "low", "high")}
                 for m in deciding
             ] or [said]

@@ -73,6 +73,7 @@ class Comparison:
             high=self.region.high,
             decides=self.decides and not self.untold,
             detail=self.detail,
+            values=tuple(self.values.items()),
         )
         return [measurement, *([Untold(self.untold)] if self.untold else [])]
 

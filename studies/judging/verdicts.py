@@ -24,6 +24,8 @@ class Measurement:
     decides: bool = True
     detail: str = ""
     """The same measurement in more familiar numbers."""
+    values: tuple[tuple[int, float], ...] = ()
+    """Seeds and what each measured; empty for what is exact."""
 
     @property
     def verdict(self) -> Verdict:

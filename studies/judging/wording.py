@@ -2,7 +2,9 @@
 
 import math
 
+from studies.judging.families import p_value
 from studies.judging.power import MOST_SEEDS, largest_inside, seeds_to_decide, smallest_effect
+from studies.judging.samples import outlying, without
 from studies.judging.verdicts import Finding, Measurement
 
 FEWEST_SEEDS = 3
@@ -67,6 +69,28 @@ def to_decide(finding: Finding) -> str:
         return f"{FEWEST_SEEDS} seeds would show the spread"
     number = f"about {seeds:.0f}" if math.isfinite(seeds) else f"more than {MOST_SEEDS}"
     return f"{number} seeds would decide it at the effect measured"
+
+
+def among(finding: Finding, adjusted: float) -> str:
+    """`p = 0.012, 0.036 among all`: alone and in a family; empty for what belongs to none."""
+    if math.isnan(adjusted):
+        return ""
+    return f"{_p(p_value(finding))}, {_p(adjusted).removeprefix('p = ')} among all"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}" if value < 0.995 else "p = 1"
+
+
+def apart(measurement: Measurement) -> str:
+    """A sentence that one seed stands apart, so that the interval rests on it; else empty."""
+    if (seed := outlying(measurement)) is None:
+        return ""
+    rest = quantity(without(dict(measurement.values), seed), measurement)
+    return (
+        f"Seed {seed} stands apart from the others and the interval rests on it; without it the "
+        f"mean is {rest}."
+    )
 
 
 def quantity(value: float, measurement: Measurement) -> str:

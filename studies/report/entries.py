@@ -9,6 +9,7 @@ import pandas as pd
 from studies.analyses.analysis import Place
 from studies.analyses.index import PLACES
 from studies.analyses.judge import CLAIMS, judge
+from studies.judging.families import adjusted
 from studies.judging.verdicts import Claim, Finding, Measured
 from studies.report.answer import answer_of, sweep_of
 from studies.report.faults import Fault, fault
@@ -45,6 +46,8 @@ class Entry:
     findings: list[Finding] = field(default_factory=list)
     more: dict[str, More] = field(default_factory=dict)
     """By claim: what would decide it."""
+    among: dict[str, float] = field(default_factory=dict)
+    """By claim: its p-value among the claims of the study (`studies.judging.families`)."""
     answered: Answered | None = None
     work: Mapping[str, Any] = field(default_factory=dict)
     """As `studies.report.work_done.work_done` gives it."""
@@ -82,6 +85,7 @@ def entry(store: Store, tables: Tables) -> Entry:
         cells=_cell_counts(tables),
         findings=findings,
         more={one.name: more_seeds(one, tables.record, records) for one in findings},
+        among=dict(zip(tables.record["claims"], adjusted(findings), strict=True)),
         answered=_answered(tables, faults),
         work=work_done(records),
         faults=faults,

@@ -23,8 +23,11 @@ from studies.analyses.judge import NEWER
 from studies.drawing import paired as drawing
 from studies.drawing.style import svg
 from studies.judging.departures import Departure, departures
+from studies.judging.families import stands_alone
 from studies.judging.verdicts import Finding, Measurement
 from studies.judging.wording import (
+    among,
+    apart,
     fixed,
     measured,
     quantity,
@@ -292,9 +295,12 @@ def _is_number(text: str) -> bool:
 
 def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
     first, deciding = telling(finding)
+    p = told.among[finding.name]
     return {
         "finding": finding,
         "more": told.more[finding.name],
+        "p": among(finding, p),
+        "alone": stands_alone(finding, p),
         "so_far": told.so_far(finding),
         "deciding": None if first is None else _told(first),
         "decide": deciding,
@@ -315,6 +321,7 @@ def _told(measurement: Measurement) -> dict[str, Any]:
         "region": region(measurement),
         "said": measured(measurement),
         "tellable": tellable(measurement),
+        "apart": apart(measurement),
     }
 
 

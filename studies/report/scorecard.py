@@ -1,9 +1,11 @@
 """Every verdict of a store as one table in Markdown, which a forge shows as it is."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from studies.judging.families import adjusted, stands_alone
 from studies.judging.verdicts import Verdict
 from studies.judging.wording import measured, telling, unmeasured
 from studies.report.entries import Entry
@@ -24,12 +26,22 @@ def scorecard(entries: Sequence[Entry]) -> str:
     counts = ", ".join(
         f"{score[verdict]} {verdict}" for verdict in get_args(Verdict) if score[verdict]
     )
-    lines = []
-    for entry, finding in findings:
+    lines, alone = [], 0
+    family = adjusted([finding for _, finding in findings])
+    for (entry, finding), p in zip(findings, family, strict=True):
+        is_alone = stands_alone(finding, p)
+        alone += is_alone
         first, _ = telling(finding)
         so_far = " so far" if entry.so_far(finding) else ""
         what = unmeasured(finding) if first is None else measured(first)
         link = f"[{entry.study}]({entry.study}/index.html#{finding.name})"
-        lines.append(f"| {link} | {finding.verdict}{so_far} | {finding.claim.says} | {what} |")
+        verdict = f"{finding.verdict}{so_far}{', alone' if is_alone else ''}"
+        lines.append(f"| {link} | {verdict} | {finding.claim.says} | {what} |")
     told = f"{len(findings)} verdicts: {counts or 'none'}. 95% intervals over seeds decide them."
+    if alone:
+        measured_ones = sum(not math.isnan(p) for p in family)
+        told += (
+            f" Of the verdicts {alone} stand alone and not among the {measured_ones} that are "
+            "measured (Holm, 5% for any false one)."
+        )
     return "\n".join(["# Scorecard", "", told, "", HEAD, *lines, ""])

@@ -2,8 +2,8 @@
 
 import math
 
-from studies.judging.verdicts import Measurement
-from studies.judging.wording import measured, tellable
+from studies.judging.verdicts import Claim, Finding, Measured, Measurement
+from studies.judging.wording import among, measured, tellable
 from studies.tables.intervals import Interval, exact, t_interval
 
 
@@ -47,3 +47,14 @@ def test_what_can_be_told_of_two_borders_lies_between_them_and_beyond() -> None:
     narrow = tellable(seeds(-0.01, 0.0, 0.01, low=-0.02, high=0.02))
     assert narrow == "none between, below −5.26 or above 5.26"
     assert tellable(seeds(0.01, low=-0.02)) == ""
+
+
+def test_a_p_value_is_said_alone_and_among_all() -> None:
+    measurement = seeds(-0.02, -0.03, -0.04, high=0.0)
+    claim = Claim(says="", source="", method="", measure=lambda _: Measured([], []))
+    finding = Finding(
+        name="", claim=claim, verdict="supported", reason="", measurements=(measurement,)
+    )
+    assert among(finding, 0.09) == "p = 0.035, 0.09 among all"  # t = 5.196 of two degrees
+    assert among(finding, 1.0) == "p = 0.035, 1 among all"
+    assert among(finding, math.nan) == ""

@@ -120,7 +120,7 @@ def test_a_time_is_said_in_the_unit_that_suits(seconds: float, said: str) -> Non
 
 
 def test_page_and_terminal_say_what_would_decide_an_open_claim(tmp_path: Path) -> None:
-    study = variant(steps=(10, 50, 200))
+    study = variant(figures=())
     store = Store(write_store(tmp_path / "store", study))
     build(store, tmp_path / "out")
     page = html.unescape((tmp_path / "out" / study.study / "index.html").read_text())
@@ -141,7 +141,7 @@ def test_page_and_terminal_say_what_would_decide_an_open_claim(tmp_path: Path) -
 
 
 def test_a_damaged_record_of_times_takes_no_verdict_away(tmp_path: Path) -> None:
-    study = variant(steps=(10, 50, 200))
+    study = variant()
     store = Store(write_store(tmp_path, study))
     usual = verdicts(store, study.study)
     next(tmp_path.glob("tasks/score-*/provenance.json")).write_text("{}")

@@ -37,6 +37,23 @@ def test_95_of_100_intervals_of_three_seeds_hold_the_true_mean() -> None:
     assert abs(held - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 4000)  # four standard errors
 
 
+@pytest.mark.parametrize(
+    ("draw", "mean", "share"),
+    [
+        (lambda rng, size: rng.normal(size=size), 0.0, 0.95),
+        (lambda rng, size: rng.exponential(size=size), 1.0, 0.88),
+        (lambda rng, size: rng.lognormal(size=size), math.exp(0.5), 0.84),
+    ],
+)
+def test_intervals_of_three_seeds_cover_what_the_page_says(
+    draw: Callable[[np.random.Generator, tuple[int, int]], np.ndarray], mean: float, share: float
+) -> None:
+    draws = draw(np.random.default_rng(3), (100_000, 3))
+    half = half_width_per_deviation(3) * draws.std(axis=1, ddof=1)
+    held = np.mean(np.abs(draws.mean(axis=1) - mean) < half)
+    assert held == pytest.approx(share, abs=0.005)  # as rounded there
+
+
 def test_one_seed_says_nothing_about_the_spread() -> None:
     alone = t_interval([2.5])
     assert alone == Interval(2.5, -math.inf, math.inf, 1)
