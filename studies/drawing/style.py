@@ -7,6 +7,7 @@ paths: it looks the same wherever the page is opened.
 
 import io
 import math
+import re
 from collections.abc import Callable
 from functools import cache, partial, wraps
 from itertools import pairwise
@@ -30,6 +31,7 @@ from iddpm.arrays import FloatArray
 from studies.tables import labels
 
 WIDTH_IN = 6.4
+PNG_DPI = 200
 GREY = "#5a5a5a"
 RC: Any = {
     "axes.axisbelow": True,
@@ -72,8 +74,8 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "cosine": {"color": PALETTE[1], "linestyle": "solid", "marker": "s"},
 }
 BAND_ALPHA = 0.18
-BAND_POINTS = 1000
-"""More of them along a band are not seen, and fill a file."""
+MOST_POINTS = 300
+"""More of them along a curve are not seen, and fill a file."""
 PAD_IN = 0.15
 """Between a legend and what stands above it."""
 LABELS_IN = 0.5
@@ -120,15 +122,29 @@ def band(axes: Axes, curve: pd.DataFrame, x: str, colour: str, *, floor: float =
         floor: Where a band ends that would reach below: a log axis has no room there.
     """
     several = curve[np.isfinite(curve["low"]) & np.isfinite(curve["high"])]
-    thinned = several.iloc[:: 1 + len(several) // BAND_POINTS]
+    drawn = thinned(several)
     axes.fill_between(
-        thinned[x],
-        thinned["low"].clip(lower=floor),
-        thinned["high"],
+        drawn[x],
+        drawn["low"].clip(lower=floor),
+        drawn["high"],
         color=colour,
         alpha=BAND_ALPHA,
         linewidth=0,
     )
+
+
+def thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    """A curve for drawing: of more than `MOST_POINTS` those that lie ever farther apart.
+
+    The first ones, where terms of a bound fall steeply, all stay, and so does the last.
+
+    Args:
+        curve: In the order in which it is drawn.
+    """
+    if len(curve) <= MOST_POINTS:
+        return curve
+    places = np.geomspace(1, len(curve), MOST_POINTS).round().astype(int) - 1
+    return curve.iloc[np.unique(places)]
 
 
 def dot(axes: Axes, row: pd.Series) -> None:
@@ -396,4 +412,24 @@ def svg(figure: Figure) -> str:
     with mpl.rc_context(RC):
         figure.savefig(text, format="svg", metadata=unsaid)
     whole = text.getvalue()
-    return whole[whole.index("<svg") :]
+    return PLACES.sub(_rounded, whole[whole.index("<svg") :])
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The figure as `svg`, `png` or `pdf`, without date or maker."""
+    if kind == "svg":
+        return svg(figure).encode()
+    whole = io.BytesIO()
+    unsaid = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None}}[kind]
+    with mpl.rc_context(RC):
+        figure.savefig(whole, format=kind, metadata=unsaid, dpi=PNG_DPI)
+    return whole.getvalue()
+
+
+PLACES = re.compile(r'(?<= )(?:d|x|y|points)="[^"]*"|translate\([^)]*\)')
+"""Where an SVG says where something is; factors of scale stand elsewhere."""
+
+
+def _rounded(found: re.Match[str]) -> str:
+    """The places to a hundredth of a point, which nobody sees: half of a file was their digits."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", found[0])

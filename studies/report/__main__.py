@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studies.door import door, path
 from studies.report.build import UndrawnError, build, sentences
+from studies.report.page import FORMATS
 from studies.store.store import Store, StoreError
 
 NOTHING = INCOMPLETE = 1
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{options.store}: holds no study yet; run a sweep first", file=sys.stderr)
         return NOTHING
     try:
-        pages = build(store, options.out, options.studies or None)
+        pages = build(store, options.out, options.studies or None, options.formats)
     except UndrawnError as error:
         _print(error.pages)
         for sentence in sentences(error.faults):
@@ -45,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("studies", nargs="*", metavar="STUDY", help="default: every study")
     parser.add_argument("--store", type=path, default=Path("store"), help="default: store")
     parser.add_argument("--out", type=path, default=Path("reports"), help="default: reports")
+    parser.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=[], help="of figures, besides SVG"
+    )
     return parser
 
 

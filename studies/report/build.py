@@ -14,7 +14,7 @@ from iddpm.running.files import REMEDIES, StorageError, write_whole
 from studies.report.entries import Entry, entry
 from studies.report.faults import Fault, fault
 from studies.report.overview import index_page
-from studies.report.page import is_notice, notice_page, study_page
+from studies.report.page import FORMATS, is_notice, notice_page, study_page
 from studies.report.scorecard import scorecard
 from studies.store.store import Store
 from studies.tables.tables import tables
@@ -49,10 +49,16 @@ def sentences(faults: Mapping[str, Sequence[Fault]]) -> list[str]:
     ]
 
 
-def build(store: Store, out: Path, studies: Sequence[str] | None = None) -> list[Path]:
+def build(
+    store: Store,
+    out: Path,
+    studies: Sequence[str] | None = None,
+    formats: Sequence[str] = (),
+) -> list[Path]:
     """Write the pages of these studies (None: of all in the store), and the index of all pages.
 
     The same store and code give the same bytes. Studies may be unfinished; their pages say so.
+    Figures are written as SVG, and in these further formats of `studies.report.page.FORMATS`.
 
     Returns:
         The index, then one page per study, in their order.
@@ -68,7 +74,7 @@ def build(store: Store, out: Path, studies: Sequence[str] | None = None) -> list
         if name not in known:
             store.study(name)  # says which there are
     _made(out)
-    built = {name: _built(store, out / name, name) for name in names}
+    built = {name: _built(store, out / name, name, formats) for name in names}
     others = [name for name in known if name not in built and _is_there(out / name / PAGE)]
     told = built | {name: _told(store, name) for name in others}
     entries = [told[name] for name in known if name in told]
@@ -83,15 +89,15 @@ def build(store: Store, out: Path, studies: Sequence[str] | None = None) -> list
     return pages
 
 
-def _built(store: Store, folder: Path, name: str) -> Entry:
+def _built(store: Store, folder: Path, name: str, formats: Sequence[str]) -> Entry:
     """Write the page of a study, or one that says why there is none."""
     try:
-        page = study_page(store, tables(store, name))
+        page = study_page(store, tables(store, name), formats)
     except Exception as error:
         return _notice(folder, name, fault(error))
     try:
         for figure in page.undrawn:  # what an earlier report drew is not what the store holds now
-            _remove(folder / f"{figure}.svg", folder / f"{figure}.csv")
+            _remove(*(folder / f"{figure}.{kind}" for kind in ("svg", "csv", *FORMATS)))
         _write(folder, page.files)
         _remove(folder / BEFORE)
         _write_faults(folder, page.entry.faults)
@@ -136,10 +142,10 @@ def _write_faults(folder: Path, faults: Sequence[Fault]) -> None:
     write_whole(folder / FAULTS, "\n".join(parts).encode())
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> Path:
+def _write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     _made(folder)
-    for name, text in files.items():
-        write_whole(folder / name, text.encode())
+    for name, content in files.items():
+        write_whole(folder / name, content.encode() if isinstance(content, str) else content)
     return folder / PAGE
 
 

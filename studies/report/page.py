@@ -7,9 +7,10 @@ the same store gives the same page. Numbers stand in `<data>` elements with thei
 import json
 import math
 import re
+import shlex
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pandas as pd
@@ -21,14 +22,13 @@ from studies.analyses.drawings import FIGURES
 from studies.analyses.index import numbers
 from studies.analyses.judge import NEWER
 from studies.drawing import paired as drawing
-from studies.drawing.style import svg
+from studies.drawing.style import rendered, svg
 from studies.judging.departures import Departure, departures
 from studies.judging.families import stands_alone
 from studies.judging.verdicts import Finding, Measurement
 from studies.judging.wording import (
     among,
     apart,
-    fixed,
     measured,
     quantity,
     region,
@@ -36,37 +36,24 @@ from studies.judging.wording import (
     telling,
     unmeasured,
 )
-from studies.published.published import closest, comparable
+from studies.published.published import closest
 from studies.report.answer import sentence
 from studies.report.entries import Entry, entry
 from studies.report.entries import cells as every_cell
+from studies.report.exports import frame, latex
 from studies.report.faults import Fault, fault
+from studies.report.more_seeds import command
+from studies.report.tabulation import metric_title, tabulated
 from studies.report.templates import template
 from studies.spec.arms import RIVALS
 from studies.store.store import Store, StoreError
-from studies.tables.groupings import arm_columns, by_seed, records
-from studies.tables.intervals import t_interval
-from studies.tables.labels import distance_name, labelled
+from studies.tables.groupings import arm_columns, records
+from studies.tables.labels import labelled
 from studies.tables.tables import Tables
 from studies.tasks.kinds import kind_of
 
-METRICS = {
-    "frechet_distance": "Fréchet distance",
-    "precision": "Precision",
-    "recall": "Recall",
-    "kid": "Kernel distance (KID)",
-    "bits_per_dim": "Bits per dimension",
-    "decoder_bits_per_dim": "decoder",
-    "kl_bits_per_dim": "KL terms",
-    "prior_bits_per_dim": "prior",
-    "v_outside_range": "share of v outside its range",
-    "training_loss": "Training loss",
-    "log_noise_scale": "Gradient noise scale (ln)",
-    "gradient_squared_norm": "squared norm of the gradient",
-    "gradient_variance": "variance of an image's gradient",
-    "alpha_bar_halfway": "ᾱ halfway, the share of the image's variance left at T/2",
-}
-"""Titles of metrics; any other is called by its name."""
+FORMATS = ("png", "pdf")
+"""In which figures may be written besides SVG."""
 LEAD = 240
 """Letters of a caption that are shown at first: about three lines."""
 SENTENCE_END = re.compile(r"(?<!\bFig)(?<!\bFigs)(?<!\bEq)(?<!\bEqs)(?<!\bApp)\.(?=\s|$)")
@@ -84,18 +71,25 @@ NOT_SHOWN = 'content="not shown"'
 class Page:
     """The page of a study, and the line of the index that leads to it."""
 
-    files: dict[str, str]
-    """By name: the results, each figure's SVG and CSV, and last `index.html`, which names them."""
+    files: dict[str, str | bytes]
+    """By name: the results, figures and tables, and last `index.html`, which names them."""
     undrawn: list[str]
     """Figures that have no files: there is nothing to draw yet, or they could not be drawn."""
     entry: Entry
 
 
-def study_page(store: Store, tables: Tables) -> Page:
-    """The page of a study; a figure that cannot be drawn is named in its place."""
+def study_page(store: Store, tables: Tables, formats: Sequence[str] = ()) -> Page:
+    """The page of a study; a figure that cannot be drawn is named in its place.
+
+    Args:
+        store: Where it is.
+        tables: Of the study.
+        formats: Of `FORMATS`, in which figures are written besides SVG.
+    """
     told = entry(store, tables)
-    answer = _answer(told)
-    figures = [_figure(name, tables) for name in tables.record["figures"]]
+    answer = _answer(told, formats)
+    figures = [_figure(name, tables, formats) for name in tables.record["figures"]]
+    tabled = tabulated(tables.results)
     told.faults.extend(figure.fault for figure in figures if figure.fault)
     shown = [_shown(finding, told) for finding in told.findings]
     _share_axes(shown)
@@ -107,9 +101,8 @@ def study_page(store: Store, tables: Tables) -> Page:
         told=_described(told),
         findings=shown,
         figures=figures,
-        pivots=[_pivot(tables, metric) for metric in _of_samples(tables)],
-        bounds=_bounds(tables),
-        trainings=[_pivot(tables, metric) for metric in _measured(tables, WHOLE_PIVOTS)],
+        tables=[(table, latex(table)) for table in tabled],
+        again=_again(told, tables),
         gaps=_gaps(tables),
         cells=told.cells,
         done=told.is_done,
@@ -119,12 +112,11 @@ def study_page(store: Store, tables: Tables) -> Page:
         differs=_differs(tables),
         work=told.work,
     )
-    drawn = {
-        f"{figure.name}.{kind}": text
-        for figure in (answer, *figures)
-        if figure.svg
-        for kind, text in (("svg", figure.svg), ("csv", figure.csv))
-    }
+    drawn: dict[str, str | bytes] = {}
+    for figure in (answer, *figures):
+        drawn |= figure.files()
+    for table in tabled:
+        drawn |= {f"{table.name}.csv": _csv(frame(table)), f"{table.name}.tex": latex(table)}
     results = _csv(tables.results.drop(columns="settings"))
     return Page(
         files={"results.csv": results, **drawn, "index.html": html},
@@ -170,8 +162,17 @@ class _Figure:
     svg: str
     """Empty: nothing has been measured to draw it from, or it could not be drawn."""
     csv: str
+    others: Mapping[str, bytes] = field(default_factory=dict)
+    """The figure in other formats."""
     fault: Fault | None = None
     """Why it could not be drawn."""
+
+    def files(self) -> dict[str, str | bytes]:
+        """What is written of it, by name; nothing where nothing is drawn."""
+        if not self.svg:
+            return {}
+        kinds: dict[str, str | bytes] = {"svg": self.svg, "csv": self.csv, **self.others}
+        return {f"{self.name}.{kind}": content for kind, content in kinds.items()}
 
     def lead(self) -> str:
         """The first sentences of the caption, of which the page shows no more at first."""
@@ -192,13 +193,14 @@ class _Figure:
         Ids that nothing refers to are left out: equal images would share one.
         """
         used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', self.svg))
-        own = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", self.svg)
+        bare = re.sub(r"\s*\n\s*", "\n", re.sub(r"<!--.*?-->", "", self.svg))
+        own = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", bare)
         own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", own)
         label = escape(self.title)
         return Markup(own.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
 
-def _answer(told: Entry) -> _Figure:
+def _answer(told: Entry, formats: Sequence[str]) -> _Figure:
     """The comparison that answers the study's question, drawn."""
     none = _Figure(name="answer", title="The answer", caption="", svg="", csv="")
     lost = next((one for one in told.faults if one.of == "the answer"), None)
@@ -206,10 +208,12 @@ def _answer(told: Entry) -> _Figure:
         return replace(none, fault=lost)
     table = told.answered.table
     try:
+        figure = drawing.draw(table, told.answered.answer)
         return replace(
             none,
             caption=drawing.caption(table),
-            svg=svg(drawing.draw(table, told.answered.answer)),
+            svg=svg(figure),
+            others={kind: rendered(figure, kind) for kind in formats},
             csv=_csv(table.drop(columns=["rank", "middle"]), float_format=DIGITS),
         )
     except Exception as error:
@@ -228,6 +232,15 @@ def _said(told: Entry) -> str:
     return f"So far, with {told.cells.get('done', 0)} of {told.cells['all']} cells done: {said}"
 
 
+def _again(told: Entry, tables: Tables) -> list[str]:
+    """The commands that make a study and its page again, where its code is in a commit."""
+    commits = told.work.get("facts", {}).get("commit", [])
+    is_clean = len(commits) == 1 and " " not in commits[0]
+    checkout = [f"git checkout {commits[0]}"] if is_clean else []
+    run = command(tables.record, len(tables.record["seeds"]))
+    return [*checkout, run, f"python -m studies.report {shlex.quote(tables.study)}"]
+
+
 def _described(told: Entry) -> str:
     """What a pasted link says was found: the answer, or else how the verdicts fell."""
     n = f"{told.seeds} seed{'s' if told.seeds > 1 else ''}"
@@ -237,28 +250,30 @@ def _described(told: Entry) -> str:
     return f"{said} ({told.preset}, {n})"
 
 
-def _figure(name: str, tables: Tables) -> _Figure:
+def _figure(name: str, tables: Tables, formats: Sequence[str]) -> _Figure:
     """The figure, or what keeps it from being drawn: the others stand whatever becomes of it."""
     try:
-        return _drawn(name, tables)
+        return _drawn(name, tables, formats)
     except Exception as error:
         title = FIGURES[name].title if name in FIGURES else name
         found = fault(error, f"figure {name}")
         return _Figure(name=name, title=title, caption="", svg="", csv="", fault=found)
 
 
-def _drawn(name: str, tables: Tables) -> _Figure:
+def _drawn(name: str, tables: Tables, formats: Sequence[str]) -> _Figure:
     if name not in FIGURES:
         raise StoreError(f"expected a figure that there is, found {name!r}; {NEWER}")
     drawing = FIGURES[name]
     table = drawing.table(tables)
     if table.empty:
         return _Figure(name=name, title=drawing.title, caption="", svg="", csv="")
+    figure = drawing.draw(table)
     return _Figure(
         name=name,
         title=drawing.title,
         caption=drawing.caption(table, tables),
-        svg=svg(drawing.draw(table)),
+        svg=svg(figure),
+        others={kind: rendered(figure, kind) for kind in formats},
         csv=_csv(table.drop(columns="rank", errors="ignore"), float_format=DIGITS),
     )
 
@@ -368,131 +383,7 @@ def _plot(measurement: Measurement, ends: tuple[float, float]) -> dict[str, floa
     }
 
 
-# -------------------------------------------------------------------------------------- tables
-
-WHOLE_PIVOTS = ("training_loss", "v_outside_range", "alpha_bar_halfway", "log_noise_scale")
-"""Metrics of a whole chain: their steps are its T."""
-
-
-def _of_samples(tables: Tables) -> list[str]:
-    results = tables.results
-    return list(dict.fromkeys(results[results["evaluation"] == "samples"]["metric"]))
-
-
-def _measured(tables: Tables, metrics: tuple[str, ...]) -> list[str]:
-    asked = set(tables.results["metric"])
-    return [metric for metric in metrics if metric in asked]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
-    """One cell of a table: a mean over the seeds that have a value, and what the others lack."""
-
-    mean: float | None
-    half_width: float | None
-    """None: fewer than two seeds."""
-    n: int
-    of: int
-    values: tuple[tuple[int, float], ...]
-    states: tuple[str, ...]
-    """Of the seeds that have no value."""
-    decimals: int
-    paper: str
-
-    def shown(self, value: float) -> str:
-        return fixed(value, self.decimals)
-
-
-def _pivot(tables: Tables, metric: str) -> dict[str, Any]:
-    """Arms by steps; cells that were not asked for are None."""
-    rows = tables.results[tables.results["metric"] == metric]
-    rows = labelled(rows, arm_columns(rows, without=("steps",)))
-    steps = sorted(set(rows["steps"].astype(int)))
-    decimals = _decimals(rows["value"])
-    arms = [
-        (arm, [_entry(same[same["steps"] == count], decimals) for count in steps])
-        for (_, arm), same in rows.groupby(["rank", "arm"])
-    ]
-    return {"title": _metric_title(metric, rows), "metric": metric, "steps": steps, "arms": arms}
-
-
-def metric_title(metric: str) -> str:
-    """What a metric is called on a page."""
-    return METRICS.get(metric, metric.replace("_", " "))
-
-
-def _metric_title(metric: str, rows: pd.DataFrame) -> str:
-    recipes = rows["recipe"].dropna()
-    if metric != "frechet_distance" or recipes.empty:
-        return metric_title(metric)
-    names = sorted({distance_name(json.loads(recipe)) for recipe in recipes})
-    return f"{metric_title(metric)}: {', '.join(names)}"
-
-
-def _bounds(tables: Tables) -> dict[str, Any] | None:
-    """Bits/dim and its parts, arm by arm; None where the study asks for no bound."""
-    if not _measured(tables, ("bits_per_dim",)):
-        return None
-    results = tables.results
-    rows = results[results["metric"].str.endswith("bits_per_dim") & results["variance"].notna()]
-    rows = labelled(rows, arm_columns(rows))
-    prior = results[results["metric"] == "prior_bits_per_dim"].assign(variance="beta")
-    parts = ("bits_per_dim", "decoder_bits_per_dim", "kl_bits_per_dim")
-    arms = []
-    for (_, arm), same in rows.groupby(["rank", "arm"]):
-        entries = [_entry(same[same["metric"] == part], 4) for part in parts]
-        twins = prior.merge(same[["address"]].drop_duplicates(), on="address")
-        arms.append((arm, [*entries, _entry(twins, 4)]))
-    titles = [metric_title(metric) for metric in (*parts, "prior_bits_per_dim")]
-    return {"titles": titles, "arms": arms, "split": _splits(rows)}
-
-
-def _splits(rows: pd.DataFrame) -> str:
-    """Whose bound it is: `test`, `train`, or both; the test images' before anything is known."""
-    recipes = [json.loads(recipe) for recipe in rows["recipe"].dropna().unique()]
-    found = {str(recipe.get("split", "test")).rpartition("/")[2] for recipe in recipes}
-    return " and ".join({"train": "training"}.get(name, name) for name in sorted(found or {"test"}))
-
-
-def _entry(rows: pd.DataFrame, decimals: int) -> _Entry | None:
-    if rows.empty:
-        return None
-    values = by_seed(rows)
-    interval = t_interval(list(values.values())) if values else None
-    return _Entry(
-        mean=interval.mean if interval else None,
-        half_width=interval.half_width if interval and interval.n > 1 else None,
-        n=len(values),
-        of=len(rows),
-        values=tuple(sorted(values.items())),
-        states=tuple(sorted(set(_lacking(rows)))),
-        decimals=decimals,
-        paper=_published(rows),
-    )
-
-
-def _lacking(rows: pd.DataFrame) -> pd.Series:
-    """The state of each row without a value; one that is done could not be determined."""
-    return rows[rows["value"].isna()]["state"].replace("done", "undetermined")
-
-
-def _decimals(values: pd.Series) -> int:
-    """Decimals that show three digits of the smallest value."""
-    smallest = values.abs()[values != 0].min()
-    return 2 if pd.isna(smallest) else min(6, max(0, 2 - math.floor(math.log10(smallest))))
-
-
-def _published(rows: pd.DataFrame) -> str:
-    """The paper's number for this cell and its source, where it may stand here; else empty."""
-    row = next(records(rows.head(1)))
-    if pd.isna(row["recipe"]):
-        return ""
-    for number in numbers():
-        if comparable(number, row):
-            names = ", ".join(name for one in number.inferred for name in one.settings)
-            inferred = f"; inferred: {names}" if names else ""
-            return f"{number.value:g} ({number.source}, {number.tag}{inferred})"
-    return ""
+# -------------------------------------------------------------------------- the paper's settings
 
 
 def _differs(tables: Tables) -> dict[str, Any]:
@@ -529,12 +420,15 @@ def _gaps(tables: Tables) -> list[dict[str, Any]]:
 
 
 def _recipes(tables: Tables) -> list[dict[str, Any]]:
-    """Each distinct recipe, and the metrics that were made by it."""
+    """How each set of metrics was made: every setting with all the values that it has."""
     rows = tables.results.dropna(subset=["recipe"])
+    made: dict[tuple[str, ...], dict[str, dict[str, None]]] = {}
+    for recipe, same in rows.groupby("recipe", sort=True):
+        metrics = tuple(metric_title(metric) for metric in dict.fromkeys(same["metric"]))
+        of_these = made.setdefault(metrics, {})
+        for name, value in json.loads(str(recipe)).items():
+            of_these.setdefault(name, {})[str(value)] = None
     return [
-        {
-            "metrics": [metric_title(metric) for metric in dict.fromkeys(same["metric"])],
-            "settings": json.loads(str(recipe)),
-        }
-        for recipe, same in rows.groupby("recipe", sort=True)
+        {"metrics": metrics, "settings": {name: list(values) for name, values in found.items()}}
+        for metrics, found in made.items()
     ]

@@ -61,7 +61,8 @@ def _draw_process(axes: Axes, table: pd.DataFrame, *, longest: int) -> None:
     axes.set_xlim(-0.01 * longest, longest)
     axes.axvspan(0, FIRST_SHARE * longest, color="#f1efe8", zorder=0, linewidth=0)
     curves = list(table[table["mean"] > 0].groupby(["rank", "arm"]))
-    for place, ((_, arm), curve) in enumerate(curves):
+    for place, ((_, arm), whole) in enumerate(curves):
+        curve = style.thinned(whole)
         first, every = curve.iloc[0], -(-len(curve) // MARKERS)
         look = style.arm_style(first)
         axes.plot(

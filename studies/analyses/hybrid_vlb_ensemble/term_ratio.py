@@ -47,7 +47,8 @@ def draw(table: pd.DataFrame) -> Figure:
     for start in (0, (1 - SHARE) * longest):
         axes.axvspan(start, start + SHARE * longest, color="#f1efe8", zorder=0, linewidth=0)
     axes.axhline(1, color=style.GREY, linewidth=0.8)
-    for place, (name, curve) in enumerate(table.groupby("compared", sort=False)):
+    for place, (name, whole) in enumerate(table.groupby("compared", sort=False)):
+        curve = style.thinned(whole)
         colour = style.lighter(COLOUR, place)
         axes.plot(
             curve["step"],

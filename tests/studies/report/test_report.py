@@ -24,6 +24,7 @@ from studies.report import entries as entries_room
 from studies.report.__main__ import main
 from studies.report.answer import answer_of, sentence
 from studies.report.build import UndrawnError, build
+from studies.report.tabulation import tabulated
 from studies.store.store import Store
 from studies.tables.groupings import is_done
 from studies.tables.labels import BETA_TILDE
@@ -158,7 +159,7 @@ def test_ids_are_unique_so_that_figures_do_not_borrow_each_others_shapes(page: P
 
 
 def test_whatever_people_wrote_is_escaped(page: Page) -> None:
-    assert page.tags["script"] == 0
+    assert page.tags["script"] == 1  # the page's own
     assert page.text.count(HOSTILE) >= 3  # question, sweep text, reason of a failure
     assert "# <b>as written</b>" in page.text
 
@@ -167,7 +168,8 @@ def test_whatever_people_wrote_is_escaped(page: Page) -> None:
 def test_the_same_store_gives_the_same_bytes(store: Store, out: Path, tmp_path: Path) -> None:
     build(store, tmp_path)
     files = [path.relative_to(out) for path in out.rglob("*") if path.is_file()]
-    assert len(files) == 2 + 2 + 2 * len(["answer", *STUDY.figures])
+    tabled = len(tabulated(tables(store, STUDY.study).results))
+    assert len(files) == 2 + 2 + 2 * (len(["answer", *STUDY.figures]) + tabled)
     for file in files:
         assert (tmp_path / file).read_bytes() == (out / file).read_bytes()
 
@@ -189,6 +191,50 @@ def test_a_figures_csv_is_its_table_to_eight_digits(store: Store, out: Path, nam
     text = (out / STUDY.study / f"{name}.csv").read_text()
     digits = re.findall(r"(?<![\w.])-?0?\.?0*([1-9][\d.]*)(?:e[+-]\d+)?(?=[,\n])", text)
     assert max((len(found.replace(".", "")) for found in digits), default=0) <= 8
+
+
+def test_figures_are_written_in_other_formats_where_asked_with_the_same_bytes(
+    tmp_path: Path,
+) -> None:
+    store = Store(write_store(tmp_path / "store", replace(SMALL, figures=("beta_ratio",))))
+    for folder in ("one", "two"):
+        build(store, tmp_path / folder, formats=("png", "pdf"))
+    html = (tmp_path / "one" / SMALL.study / "index.html").read_text()
+    for name, magic in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        for figure in ("answer", "beta_ratio"):
+            file = f"{SMALL.study}/{figure}.{name}"
+            content = (tmp_path / "one" / file).read_bytes()
+            assert content.startswith(magic)
+            assert content == (tmp_path / "two" / file).read_bytes()
+            assert f'href="{figure}.{name}"' in html
+
+
+def test_the_page_says_how_to_make_it_again(out: Path) -> None:
+    again = (out / STUDY.study / "index.html").read_text().partition('<h3 id="again">')[2]
+    lines = re.search(r'<pre class="copy">(.*?)</pre>', again, re.DOTALL)
+    assert lines is not None
+    assert lines[1].splitlines() == [
+        f"git checkout {PROVENANCE['commit']}",
+        "python -m studies.run sweeps/sigma_ablation.yaml --preset digits --seeds 0 1 2",
+        f"python -m studies.report {STUDY.study}",
+    ]
+
+
+def test_tables_are_there_for_elsewhere(store: Store, out: Path) -> None:
+    folder = out / STUDY.study
+    for table in tabulated(tables(store, STUDY.study).results):
+        written = pd.read_csv(folder / f"{table.name}.csv")
+        means = [cell.mean if cell else None for row in table.rows for cell in row.cells]
+        columns = [name for name in written if str(name).endswith("mean")]
+        np.testing.assert_array_equal(
+            written[columns].to_numpy(float).ravel(), np.array(means, dtype=float)
+        )
+        latex = (folder / f"{table.name}.tex").read_text()
+        body = latex.partition("\\midrule\n")[2].partition("\\bottomrule")[0].splitlines()
+        assert len(body) == len(table.rows)
+        cells = {row.count("&") + 1 for row in body}
+        assert cells == {len(table.heads) + len(table.columns)}
+        assert not set(latex) & set("βΣη±−")  # no usual font of LaTeX has them
 
 
 def test_results_csv_is_the_whole_table(store: Store, out: Path) -> None:
