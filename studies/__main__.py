@@ -14,6 +14,7 @@ DOORS = {
     "report": ("studies.report.__main__", "draw the pages of the studies in a store"),
     "cancel": ("studies.cancel", "cancel the queued jobs that no other study needs"),
     "prune": ("studies.prune", "what a store can give up, and how much space that frees"),
+    "score": ("studies.score", "FID, KID, precision, recall and more of any two sets of images"),
     "data": ("studies.data", "prepare, list and check image data"),
 }
 

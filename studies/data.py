@@ -27,8 +27,7 @@ from iddpm.images.families import FAMILIES, ORDER, file_name, source
 from iddpm.images.folders import LabelsFrom
 from iddpm.images.packing import blocks_beside, pack, write
 from iddpm.images.sources import Request
-from iddpm.running.interruption import Progress
-from studies.door import door, path
+from studies.door import counted, door, path
 
 SAID_EVERY = 10_000
 SHOWN, MOST_CLASSES_SHOWN = 3, 20
@@ -67,7 +66,7 @@ def _prepare(words: Sequence[str]) -> int:
     if options.out is None:
         PREPARED.mkdir(exist_ok=True)
     with _going_on(file):
-        told = write(source(options.name, request), file, progress=_said())
+        told = write(source(options.name, request), file, progress=counted("images", SAID_EVERY))
     _say_what_is(file, told)
     return 0
 
@@ -122,7 +121,7 @@ def _check(words: Sequence[str]) -> int:
     file = path(options.name)
     if file.suffix != ".npz":
         file = PREPARED / file_name(options.name)
-    found = check(file, progress=_said())
+    found = check(file, progress=counted("images", SAID_EVERY))
     _say_what_is(file, ())
     for line in _findings(found):
         print(f"  {visible(line)}")
@@ -173,7 +172,7 @@ def _pack(words: Sequence[str]) -> int:
     options = _parser_of_pack().parse_args(words)
     data = Folder(path=str(options.folder), size=options.size, labels=options.labels)
     with _going_on(options.file):
-        told = pack(data, options.file, progress=_said())
+        told = pack(data, options.file, progress=counted("images", SAID_EVERY))
     _say_what_is(options.file, told)
     return 0
 
@@ -214,19 +213,6 @@ def _say_what_is(file: Path, told: Sequence[str]) -> None:
     )
     for line in told:
         print(f"  {line}")
-
-
-def _said() -> Progress:
-    """Says now and then how many images are read."""
-    before = 0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal before
-        if done // SAID_EVERY > before // SAID_EVERY:
-            print(f"{done:,} of {total:,} images", flush=True)
-        before = done
-
-    return progress
 
 
 DOORS: dict[str, Callable[[Sequence[str]], int]] = {

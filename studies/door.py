@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TextIO, cast
 
 from iddpm.running.files import REMEDIES_OF_READING
+from iddpm.running.interruption import Progress
 
 BAD_INPUT = 2
 STANDARD_ERROR = 2
@@ -71,6 +72,19 @@ def sentence(error: OSError) -> str:
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     remedy = REMEDIES_OF_READING.get(error.errno or 0, "look there and run the same command again")
     return f"{where}cannot be read or written: {error.strerror}; {remedy}"
+
+
+def counted(what: str, every: int) -> Progress:
+    """Says now and then how much is done, in lines of a log."""
+    before = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal before
+        if done // every > before // every:
+            print(f"{done:,} of {total:,} {what}", flush=True)
+        before = done
+
+    return progress
 
 
 def path(text: str) -> Path:

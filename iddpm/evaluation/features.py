@@ -25,6 +25,7 @@ from iddpm.evaluation import inception
 from iddpm.evaluation.config import Classifier, ExtractorConfig, Inception, RandomNetwork
 from iddpm.evaluation.inception import empty_inception, load_inception
 from iddpm.evaluation.weights_file import is_published
+from iddpm.networks.precision import arithmetic
 from iddpm.running import checkpoints
 from iddpm.running.draws import derived_seed, generator
 from iddpm.running.files import Held
@@ -148,7 +149,8 @@ def extract(
     """Features (N, D) of images given as level indices (N, H, W, C).
 
     Every call of the network holds `block_size` images, the last block filled up with black ones:
-    the features of an image do not depend on how many others there are.
+    the features of an image do not depend on how many others there are. The arithmetic is float32,
+    on a GPU too.
     """
     device = next(network.parameters()).device
     features: list[Float32Array] = []
@@ -156,7 +158,7 @@ def extract(
         block = images[start : start + block_size]
         full = np.zeros((block_size, *images.shape[1:]), dtype=np.uint8)
         full[: len(block)] = block
-        with torch.no_grad():
+        with torch.no_grad(), arithmetic("float32", device):
             found = network(torch.from_numpy(to_unit(full, levels)).to(device))
         features.append(found[: len(block)].float().cpu().numpy())
     return np.concatenate(features)

@@ -104,17 +104,35 @@ def distance_of_moments(a: Moments, b: Moments, *, device: str = "cpu") -> Dista
     Raises:
         ValueError: If they differ in dimensions.
     """
-    if a.mean.shape != b.mean.shape:
-        raise ValueError(
-            f"moments: expected two of the same dimensions, found {len(a.mean)} and {len(b.mean)}"
-        )
-    first, second = (torch.tensor(moments.covariance, device=device) for moments in (a, b))
-    values, vectors = torch.linalg.eigh(first)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    product = root @ second @ root
-    traces = float(first.trace() + second.trace())
-    eigenvalues = torch.linalg.eigvalsh((product + product.T) / 2)
-    return _distance(a.mean - b.mean, traces, eigenvalues, _negative_share(values))
+    return Rooted(a, device=device).distance(b)
+
+
+class Rooted:
+    """Moments whose covariance's root is taken once, for the distances to many others."""
+
+    def __init__(self, moments: Moments, *, device: str = "cpu") -> None:
+        self._mean, self._device = moments.mean, device
+        covariance = torch.tensor(moments.covariance, device=device)
+        values, vectors = torch.linalg.eigh(covariance)
+        self._root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+        self._trace, self._clipped_mass = covariance.trace(), _negative_share(values)
+
+    def distance(self, other: Moments) -> Distance:
+        """The distance to another set.
+
+        Raises:
+            ValueError: If they differ in dimensions.
+        """
+        if self._mean.shape != other.mean.shape:
+            raise ValueError(
+                "moments: expected two of the same dimensions, "
+                f"found {len(self._mean)} and {len(other.mean)}"
+            )
+        covariance = torch.tensor(other.covariance, device=self._device)
+        product = self._root @ covariance @ self._root
+        eigenvalues = torch.linalg.eigvalsh((product + product.T) / 2)
+        traces = float(self._trace + covariance.trace())
+        return _distance(self._mean - other.mean, traces, eigenvalues, self._clipped_mass)
 
 
 def _distance_by_singular_values(a: NDArray[Any], b: NDArray[Any], device: str) -> Distance:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from iddpm.arrays import Float32Array
 from iddpm.bounds import ConfigError
 from iddpm.evaluation.weights_file import SOURCE, check_weights
 
@@ -26,6 +27,11 @@ SIDE = 299
 LEVELS = 256
 IGNORED = ("fc.", "AuxLogits.")
 """Beginnings of names in the file that say classes, not features."""
+CLASSES = "fc.weight"
+"""The layer that an Inception Score reads: a row for each of the graph's classes."""
+SPATIAL, SPATIAL_CHANNELS = "Mixed_6d", 7
+"""Spatial features are the first channels of this block, which are those of its path of 1 x 1 with
+the negative part cut off: `mixed_6/conv` in the evaluator of guided-diffusion."""
 
 Step = str | tuple[str, ...]
 """A layer by name, or several whose outputs are joined."""
@@ -43,13 +49,31 @@ class Inception(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """From images in [-1, 1] of 256 levels, shape (B, 3, H, W), to features (B, 2048)."""
+        return self.read(images)[0]
+
+    def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features, and spatial ones (B, 2023): by place, and by channel within it."""
         levels = ((images + 1) * ((LEVELS - 1) / 2)).round()
         h = (resized(levels, SIDE) - 128) / 128
         for name, layer in self.named_children():
             h = layer(h)
             if name in ("Conv2d_2b_3x3", "Conv2d_4a_3x3"):
                 h = _halved(h)
-        return h.mean((2, 3))
+            if name == SPATIAL:
+                spatial = h[:, :SPATIAL_CHANNELS].permute(0, 2, 3, 1).flatten(1)
+        return h.mean((2, 3)), spatial
+
+
+class WithSpatial(nn.Module):
+    """Features and spatial features in one row, shape (B, 2048 + 2023)."""
+
+    def __init__(self, network: Inception) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As `Inception.read`."""
+        return torch.cat(self.network.read(images), dim=1)
 
 
 def resized(images: Tensor, side: int) -> Tensor:
@@ -88,15 +112,33 @@ def load_inception(path: Path, sha256: str) -> Inception:
         ConfigError: If the file is missing, has another hash, or does not hold these weights.
     """
     check_weights(path, sha256)
+    network = empty_inception()
+    network.load_state_dict(_chosen(path, _loaded(path), network.state_dict()), assign=True)
+    return network.eval()
+
+
+def load_classes(path: Path) -> Float32Array:
+    """Weights of the classes, shape (C, 2048), from the same file; their biases are left out.
+
+    Raises:
+        ConfigError: If the file does not hold them.
+    """
+    weights = _loaded(path).get(CLASSES)
+    if not isinstance(weights, Tensor) or weights.ndim != 2 or weights.shape[1] != FEATURES:
+        shown = f"{CLASSES} of {tuple(weights.shape)}" if isinstance(weights, Tensor) else "none"
+        raise _no_weights(path, f"{shown} where the classes of an Inception Score should be")
+    found: Float32Array = weights.float().numpy()
+    return found
+
+
+def _loaded(path: Path) -> Mapping[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has many words for a file that it cannot read
         raise _no_weights(path, "something else") from error
     if not isinstance(found, Mapping):
         raise _no_weights(path, "something else")
-    network = empty_inception()
-    network.load_state_dict(_chosen(path, found, network.state_dict()), assign=True)
-    return network.eval()
+    return found
 
 
 def empty_inception() -> Inception:

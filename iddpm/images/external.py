@@ -9,8 +9,10 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iddpm.arrays import UInt8Array
 from iddpm.bounds import ConfigError
@@ -49,24 +51,18 @@ def describe_external(config: ExternalConfig) -> ExternalDescription:
 def _described(config: ExternalConfig) -> ExternalDescription:
     path, expected = Path(config.path), describe(config.data)
     if path.is_dir():
-        files = _image_files(path)
+        files = image_files(path, where=PATH)
         for file in files:
-            _check_file(file, expected)
+            _check_shape(shape_of_file(file, where=PATH), expected, file)
         _check_levels(path, expected)
-        return ExternalDescription(images=len(files), digest=_digest(files, root=path))
+        return ExternalDescription(images=len(files), digest=digest_of(files, root=path))
     if not path.is_file():
         raise ConfigError(PATH, "an .npz file or a folder of images", f"nothing at {path}")
     found = _header(path)
-    if found.dtype != np.uint8:
-        raise ConfigError(
-            PATH,
-            f"{ARRAY!r} to be uint8",
-            f"{found.dtype} in {path}",
-            f"write pixels from 0 to {expected.levels - 1}",
-        )
+    check_bytes(found, ARRAY, path, where=PATH, highest=expected.levels - 1)
     _check_shape(found.shape[1:], expected, path)
     _check_levels(path, expected)
-    return ExternalDescription(images=found.shape[0], digest=_digest([path], root=path.parent))
+    return ExternalDescription(images=found.shape[0], digest=digest_of([path], root=path.parent))
 
 
 def load_external(config: ExternalConfig, digest: str) -> UInt8Array:
@@ -91,7 +87,11 @@ def load_external(config: ExternalConfig, digest: str) -> UInt8Array:
 
 
 def _images(path: Path, expected: Description) -> UInt8Array:
-    return _of_folder(path, expected) if path.is_dir() else _of_npz(path)
+    if path.is_dir():
+        mode = MODES[expected.channels]
+        files = image_files(path, where=PATH)
+        return np.stack([decoded(file, mode, where=PATH)[0] for file in files])
+    return array_of(path, ARRAY, where=PATH)
 
 
 def _check_levels(path: Path, expected: Description) -> None:
@@ -139,48 +139,79 @@ def _header(path: Path) -> Header:
     )
 
 
-def _of_npz(path: Path) -> UInt8Array:
+def check_bytes(found: Header, array: str, path: Path, *, where: str, highest: int = 255) -> None:
+    """Refuses pixels that are no bytes.
+
+    Args:
+        found: What the array is.
+        array: Its name.
+        path: Of the .npz that holds it.
+        where: The setting that names it, for an error.
+        highest: The level that a pixel may have at most.
+
+    Raises:
+        ConfigError: If they are of another type.
+    """
+    if found.dtype != np.uint8:
+        raise ConfigError(
+            where,
+            f"{array!r} to be uint8",
+            f"{found.dtype} in {path}",
+            f"write pixels from 0 to {highest}",
+        )
+
+
+def array_of(path: Path, array: str, *, where: str) -> NDArray[Any]:
+    """An array of an .npz, left on disk where it is large.
+
+    Raises:
+        ConfigError: If it cannot be read.
+    """
     try:
-        return read(path, ARRAY, mapped_from=LARGE)
+        return read(path, array, mapped_from=LARGE)
     except ArchiveError as error:
-        raise ConfigError(PATH, f"to read {ARRAY!r}", f"it broken in {path} ({error})") from error
+        raise ConfigError(where, f"to read {array!r}", f"it broken in {path} ({error})") from error
 
 
 # --------------------------------------------------------------------------------------- a folder
 
 
-def _image_files(folder: Path) -> list[Path]:
-    """Every image file below the folder, ordered by its name there."""
-    return [folder / name for name in some_image_names(folder, "", Account(), where=PATH)]
+def image_files(folder: Path, *, where: str) -> list[Path]:
+    """Every image file below the folder, at least one, ordered by its name there.
+
+    Raises:
+        ConfigError: If there is none; `where` is the setting that names the folder.
+    """
+    return [folder / name for name in some_image_names(folder, "", Account(), where=where)]
 
 
-def _check_file(path: Path, expected: Description) -> None:
-    with opened(path, where=PATH) as file:
-        look = looked_at(path, file, where=PATH)
+def shape_of_file(path: Path, *, where: str) -> tuple[int, int, int]:
+    """Height, width and channels of an image file that is scored as it is stored.
+
+    Raises:
+        ConfigError: If it is none, or would be turned or converted.
+    """
+    with opened(path, where=where) as file:
+        look = looked_at(path, file, where=where)
     if look.mode not in MODES.values():
         raise ConfigError(
-            PATH,
+            where,
             "grey or RGB images of 8 bits a channel",
             f"mode {look.mode!r} in {path}",
             "convert it",
         )
     if look.changes:
         raise ConfigError(
-            PATH,
+            where,
             "images that are scored as they are stored",
             f"{path}, which would be {look.changes[0]}",
             "store it so",
         )
-    _check_shape((look.height, look.width, look.channels), expected, path)
+    return look.height, look.width, look.channels
 
 
-def _of_folder(folder: Path, expected: Description) -> UInt8Array:
-    mode = MODES[expected.channels]
-    return np.stack([decoded(path, mode, where=PATH)[0] for path in _image_files(folder)])
-
-
-def _digest(files: list[Path], *, root: Path) -> str:
-    """An .npz goes by its bytes alone: its name is not what it is."""
+def digest_of(files: list[Path], *, root: Path) -> str:
+    """sha256, as hex, of names and bytes. An .npz goes by its bytes: its name is not what it is."""
     digest = hashlib.sha256()
     for path in files:
         name = "" if path.suffix == ".npz" else path.relative_to(root).as_posix()

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from iddpm.bounds import MOST_SEED, ConfigError
+from iddpm.config import Data
 from studies.spec.arms import BLOCK_KEYS, ArmSpec, Asked, asked
 from studies.spec.combinations import Override, override
 from studies.spec.documents import Node, children, fault, nearest, only, parse, read_text, short
@@ -152,6 +153,26 @@ def read_sweep(
         preset_text=preset_text,
         origin=SweepOrigin(sweep, path, presets_dir),
     )
+
+
+def data_of_preset(name: str) -> Data | None:
+    """The data that a preset of the project brings; None if there is no preset of this name.
+
+    Raises:
+        ConfigError: If something is wrong in its file.
+    """
+    path = PRESETS / f"{name}.yaml"
+    if name not in preset_names():
+        return None
+    _, base = _document(path, "a preset", PRESET_KEYS)
+    settings = children(_layers(base, path, "").train, "train")
+    data: Data = read(Data, settings["data"], "data")
+    return data
+
+
+def preset_names() -> list[str]:
+    """Of the presets of the project, in their order."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def _document(path: Path, what: str, keys: Sequence[str]) -> tuple[str, Node]:

@@ -163,7 +163,7 @@ def test_where_another_attempt_goes_on_is_told(
     words = ["prepare", "folder", str(root), "--size", "8", "--out", str(made)]
     with monkeypatch.context() as patch:
         if end == "Ctrl-C":
-            patch.setattr(data, "_said", lambda: stopped_at(4))
+            patch.setattr(data, "counted", lambda *_: stopped_at(4))
         else:
             (root / "test/2.png").write_bytes(whole[:-40])
         assert data.main(words) == (130 if end == "Ctrl-C" else 2)

@@ -125,6 +125,11 @@ def scaled(image: NDArray[np.uint8], side: int = 299) -> NDArray[np.float64]:
 
 def features(weights: Weights, images: NDArray[np.uint8]) -> Tensor:
     """Shape (N, 2048), of images (N, H, W, 3), in float64."""
+    return both(weights, images)[0]
+
+
+def both(weights: Weights, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    """The same, and the spatial features of guided-diffusion, shape (N, 17 * 17 * 7)."""
     w = {name: value.double() for name, value in weights.items()}
     pixels = np.stack([scaled(image) for image in images])
     x = (torch.from_numpy(pixels).permute(0, 3, 1, 2) - 128) / 128
@@ -171,6 +176,8 @@ def features(weights: Weights, images: NDArray[np.uint8]) -> Tensor:
         twice = conv(f"{b}.branch7x7dbl_4", twice, 1, (3, 0))
         twice = conv(f"{b}.branch7x7dbl_5", twice, 1, (0, 3))
         x = torch.cat([one, seven, twice, conv(f"{b}.branch_pool", average(x))], 1)
+        if b == "Mixed_6d":
+            places = [one[:, :7, i, j] for i in range(17) for j in range(17)]
     b = "Mixed_7a"
     three = conv(f"{b}.branch3x3_2", conv(f"{b}.branch3x3_1", x), 2)
     seven = conv(f"{b}.branch7x7x3_2", conv(f"{b}.branch7x7x3_1", x), 1, (0, 3))
@@ -187,4 +194,4 @@ def features(weights: Weights, images: NDArray[np.uint8]) -> Tensor:
         wide_2 = conv(f"{b}.branch3x3dbl_3a", twice, 1, (0, 1))
         tall_2 = conv(f"{b}.branch3x3dbl_3b", twice, 1, (1, 0))
         x = torch.cat([one, wide, tall, wide_2, tall_2, conv(f"{b}.branch_pool", pooled)], 1)
-    return x.mean((2, 3))
+    return x.mean((2, 3)), torch.cat(places, 1)

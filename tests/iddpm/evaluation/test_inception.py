@@ -13,12 +13,19 @@ from iddpm.config import canonical
 from iddpm.data import to_unit
 from iddpm.evaluation.config import Inception
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor
-from iddpm.evaluation.inception import NAME, OTHER, load_inception, resized
+from iddpm.evaluation.inception import (
+    NAME,
+    OTHER,
+    WithSpatial,
+    load_classes,
+    load_inception,
+    resized,
+)
 from iddpm.evaluation.weights_file import PUBLISHED, SOURCE, check_weights, is_published
 from studies.published.published import INCEPTION
 from tests.witness.inception_by_hand import (
     Weights,
-    features,
+    both,
     random_weights,
     scaled,
     shapes,
@@ -41,11 +48,33 @@ def file(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 def test_the_features_are_those_of_the_network_written_out(
     weights: Weights, file: tuple[Path, str]
 ) -> None:
-    found = extract(load_inception(*file), IMAGES, levels=256, block_size=2)
-    expected = features(weights, IMAGES).numpy()
-    assert found.shape == (2, 2048)
-    assert expected.std() > 0.01  # the random network lets something through
-    np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)  # float32 against float64
+    joined = extract(WithSpatial(load_inception(*file)), IMAGES, levels=256, block_size=2)
+    found_both = np.split(joined, [2048], axis=1)
+    for found, expected in zip(found_both, both(weights, IMAGES), strict=True):
+        assert found.shape == expected.shape
+        assert expected.std() > 0.01  # the random network lets something through
+        np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)  # float32 against float64
+
+
+def test_the_classes_are_read_without_their_biases(weights: Weights, tmp_path: Path) -> None:
+    classes = torch.randn(1008, 2048)
+    path, _ = weights_file(tmp_path, {**weights, "fc.weight": classes})
+    np.testing.assert_array_equal(load_classes(path), classes)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(None, "found none where"), (torch.zeros(5, 3), r"found fc.weight of (5, 3) where")],
+)
+def test_a_file_without_the_classes_is_refused(
+    tmp_path: Path, value: torch.Tensor | None, found: str
+) -> None:
+    path, _ = weights_file(
+        tmp_path, {"x": torch.zeros(1)} if value is None else {"fc.weight": value}
+    )
+    with pytest.raises(ConfigError) as refusal:
+        load_classes(path)
+    assert f"{found} the classes of an Inception Score should be; get " in str(refusal.value)
 
 
 @pytest.mark.parametrize("side", [8, 299, 400])

@@ -1,0 +1,108 @@
+"""One side of a score: the features of a set of images and their moments, or the moments alone."""
+
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from iddpm.arrays import Float32Array
+from iddpm.bounds import ConfigError
+from iddpm.data import Selection, first_rows
+from iddpm.evaluation.features import Extractor, extract
+from iddpm.evaluation.frechet import Moments, merged, moments
+from iddpm.evaluation.inception import Inception, WithSpatial
+from iddpm.images.sets import ImageSet
+from iddpm.running.interruption import Progress
+
+BLOCK = 1024
+"""Images that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Side:
+    """What is known of the images of one side."""
+
+    name: str
+    moments: Moments
+    """Their count is 0 where nobody says of how many images they are."""
+    features: Float32Array | None = None
+    """Of some of the images, shape (N, D); None: only the moments are at hand."""
+    spatial: Moments | None = None
+    """None: nobody read them."""
+
+
+def read_side(
+    images: ImageSet,
+    extractor: Extractor,
+    *,
+    levels: int,
+    count: int | None = None,
+    kept: int,
+    block_size: int = 64,
+    device: str = "cpu",
+    progress: Progress = lambda done, total: None,
+) -> Side:
+    """The features of some images, and the moments of all that are read.
+
+    Spatial features are read where the extractor is Inception-V3; of these only the moments stay.
+
+    Args:
+        images: The set.
+        extractor: What reads it.
+        levels: Values of a pixel.
+        count: How many images are read: the first ones by `iddpm.data.first_rows`; None: all.
+        kept: Features that are kept, of the first images by the same rule.
+        block_size: Images in one call of the network.
+        device: Where it runs, in float32.
+        progress: Told the images read, of how many.
+
+    Raises:
+        ConfigError: If there are fewer images than `count`, one has a level that there is not, or
+            a feature is not finite.
+    """
+    if count is not None and count > len(images):
+        raise ConfigError(images.name, f"at least {count:,} images", f"{len(images):,}")
+    chosen = Selection(images.images, first_rows(len(images), count, permuted=True))
+    rows = first_rows(len(chosen), min(kept, len(chosen)), permuted=True)
+    is_kept = np.isin(np.arange(len(chosen)), rows)
+    network = extractor.network.to(device)
+    reader = WithSpatial(network) if isinstance(network, Inception) else network
+    features: list[Float32Array] = []
+    found: list[tuple[Moments, ...]] = []
+    for start in range(0, len(chosen), BLOCK):
+        pixels = chosen[start : start + BLOCK]
+        _check_levels(images, int(pixels.max()), levels)
+        part = extract(reader, pixels, levels=levels, block_size=block_size)
+        _check_finite(images, part)
+        features.append(part[is_kept[start : start + BLOCK], : extractor.dimensions])
+        parts = np.split(part, [extractor.dimensions], axis=1)
+        found.append(tuple(moments(one, device=device) for one in parts if one.shape[1]))
+        found = [tuple(reduce(merged, of_one) for of_one in zip(*found, strict=True))]
+        progress(start + len(part), len(chosen))
+    (summary, *spatial) = found[0]
+    return Side(
+        name=images.name,
+        moments=summary,
+        features=np.concatenate(features),
+        spatial=spatial[0] if spatial else None,
+    )
+
+
+def _check_levels(images: ImageSet, highest: int, levels: int) -> None:
+    if highest >= levels:
+        raise ConfigError(
+            images.name,
+            f"pixels of {levels} levels, 0 to {levels - 1}",
+            f"{highest}",
+            "write the levels themselves, which are not stretched to 255",
+        )
+
+
+def _check_finite(images: ImageSet, features: Float32Array) -> None:
+    if bad := int((~np.isfinite(features)).any(axis=1).sum()):
+        raise ConfigError(
+            images.name,
+            "finite features",
+            f"others in {bad:,} of {len(features):,} images",
+            "the weights of the extractor are broken",
+        )

@@ -1,0 +1,396 @@
+"""`python -m studies.score SAMPLES REFERENCE`: FID, KID, precision, recall and more of any images.
+
+Either is a folder of images, an .npz of images (`arr_0` or `images`), data by the name of their
+preset or as a prepared .npz (`:test` behind it takes the test split), or an .npz of statistics
+(`mu` and `sigma`). With the numbers stand their recipe and what they may be compared with. Without
+a REFERENCE, `--write FILE` leaves the statistics of SAMPLES, to be a reference later.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from numpy.typing import NDArray
+
+from iddpm.bounds import MOST_BATCH, MOST_IMAGES, Between, ConfigError, visible
+from iddpm.config import SPLITS, Split
+from iddpm.data import missing
+from iddpm.evaluation.config import Classifier, Inception, RandomNetwork
+from iddpm.evaluation.features import Extractor, make_extractor
+from iddpm.evaluation.inception import NAME, RESIZE, load_classes
+from iddpm.evaluation.scores import Pair, Score, computed, lacking
+from iddpm.evaluation.sides import Side, read_side
+from iddpm.evaluation.statistics_file import (
+    Statistics,
+    holds_statistics,
+    read_statistics,
+    write_statistics,
+)
+from iddpm.evaluation.weights_file import check_weights
+from iddpm.images.archives import ArchiveError
+from iddpm.images.sets import ImageSet, check_alike, levels_of, of_data, of_path
+from iddpm.running.files import write_whole
+from studies.door import counted, door, path
+from studies.runners.work import device as usual_device
+from studies.spec.sweep import data_of_preset, preset_names
+
+INTERRUPTED = 130
+"""The exit code of work stopped."""
+
+KEPT = 50_000
+"""Feature vectors of a set that neighbours and kernels are sought among; moments are of all."""
+
+USUAL = 50_000
+"""Images of the published FIDs; of another number it is named with the score."""
+
+SAID_EVERY = 1_000
+
+SCORES: tuple[Score, ...] = get_args(Score)
+NAMES = {
+    "frechet_distance": ("FID", "FD"),
+    "kid": ("KID", "KID"),
+    "precision": ("precision", "precision"),
+    "recall": ("recall", "recall"),
+    "inception_score": ("Inception Score", "IS"),
+    "spatial_frechet_distance": ("sFID", "sFD"),
+    "fd_infinity": ("FID-infinity", "FD-infinity"),
+}
+"""What a number is called over the published weights of Inception-V3, and over other features."""
+SPREAD = ("clipped_mass", "inception_score_deviation", "fd_infinity_low", "fd_infinity_high")
+"""Numbers that stand behind another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a word of the command line stands for: images, statistics, or images with statistics."""
+
+    name: str
+    images: ImageSet | None
+    statistics: Statistics | None
+
+
+@door(ValueError)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compute, print and write the scores; the exit code: 0 fine, 2 bad input, 130 stopped."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _scored(options)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m studies.score", description=__doc__)
+    parser.add_argument(
+        "samples", type=_word, metavar="SAMPLES", help="folder, .npz, or data of a preset"
+    )
+    parser.add_argument(
+        "reference", type=_word, metavar="REFERENCE", nargs="?", help="the same, the real ones"
+    )
+    parser.add_argument(
+        "--extractor",
+        choices=("inception", "classifier", "random"),
+        default="inception",
+        help="Inception-V3, or the network that a study of the REFERENCE's data makes for itself",
+    )
+    parser.add_argument(
+        "--weights", type=path, default=Path(Inception().path), help="of Inception-V3"
+    )
+    parser.add_argument(
+        "--metrics", nargs="+", choices=SCORES, help="usually all that can be had but fd_infinity"
+    )
+    parser.add_argument("--neighbours", type=int, default=3, help="k of precision and recall")
+    parser.add_argument("--images", type=int, help="of SAMPLES, in a fixed order at random")
+    parser.add_argument("--write", type=path, metavar="FILE", help="statistics of SAMPLES")
+    parser.add_argument("--out", type=path, metavar="FILE", help="the numbers as JSON")
+    parser.add_argument("--batch", type=int, default=64, help="images in one call of the network")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=usual_device())
+    return parser
+
+
+def _scored(options: argparse.Namespace) -> int:
+    _check(options)
+    samples = _given(options.samples, "SAMPLES")
+    reference = _given(options.reference, "REFERENCE") if options.reference else None
+    if samples.images and reference and reference.images:
+        check_alike(samples.images, reference.images)
+    extractor = _extractor(options, samples, reference)
+    known = _known(extractor, samples, reference)
+    if extractor:
+        print(f"{extractor.dimensions:,} features of {known} in float32 on {options.device}")
+    sets = [given.images for given in (samples, reference) if given and given.images]
+    levels = levels_of(*sets)
+    generated = _side(samples, extractor, levels, options, options.images)
+    if options.write:
+        _write(options.write, samples, generated, known)
+    pair = Pair(
+        generated=generated,
+        real=_side(reference, extractor, levels, options, None) if reference else None,
+        classes=_classes(extractor, options.weights),
+        neighbours=options.neighbours,
+        device=options.device,
+        progress=counted("lines of FD-infinity", 1),
+    )
+    numbers, left_out = _numbers(pair, options.metrics)
+    recipe = _recipe(pair, known, extractor, samples, reference)
+    remarks = [*left_out, *_remarks(pair, known, samples, reference)]
+    _say(numbers, recipe, remarks)
+    if options.out:
+        content = {"scores": numbers, "recipe": recipe, "remarks": remarks}
+        write_whole(options.out, json.dumps(content, indent=1).encode())
+    return 0
+
+
+# -------------------------------------------------------------------------------- what is given
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that cannot be, before anything is read."""
+    bounds = {"neighbours": (1, MOST_BATCH), "images": (2, MOST_IMAGES), "batch": (1, MOST_BATCH)}
+    for name, ends in bounds.items():
+        if (value := getattr(options, name)) is not None:
+            Between(*ends).check(f"--{name}", value)
+    if not (options.reference or options.write or options.metrics):
+        raise ConfigError("REFERENCE", "a set to compare with, or --write FILE", "none")
+    if options.device == "cuda" != usual_device():
+        raise ConfigError("--device", "a GPU that torch can use", "none", "leave it out")
+
+
+def _word(text: str) -> str:
+    """A path or a name, perhaps with a split behind it."""
+    path(text)
+    return text
+
+
+def _given(word: str, where: str) -> Given:
+    name, _, last = word.rpartition(":")
+    split: Split = "train"
+    if name and last in SPLITS:
+        word, split = name, last
+    lies_at = Path(word)
+    if not lies_at.exists() and (data := data_of_preset(word)):
+        if error := missing(data):
+            raise error
+        return Given(name=word, images=of_data(data, split), statistics=None)
+    if not lies_at.exists():
+        known = f"a folder, an .npz file, or the data of a preset ({', '.join(preset_names())})"
+        raise ConfigError(where, known, f"nothing at {lies_at}")
+    try:
+        images = of_path(lies_at, split, where=where)
+        statistics = None
+        if lies_at.is_file() and holds_statistics(lies_at):
+            statistics = read_statistics(lies_at, where=where)
+    except ArchiveError as error:
+        expected = "an .npz file as numpy.savez writes it"
+        raise ConfigError(where, expected, f"{lies_at} ({error})") from error
+    if images is None and statistics is None:
+        expected = "'arr_0' or 'images', 'train' and 'test', or 'mu' and 'sigma'"
+        raise ConfigError(where, expected, f"none of them in {lies_at}")
+    return Given(name=lies_at.name, images=images, statistics=statistics)
+
+
+def _extractor(
+    options: argparse.Namespace, samples: Given, reference: Given | None
+) -> Extractor | None:
+    """What reads the images; None: both sides are statistics."""
+    sets = [given.images for given in (reference, samples) if given and given.images]
+    if not sets:
+        return None
+    if options.extractor == "inception":
+        for images in sets:
+            if images.shape[2] != 3:
+                hint = "--extractor classifier reads what its data are"
+                raise ConfigError(images.name, "colour, which Inception-V3 reads", "grey", hint)
+        return make_extractor(Inception(path=str(options.weights), sha256=_hash(options.weights)))
+    data = next((images.data for images in sets if images.data), None)
+    if data is None:
+        expected = "data of a preset, or a prepared .npz, that the network is made for"
+        raise ConfigError(f"--extractor {options.extractor}", expected, "none on either side")
+    kinds = {"classifier": Classifier, "random": RandomNetwork}
+    return make_extractor(kinds[options.extractor](data=data))
+
+
+def _hash(weights: Path) -> str:
+    """sha256 of the file; where there is none, the refusal says what to get."""
+    if not weights.is_file():
+        check_weights(weights, Inception().sha256)
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _known(extractor: Extractor | None, *given: Given | None) -> str | None:
+    """By what the features of both sides are read; None: nobody says.
+
+    Raises:
+        ConfigError: If statistics say that it was something else.
+    """
+    said = [(g, g.statistics.extractor) for g in given if g and g.statistics]
+    known = f"{extractor.name}:{extractor.sha256[:8]}" if extractor else None
+    for one, other in said:
+        known = known or other
+        if other is not None and other != known:
+            raise ConfigError(
+                one.name,
+                f"statistics of the features of {known}",
+                f"those of {other}",
+                "make them again by --write",
+            )
+    for one, _ in said:
+        assert one.statistics is not None
+        dimensions = len(one.statistics.moments.mean)
+        if extractor and dimensions != extractor.dimensions:
+            raise ConfigError(
+                one.name, f"statistics of {extractor.dimensions:,} features", f"{dimensions:,}"
+            )
+    return known
+
+
+# ------------------------------------------------------------------------------- what is computed
+
+
+def _side(
+    given: Given,
+    extractor: Extractor | None,
+    levels: int,
+    options: argparse.Namespace,
+    count: int | None,
+) -> Side:
+    known = given.statistics
+    if given.images is None:
+        assert known is not None
+        return Side(name=given.name, moments=known.moments, spatial=known.spatial)
+    assert extractor is not None
+    side = read_side(
+        given.images,
+        extractor,
+        levels=levels,
+        count=count,
+        kept=KEPT,
+        block_size=options.batch,
+        device=options.device,
+        progress=counted(f"images of {given.name}", SAID_EVERY),
+    )
+    return replace(side, moments=known.moments, spatial=known.spatial) if known else side
+
+
+def _classes(extractor: Extractor | None, weights: Path) -> NDArray[Any] | None:
+    """Of Inception-V3, if that is the extractor."""
+    is_inception = extractor is not None and extractor.resize == RESIZE
+    return load_classes(weights) if is_inception else None
+
+
+def _write(file: Path, samples: Given, side: Side, extractor: str | None) -> None:
+    if samples.images is None:
+        raise ConfigError("--write", "images as SAMPLES", "statistics")
+    source = f"{side.name}, {side.moments.count} images, {samples.images.digest[:8]}"
+    write_statistics(
+        file,
+        Statistics(moments=side.moments, spatial=side.spatial, extractor=extractor, source=source),
+    )
+    print(f"{file}: mu and sigma of {side.moments.count:,} images")
+
+
+def _numbers(pair: Pair, asked: Sequence[Score] | None) -> tuple[dict[str, float], list[str]]:
+    """All numbers by name, and what is left out because something is lacking."""
+    numbers: dict[str, float] = {}
+    left_out = []
+    for score in asked or [score for score in SCORES if score != "fd_infinity"]:
+        if not asked and (without := lacking(score, pair)):
+            left_out.append(f"without {score}, which needs {without}")
+        else:
+            numbers |= computed(score, pair)
+    return numbers, left_out
+
+
+# ------------------------------------------------------------------------------------ what is said
+
+
+def _recipe(
+    pair: Pair, known: str | None, extractor: Extractor | None, *given: Given | None
+) -> dict[str, Any]:
+    """All that a score must share with another to be compared with it."""
+    sides = zip(("samples", "reference"), given, (pair.generated, pair.real), strict=True)
+    recipe: dict[str, Any] = {"extractor": known}
+    if extractor:
+        recipe |= {"resize": extractor.resize, "precision": "float32"}
+    for role, one, side in sides:
+        if one and side:
+            recipe[role] = side.name
+            recipe[f"{role}_images"] = side.moments.count or None
+            recipe[f"{role}_digest"] = one.images.digest if one.images else None
+            if side.features is not None and len(side.features) != side.moments.count:
+                recipe[f"{role}_neighbours_among"] = len(side.features)
+    return {**recipe, "neighbours": pair.neighbours}
+
+
+def _remarks(pair: Pair, known: str | None, *given: Given | None) -> Iterator[str]:
+    """What a person is to know before comparing the numbers."""
+    count, dimensions = pair.generated.moments.count, len(pair.generated.moments.mean)
+    for one in given:
+        if one and one.statistics and one.statistics.extractor is None:
+            yield f"{one.name} does not say which features its statistics are of"
+        if one and one.images and one.statistics:
+            yield f"{one.name}: distances are to its statistics, all else to its images"
+    if not _is_published(known):
+        yield "no FID: that is over the published weights of Inception-V3 (2015-12-05) alone"
+    for side in filter(None, (pair.generated, pair.real)):
+        if 0 < side.moments.count < dimensions:
+            yield (
+                f"{side.name}: {side.moments.count:,} images are fewer than {dimensions:,} "
+                "features; distances are far above those of more images"
+            )
+    if pair.real is None:
+        return
+    compared = f"compare with scores over {known or 'the same features'}, {pair.real.name}"
+    yield f"{compared} and {count:,} images alone" if count else f"{compared} alone"
+    if _is_published(known) and count == USUAL:
+        yield "so with published FIDs of 50,000 images against the same reference"
+
+
+def _say(numbers: dict[str, float], recipe: dict[str, Any], remarks: Sequence[str]) -> None:
+    for name in numbers:
+        if name not in SPREAD:
+            print(f"{_label(name, recipe)}: {_with_spread(name, numbers)}")
+    said = (
+        f"{key} {value[:8] if key.endswith('digest') else value}"
+        for key, value in recipe.items()
+        if value is not None
+    )
+    print(visible(f"recipe: {', '.join(said)}"))
+    for remark in remarks:
+        print(visible(f"  {remark}"))
+
+
+def _label(name: str, recipe: dict[str, Any]) -> str:
+    published, other = NAMES[name]
+    known, count = recipe["extractor"], recipe["samples_images"]
+    if name in ("precision", "recall"):
+        return f"{published} (k = {recipe['neighbours']})"
+    label = published if _is_published(known) else f"{other}[{known or 'unknown'}]"
+    if name == "fd_infinity" or count in (USUAL, None):
+        return label
+    return f"{label}@{count // 1000}k" if count % 1000 == 0 else f"{label}@{count}"
+
+
+def _with_spread(name: str, numbers: dict[str, float]) -> str:
+    text = f"{numbers[name]:.6g}"
+    if name == "fd_infinity":
+        low, high = numbers["fd_infinity_low"], numbers["fd_infinity_high"]
+        return f"{text} (95% interval {low:.6g} to {high:.6g})"
+    if name == "inception_score":
+        return f"{text} (deviation over parts of 5,000: {numbers[f'{name}_deviation']:.3g})"
+    return text
+
+
+def _is_published(known: str | None) -> bool:
+    return known is not None and known.startswith(f"{NAME}:")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
