@@ -26,6 +26,7 @@ from studies import execute
 from studies.analyses.index import checked
 from studies.analyses.judge import judge
 from studies.judging.families import DECIDED, adjusted, p_value, stands_alone
+from studies.judging.looks import decided_by
 from studies.judging.power import seeds_to_decide, smallest_effect
 from studies.judging.samples import outlying
 from studies.plan.plan import chained, expand, needed, record
@@ -43,7 +44,17 @@ if TYPE_CHECKING:
 
 VERDICT = [
     *("claim", "verdict", "final", "what", "mean", "low", "high", "unit", "seeds"),
-    *("p", "p_among", "stands", "smallest_effect", "seeds_to_decide", "outlying_seed", "says"),
+    *(
+        "p",
+        "p_among",
+        "stands",
+        "looked",
+        "look",
+        "smallest_effect",
+        "seeds_to_decide",
+        "outlying_seed",
+        "says",
+    ),
 ]
 
 
@@ -173,7 +184,9 @@ class Study:
         80% power; `seeds_to_decide` is the number that would decide an open claim at the means
         measured, inf above 100, NaN where no number is known to. `p` is below 0.05 where the
         intervals decide, `p_among` the same by Holm's correction among all claims of the study, and
-        `stands` whether the verdict does so there; `outlying_seed` stands apart from the others.
+        `stands` whether the verdict does so there. `looked` is the verdict where seeds were added
+        after looking, by the `look` at so many seeds (`studies.judging.looks`). `outlying_seed`
+        stands apart from the others.
 
         Raises:
             StoreError: If a newer version asked for a claim that this one does not have.
@@ -188,6 +201,7 @@ class Study:
                 "final": done or found.is_exact,
                 "says": found.claim.says,
                 "p": p_value(found),
+                **dict(zip(("looked", "look"), decided_by(found), strict=True)),
                 "p_among": among,
                 "stands": found.verdict in DECIDED and not stands_alone(found, among),
                 "seeds_to_decide": seeds_to_decide(found),

@@ -3,6 +3,7 @@
 import math
 
 from studies.judging.families import p_value
+from studies.judging.looks import LOOKS, decided_by
 from studies.judging.power import MOST_SEEDS, largest_inside, seeds_to_decide, smallest_effect
 from studies.judging.samples import outlying, without
 from studies.judging.verdicts import Finding, Measurement
@@ -80,6 +81,19 @@ def among(finding: Finding, adjusted: float) -> str:
 
 def _p(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}" if value < 0.995 else "p = 1"
+
+
+def looked(finding: Finding) -> str:
+    """A sentence on what holds if seeds were added after a look; empty where none can have been."""
+    seeds = [m.interval.n for m in finding.measurements if m.decides and m.interval.n]
+    if not seeds or min(seeds) <= LOOKS[0] or finding.verdict == "not run":
+        return ""
+    verdict, look = decided_by(finding)
+    looks = ", ".join(map(str, LOOKS))
+    return (
+        f"If seeds were added after looking, intervals that hold at every look at {looks} seeds "
+        f"decide: {verdict} by the look at {look}."
+    )
 
 
 def apart(measurement: Measurement) -> str:

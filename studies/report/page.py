@@ -29,6 +29,7 @@ from studies.judging.verdicts import Finding, Measurement
 from studies.judging.wording import (
     among,
     apart,
+    looked,
     measured,
     quantity,
     region,
@@ -315,6 +316,7 @@ def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
         "finding": finding,
         "more": told.more[finding.name],
         "p": among(finding, p),
+        "looked": looked(finding),
         "alone": stands_alone(finding, p),
         "so_far": told.so_far(finding),
         "deciding": None if first is None else _told(first),

@@ -94,3 +94,17 @@ def test_a_seed_that_stands_apart_is_named_on_the_page(tmp_path: Path) -> None:
     named = found[found["outlying_seed"].notna()]
     assert len(named) == len(found) == 2
     assert set(named["outlying_seed"]) == {1.0}
+
+
+def test_a_study_of_five_seeds_says_what_holds_if_some_were_added_after_a_look(
+    tmp_path: Path,
+) -> None:
+    study = MadeUp(figures=(), claims=("learned_sigma_lowers_nll",), seeds=(0, 1, 2, 3, 4))
+    build(Store(write_store(tmp_path / "store", study)), tmp_path / "out")
+    page = (tmp_path / "out" / study.study / "index.html").read_text()
+    said = "hold at every look at 3, 5, 8, 13, 21 seeds decide: supported by the look at 5."
+    assert said in page
+    found = studies.open(tmp_path / "store")[study.study].verdicts()
+    assert set(zip(found["verdict"], found["looked"], found["look"], strict=True)) == {
+        ("supported", "supported", 5)
+    }
