@@ -3,20 +3,24 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SWEEP ?= sweeps/sigma_ablation.yaml
 ARGS ?=
+.DEFAULT_GOAL := help
 MARKERS ?= not slow and not gpu and not slurm
 WORKERS ?= auto
 BIN := .venv/bin
 
-.PHONY: study test check cluster cluster-down examples clean
+.PHONY: help study test check cluster cluster-down examples clean
 
-study: .venv/installed
+help:  # this list
+	@sed -n 's/^\([a-z-]*\):[^#]*# \(.*\)/make \1#\2/p' $(MAKEFILE_LIST) | column -t -s '#'
+
+study: .venv/installed  # run SWEEP with ARGS on this machine, draw its page
 	$(BIN)/python -m studies.run $(SWEEP) $(ARGS)
 	$(BIN)/python -m studies.report
 
-test: .venv/installed-test
+test: .venv/installed-test  # the tests with these MARKERS
 	$(BIN)/python -m pytest -m "$(MARKERS)" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
-check: .venv/installed-test
+check: .venv/installed-test  # the linter and the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -24,7 +28,7 @@ check: .venv/installed-test
 cluster:  # a real SLURM for the tests, until `make cluster-down`
 	$(PYTHON) -m tests.cluster up
 
-cluster-down:
+cluster-down:  # end that cluster
 	$(PYTHON) -m tests.cluster down
 
 examples: .venv/installed  # the committed pages: every sweep on digits, the first on photographs too
@@ -32,7 +36,7 @@ examples: .venv/installed  # the committed pages: every sweep on digits, the fir
 	$(BIN)/python -m studies.run sweeps/sigma_ablation.yaml --preset photos
 	$(BIN)/python -m studies.report --out reports/examples
 
-clean:
+clean:  # remove the environment and caches, never a store or a page
 	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 .venv/installed: pyproject.toml constraints.txt

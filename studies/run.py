@@ -35,6 +35,8 @@ from studies.store.store import ErrorClass, Store, StoreError
 from studies.tasks.task import Task
 
 INCOMPLETE, INTERRUPTED = 1, 130
+MOST_FAILURES = 10
+"""Of those that failed, as many are named."""
 PACK_MIN = 10.0
 LOCAL_ONLY = {"workers": "--workers"}
 SLURM_ONLY = {
@@ -286,14 +288,35 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
     for plan in plans:
         _print_results(store, plan, console, there)
     states: Counter[str] = Counter(store.state(address) for address in tasks)
-    print(f"{len(tasks)} tasks: {counted(states)}")
     if states["done"] == len(tasks):
+        print(f"{len(tasks)} tasks: {counted(states)}")
         return 0
-    for plan in plans:
-        if any(store.state(address) != "done" for address in plan.tasks):
-            print(f"python -m studies.status {shlex.quote(plan.study)}{there} says why")
-    print("--retry failed runs the failed ones again")
+    _print_failures(plans, store, named, there)
     return INCOMPLETE
+
+
+def _print_failures(
+    plans: Sequence[Plan], store: Store, named: Mapping[str, str], there: str
+) -> None:
+    """What failed by itself and why, how many tasks wait for it, and what to do."""
+    tasks = _tasks(plans)
+    failed = {a: failure for a in tasks if (failure := store.failure(a)) is not None}
+    for address, failure in list(failed.items())[:MOST_FAILURES]:
+        print(f"{named.get(address, address)} ({address}):")
+        print(f"    {failure.error}: {failure.message}")
+    if len(failed) > MOST_FAILURES:
+        print(f"and {len(failed) - MOST_FAILURES} more")
+    done = sum(store.state(address) == "done" for address in tasks)
+    waiting = len(tasks) - done - len(failed)
+    wait = f"; {waiting} wait{'s' * (waiting == 1)} for {'it' if len(failed) == 1 else 'them'}"
+    print(f"{len(tasks)} tasks: {done} done, {len(failed)} failed{wait * bool(waiting)}")
+    for plan in plans:
+        if any(address in failed for address in plan.tasks):
+            print(f"python -m studies.status {shlex.quote(plan.study)}{there} says why")
+    if all(failure.error == "diverged" for failure in failed.values()):
+        print("the same settings diverge again: change one, such as the learning rate")
+    else:
+        print("--retry failed runs the failed ones again")
 
 
 def _print_results(store: Store, plan: Plan, console: Console, there: str) -> None:

@@ -18,7 +18,7 @@ POLL_SECONDS = 0.2
 
 
 EventKind = Literal[
-    "found", "started", "elsewhere", "progress", "lost", "done", "failed", "waiting"
+    "found", "started", "elsewhere", "progress", "lost", "done", "failed", "waiting", "stopping"
 ]
 
 
@@ -29,7 +29,7 @@ class Event:
     `found`: it was done before. `started`: it runs here. `elsewhere`: another process is at it
     and is waited for. `progress`: how far it is, in `beat`. `lost`: its worker died, it will be
     tried again. `done`. `failed`: `text` says why. `waiting`: it cannot run because of the failed
-    tasks that `text` names.
+    tasks that `text` names. `stopping`: the run was asked to stop; it has no address.
     """
 
     kind: EventKind
@@ -64,6 +64,7 @@ class Agenda:
         self._here: set[str] = set()
         self._elsewhere: set[str] = set()
         self._told: dict[str, Beat] = {}
+        self._stopping = False
         self._telling = threading.Lock()
         for task in tasks:
             assert all(need in self._open or need in self._done for _, need in task.inputs), task
@@ -98,6 +99,12 @@ class Agenda:
     def tell_lost(self, address: str, text: str) -> None:
         """Say that the worker of a task died."""
         self._tell("lost", address, text=text)
+
+    def tell_stopping(self) -> None:
+        """Say, once, that the run was asked to stop."""
+        if not self._stopping:
+            self._stopping = True
+            self._tell("stopping", "")
 
     def tell_progress(self) -> None:
         """Report how far every running task is."""

@@ -24,8 +24,7 @@ from studies.execute.agenda import Event, Watcher
 
 LINE_EVERY_S = 30.0
 """Seconds between two lines on the progress of one task, where there is no terminal."""
-
-
+STOPPING = "stopping at the next step, saving (Ctrl-C again: stop at once)"
 TABLE_WIDTH = 120
 
 
@@ -86,8 +85,10 @@ class Bars:
         self._bars: dict[str, TaskID] = {}
 
     def __call__(self, event: Event) -> None:
-        """Shows what happened."""
-        if event.kind == "progress" and event.beat is not None:
+        """Shows what happened; of tasks that wait for a failed one, nothing but that they ended."""
+        if event.kind == "stopping":
+            self._progress.console.print(STOPPING, highlight=False)
+        elif event.kind == "progress" and event.beat is not None:
             bar = self._bar(event.address)
             beat = event.beat
             self._progress.update(bar, completed=beat.done, total=beat.total, unit=beat.unit)
@@ -107,7 +108,7 @@ class Bars:
             self._progress.remove_task(self._bars.pop(event.address))
         if event.kind != "lost":
             self._progress.advance(self._all)
-        if event.kind in ("lost", "failed", "waiting"):
+        if event.kind in ("lost", "failed"):
             said = described(event) + _whose(event, self._labels)
             self._progress.console.print(said, highlight=False)
 
@@ -124,9 +125,13 @@ class Lines:
 
     def __call__(self, event: Event) -> None:
         """Prints what happened, progress only now and then."""
+        if event.kind == "stopping":
+            print(STOPPING, flush=True)
+            return
         if event.kind in ("found", "done", "failed", "waiting"):
             self._ended[event.kind] += 1
-        if event.kind == "found" or (event.kind == "progress" and not self._is_due(event)):
+        silent = event.kind in ("found", "waiting")
+        if silent or (event.kind == "progress" and not self._is_due(event)):
             return
         ended = self._ended.total()
         said = f"{described(event)}{self._pace(event)}{_whose(event, self._labels)}"
@@ -168,7 +173,6 @@ def described(event: Event) -> str:
         "lost": f"its process ended ({event.text}); it will be tried again",
         "done": "done",
         "failed": f"failed: {event.text}",
-        "waiting": f"cannot run: waiting for {event.text}, which failed",
     }
     return f"{event.address}: {words[event.kind]}"
 

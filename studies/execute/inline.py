@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from iddpm.running.interruption import Interrupted
 from studies.execute.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
-from studies.execute.signals import CutOff, stop_requests
+from studies.execute.signals import CutOff, StopFlag, stop_requests
 from studies.execute.worker import BEAT_SECONDS, run_task
 from studies.store.store import ENDED, Store
 from studies.tasks.task import Task
@@ -29,7 +29,7 @@ def execute(store: Store, tasks: Sequence[Task], *, watch: Watcher = unwatched) 
         StorageError: If the store cannot be written.
     """
     agenda = Agenda(store, tasks, watch)
-    with stop_requests() as stop, _progress_told(agenda):
+    with stop_requests() as stop, _progress_told(agenda, stop):
         while agenda.refresh():
             if stop.is_set():
                 raise Interrupted
@@ -45,12 +45,14 @@ def execute(store: Store, tasks: Sequence[Task], *, watch: Watcher = unwatched) 
 
 
 @contextmanager
-def _progress_told(agenda: Agenda) -> Iterator[None]:
-    """A thread reads the heartbeats, since the work itself holds this one."""
+def _progress_told(agenda: Agenda, stop: StopFlag) -> Iterator[None]:
+    """A thread reads heartbeats and answers a stop, since the work itself holds this one."""
     end = threading.Event()
 
     def tell() -> None:
         while not end.wait(BEAT_SECONDS):
+            if stop.is_set():
+                agenda.tell_stopping()
             agenda.tell_progress()
 
     thread = threading.Thread(target=tell, daemon=True)

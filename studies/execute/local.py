@@ -54,6 +54,7 @@ def execute(
         try:
             while agenda.refresh():
                 if stop.is_set():
+                    agenda.tell_stopping()
                     pool.stop()
                     raise Interrupted
                 pool.fill(agenda)

@@ -97,6 +97,24 @@ def test_a_task_goes_by_its_arm_and_seed_where_that_is_known(
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_stop_is_answered_and_those_that_wait_for_a_failure_are_not_named(
+    capsys: pytest.CaptureFixture[str], is_terminal: bool
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=120)
+    with watching(3, console) as watch:
+        watch(Event(kind="failed", address=TRAINING, text="the loss is not finite"))
+        watch(Event(kind="waiting", address="sample-1", text=TRAINING))
+        watch(Event(kind="stopping", address=""))
+        watch(Event(kind="done", address="extractor-1"))
+    said = console.file.getvalue() + capsys.readouterr().out  # type: ignore[attr-defined]
+    assert said.count("the loss is not finite") == 1
+    assert "sample-1" not in said
+    assert "saving (Ctrl-C again: stop at once)" in said
+    if not is_terminal:
+        assert said.splitlines()[-1] == "[3/3] extractor-1: done"
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
 def test_what_people_wrote_is_no_markup(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_terminal: bool
 ) -> None:

@@ -267,8 +267,10 @@ def test_asked_to_stop_the_workers_save_and_are_waited_for(store: Store) -> None
             os.kill(os.getpid(), signal.SIGINT)
 
     handlers = signal.getsignal(signal.SIGINT)
+    diary = Diary(progress=stop)
     with pytest.raises(Interrupted):
-        local.execute(store, [task], workers=1, watch=Diary(progress=stop))
+        local.execute(store, [task], workers=1, watch=diary)
+    assert diary.of("stopping") == [("stopping", "")]
     assert signal.getsignal(signal.SIGINT) is handlers
     assert (store.state(task.address), store.claim_of(task.address)) == ("planned", None)
     assert (store.folder(task.address) / "state.pt").exists()
