@@ -8,4 +8,9 @@ import pytest
 
 def slow_except(cases: Iterable[Any], *fast: Any) -> list[Any]:
     """The cases of a test, those that are not among the fast ones marked `slow`."""
-    return [case if case in fast else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+    return [case if case in fast else _slow(case) for case in cases]
+
+
+def _slow(case: Any) -> Any:
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.slow)

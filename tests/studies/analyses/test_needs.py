@@ -172,7 +172,9 @@ def test_what_an_override_or_another_preset_leaves_out_is_not_refused(tmp_path: 
 def test_every_sweep_of_the_project_is_taken_under_every_preset(preset: str) -> None:
     for sweep in SWEEPS:
         spec = index.checked(read_sweep(sweep, preset=preset))
-        assert spec.figures, sweep
+        assert spec.id == f"{sweep.stem}-{preset}"
+        assert spec.arms
+        assert spec.figures
 
 
 @pytest.mark.parametrize("sweep", [path.stem for path in SWEEPS])

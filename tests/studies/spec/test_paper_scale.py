@@ -24,6 +24,7 @@ from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import read_sweep
 from tests.witness.made_up_tables import made_up
+from tests.witness.marks import slow_except
 from tests.witness.paper_scale import ROOT, K, arms, drawn, parameters, planned
 
 EVERY_PRESET = sorted(path.stem for path in (ROOT / "sweeps/presets").glob("*.yaml"))
@@ -105,12 +106,16 @@ def untold(sweep: str, preset: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("sweep", "preset"),
-    [
-        (sweep, preset)
-        for sweep, preset in product(SWEEPS, PRESETS)
-        if sweep != "noise_schedules"  # it has neither scores nor bounds
-        and can_carry(preset, sweep)
-    ],
+    slow_except(
+        [
+            (sweep, preset)
+            for sweep, preset in product(SWEEPS, PRESETS)
+            if sweep != "noise_schedules"  # it has neither scores nor bounds
+            and can_carry(preset, sweep)
+        ],
+        *((sweep, "cifar10") for sweep in SWEEPS),
+        *ASKED_ELSEWHERE,
+    ),
 )
 def test_every_claim_can_be_decided_at_the_papers_scale_that_can_be_on_a_laptop(
     sweep: str, preset: str

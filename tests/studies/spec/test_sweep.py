@@ -40,14 +40,6 @@ def with_samples(text: str) -> str:
 # ------------------------------------------------------------------------------- the real files
 
 
-@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("preset", PRESET_NAMES)
-def test_every_sweep_is_read_under_every_preset(path: Path, preset: str) -> None:
-    spec = read_sweep(path, preset=preset)
-    assert spec.id == f"{path.stem}-{preset}"
-    assert spec.arms
-
-
 @pytest.fixture(scope="module")
 def ablation() -> SweepSpec:
     return read_sweep(ROOT / "sweeps" / "sigma_ablation.yaml", preset="digits_full")
