@@ -52,6 +52,10 @@ NOT_HASHED = {"hashed": False}
 """Metadata of a field that says where something lies, not what it is: no address has it."""
 
 
+STATED = {"hashed": False, "told": False}
+"""Metadata of a field that says what another one holds once it is read: no arm is told by it."""
+
+
 def written(item: "Field[Any]") -> str:
     """What a sweep file calls a field of a config."""
     return str(item.metadata.get("written", item.name))
@@ -359,16 +363,16 @@ class OpenAi(Bounded):
     where: ClassVar = "from.openai"
     short: ClassVar = "path"
     path: str = field(metadata=NOT_HASHED)
-    name: str | None = field(default=None, metadata={"legacy": None})
+    name: str | None = field(default=None, metadata={"legacy": None, "told": False})
     """Of a released file, where this one has another; once read, None: it is none of these."""
-    heads: Channels | None = field(default=None, metadata=NOT_HASHED)
-    schedule: Schedule | None = field(default=None, metadata=NOT_HASHED)
-    T: Annotated[int, Between(2, MOST_T)] | None = field(default=None, metadata=NOT_HASHED)
-    rescale_timesteps: bool | None = field(default=None, metadata=NOT_HASHED)
-    objective: Literal["simple", "hybrid", "vlb"] | None = field(default=None, metadata=NOT_HASHED)
-    weights: float | Literal["raw"] | None = field(default=None, metadata=NOT_HASHED)
+    heads: Channels | None = field(default=None, metadata=STATED)
+    schedule: Schedule | None = field(default=None, metadata=STATED)
+    T: Annotated[int, Between(2, MOST_T)] | None = field(default=None, metadata=STATED)
+    rescale_timesteps: bool | None = field(default=None, metadata=STATED)
+    objective: Literal["simple", "hybrid", "vlb"] | None = field(default=None, metadata=STATED)
+    weights: float | Literal["raw"] | None = field(default=None, metadata=STATED)
     """The decay of the average that its weights are, or raw."""
-    steps: Updates | None = field(default=None, metadata=NOT_HASHED)
+    steps: Updates | None = field(default=None, metadata=STATED)
     """Of its training."""
 
 

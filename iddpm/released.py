@@ -151,8 +151,13 @@ def resolved(config: TrainConfig) -> TrainConfig:
     return found
 
 
-def check(config: TrainConfig, description: Description) -> None:
+def check(config: TrainConfig, description: Description, *, outlined: bool = False) -> None:
     """Whether the file is there, and holds the network that its config says, for such images.
+
+    Args:
+        config: Of an imported network.
+        description: Of the images that it is for.
+        outlined: Whether a released file may be missing.
 
     Raises:
         ConfigError: If not.
@@ -164,6 +169,8 @@ def check(config: TrainConfig, description: Description) -> None:
         expected = f"data of {known.size}x{known.size} pixels for {source.name}"
         raise ConfigError(PATH, expected, f"{description.size}x{description.size}")
     if lack := missing(source):
+        if outlined:
+            return
         raise lack
     found = _architecture(source)
     channels, enlarges = description.channels, config.network.low_resolution is not None

@@ -116,8 +116,8 @@ def _check_network(network: TrainConfig, description: Description, *, outlined: 
             "one that enlarges smaller images, which no sweep hands it yet",
             "iddpm.importing.network reads it, to be called with low-resolution images",
         )
-    if network.source and not (outlined and released.missing(network.source)):
-        released.check(network, description)
+    if network.source:
+        released.check(network, description, outlined=outlined)
     check_training(network, description)
 
 

@@ -7,7 +7,7 @@ from iddpm.evaluation.config import FeaturesConfig
 from studies.plan.plan import Cell, Plan
 from studies.spec.documents import Scalar
 from studies.tasks.counts import network_calls, steps_before, training_steps
-from studies.tasks.kinds import KINDS
+from studies.tasks.kinds import KINDS, kind_of
 from studies.tasks.task import Task
 
 
@@ -37,7 +37,7 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     for cell in plan.cells:
         for role in ("train", "gan"):
             if role in cell.tasks:
-                owners.setdefault(cell.tasks[role], _training_label(cell.arm))
+                owners.setdefault(cell.tasks[role], _network_label(cell, role))
         for role in ("likelihood", "score", "gradient_noise", "latents"):
             if role in cell.tasks:
                 _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
@@ -60,9 +60,7 @@ def labels(plan: Plan) -> dict[str, str]:
     for cell in plan.cells:
         for role, address in cell.tasks.items():
             trains = role in ("train", "gan")
-            words = _training_label(cell.arm) if trains else arm_label(cell.arm)
-            if plan.tasks[address].kind == "imported":
-                words = f"{_training_words(cell.arm)}, imported"
+            words = _network_label(cell, role) if trains else arm_label(cell.arm)
             found.setdefault(address, f"{words}, seed {cell.seed}")
     return found
 
@@ -114,6 +112,12 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 
 
 # ---------------------------------------------------------------------------------------- words
+
+
+def _network_label(cell: Cell, role: str) -> str:
+    if kind_of(cell.tasks[role]).name == "imported":
+        return f"{_training_words(cell.arm)}, imported"
+    return _training_label(cell.arm)
 
 
 def _training_label(arm: dict[str, Scalar]) -> str:

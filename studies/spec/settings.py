@@ -44,7 +44,7 @@ def leaves_of(value: Any, key: str) -> Iterator[tuple[str, Scalar]]:
         yield key, ",".join(map(str, value)) if isinstance(value, tuple) else value
         return
     for item in fields(value):
-        if item.name == CUT:
+        if item.name == CUT or not item.metadata.get("told", True):
             continue
         child = getattr(value, item.name)
         yield from leaves_of(child, key if item.name == "kind" else f"{key}.{written(item)}")

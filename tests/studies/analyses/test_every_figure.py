@@ -136,6 +136,9 @@ STUDIES: dict[str, Callable[[Path], Tables]] = {
     "skip_prefix": of_sweep("skip_prefix"),
     "learning_curves": lambda folder: test_learning_curves.study(),
     "likelihood_comparison": of_sweep("likelihood_comparison"),
+    "released_checkpoints": lambda folder: made_up(
+        planned("released_checkpoints", preset="imagenet64"), value
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""The paper's released networks, measured again."""
