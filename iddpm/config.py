@@ -17,6 +17,7 @@ from iddpm.bounds import (
     MOST_LEVELS,
     MOST_PIXELS,
     MOST_T,
+    MOST_UPDATES,
     Batch,
     Betas,
     Between,
@@ -349,6 +350,21 @@ class OptimizerConfig(Bounded):
     weight_decay: Annotated[
         float, Where("a number of at least 0", lambda value: 0 <= value < math.inf)
     ] = 0.0
+    warmup_steps: Annotated[int, Between(0, MOST_UPDATES)] = field(
+        default=0, metadata={"legacy": 0}
+    )
+    """Steps over which the rate rises evenly to its full value; the paper has none."""
+    decay_steps: Updates | None = field(default=None, metadata={"legacy": None})
+    """Steps over which the rate falls evenly to zero, the official code's `lr_anneal_steps`; None:
+    it stays, as in the paper."""
+    clip_norm: Positive | None = field(default=None, metadata={"legacy": None})
+    """The largest norm of a step's gradient; a longer one is scaled down to it. None: any."""
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0: a function of its number alone."""
+        rise = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        fall = 1 - step / self.decay_steps if self.decay_steps else 1.0
+        return self.learning_rate * rise * max(0.0, fall)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,6 +420,9 @@ class TrainConfig(Bounded):
         Where("each decay once", lambda decays: len(set(decays)) == len(decays)),
         Where("at most 100 decays", lambda decays: len(decays) <= 100),
     ] = (0.9999,)
+    horizontal_flips: bool = field(default=False, metadata={"legacy": False})
+    """Mirror each image of a step, left to right, with probability 1/2; the paper does not, and
+    gradient noise is taken of the images as they lie."""
     precision: Precision = "float32"
     max_nonfinite_steps: Updates = 10
     """Consecutive steps with a loss that is not finite after which the run counts as diverged."""
@@ -420,6 +439,14 @@ class TrainConfig(Bounded):
                 "train.block_size",
                 f"a divisor of batch_size ({self.batch_size})",
                 self.block_size,
+            )
+        decay_steps = self.optimizer.decay_steps
+        if decay_steps is not None:
+            require(
+                decay_steps >= self.steps,
+                "train.optimizer.decay_steps",
+                f"at least the {self.steps} steps of the training (the rate is zero from there)",
+                decay_steps,
             )
 
     @property

@@ -226,7 +226,7 @@ class Training:
         *curves, gradient_norm = torch.cat([means, gradient_norm[None]]).tolist()
         self.step += 1
         if math.isfinite(curves[0]) and math.isfinite(gradient_norm):
-            self._move(blocks)
+            self._move(blocks, gradient_norm)
             self.nonfinite_in_a_row = 0
             self.curve.append(curves)
         else:
@@ -272,6 +272,8 @@ class Training:
         """Adds a block's share to the gradient of the whole batch's mean loss."""
         config = self.config
         x_0, conditioning = self._images(rows)
+        if config.horizontal_flips:
+            x_0 = mirrored(x_0, self._generator("flips", block))
         t, weights = self.timesteps.draw(len(rows), self._generator("timesteps", block))
         t_there, weights = t.to(self.device), weights.to(self.device)
         eps_generator = self._generator("noise", block, device=self.device)
@@ -306,8 +308,13 @@ class Training:
     ) -> torch.Generator:
         return generator(self.config.seed, purpose, self.step, block, device=device)
 
-    def _move(self, blocks: list["_Block"]) -> None:
+    def _move(self, blocks: list["_Block"], gradient_norm: float) -> None:
         """Weights, averages and losses by t, once all blocks of the step have drawn their t."""
+        settings = self.config.optimizer
+        if settings.clip_norm is not None:
+            self.weights.gradient.mul_(min(1.0, settings.clip_norm / max(gradient_norm, 1e-12)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.rate(self.step - 1)
         self.optimizer.step()
         self.averages.update()
         for block in blocks:
@@ -402,6 +409,12 @@ def _weighted_means(losses: Losses, weights: Tensor) -> Tensor:
     absent = losses.total.new_tensor(math.nan)
     means = [absent if part is None else (weights * part.detach()).mean() for part in parts]
     return torch.stack(means)
+
+
+def mirrored(images: Tensor, draws: torch.Generator) -> Tensor:
+    """Images (B, C, H, W), each mirrored left to right with probability 1/2 by a CPU generator."""
+    is_mirrored = torch.rand(len(images), generator=draws).to(images.device) < 0.5
+    return torch.where(is_mirrored[:, None, None, None], images.flip(-1), images)
 
 
 class LossCurve:

@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _refuse_alike(plans)
         store = Store(options.store)
         plans = [needed(plan, store.is_done) for plan in plans]
+        if options.no_training:
+            _refuse_trainings(plans, store)
         if options.dry_run:
             return _dry_run(plans, store, options)
         _print_cautions(plans)
@@ -107,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         "--retry",
         choices=["failed", *get_args(ErrorClass)],
         help="run failed tasks again, all of them or those that failed in this way",
+    )
+    add(
+        "--no-training",
+        action="store_true",
+        help="only ask networks that the store has; refused where one is missing",
     )
     add("--dry-run", action="store_true", help="show what would run and what it costs")
     _add_cluster_options(parser.add_argument_group("on a cluster (--executor slurm)").add_argument)
@@ -220,6 +227,29 @@ def _refuse_alike(plans: Sequence[Plan]) -> None:
                 "a study and preset that have no other's name",
                 f"{plan.study!r} in {other.sweep_path} too",
                 "rename one of them",
+                place=plan.spec.sweep_path,
+            )
+
+
+def _refuse_trainings(plans: Sequence[Plan], store: Store) -> None:
+    """Refuse sweeps that would train a diffusion network.
+
+    Raises:
+        ConfigError: Naming an arm whose network the store does not have.
+    """
+    for plan in plans:
+        missing = {
+            task.address
+            for task in plan.tasks.values()
+            if task.kind == "train" and not store.is_done(task.address)
+        }
+        if missing:
+            named = labels(plan)
+            raise ConfigError(
+                "--no-training",
+                f"networks that {store.root} has",
+                f"{len(missing)} that it lacks, such as {named[min(missing)]}",
+                "set train and seeds to those of networks that are there, or run without it",
                 place=plan.spec.sweep_path,
             )
 
@@ -347,6 +377,7 @@ def _print_results(store: Store, plan: Plan, console: Console, there: str) -> No
 
 def _submit(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
     settings = _settings(plans, options)
+    slurm.require_scheduler()
     tasks = list(_begin(plans, store).values())
     _print_submission(slurm.submit(store, tasks, settings, retry=_retried(options)))
     print(f"python -m studies.status {plans[0].study} shows how far they are")
@@ -356,6 +387,11 @@ def _submit(plans: Sequence[Plan], store: Store, options: argparse.Namespace) ->
 def _preview(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> None:
     tasks, settings = list(_tasks(plans).values()), _settings(plans, options)
     submission = slurm.preview(store, tasks, settings, retry=_retried(options))
+    if not slurm.is_here():
+        print(
+            "There is no SLURM on this machine: nothing is taken to be queued, and arrays to have "
+            "the usual limit. A login node of the cluster knows better."
+        )
     for array, script in zip(submission.arrays, submission.scripts, strict=True):
         print(f"\n{array.name}:\n{script}")
     _print_submission(submission)

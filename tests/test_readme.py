@@ -272,6 +272,7 @@ OPTIONS = {
     "--retry diverged": "failed tasks are run again",
     "--preset NAME": "run by name in the commands",
     "--dry-run": "run by name in the commands",
+    "--no-training": "only networks that are there",
 }
 """What is tested of each option of the table."""
 
@@ -295,6 +296,22 @@ def test_a_setting_of_the_preset_is_changed(tmp_path: Path, option: str) -> None
     folder = tiny_checkout(tmp_path)
     steps = 500 * 3 * 3 + 3  # of three networks under three seeds, and of the classifier
     assert re.search(rf"total .* {steps:,} ", printed(f"{RUN} {option} --dry-run", folder))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", with_("only networks that are there"))
+def test_only_networks_that_are_there_are_asked(checkout: Path, option: str) -> None:
+    more = "--set samples.steps=3 --seeds 0"
+    before = results(checkout / "store")
+    printed(f"{RUN} {option} {more}", checkout)
+    new = results(checkout / "store").keys() - before.keys()
+    assert {address.partition("-")[0] for address in new} >= {"sample", "score"}
+    assert not any(address.startswith("train-") for address in new)
+    missing = typed(f"{RUN} {option} --seeds 7", checkout)
+    assert missing.returncode == 2
+    assert re.search(
+        r"--no-training: expected networks .* found \d+ that it lacks, such as L_", missing.stderr
+    )
 
 
 @pytest.mark.slow

@@ -4,8 +4,8 @@ Each folder of `studies.analyses` has a room `paper` with an `ANALYSIS`. It is r
 a sweep, so it knows no pandas and no matplotlib.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iddpm.config import Hybrid, TrainConfig, Vlb
@@ -32,6 +32,11 @@ class Arm:
 
     def __getitem__(self, name: str) -> Any:
         return self.leaves.get(name)
+
+    def without(self, names: Collection[str]) -> "Arm":
+        """The arm as if these settings told it from no other."""
+        left = {name: value for name, value in self.telling.items() if name not in names}
+        return replace(self, telling=left)
 
 
 Arms = Sequence[Arm]

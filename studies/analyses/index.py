@@ -4,18 +4,23 @@ What needs no data and no schedule is refused here in one sentence before anythi
 figure or claim that there is not, or that nothing in the sweep can feed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from iddpm.bounds import ConfigError
+from iddpm.config import TrainConfig
 from iddpm.data import outline
-from studies.analyses.analysis import Analysis, Need, Place, arms_of
+from studies.analyses.analysis import Analysis, Arms, Need, Place, arms_of
 from studies.plan.plan import Plan
 from studies.published.published import Published
 from studies.spec.arms import ArmSpec
 from studies.spec.documents import fault, nearest
+from studies.spec.evaluations import Latents
+from studies.spec.reading import leaves
 from studies.spec.sweep import SweepSpec
 from studies.tables.answer import Answer
 
@@ -100,7 +105,23 @@ def _lacking(
         there = f"one that asks for {', '.join(sorted(parts))}"
         return (" and " if whole else " or ").join(lacking), there
     planned = arms_of([(arm.train, arm.evaluation) for arm in arms])
-    return None if need.is_met(planned) else (need.arms, need.found(planned))
+    if need.is_met(planned):
+        return None
+    return need.arms, need.found(planned) + _also_apart(need, planned)
+
+
+def _also_apart(need: Need, arms: Arms) -> str:
+    """The settings that keep the arms from being compared: without their difference they were."""
+    varied = [
+        name
+        for name in dict.fromkeys(name for arm in arms for name in arm.telling)
+        if len({arm.telling.get(name) for arm in arms}) > 1
+    ]
+    for count in (1, 2):
+        for names in combinations(varied, count):
+            if need.is_met([arm.without(names) for arm in arms]):
+                return f", whose arms differ in {' and '.join(names)} as well"
+    return ""
 
 
 def cautions(plans: Sequence[Plan]) -> list[str]:
@@ -112,6 +133,7 @@ def cautions(plans: Sequence[Plan]) -> list[str]:
         if not plan.spec.tuned
     ]
     told = [f"{plan.study}: data.folder: {line}" for plan in plans for line in _told(plan.spec)]
+    told += [f"{plan.study}: {line}" for plan in plans for line in _confounded(plan.spec)]
     alone = [plan.study for plan in plans if len(plan.spec.seeds) == 1 and _over_seeds(plan.spec)]
     if not alone:
         return [*told, *untuned]
@@ -121,6 +143,40 @@ def cautions(plans: Sequence[Plan]) -> list[str]:
         "One seed has no spread, so claims over seeds will be inconclusive (--seeds 0 1 2 asks for "
         f"three): {', '.join(alone)}.",
     ]
+
+
+def _confounded(spec: SweepSpec) -> Iterator[str]:
+    """What conditions of the preset change along with a setting that the sweep varies."""
+    trained = [arm for arm in spec.arms if not isinstance(arm.evaluation, Latents)]
+    for when in dict.fromkeys(when for arm in trained for when in arm.whens):
+        asked = " and ".join(
+            f"{_dotted(scope, keys)} is {value}" for scope, keys, value in when.rule.conditions
+        )
+        for keys, _ in leaves(TrainConfig, when.settings["train"], "train"):
+            there = {_at(arm.train, keys) for arm in trained if when in arm.whens}
+            elsewhere = {_at(arm.train, keys) for arm in trained if when not in arm.whens}
+            if elsewhere - there:
+                yield (
+                    f"the preset {spec.preset} sets {_dotted('train', keys)} to "
+                    f"{_values(there)} where {asked}, and elsewhere it is {_values(elsewhere)}: "
+                    "arms that differ in the one differ in the other. Set it in the sweep to vary "
+                    "one thing alone."
+                )
+
+
+def _dotted(scope: str, keys: Sequence[str]) -> str:
+    return ".".join([scope, *(key for key in keys if key != "kind")])
+
+
+def _at(value: Any, keys: Sequence[str]) -> Any:
+    """A setting of a config; a choice that has no such setting has None."""
+    for key in keys:
+        value = getattr(value, key, None)
+    return value
+
+
+def _values(found: Iterable[Any]) -> str:
+    return " or ".join(sorted(map(str, found)))
 
 
 def _told(spec: SweepSpec) -> list[str]:

@@ -57,6 +57,8 @@ class ArmSpec:
     origin: Origin = field(compare=False, repr=False)
     resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
     """What conditions of the preset ask of a cluster for the arm: layers above the preset's own."""
+    whens: tuple[When, ...] = field(default=(), compare=False, repr=False)
+    """The conditions of the preset that hold for its training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,10 +313,12 @@ class _Arms:
             train, resources = self._train(written), self._resources(plain)
             if not evaluations:
                 arm = ArmSpec(train=train, evaluation=None, origin=Origin(written, written))
-                self._add(replace(arm, resources=resources), trainings, [combination], seen)
+                self._add(
+                    replace(arm, resources=resources, whens=holding), trainings, [combination], seen
+                )
             for one in evaluations:
                 for inner, arm in one.arms(train, written, self._is_beyond, used):
-                    whole = replace(arm, resources=resources)
+                    whole = replace(arm, resources=resources, whens=holding)
                     self._add(whole, one.section, [combination, inner], seen)
         if not self._overrides:
             sections = [trainings, *block.evaluations]

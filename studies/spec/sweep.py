@@ -24,8 +24,8 @@ from studies.spec.resources import resources
 from studies.spec.rivals import Rival
 
 SWEEP_KEYS = (
-    *("study", "question", "preset", "seeds", *BLOCK_KEYS, "blocks", "figures", "claims"),
-    *("rivals", "resources"),
+    *("study", "question", "preset", "seeds", "data", *BLOCK_KEYS, "blocks", "figures"),
+    *("claims", "rivals", "resources"),
 )
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 """The project's own, also where it is installed from a wheel."""
@@ -125,7 +125,8 @@ def read_sweep(
         ConfigError: At the first thing wrong in the two files or the overrides.
     """
     path = Path(path)
-    sweep_text, sweep = _document(path, "a sweep file", SWEEP_KEYS)
+    sweep_text, written = _document(path, "a sweep file", SWEEP_KEYS)
+    sweep = _with_own_data(written)
     name = composed(preset or _text(sweep, "preset"))
     preset_path = _preset_path(name, path, presets_dir)
     preset_text, base = _document(preset_path, "a preset", PRESET_KEYS)
@@ -187,6 +188,23 @@ def _document(path: Path, what: str, keys: Sequence[str]) -> tuple[str, Node]:
 @lru_cache(maxsize=64)  # sixteen sweeps have one preset
 def _parsed(path: Path, text: str, what: str) -> Node:
     return parse(text, lambda line: f"{path}:{line}", what)
+
+
+def _with_own_data(sweep: Node) -> Node:
+    """The sweep with its `data`, which stand in for the preset's, among what all trainings share.
+
+    Raises:
+        ConfigError: If they are given twice.
+    """
+    found = dict(children(sweep, ""))
+    if (data := found.pop("data", None)) is None:
+        return sweep
+    train = children(found.get("train", Node({}, sweep.place)), "train")
+    if "data" in train:
+        hint = "leave one of the two out"
+        raise fault(data, "data", "data in one place", found="train.data too", hint=hint)
+    found["train"] = Node({**train, "data": data}, sweep.place)
+    return Node(found, sweep.place)
 
 
 def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:

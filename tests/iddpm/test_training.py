@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import build
+from iddpm.bounds import ConfigError
 from iddpm.config import Hybrid, Objective, OptimizerConfig, Precision, Simple, TrainConfig, Vlb
 from iddpm.data import batch_indices, load, to_unit
 from iddpm.denoiser import Network
@@ -29,7 +30,15 @@ from iddpm.running.draws import generator
 from iddpm.running.files import STATE_FILE, UNFINISHED, StorageError
 from iddpm.running.interruption import Interrupted
 from iddpm.running.trajectory import Diverged
-from iddpm.training import CURVE_POINTS, LossCurve, Training, load_network, train, trajectory
+from iddpm.training import (
+    CURVE_POINTS,
+    LossCurve,
+    Training,
+    load_network,
+    mirrored,
+    train,
+    trajectory,
+)
 from tests.witness.limits import largest_file
 from tests.witness.mapped import is_mapped
 from tests.witness.warm import Warm
@@ -536,3 +545,83 @@ def test_the_folder_is_made_or_refused_before_the_first_step(tmp_path: Path) -> 
     with pytest.raises(StorageError, match=r"file/mine: cannot write: Not a directory; a part of"):
         train(config, tmp_path / "file" / "mine", progress=lambda done, total: steps.append(done))
     assert steps == []
+
+
+# ------------------------------------------------------------- settings that the paper leaves out
+
+
+def test_the_rate_rises_over_the_warm_up_and_falls_to_zero() -> None:
+    settings = OptimizerConfig(learning_rate=0.5, warmup_steps=4, decay_steps=10)
+    rates = [settings.rate(step) for step in range(11)]
+    rises = [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 1, 1]
+    falls = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0]
+    assert rates == pytest.approx([0.5 * a * b for a, b in zip(rises, falls, strict=True)])
+    assert {OptimizerConfig(learning_rate=0.5).rate(step) for step in (0, 7, 10**6)} == {0.5}
+
+
+def moved(steps: int, **settings: Any) -> Tensor:
+    """By how much the weights move in the last of so many steps."""
+    config = replace(CONFIG, optimizer=OptimizerConfig(learning_rate=1e-3, **settings))
+    training = Training(config)
+    for _ in range(steps):
+        before = training.weights.vector.detach().clone()
+        training.advance()
+    return training.weights.vector.detach() - before
+
+
+@pytest.mark.parametrize(
+    ("steps", "settings", "share"),
+    [(1, {"warmup_steps": 4}, 1 / 4), (1, {"decay_steps": 8}, 1.0), (2, {"decay_steps": 8}, 7 / 8)],
+)
+def test_a_step_moves_by_its_own_rate(steps: int, settings: dict[str, Any], share: float) -> None:
+    torch.testing.assert_close(moved(steps, **settings), share * moved(steps), rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.25, 2.0])
+def test_a_gradient_longer_than_the_limit_is_scaled_to_it(share: float) -> None:
+    free = Training(CONFIG)
+    free.advance()
+    gradient = free.weights.gradient.clone()
+    limit = share * float(gradient.norm())
+    held = Training(replace(CONFIG, optimizer=replace(CONFIG.optimizer, clip_norm=limit)))
+    held.advance()
+    torch.testing.assert_close(held.weights.gradient, min(share, 1.0) * gradient)
+
+
+def test_each_image_is_mirrored_or_left_by_a_draw_of_its_own() -> None:
+    images = torch.arange(64 * 6.0).reshape(64, 1, 2, 3)
+    found = mirrored(images, generator(3, "flips", 0))
+    backwards = images[..., [2, 1, 0]]
+    is_mirrored = [torch.equal(one, other) for one, other in zip(found, backwards, strict=True)]
+    assert 20 < sum(is_mirrored) < 44  # of 64 at 1/2: more than 3 standard deviations
+    for mirror, one, image in zip(is_mirrored, found, images, strict=True):
+        assert mirror or torch.equal(one, image)
+
+
+def test_a_training_with_all_of_them_resumes_bit_for_bit(tmp_path: Path) -> None:
+    config = replace(
+        CONFIG,
+        horizontal_flips=True,
+        optimizer=OptimizerConfig(
+            learning_rate=1e-3, warmup_steps=3, decay_steps=CONFIG.steps, clip_norm=0.5
+        ),
+    )
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "stopped", should_stop=after(5))
+    stopped, whole = (train(config, tmp_path / name) for name in ("stopped", "whole"))
+    assert stopped == whole
+    unmirrored = train(replace(config, horizontal_flips=False), tmp_path / "unmirrored")
+    assert unmirrored.weights != whole.weights
+
+
+def test_settings_that_are_left_out_stand_in_no_address() -> None:
+    plain = trajectory(CONFIG)
+    assert "horizontal_flips" not in plain
+    assert {"warmup_steps", "decay_steps", "clip_norm"}.isdisjoint(plain["optimizer"])
+    mirrored_too = trajectory(replace(CONFIG, horizontal_flips=True))
+    assert mirrored_too == {**plain, "horizontal_flips": True}
+
+
+def test_a_rate_that_is_zero_before_the_end_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"decay_steps: expected at least the 8 steps of the tr"):
+        replace(CONFIG, optimizer=replace(CONFIG.optimizer, decay_steps=7))

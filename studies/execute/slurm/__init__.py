@@ -35,7 +35,16 @@ why:
 - A preempted job queues itself again: SLURM counts one that leaves within its grace time as failed.
 """
 
-from studies.execute.slurm.queue import SlurmError
+from studies.execute.slurm.queue import SlurmError, is_here, require_scheduler
 from studies.execute.slurm.submit import Submission, SubmitSettings, cancel, preview, submit
 
-__all__ = ["SlurmError", "Submission", "SubmitSettings", "cancel", "preview", "submit"]
+__all__ = [
+    "SlurmError",
+    "Submission",
+    "SubmitSettings",
+    "cancel",
+    "is_here",
+    "preview",
+    "require_scheduler",
+    "submit",
+]

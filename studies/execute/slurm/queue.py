@@ -6,6 +6,7 @@ may be absent or down: then nothing is known of how they ended.
 
 import getpass
 import os
+import shutil
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -139,11 +140,13 @@ def ended(arrays: Collection[str]) -> dict[Element, str]:
 
 
 def max_array_size() -> int:
-    """The cluster's limit on an array's indices: each is below it.
+    """The cluster's limit on an array's indices: each is below it. Away from one: the usual limit.
 
     Raises:
         SlurmError: If the scheduler does not answer.
     """
+    if not is_here():
+        return ARRAY_SIZE_IF_UNKNOWN
     return int(_configured("MaxArraySize") or ARRAY_SIZE_IF_UNKNOWN)
 
 
@@ -198,7 +201,11 @@ def requeue(job: str) -> None:
     client(["scontrol", "requeue", job])
 
 
-@cache
+def is_here() -> bool:
+    """Whether SLURM's commands are on this machine."""
+    return shutil.which("squeue") is not None
+
+
 def require_scheduler() -> None:
     """Check that SLURM's commands are here.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from iddpm.bounds import ConfigError
 from studies.execute.slurm.layout import Array
-from studies.execute.slurm.queue import SlurmError, client, require_scheduler
+from studies.execute.slurm.queue import SlurmError, client
 from studies.execute.slurm.snapshot import check
 from studies.execute.worker import THREAD_LIMITS
 from studies.spec.resources import Resources
@@ -57,10 +57,8 @@ def script(
         max_parallel: At most so many elements run at once; None: as many as the cluster lets.
 
     Raises:
-        SlurmError: If this machine has none of SLURM's commands.
         ConfigError: If a path cannot stand in a script.
     """
-    require_scheduler()
     for path in (folder, code, store_root, Path(sys.executable)):
         _check_path(path)
     options = {

@@ -149,10 +149,11 @@ def preview(
     """What `submit` would do; writes and submits nothing.
 
     Raises:
-        SlurmError: If the scheduler does not answer.
+        SlurmError: If the scheduler does not answer. Where there is none, nothing is taken to be
+            queued, and arrays to be of the usual size.
         ConfigError: If the blocks of a training cannot be shared out among its processes.
     """
-    jobs = _in_queue(store, tasks)
+    jobs = _in_queue(store, tasks) if queue.is_here() else {}
     replaced = _replaced(store, jobs)
     draft = _Draft(store, tasks, jobs, settings, retry=retry, replaced=replaced)
     draft.refuse_uneven_shares()

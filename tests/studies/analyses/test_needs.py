@@ -133,6 +133,24 @@ def test_what_no_arm_of_the_sweep_can_feed_is_refused(
     )
 
 
+APART = (
+    PLAIN
+    + """zip:
+  train.diffusion.schedule: [linear, cosine]
+  train.network.dropout: [0.0, 0.3]
+claims: [cosine_lowers_nll]
+"""
+)
+
+
+def test_a_refusal_names_what_else_keeps_the_arms_apart(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        index.checked(read_sweep(write_sweep(tmp_path, APART)))
+    assert ", whose arms differ in train.network.dropout as well; add it" in str(refusal.value)
+    alike = APART.replace("0.3]", "0.0]")
+    index.checked(read_sweep(write_sweep(tmp_path, alike)))
+
+
 def test_the_refusal_is_at_the_line_of_the_name(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, f"{PLAIN}figures:\n  - beta_ratio\n  - skip_prefix\n")
     with pytest.raises(ConfigError, match=rf"^{path}:11: figures: "):

@@ -8,6 +8,7 @@ import pytest
 from iddpm.bounds import ConfigError
 from iddpm.config import Hybrid, Simple
 from iddpm.evaluation.config import Ancestral, Ddim, LikelihoodConfig
+from studies.analyses.index import cautions
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import SweepSpec, read_sweep
@@ -47,6 +48,19 @@ when:
   - if: {samples.steps: 100, train.objective: simple}
     evaluate: {samples: {images: 32}}
 """
+
+
+def test_a_condition_that_confounds_what_the_sweep_varies_is_said(tmp_path: Path) -> None:
+    (said,) = (line for line in cautions([expand(read(tmp_path, WHEN))]) if "differ in" in line)
+    assert said == (
+        "small-tiny: the preset tiny sets train.network.dropout to 0.3 where train.objective is "
+        "hybrid, and elsewhere it is 0.0: arms that differ in the one differ in the other. Set it "
+        "in the sweep to vary one thing alone."
+    )
+    held = [("train.network.dropout", "0.1")]
+    assert not any(
+        "differ in" in line for line in cautions([expand(read(tmp_path, WHEN, overrides=held))])
+    )
 
 
 def test_a_condition_holds_in_the_cells_that_hold_its_settings(tmp_path: Path) -> None:

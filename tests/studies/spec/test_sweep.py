@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from iddpm.bounds import ConfigError
-from iddpm.config import Digits, Hybrid, Simple, Vlb
+from iddpm.config import Digits, Hybrid, Photos, Simple, Vlb
 from iddpm.evaluation.config import Ancestral, Classifier, Ddim, LikelihoodConfig
 from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import SamplesConfig
@@ -289,3 +289,16 @@ def test_blocks_add_up_and_an_arm_that_two_have_is_one(tmp_path: Path) -> None:
 def test_a_sweep_without_evaluations_is_one_of_trainings(tmp_path: Path) -> None:
     arms = read(tmp_path, SWEEP[: SWEEP.index("evaluate:")]).arms
     assert [arm.evaluation for arm in arms] == [None, None]
+
+
+def test_a_sweep_may_bring_data_of_its_own(tmp_path: Path) -> None:
+    own = SWEEP.replace("preset: tiny\n", "preset: tiny\ndata: {photos: {train_images: 7}}\n")
+    assert own != SWEEP
+    spec = read_sweep(write_sweep(tmp_path, own))
+    assert {arm.train.data for arm in spec.arms} == {Photos(train_images=7)}
+    twice = f"{own}train: {{data: digits}}\n"
+    with pytest.raises(ConfigError, match="data: expected data in one place"):
+        read_sweep(write_sweep(tmp_path, twice))
+    wrong = own.replace("photos:", "photo:")
+    with pytest.raises(ConfigError, match=r"train\.data: .*did you mean 'photos'"):
+        read_sweep(write_sweep(tmp_path, wrong))

@@ -777,6 +777,18 @@ def test_a_machine_without_slurm_is_told_what_to_do(
     assert "run this on a login node of the cluster, or choose --executor local" in (
         capsys.readouterr().err
     )
+    assert not (sweep.parent / "store").exists()
+
+
+def test_a_dry_run_needs_no_slurm(
+    sweep: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert call(sweep, "--dry-run", "--partition", "big") == 0
+    told = capsys.readouterr().out
+    assert "There is no SLURM on this machine: nothing is taken to be queued" in told
+    assert "#SBATCH --partition=big" in told
+    assert not (sweep.parent / "store").exists()
 
 
 def test_a_dry_run_shows_the_scripts_and_writes_nothing(
