@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from studies.analyses.architecture.claims import CHOICES
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.plan.plan import Plan
@@ -40,6 +43,22 @@ def test_each_verdict(plan: Plan) -> None:
     assert judge(CLAIM, made_up(plan, lambda row: None)).verdict == "not run"
     no_plain = made_up(plan, lambda row: value(row) if row[SCALE] else None)
     assert judge(CLAIM, no_plain).verdict == "not run"
+
+
+def test_of_two_values_the_papers_is_known() -> None:
+    heads, sides, scale_shift = (choice.is_change for choice in CHOICES)
+    assert [heads(*pair) for pair in ((2, 1), (4, 2), (1, 1), (1, 4))] == [True, *[False] * 3]
+    former = [("16,8", "8"), ("16", "16"), ("16,8", ""), ("", "16"), ("16", "16,8")]
+    assert [sides(*pair) for pair in (("16,8", "16"), *former)] == [True, *[False] * 5]
+    assert [scale_shift(*pair) for pair in ((True, False), (True, True))] == [True, False]
+
+
+def test_pairs_under_two_lengths_of_chain_are_told_apart(plan: Plan) -> None:
+    tables = made_up(plan, value)
+    longer = tables.results.assign(T=4000)
+    both = replace(tables, results=pd.concat([tables.results, longer], ignore_index=True))
+    said = [m.what for m in judge(CLAIM, both).measurements if m.decides]
+    assert len(set(said)) == len(said) == 2 * 3
 
 
 def test_bits_per_dim_decide_nothing(plan: Plan) -> None:
