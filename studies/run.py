@@ -22,6 +22,7 @@ from studies.analyses.index import cautions, checked
 from studies.door import door, path, told
 from studies.execute import slurm
 from studies.execute.console import counted, terminal, watching
+from studies.execute.forecast import Left
 from studies.execute.guesses import CPU_CORE, GPUS
 from studies.execute.signals import CutOff
 from studies.execute.slurm import SlurmError
@@ -306,7 +307,10 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
     store.retry(tasks, _retried(options))
     console = terminal()
     named = {address: label for plan in plans for address, label in labels(plan).items()}
-    with watching(len(tasks), console, named) as watch:
+    left = Left(
+        store, list(tasks.values()), executors.side_by_side(options.executor, options.workers)
+    )
+    with watching(len(tasks), console, named, left) as watch:
         executors.execute(
             store,
             list(tasks.values()),

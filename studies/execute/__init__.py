@@ -32,9 +32,12 @@ def execute(
         Interrupted: If a signal asked to stop; partial work is saved.
         StorageError: If the store cannot be written.
     """
-    if name is None:
-        name = "local" if len(local.slot_environments(workers)) > 1 else "inline"
-    if name == "local":
+    if side_by_side(name, workers) > 1 or name == "local":
         local.execute(store, tasks, workers=workers, watch=watch)
     else:
         inline.execute(store, tasks, watch=watch)
+
+
+def side_by_side(name: str | None, workers: int | None) -> int:
+    """How many tasks `execute` runs at once, with the same name and workers."""
+    return 1 if name == "inline" else len(local.slot_environments(workers))

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from studies.execute.agenda import Event, Watcher
+from studies.execute.forecast import Left
 
 LINE_EVERY_S = 30.0
 """Seconds between two lines on the progress of one task, where there is no terminal."""
@@ -41,7 +42,10 @@ def terminal() -> Console:
 
 @contextmanager
 def watching(
-    tasks: int, console: Console, labels: Mapping[str, str] = MappingProxyType({})
+    tasks: int,
+    console: Console,
+    labels: Mapping[str, str] = MappingProxyType({}),
+    left: Left | None = None,
 ) -> Iterator[Watcher]:
     """A watcher for a run of so many tasks, fit for where its output goes.
 
@@ -49,9 +53,10 @@ def watching(
         tasks: How many there are.
         console: Where it is shown.
         labels: Tasks in words, by address; one that has none goes by its address.
+        left: How long the whole run still takes; None: nothing is said of it.
     """
     if not console.is_terminal or console.is_dumb_terminal:
-        yield Lines(tasks, labels)
+        yield Lines(tasks, labels, left)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -59,10 +64,10 @@ def watching(
         MofNCompleteColumn(),
         Rate(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        Remaining(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield Bars(progress, tasks, labels)
+        yield Bars(progress, tasks, labels, left)
 
 
 class Rate(ProgressColumn):
@@ -70,18 +75,31 @@ class Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """The rate with its unit, empty until there is one."""
-        speed = task.finished_speed or task.speed
-        unit = task.fields.get("unit", "tasks")
-        return Text(f"{speed:.3g} {unit}/s" if speed else "", style="progress.data.speed")
+        speed, unit = task.finished_speed or task.speed, task.fields["unit"]
+        said = f"{speed:.3g} {unit}/s" if speed and unit else ""
+        return Text(said, style="progress.data.speed")
+
+
+class Remaining(TimeRemainingColumn):
+    """The time left of one task by its own rate, and of the run by what its tasks are like."""
+
+    def render(self, task: Task) -> Text:
+        """The time; empty where nothing is known of it."""
+        if task.fields["unit"]:
+            return super().render(task)
+        return Text(task.fields["left"], style="progress.remaining")
 
 
 class Bars:
     """One bar for the run and one for each task under way."""
 
-    def __init__(self, progress: Progress, tasks: int, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self, progress: Progress, tasks: int, labels: Mapping[str, str], left: Left | None
+    ) -> None:
         self._progress = progress
         self._labels = labels
-        self._all = progress.add_task("all tasks", total=tasks)
+        self._left = left
+        self._all = progress.add_task("all tasks", total=tasks, unit="", left="")
         self._bars: dict[str, TaskID] = {}
 
     def __call__(self, event: Event) -> None:
@@ -92,6 +110,7 @@ class Bars:
             bar = self._bar(event.address)
             beat = event.beat
             self._progress.update(bar, completed=beat.done, total=beat.total, unit=beat.unit)
+            self._progress.update(self._all, left=_left(self._left, event))
         elif event.kind in ("started", "elsewhere"):
             self._bar(event.address)
         else:
@@ -100,14 +119,16 @@ class Bars:
     def _bar(self, address: str) -> TaskID:
         if address not in self._bars:
             named = self._labels.get(address, address)
-            self._bars[address] = self._progress.add_task(named, total=None, unit="")
+            self._bars[address] = self._progress.add_task(
+                named, total=None, unit="", left="starting"
+            )
         return self._bars[address]
 
     def _end(self, event: Event) -> None:
         if event.address in self._bars:
             self._progress.remove_task(self._bars.pop(event.address))
         if event.kind != "lost":
-            self._progress.advance(self._all)
+            self._progress.update(self._all, advance=1, left=_left(self._left, event))
         if event.kind in ("lost", "failed"):
             said = described(event) + _whose(event, self._labels)
             self._progress.console.print(said, highlight=False)
@@ -116,9 +137,10 @@ class Bars:
 class Lines:
     """One line for each thing that happened, with the count of tasks behind and ahead."""
 
-    def __init__(self, tasks: int, labels: Mapping[str, str]) -> None:
+    def __init__(self, tasks: int, labels: Mapping[str, str], left: Left | None) -> None:
         self._tasks = tasks
         self._labels = labels
+        self._left = left
         self._ended: Counter[str] = Counter()
         self._said: dict[str, float] = {}
         self._first: dict[str, tuple[float, int]] = {}
@@ -130,12 +152,14 @@ class Lines:
             return
         if event.kind in ("found", "done", "failed", "waiting"):
             self._ended[event.kind] += 1
+        left = _left(self._left, event)
         silent = event.kind in ("found", "waiting")
         if silent or (event.kind == "progress" and not self._is_due(event)):
             return
         ended = self._ended.total()
         said = f"{described(event)}{self._pace(event)}{_whose(event, self._labels)}"
-        print(f"[{ended}/{self._tasks}] {said}", flush=True)
+        run = ", ".join(filter(None, (f"{ended}/{self._tasks}", left)))
+        print(f"[{run}] {said}", flush=True)
 
     def _is_due(self, event: Event) -> bool:
         now = time.monotonic()
@@ -155,6 +179,17 @@ class Lines:
         rate = (done - before) / (now - began)
         left = (event.beat.total - done) / rate
         return f", {rate:.3g} {event.beat.unit}/s, {left:.0f} s left"
+
+
+def _left(left: Left | None, event: Event) -> str:
+    """How long the run still takes, after what happened; empty where nothing is known."""
+    if left is None:
+        return ""
+    if event.beat is not None and event.beat.total:
+        left.begun(event.address, event.beat.done / event.beat.total)
+    elif event.kind in ("found", "done", "failed", "waiting"):
+        left.ended(event.address)
+    return "" if event.kind == "found" else left.said()
 
 
 def _whose(event: Event, labels: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 import io
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from rich.table import Table
 
 from studies.execute.agenda import Event
 from studies.execute.console import LINE_EVERY_S, counted, terminal, watching
-from studies.store.store import Beat
+from studies.execute.forecast import Left
+from studies.store.store import Beat, Store
+from tests.witness import tiny
 
 TRAINING = "train-0123456789abcdef"
 
@@ -75,6 +78,34 @@ def test_a_line_after_the_first_knows_the_pace(
         f"[0/1] {TRAINING}: 20 of 100 steps",
         f"[0/1] {TRAINING}: 40 of 100 steps, 0.333 steps/s, 180 s left",
     ]
+
+
+def test_the_run_s_time_left_is_told_by_its_tasks_and_never_by_finished_ones(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tasks = [tiny.training(seed=seed, steps=100) for seed in (0, 1, 2)]
+    store = Store(tmp_path)
+    for task in tasks:
+        store.create(task)
+    for task in tasks[:2]:
+        claim = store.claim(task.address)
+        assert claim is not None
+        store.publish(claim, {}, {"seconds": 200.0, "attempt": 1})
+    events = [
+        *(Event(kind="found", address=task.address) for task in tasks[:2]),
+        Event(kind="started", address=tasks[2].address),
+    ]
+    with watching(3, Console(file=io.StringIO()), left=Left(store, tasks, 2)) as watch:
+        for event in events:
+            watch(event)
+    assert capsys.readouterr().out == f"[2/3, about 3 min left] {tasks[2].address}: started\n"
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with watching(3, console, left=Left(store, tasks, 2)) as watch:
+        for event in events:
+            watch(event)
+        watch(Event(kind="lost", address=tasks[2].address, text="killed"))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "tasks/s" not in shown
 
 
 def test_a_task_goes_by_its_arm_and_seed_where_that_is_known(

@@ -7,7 +7,7 @@ import pytest
 
 from iddpm.config import DiffusionConfig
 from iddpm.evaluation.config import Ancestral, Ddim
-from studies.execute.forecast import Forecast
+from studies.execute.forecast import Forecast, Left, duration
 from studies.store.store import Store
 from studies.tasks.task import Task
 from tests.witness import tiny
@@ -115,3 +115,28 @@ def test_a_score_takes_as_long_as_the_last(store: Store) -> None:
     took(store, 2.0, tiny.score(real, real))
     drawn = tiny.drawn_features(extractor, tiny.sampling(TRAINING), images=2)
     assert seconds(store, tiny.score(drawn, real)) == 2.0
+
+
+def test_the_time_left_is_that_of_tasks_alike_and_not_of_how_many_ended(store: Store) -> None:
+    tasks = [tiny.training(seed=seed, steps=steps) for seed in (0, 1) for steps in (10, 40)]
+    left = Left(store, [*tasks, tiny.extractor()], workers=1)
+    left.ended(tiny.extractor().address)
+    assert left.seconds()[1]  # nothing like them was measured
+    took(store, 5.0, tasks[0])
+    left.ended(tasks[0].address)
+    seconds, is_guess = left.seconds()
+    assert seconds == pytest.approx(20 + 5 + 20)
+    assert not is_guess
+    left.begun(tasks[1].address, 0.75)
+    assert left.seconds()[0] == pytest.approx(5 + 5 + 20)
+    assert left.said() == "about 30 s left"
+    assert Left(store, tasks, workers=50).seconds()[0] == pytest.approx(20)  # the longest
+    for task in tasks:
+        left.ended(task.address)
+    assert left.said() == ""
+
+
+def test_times_are_told_in_the_unit_that_suits() -> None:
+    assert [duration(s) for s in (4.4, 89, 90, 1200, 7200)] == [
+        *("4 s", "89 s", "2 min", "20 min", "2.0 h"),
+    ]
