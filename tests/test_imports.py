@@ -45,6 +45,7 @@ HOMES = {
 TORCH_FREE = (
     "iddpm.evaluation.config",
     "iddpm.networks.official",
+    "iddpm.evaluation.frechet_bias",
     "iddpm.networks.size",
     "iddpm.released",
     "iddpm.images.archives",

@@ -9,7 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from studies.judging.verdicts import Measured, Measurement, Unit, Untold
-from studies.tables.intervals import paired_differences, paired_log_ratios, t_interval
+from studies.tables.intervals import (
+    log_ratios_of_means,
+    paired_differences,
+    t_interval,
+)
 
 Values = Mapping[int, float]
 """A number for each seed that has one."""
@@ -23,7 +27,13 @@ class Region:
     high: float = math.inf
 
 
+NO_RATIO = "the mean of a distance without its bias is not above zero"
 BELOW_ZERO, ABOVE_ZERO = Region(high=0.0), Region(low=0.0)
+
+
+def within(share: float) -> Region:
+    """Where the log of a ratio lies if neither exceeds the other by this share or more."""
+    return Region(low=-math.log1p(share), high=math.log1p(share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ class Quantity:
 
 
 QUANTITIES = {
-    "frechet_distance": Quantity("Fréchet distance", paired_log_ratios, "log ratio"),
+    "frechet_distance": Quantity("Fréchet distance", log_ratios_of_means, "log ratio"),
     "bits_per_dim": Quantity("bits/dim", paired_differences, "bits/dim"),
 }
 """By metric; of both a lower value is the better."""
@@ -48,7 +58,7 @@ class Comparison:
 
     what: str
     values: Values
-    """None while nothing is measured."""
+    """None while nothing is measured; NaN where distances have no ratio."""
     unit: Unit
     region: Region
     decides: bool = True
@@ -65,6 +75,8 @@ class Comparison:
         """The measurement and why it does not tell, or what is missing."""
         if not self.values:
             return [self.missing or self.what] if self.decides else []
+        if any(map(math.isnan, self.values.values())):
+            return [Untold(f"{self.what} ({NO_RATIO})")] if self.decides else []
         measurement = Measurement(
             what=self.what,
             interval=t_interval(list(self.values.values())),

@@ -9,7 +9,17 @@ from studies.tables.intervals import Interval
 from studies.tables.tables import Tables
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
-Unit = Literal["ratio", "bits/dim", "%", "percentage points", "log ratio", "exponent"]
+Unit = Literal[
+    "ratio",
+    "bits/dim",
+    "%",
+    "percentage points",
+    "log ratio",
+    "log odds",
+    "log odds ratio",
+    "exponent",
+]
+"""Log odds are those of a share, and are shown as it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 import math
 
+from scipy.special import expit
+
 from studies.judging.families import p_value
 from studies.judging.looks import LOOKS, decided_by
 from studies.judging.power import MOST_SEEDS, largest_inside, seeds_to_decide, smallest_effect
@@ -31,12 +33,19 @@ def unmeasured(finding: Finding) -> str:
 def measured(measurement: Measurement) -> str:
     """`−0.079 bits/dim (−0.094 to −0.063), claimed below 0.000, 3 seeds`."""
     interval = measurement.interval
-    unit = "%" if measurement.unit == "%" else f" {measurement.unit}"
+    unit = shown_unit(measurement)
     ends = (quantity(end, measurement) for end in (interval.low, interval.high))
     spread = f" ({' to '.join(ends)})" if interval.n > 1 else ""
     seeds = f"{interval.n} seed{'s' if interval.n > 1 else ''}" if interval.n else "exact"
     mean = quantity(interval.mean, measurement)
-    return f"{mean}{unit}{spread}, claimed {region(measurement)}, {seeds}"
+    return (
+        f"{mean}{'' if unit == '%' else ' '}{unit}{spread}, claimed {region(measurement)}, {seeds}"
+    )
+
+
+def shown_unit(measurement: Measurement) -> str:
+    """The unit in which a measurement's numbers are shown."""
+    return "%" if measurement.unit == "log odds" else measurement.unit
 
 
 def tellable(measurement: Measurement) -> str:
@@ -111,8 +120,13 @@ def quantity(value: float, measurement: Measurement) -> str:
     """A value of a measurement with three or more digits, in the measurement's unit."""
     if math.isinf(value):
         return "−∞" if value < 0 else "∞"
-    scale = 100 if measurement.unit in ("%", "percentage points") else 1
-    return fixed(value * scale, 2 if scale == 100 else 3)
+    scale = 100 if measurement.unit in ("%", "percentage points", "log odds") else 1
+    return fixed(plain(value, measurement) * scale, 2 if scale == 100 else 3)
+
+
+def plain(value: float, measurement: Measurement) -> float:
+    """A value of a measurement on the scale of its unit as it is shown: the share of log odds."""
+    return float(expit(value)) if measurement.unit == "log odds" else value
 
 
 def region(measurement: Measurement) -> str:

@@ -31,8 +31,10 @@ from studies.judging.wording import (
     apart,
     looked,
     measured,
+    plain,
     quantity,
     region,
+    shown_unit,
     tellable,
     telling,
     unmeasured,
@@ -50,6 +52,7 @@ from studies.spec.arms import RIVALS
 from studies.store.store import Store, StoreError
 from studies.tables.groupings import arm_columns, records
 from studies.tables.labels import labelled
+from studies.tables.rows import is_unbiased
 from studies.tables.tables import Tables
 from studies.tasks.kinds import kind_of
 
@@ -108,6 +111,7 @@ def study_page(store: Store, tables: Tables, formats: Sequence[str] = ()) -> Pag
         cells=told.cells,
         done=told.is_done,
         imported=_imported(store, tables),
+        unbiased=is_unbiased(tables),
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
         differs=_differs(tables),
@@ -330,12 +334,14 @@ def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
 
 
 def _told(measurement: Measurement) -> dict[str, Any]:
+    interval = measurement.interval
+    ends = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     return {
         "measurement": measurement,
-        "mean": quantity(measurement.interval.mean, measurement),
-        "low": quantity(measurement.interval.low, measurement),
-        "high": quantity(measurement.interval.high, measurement),
+        **{name: quantity(end, measurement) for name, end in ends.items()},
+        "plain": {name: plain(end, measurement) for name, end in ends.items()},
         "region": region(measurement),
+        "unit": shown_unit(measurement),
         "said": measured(measurement),
         "tellable": tellable(measurement),
         "apart": apart(measurement),

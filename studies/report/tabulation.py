@@ -22,9 +22,11 @@ from studies.tables.intervals import paired_differences, paired_log_ratios, t_in
 from studies.tables.labels import NAMED, WORDS, distance_name, labelled, short_name
 from studies.tables.rows import of_any_weights
 from studies.tables.tables import BOUND_METRICS
+from studies.tables.unbiased import UNBIASED
 
 METRICS = {
     "frechet_distance": "Fréchet distance",
+    UNBIASED: "Fréchet distance without its bias",
     "precision": "Precision",
     "recall": "Recall",
     "kid": "Kernel distance (KID)",

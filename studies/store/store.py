@@ -74,6 +74,9 @@ RECENT_SECONDS = 60.0
 WRITTEN_ANEW = "run its sweep again, which writes it anew"
 """What to try with a file that every run writes that plans the same."""
 
+FEATURES = "features.npz"
+"""What a finished task `features` leaves: `features` (N, D) float32, their `mean`, `covariance`."""
+
 RADII = "radii.npy"
 """What a finished task `radii` leaves: float64, one for each kept vector of its features."""
 

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
+SMALLEST_SHARE = 1e-6
+"""Smaller shares have no log of their odds that would tell more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +99,31 @@ def paired_log_ratios(a: Mapping[int, float], b: Mapping[int, float]) -> dict[in
     return paired(a, b, lambda x, y: math.log(x) - math.log(y))
 
 
-def paired_shares(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
-    """By seed: (a - b) / b."""
-    return paired(a, b, lambda x, y: (x - y) / y)
+def log_ratios_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """By seed: what it says of the natural log of the mean of a over the mean of b.
+
+    Their mean is that log, and their spread is that of its error to first order (the delta method):
+    log(mean a / mean b) + a / mean a - b / mean b. A single value may lie near or below zero,
+    as distances without their bias do, where its own log would tell nothing. NaN where a mean is
+    not above zero.
+    """
+    pairs = paired(a, b, lambda x, y: x), paired(a, b, lambda x, y: y)
+    above, below = map(mean, pairs)
+    if not (above > 0 and below > 0):
+        return dict.fromkeys(pairs[0], math.nan)
+    whole = math.log(above / below)
+    return paired(a, b, lambda x, y: whole + x / above - y / below)
 
 
-def paired_shares_of_mean(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
-    """By seed: a - b over the mean of the two."""
-    return paired(a, b, lambda x, y: (x - y) / ((x + y) / 2))
+def log_odds(share: float, *, smallest: float = SMALLEST_SHARE) -> float:
+    """The natural log of the odds of a share: a scale without ends, on which errors are even.
+
+    Args:
+        share: From 0 to 1.
+        smallest: Shares nearer to 0 or to 1 than this count as so near.
+    """
+    held = min(max(share, smallest), 1 - smallest)
+    return math.log(held) - math.log1p(-held)
 
 
 def mean(values: Mapping[int, float]) -> float:

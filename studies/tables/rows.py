@@ -1,21 +1,45 @@
 """Picking out of a study's tables the rows that a claim compares."""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from studies.published.published import ENSEMBLE
-from studies.tables.groupings import arm_columns
+from studies.tables.groupings import arm_columns, by_seed
+from studies.tables.intervals import log_ratios_of_means
 from studies.tables.labels import labelled
 from studies.tables.table_rows import LEARNED, has_learned
 from studies.tables.tables import Tables
+from studies.tables.unbiased import UNBIASED
 
 
 def asked(tables: Tables, metric: str) -> pd.DataFrame:
     """The rows of one metric, whether they have a value or not."""
     return tables.results[tables.results["metric"] == metric]
+
+
+def judged(tables: Tables, metric: str) -> pd.DataFrame:
+    """The rows of one metric as claims are judged on it: distances without their bias.
+
+    Where a distance of the study is not known without it, all are as they were scored.
+    """
+    rows = asked(tables, metric)
+    if metric != "frechet_distance" or not is_unbiased(tables):
+        return rows
+    unbiased = asked(tables, UNBIASED).drop_duplicates("address")
+    values = unbiased.set_index("address")["value"]
+    return rows.assign(value=rows["address"].map(values))
+
+
+def is_unbiased(tables: Tables) -> bool:
+    """Whether every distance of a study is known without its bias."""
+    scored, unbiased = asked(tables, "frechet_distance"), asked(tables, UNBIASED)
+    if unbiased.empty:
+        return False
+    return set(scored["address"][scored["value"].notna()]) <= set(unbiased["address"])
 
 
 def sampled_distances(tables: Tables) -> pd.DataFrame:
@@ -76,11 +100,15 @@ def parted(rows: pd.DataFrame, column: str, *settings: object) -> list[pd.DataFr
     return [rows[rows[column] == setting] for setting in settings]
 
 
-def log_ratios(above: pd.DataFrame, below: pd.DataFrame) -> dict[int, float]:
-    """By seed: the log of one distance over another, as a mean over the step counts of both."""
-    values = [rows.set_index(["seed", "steps"])["value"].dropna() for rows in (above, below)]
-    logs = (np.log(values[0]) - np.log(values[1])).dropna().groupby("seed").mean()
-    return series_by_seed(logs)
+def log_ratios(arms: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[int, float]:
+    """By seed: the log of one distance over another, as a mean over several pairs of arms.
+
+    Of the seeds that have all of them; NaN where a mean distance is not above zero.
+    """
+    pairs = [[by_seed(arm) for arm in pair] for pair in arms]
+    seeds = sorted(set.intersection(*(set(values) for pair in pairs for values in pair)))
+    logs = [log_ratios_of_means(*({s: v[s] for s in seeds} for v in pair)) for pair in pairs]
+    return {seed: math.fsum(of[seed] for of in logs) / len(logs) for seed in seeds}
 
 
 def series_by_seed(values: pd.Series) -> dict[int, float]:

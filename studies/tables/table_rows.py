@@ -39,12 +39,11 @@ def bounds(tables: Tables) -> pd.DataFrame:
     return _named(_of_one_size(_at_most_steps(rows[_is_own_variance(rows)])))
 
 
-def distances(tables: Tables) -> pd.DataFrame:
+def distances(rows: pd.DataFrame) -> pd.DataFrame:
     """The same of Fréchet distances: ancestral sampling at the most steps of each network.
 
     Where numbers of images differ, those of the number that most networks share.
     """
-    rows = tables.results[tables.results["metric"] == "frechet_distance"]
     rows = rows[_is_own_variance(rows) & (rows["skip"] == 0) & (rows["stride"] == "even")]
     return _named(_of_one_size(_at_most_steps(rows)))
 

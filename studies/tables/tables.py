@@ -22,6 +22,7 @@ from studies.store.store import LATENTS, SAMPLES, Store
 from studies.tables.recipes import result_of
 from studies.tables.resampling import share_resampled
 from studies.tables.study_files import StudyFiles
+from studies.tables.unbiased import with_unbiased
 from studies.tasks.task import Task
 
 ARM = (
@@ -95,7 +96,7 @@ def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) ->
     return Tables(
         study=study,
         record=record,
-        results=results(read),
+        results=with_unbiased(results(read), read),
         steps=steps_table(read),
         samples=samples_table(read),
         latents=latents_table(read),

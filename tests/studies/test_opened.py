@@ -93,7 +93,7 @@ def test_verdicts_are_those_of_the_claims(opened: Studies, root: Path) -> None:
 def test_verdicts_say_what_the_seeds_could_tell_and_how_many_would_decide(opened: Studies) -> None:
     found = opened[STUDY.study].verdicts()
     is_open = found["verdict"] == "inconclusive"
-    assert set(found[is_open]["seeds_to_decide"]) == {39.0}
+    assert set(found[is_open]["seeds_to_decide"]) == {19.0}
     assert found[~is_open]["seeds_to_decide"].isna().all()
     half_widths = (found["high"] - found["low"]) / 2
     expected = (5.65349 / 4.302653 * half_widths).where(found["seeds"] > 0)  # of three seeds

@@ -11,7 +11,7 @@ from studies.judging.comparison import BELOW_ZERO, QUANTITIES, Comparison, compa
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import by_seed
 from studies.tables.intervals import mean
-from studies.tables.rows import alike, asked, parted, with_own_variance
+from studies.tables.rows import alike, judged, parted, with_own_variance
 from studies.tables.tables import Tables
 
 
@@ -77,7 +77,7 @@ def _changes(
     tables: Tables, choice: _Choice, metric: str
 ) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """What tells a pair of arms from the others, and the two."""
-    rows = with_own_variance(asked(tables, metric))
+    rows = with_own_variance(judged(tables, metric))
     if choice.column not in rows:
         return
     rows = rows.assign(**{choice.column: rows[choice.column].astype(object)})
@@ -93,10 +93,10 @@ CLAIMS: dict[str, Claim] = {
         says="Several attention heads, attention at the lower resolution too, and scale-shift "
         "conditioning each slightly improve FID.",
         source="Appendix A",
-        method="For networks that differ in one of these choices alone: the log of the Fréchet "
-        "distance with the paper's choice minus that with the former one, per seed. Supported if "
-        "the intervals of all three lie below zero. The same differences in bits/dim are given and "
-        "decide nothing.",
+        method="For networks that differ in one of these choices alone: the log of the mean "
+        "Fréchet distance with the paper's choice over that with the former one, paired by seed. "
+        "Supported if the intervals of all three lie below zero. The differences in bits/dim, per "
+        "seed, are given and decide nothing.",
         measure=_improves,
     ),
 }

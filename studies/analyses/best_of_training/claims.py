@@ -1,6 +1,5 @@
 """What the paper says of the best that a training reaches, and of what comes after it."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
@@ -17,15 +16,22 @@ from studies.judging.comparison import (
     Region,
     Values,
     compared,
+    within,
 )
 from studies.judging.verdicts import Claim, Measured, Untold
 from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import mean, paired_differences, paired_log_ratios
+from studies.tables.intervals import (
+    log_ratios_of_means,
+    mean,
+    paired_differences,
+    paired_log_ratios,
+)
 from studies.tables.labels import labelled
 from studies.tables.rows import (
     DROPOUT,
     alike,
     asked,
+    judged,
     of_any_weights,
     of_first_average,
     parted,
@@ -36,7 +42,7 @@ from studies.tables.tables import Tables
 
 def along(tables: Tables, metric: str) -> pd.DataFrame:
     """The rows of one metric, those of a bound of the test images only."""
-    rows = with_own_variance(asked(tables, metric))
+    rows = with_own_variance(judged(tables, metric))
     return rows[rows[SPLIT] != "train"] if SPLIT in rows else rows
 
 
@@ -131,7 +137,8 @@ def _compared(
 def _best_values(what: str, one: pd.DataFrame, two: pd.DataFrame, region: Region) -> Comparison:
     """The best value of one training over that of another."""
     first, second = ({seed: value for seed, (_, value) in best(arm).items()} for arm in (one, two))
-    return _ratio(what, first, second, region, f"{mean(first):.4g} against {mean(second):.4g}")
+    detail = f"{mean(first):.4g} against {mean(second):.4g}"
+    return _ratio(what, log_ratios_of_means(first, second), region, detail)
 
 
 def _steps_to_best(
@@ -145,17 +152,11 @@ def _steps_to_best(
     if {*first.values(), *second.values()} == {last}:
         return Untold(f"{what} (every training is at its best at the end, after {last:,} steps)")
     detail = f"after {mean(first):,.0f} against {mean(second):,.0f} steps"
-    return _ratio(what, first, second, region, detail)
+    return _ratio(what, paired_log_ratios(first, second), region, detail)
 
 
-def _ratio(what: str, first: Values, second: Values, region: Region, detail: str) -> Comparison:
-    return Comparison(
-        what=what,
-        values=paired_log_ratios(first, second),
-        unit="log ratio",
-        region=region,
-        detail=detail,
-    )
+def _ratio(what: str, values: Values, region: Region, detail: str) -> Comparison:
+    return Comparison(what=what, values=values, unit="log ratio", region=region, detail=detail)
 
 
 SCHEDULES = ("cosine", "linear")
@@ -171,9 +172,8 @@ def _cosine_sooner(tables: Tables) -> Measured:
 
 def _similar_best(tables: Tables) -> Measured:
     what = "best Fréchet distance, cosine against linear"
-    limit = math.log1p(SIMILAR)
-    region, metric = Region(low=-limit, high=limit), "frechet_distance"
-    return _compared(tables, metric, "schedule", SCHEDULES, what, _best_values, region)
+    metric = "frechet_distance"
+    return _compared(tables, metric, "schedule", SCHEDULES, what, _best_values, within(SIMILAR))
 
 
 # --------------------------------------------------------------------------------------- dropout
@@ -269,7 +269,8 @@ CLAIMS: dict[str, Claim] = {
     "schedules_reach_similar_quality": Claim(
         says="Linear and cosine reach a similar best FID.",
         source="Appendix F and Fig. 16",
-        method="The log of the best Fréchet distance of cosine minus that of linear, per seed. "
+        method="The log of the mean best Fréchet distance of cosine over that of linear, paired by "
+        "seed. "
         f"Similar means within a factor of {1 + SIMILAR:g}, fixed beforehand: supported if the "
         f"whole interval lies inside. {OF_ONE_AVERAGE}",
         measure=_similar_best,
@@ -277,9 +278,9 @@ CLAIMS: dict[str, Claim] = {
     "small_dropout_improves_the_best_quality": Claim(
         says="A small dropout improves the best FID.",
         source="Appendix G and Fig. 17",
-        method="For each schedule: the log of the best Fréchet distance with the least dropout "
-        "above none, minus that without dropout, per seed. Supported if every interval lies below "
-        f"zero. {OF_ONE_AVERAGE}",
+        method="For each schedule: the log of the mean best Fréchet distance with the least "
+        "dropout above none, over that without dropout, paired by seed. Supported if every "
+        f"interval lies below zero. {OF_ONE_AVERAGE}",
         measure=_dropout_improves,
     ),
     "small_dropout_takes_longer": Claim(
@@ -296,19 +297,19 @@ CLAIMS: dict[str, Claim] = {
         "the best FID.",
         source="Appendix G and Fig. 17",
         method="Of every training whose weights are averaged with three decays or more: the log of "
-        "the best Fréchet distance with each of the two slowest minus that with each of the "
-        "faster, per seed. Supported if every interval lies below zero. Where the decays are not "
-        "the paper's, because a training is shorter, its two slowest stand for the paper's two, "
-        f"fixed beforehand; which others the paper tried is not on record here. {AT_ITS_BEST}",
+        "the mean best Fréchet distance with each of the two slowest over that with each of the "
+        "faster, paired by seed. Supported if every interval lies below zero. Where the decays are "
+        "not the paper's, because a training is shorter, its two slowest stand for the paper's "
+        f"two, fixed beforehand; which others the paper tried is not on record here. {AT_ITS_BEST}",
         measure=_slow_averages,
     ),
     "best_dropout_depends_on_the_schedule": Claim(
         says=f"Dropout {BEST_DROPOUT['linear']:g} is best for the linear schedule, "
         f"{BEST_DROPOUT['cosine']:g} for cosine.",
         source="Appendix A (CIFAR-10)",
-        method="The log of the best Fréchet distance with the dropout that the paper found best "
-        "minus that with the other of the two, per seed. Supported if the intervals of both "
-        f"schedules lie below zero. {OF_ONE_AVERAGE}",
+        method="The log of the mean best Fréchet distance with the dropout that the paper found "
+        "best over that with the other of the two, paired by seed. Supported if the intervals of "
+        f"both schedules lie below zero. {OF_ONE_AVERAGE}",
         measure=_dropout_by_schedule,
     ),
 }

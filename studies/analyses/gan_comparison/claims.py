@@ -11,9 +11,9 @@ from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Value
 from studies.judging.pairs import Pair
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import arm_columns
-from studies.tables.intervals import mean, paired_differences, paired_log_ratios
+from studies.tables.intervals import log_odds, log_ratios_of_means, mean, paired
 from studies.tables.labels import labelled
-from studies.tables.rows import asked, of_any_weights
+from studies.tables.rows import judged, of_any_weights
 from studies.tables.tables import Tables
 
 
@@ -23,7 +23,7 @@ def _pairs(tables: Tables, metric: str) -> list[Pair]:
     The GAN trained with the same data and images decides. Images from elsewhere are one draw
     without a spread of its own, and decide nothing.
     """
-    rows = asked(tables, metric)
+    rows = judged(tables, metric)
     if "rival" not in rows:
         return []
     rows = labelled(rows, arm_columns(rows))
@@ -57,16 +57,20 @@ def _compared(pairs: list[Pair], compare: Callable[[Pair], Comparison], absent: 
 
 
 def _more(metric: str, tables: Tables, *, of_gan: bool = False) -> Measured:
-    """By how much diffusion exceeds its rival in a share of images, or its rival diffusion."""
+    """By how much diffusion exceeds its rival in a share of images, or its rival diffusion.
+
+    By the log of the odds, in which a share near one end has as much room as any.
+    """
 
     def compare(pair: Pair) -> Comparison:
         ours, theirs = _values(pair)
         more, less = (theirs, ours) if of_gan else (ours, theirs)
+        of_one = partial(log_odds, smallest=0.5 / int(pair.first["images"].iloc[0]))
         names = pair.names[::-1] if of_gan else pair.names
         return Comparison(
-            what=f"{metric} of {names[0]} minus that of {names[1]}",
-            values=paired_differences(more, less),
-            unit="percentage points",
+            what=f"log odds of the {metric} of {names[0]} minus those of {names[1]}",
+            values=paired(more, less, lambda x, y: of_one(x) - of_one(y)),
+            unit="log odds ratio",
             region=ABOVE_ZERO,
             decides=pair.decides,
             detail=_against(metric, pair, ours, theirs),
@@ -97,7 +101,7 @@ def _ratio(pair: Pair, *, larger: bool) -> Comparison:
     arm, rival = pair.names
     return Comparison(
         what=f"FD of the {'larger' if larger else 'smaller'} model over that of {rival}, {arm}",
-        values=paired_log_ratios(ours, theirs),
+        values=log_ratios_of_means(ours, theirs),
         unit="log ratio",
         region=BELOW_ZERO if larger else ABOVE_ZERO,
         decides=pair.decides,
@@ -121,26 +125,26 @@ CLAIMS: dict[str, Claim] = {
     "diffusion_covers_more_than_gan": Claim(
         says="Class-conditional diffusion has a higher recall than a GAN.",
         source="Section 5 and Table 4",
-        method="Recall of each diffusion model minus that of the GAN, per seed, over the same "
-        "features, neighbours and numbers of images. Supported if every interval lies above zero."
-        + ASIDE,
+        method="The log of the odds of the recall of each diffusion model minus that of the GAN, "
+        "per seed, over the same features, neighbours and numbers of images; less than half an "
+        "image counts as half a one. Supported if every interval lies above zero." + ASIDE,
         measure=partial(_more, "recall"),
     ),
     "gan_is_more_precise": Claim(
         says="The GAN has a higher precision than class-conditional diffusion.",
         source="Table 4",
-        method="Precision of the GAN minus that of each diffusion model, per seed, over the same "
-        "features, neighbours and numbers of images. Supported if every interval lies above zero."
-        + ASIDE,
+        method="The log of the odds of the precision of the GAN minus that of each diffusion "
+        "model, per seed, over the same features, neighbours and numbers of images; less than half "
+        "an image counts as half a one. Supported if every interval lies above zero." + ASIDE,
         measure=partial(_more, "precision", of_gan=True),
     ),
     "only_large_diffusion_beats_gan": Claim(
         says="The larger diffusion model has a lower Fréchet distance than the GAN, the smaller "
         "a higher one.",
         source="Section 5 and Table 4 (2.92 and 6.92 against 4.06)",
-        method="Natural log of the Fréchet distance of a diffusion model minus that of the GAN, "
-        "per seed. Supported if the interval of the model of the most channels lies below zero and "
-        "that of the model of the fewest above." + ASIDE,
+        method="Natural log of the mean Fréchet distance of a diffusion model over that of the "
+        "GAN, paired by seed. Supported if the interval of the model of the most channels lies "
+        "below zero and that of the model of the fewest above." + ASIDE,
         measure=_size_decides,
     ),
 }

@@ -9,15 +9,15 @@ import pandas as pd
 from iddpm.evaluation.config import Ends
 from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D, ENDS_SHARE
 from studies.analyses.sigma_ablation.paper import MINOR
-from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
+from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, compared, within
 from studies.judging.importance import lack_of_importance, remarks
 from studies.judging.pairs import Pair, fewer_bits
 from studies.judging.verdicts import Claim, Measured, Untold
 from studies.published.published import ENSEMBLE
 from studies.tables.groupings import by_seed
-from studies.tables.intervals import mean, paired_shares_of_mean
+from studies.tables.intervals import log_ratios_of_means, mean
 from studies.tables.labels import is_ensemble
-from studies.tables.rows import alike, asked, series_by_seed, term_log_ratios
+from studies.tables.rows import alike, asked, judged, series_by_seed, term_log_ratios
 from studies.tables.tables import Tables
 
 # ----------------------------------------------------------------------------- term by term
@@ -99,7 +99,7 @@ def _lower_nll(tables: Tables) -> Measured:
 
 
 def _quality_of_hybrid(tables: Tables) -> Measured:
-    trios = list(_trios(asked(tables, "frechet_distance")))
+    trios = list(_trios(judged(tables, "frechet_distance")))
     found = [_relative_difference(trio, objective) for trio in trios for objective in trio.alone]
     measured = compared(found, "FD of an ensemble and of its two networks")
     return replace(measured, remarks=[said for trio in trios for said in remarks(*trio.vlb)])
@@ -109,10 +109,10 @@ def _relative_difference(trio: _Trio, objective: str) -> Comparison:
     together, single = by_seed(trio.ensemble), by_seed(trio.alone[objective])
     is_hybrid = objective == "hybrid"
     return Comparison(
-        what=f"FD of the ensemble minus that of {NAMES[objective]} over their mean{trio.context}",
-        values=paired_shares_of_mean(together, single),
-        unit="%",
-        region=Region(low=-MINOR, high=MINOR) if is_hybrid else BELOW_ZERO,
+        what=f"log of the FD of the ensemble over that of {NAMES[objective]}{trio.context}",
+        values=log_ratios_of_means(together, single),
+        unit="log ratio",
+        region=within(MINOR) if is_hybrid else BELOW_ZERO,
         decides=is_hybrid,
         detail=f"mean FD {mean(together):.3g} against {mean(single):.3g}",
         missing=f"FD of the ensemble and of L_hybrid{trio.context}",
@@ -148,11 +148,12 @@ CLAIMS: dict[str, Claim] = {
     "ensemble_keeps_hybrid_quality": Claim(
         says="The ensemble's samples are about as good as those of L_hybrid's network alone.",
         source="Appendix D",
-        method="Fréchet distance of the ensemble minus that of the L_hybrid network over the mean "
-        "of the two, per seed, samples from the same noise. About as good means within "
-        f"±{MINOR:.0%}, fixed beforehand: supported if the whole interval lies inside. The same "
-        "against the L_vlb network is given and decides nothing. In the paper, on ImageNet 64: "
-        f"FID {APPENDIX_D['frechet_distance']} against 19.2 (L_hybrid) and 40.1 (L_vlb).",
+        method="The log of the mean Fréchet distance of the ensemble over that of the L_hybrid "
+        "network, paired by seed, samples from the same noise. About as good means within a factor "
+        f"of {1 + MINOR:g} either way, fixed beforehand: supported if the whole interval lies "
+        "inside. The same against the L_vlb network is given and decides nothing. In the paper, on "
+        f"ImageNet 64: FID {APPENDIX_D['frechet_distance']} against 19.2 (L_hybrid) and 40.1 "
+        "(L_vlb).",
         measure=_quality_of_hybrid,
     ),
 }

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from studies.analyses.objective_ablation.paper import table_numbers
 from studies.drawing import captions, distance_axis, overlay, style
 from studies.tables.labels import distance_name
+from studies.tables.rows import asked
 from studies.tables.table_rows import bounds, distances
 from studies.tables.tables import Tables
 
@@ -33,7 +34,8 @@ def table(tables: Tables) -> pd.DataFrame:
 
 
 def _measured(tables: Tables) -> pd.DataFrame:
-    both = [found for found in (bounds(tables), distances(tables)) if len(found)]
+    scores = asked(tables, "frechet_distance")
+    both = [found for found in (bounds(tables), distances(scores)) if len(found)]
     if not both:
         return pd.DataFrame()
     rows = pd.concat(both, ignore_index=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pandas as pd
 
 from studies.analyses.needs import FEW_STEPS, FEW_STEPS_SHARE
-from studies.analyses.sigma_ablation.paper import HARDLY_EVER, MINOR
-from studies.judging.comparison import BELOW_ZERO, Comparison, Region, compared
+from studies.analyses.sigma_ablation.paper import HARDLY_EVER, MINOR, NONE
+from studies.judging.comparison import BELOW_ZERO, Comparison, Region, compared, within
 from studies.judging.pairs import SIMPLE_BASELINES, Baseline, Pair, against_fixed, fewer_bits
 from studies.judging.verdicts import Claim, Measured, listed
 from studies.tables.groupings import by_seed, is_longest
-from studies.tables.intervals import mean, paired_differences, paired_shares_of_mean
-from studies.tables.rows import alike, asked, parted
+from studies.tables.intervals import log_odds, log_ratios_of_means, mean, paired_differences
+from studies.tables.rows import alike, asked, judged, log_ratios, parted
 from studies.tables.tables import OUTSIDE_RANGE, Tables
 
 BASELINES = (
@@ -38,10 +38,10 @@ def _relative_difference(name: str, arms: pd.DataFrame, steps: int) -> Compariso
     at_most = arms[arms["steps"] == steps]
     beta, tilde = map(by_seed, parted(at_most, "variance", "beta", "beta_tilde"))
     return Comparison(
-        what=f"FD(β) minus FD(β̃) over their mean at {steps:,} steps, {name}",
-        values=paired_shares_of_mean(beta, tilde),
-        unit="%",
-        region=Region(low=-MINOR, high=MINOR),
+        what=f"log of FD(β) over FD(β̃) at {steps:,} steps, {name}",
+        values=log_ratios_of_means(beta, tilde),
+        unit="log ratio",
+        region=within(MINOR),
         detail=f"mean FD {mean(beta):.3g} with β, {mean(tilde):.3g} with β̃",
         missing=f"{name} with β and β̃ at {steps:,} steps",
     )
@@ -54,7 +54,7 @@ def _common_steps(one: pd.DataFrame, other: pd.DataFrame) -> list[int]:
 
 def _ancestral(tables: Tables) -> pd.DataFrame:
     """The distances of ancestral samples, of networks that were trained to the end."""
-    scores = asked(tables, "frechet_distance")
+    scores = judged(tables, "frechet_distance")
     return scores[(scores["sampler"] == "ancestral") & is_longest(scores)]
 
 
@@ -83,16 +83,9 @@ def _loss_difference(pair: Pair) -> Comparison | None:
 
 
 def _degradation(arm: pd.DataFrame, few: list[int], most: int) -> dict[int, float]:
-    """By seed: the mean of log FD over the few step counts, minus log FD at the most steps."""
-    logs = {
-        count: {seed: math.log(fd) for seed, fd in by_seed(arm[arm["steps"] == count]).items()}
-        for count in (*few, most)
-    }
-    seeds = set.intersection(*(set(values) for values in logs.values()))
-    return {
-        seed: sum(logs[count][seed] for count in few) / len(few) - logs[most][seed]
-        for seed in sorted(seeds)
-    }
+    """By seed: the log of FD over FD at the most steps, as a mean over the few step counts."""
+    whole = arm[arm["steps"] == most]
+    return log_ratios([(arm[arm["steps"] == count], whole) for count in few])
 
 
 # ------------------------------------------------------------------------------------- bits/dim
@@ -111,9 +104,9 @@ def _shares_outside(tables: Tables) -> Iterator[Comparison]:
     for name, arm in alike(asked(tables, OUTSIDE_RANGE)):
         yield Comparison(
             what=f"share of v below 0 or above 1, {name}",
-            values=by_seed(arm),
-            unit="%",
-            region=Region(high=HARDLY_EVER),
+            values={seed: log_odds(share, smallest=NONE) for seed, share in by_seed(arm).items()},
+            unit="log odds",
+            region=Region(high=log_odds(HARDLY_EVER)),
         )
 
 
@@ -121,11 +114,11 @@ CLAIMS: dict[str, Claim] = {
     "sigma_choice_is_minor_at_many_steps": Claim(
         says="With many sampling steps, β and β̃ as Σ give samples of about the same quality.",
         source="Section 3.1 and Fig. 8",
-        method="For each network, trained to its end: Fréchet distance with β minus that with β̃ "
-        "over the mean of the two, per seed, at the largest number of steps at which both were "
+        method="For each network, trained to its end: the log of the mean Fréchet distance with β "
+        "over that with β̃, paired by seed, at the largest number of steps at which both were "
         "sampled. Minor means "
-        f"within ±{MINOR:.0%}, fixed beforehand: supported if the whole interval lies inside, "
-        "contradicted if it lies wholly outside.",
+        f"within a factor of {1 + MINOR:g} either way, fixed beforehand: supported if the whole "
+        "interval lies inside, contradicted if it lies wholly outside.",
         measure=_minor_at_many_steps,
     ),
     "learned_sigma_lowers_nll": Claim(
@@ -141,8 +134,8 @@ CLAIMS: dict[str, Claim] = {
         says="With learned Σ, a few sampling steps give nearly the quality of the full chain, "
         "where a fixed Σ loses it.",
         source="Section 4 and Fig. 8",
-        method="The loss of an arm is the natural log of its Fréchet distance, averaged over the "
-        f"step counts of at most {FEW_STEPS}, minus that at the most steps: 0.69 is a distance "
+        method="The loss of an arm is the natural log of its mean Fréchet distance over that at "
+        f"the most steps, averaged over the step counts of at most {FEW_STEPS}: 0.69 is a distance "
         "twice as large. Per seed, the loss of L_hybrid with learned Σ minus that of L_simple with "
         "each fixed Σ, ancestral sampling of networks trained to their end. Supported if both "
         "intervals lie below zero. The same within the L_hybrid network is given and decides "
@@ -154,8 +147,9 @@ CLAIMS: dict[str, Claim] = {
         "leave the range: Σ stays between β and β̃.",
         source="Section 3.1",
         method="Share of all v, over every test image, dimension and step, that lie below 0 or "
-        f"above 1, per seed. Supported if its interval lies below {HARDLY_EVER:.1%}, fixed "
-        "beforehand, for every network that learns Σ in this range; the paper gives no number.",
+        "above 1, per seed. Supported if its interval, taken on the scale of log odds, lies below "
+        f"{HARDLY_EVER:.1%}, fixed beforehand, for every network that learns Σ in this range; the "
+        "paper gives no number.",
         measure=_within_range,
     ),
 }

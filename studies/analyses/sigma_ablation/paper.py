@@ -30,6 +30,9 @@ beforehand; the paper gives no number."""
 HARDLY_EVER = 0.001
 """Largest share of all v outside [0, 1] that counts as staying inside. Fixed beforehand; the paper
 gives no number."""
+NONE = HARDLY_EVER / 10
+"""Smaller shares than this count as so large: on the scale of log odds, none lies infinitely far
+below it, and would hide in its spread that all are hardly ever."""
 
 ANALYSIS = Analysis(
     claims={

@@ -1,65 +1,70 @@
 """What the paper says of leaving out the noisy end of the reverse process."""
 
+import math
 from collections.abc import Callable
 
 import pandas as pd
 
 from studies.analyses.skip_prefix.paper import A_FIFTH, AT_ONCE, HARDLY_WORSE
-from studies.judging.comparison import ABOVE_ZERO, Comparison, Region, compared
+from studies.judging.comparison import ABOVE_ZERO, Comparison, Region, Values, compared
 from studies.judging.verdicts import Claim, Measured
-from studies.tables.rows import alike, asked, series_by_seed, tied_to_schedule
+from studies.tables.intervals import paired_differences
+from studies.tables.rows import alike, judged, log_ratios, parted, tied_to_schedule
 from studies.tables.tables import Tables
 
 
 def _linear_spares(tables: Tables) -> Measured:
     return _compared(
         tables,
-        f"growth of FD by skipping {A_FIFTH:.0%}, linear",
+        f"log growth of FD by skipping {A_FIFTH:.0%}, linear",
         lambda arms: _growth(arms, "linear", A_FIFTH),
-        Region(high=HARDLY_WORSE),
+        Region(high=math.log1p(HARDLY_WORSE)),
     )
 
 
 def _cosine_suffers(tables: Tables) -> Measured:
     alone = _compared(
         tables,
-        f"growth of FD by skipping {AT_ONCE:.0%}, cosine",
+        f"log growth of FD by skipping {AT_ONCE:.0%}, cosine",
         lambda arms: _growth(arms, "cosine", AT_ONCE),
         ABOVE_ZERO,
     )
     beside_linear = _compared(
         tables,
-        f"growth of FD by skipping {A_FIFTH:.0%}, cosine minus linear",
-        lambda arms: _growth(arms, "cosine", A_FIFTH) - _growth(arms, "linear", A_FIFTH),
+        f"log growth of FD by skipping {A_FIFTH:.0%}, cosine minus linear",
+        _sooner,
         ABOVE_ZERO,
     )
     return alone + beside_linear
 
 
 def _compared(
-    tables: Tables, what: str, growth: Callable[[pd.DataFrame], pd.Series], region: Region
+    tables: Tables, what: str, growth: Callable[[pd.DataFrame], Values | None], region: Region
 ) -> Measured:
     """The growth in every context of the study in which it is asked for."""
-    scores = asked(tables, "frechet_distance")
+    scores = judged(tables, "frechet_distance")
     found: list[Comparison] = []
     for name, arms in alike(scores, "schedule", "skip", *tied_to_schedule(scores)):
-        if len(growths := growth(arms)):
-            said, values = f"{what}, {name}", series_by_seed(growths)
-            found.append(Comparison(what=said, values=values, unit="%", region=region))
+        if (growths := growth(arms)) is not None:
+            said = f"{what}, {name}"
+            found.append(Comparison(what=said, values=growths, unit="log ratio", region=region))
     return compared(found, what)
 
 
-def _growth(arms: pd.DataFrame, schedule: str, skip: float) -> pd.Series:
-    """FD with so much skipped over FD of the whole chain, minus 1, by seed.
+def _growth(arms: pd.DataFrame, schedule: str, skip: float) -> Values | None:
+    """By seed: the log of FD with so much skipped over FD of the whole chain.
 
-    Empty where the study does not ask for it, NaN where it is not measured.
+    None where the study does not ask for it.
     """
     rows = arms[arms["schedule"] == schedule].drop_duplicates(["seed", "skip"])
-    rows = rows.assign(value=rows["value"].astype(float))
-    distances = rows.pivot(index="seed", columns="skip", values="value")
-    if 0.0 not in distances or skip not in distances:
-        return pd.Series(dtype=float)
-    return distances[skip] / distances[0.0] - 1
+    some, whole = parted(rows, "skip", skip, 0.0)
+    return log_ratios([(some, whole)]) if len(some) and len(whole) else None
+
+
+def _sooner(arms: pd.DataFrame) -> Values | None:
+    """By how much the cosine network's growth exceeds the linear one's of the same seed."""
+    cosine, linear = (_growth(arms, schedule, A_FIFTH) for schedule in ("cosine", "linear"))
+    return None if cosine is None or linear is None else paired_differences(cosine, linear)
 
 
 CLAIMS: dict[str, Claim] = {
@@ -67,17 +72,17 @@ CLAIMS: dict[str, Claim] = {
         says="A network of the linear schedule draws hardly worse samples when up to a fifth of "
         "the reverse process is skipped.",
         source="Section 3.2 and Fig. 4",
-        method=f"Fréchet distance with {A_FIFTH:.0%} of the reverse process skipped over that of "
-        f"the whole, minus 1, per seed. Hardly worse means a growth below {HARDLY_WORSE:.0%}, "
-        "fixed beforehand: supported if the whole interval lies below, contradicted if it lies "
-        "above.",
+        method=f"The log of the mean Fréchet distance with {A_FIFTH:.0%} of the reverse process "
+        "skipped over that of the whole, paired by seed. Hardly worse means a growth below "
+        f"{HARDLY_WORSE:.0%}, fixed beforehand: supported if the whole interval lies below, "
+        "contradicted if it lies above.",
         measure=_linear_spares,
     ),
     "cosine_suffers_from_any_skip": Claim(
         says="With the cosine schedule samples get worse as soon as anything is skipped, and "
         "sooner than with the linear one.",
         source="Fig. 4",
-        method=f"As above, per seed: the growth by skipping {AT_ONCE:.0%}, and the growth by "
+        method=f"The same log: the growth by skipping {AT_ONCE:.0%}, and the growth by "
         f"skipping {A_FIFTH:.0%} less that of the linear network of the same seed. Supported if "
         "both intervals lie above zero.",
         measure=_cosine_suffers,

@@ -73,12 +73,12 @@ def test_bits_per_dim_decide_nothing(plan: Plan) -> None:
 def test_only_arms_that_differ_in_one_choice_are_compared(plan: Plan) -> None:
     tables = made_up(plan, value)
     rows = tables.results[tables.results["metric"] == "frechet_distance"]
-    logs = np.log(rows["value"].astype(float))
+    values = rows["value"].astype(float)
     found = judge(CLAIM, tables).measurements[0]
     both = rows[ATTENTION].eq("4") & rows[SCALE]
-    four, one = (logs[both & (rows[HEADS] == heads)].mean() for heads in (4, 1))
+    four, one = (values[both & (rows[HEADS] == heads)].mean() for heads in (4, 1))
     assert found.what == "Fréchet distance, several heads against one"
-    assert found.interval.mean == pytest.approx(four - one)
+    assert found.interval.mean == pytest.approx(np.log(four / one))
 
 
 def test_a_study_of_one_architecture_has_not_run_it() -> None:

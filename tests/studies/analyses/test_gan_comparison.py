@@ -598,13 +598,16 @@ def test_which_weights_were_drawn_from_keeps_no_two_models_apart(
     assert finding.verdict == "supported"
 
 
-def test_differences_are_those_of_the_values_seed_by_seed(made_up: Callable[..., Tables]) -> None:
+def test_shares_are_compared_by_the_log_of_their_odds_seed_by_seed(
+    made_up: Callable[..., Tables],
+) -> None:
     study = made_up()
     finding = judge("diffusion_covers_more_than_gan", study)
     recalls = study.results.query("metric == 'recall'")
     ours = recalls.query("`train.network.model_channels` == 4").sort_values("seed")["value"]
     theirs = recalls.query("rival == 'GAN'").sort_values("seed")["value"]
-    differences = ours.to_numpy() - theirs.to_numpy()
+    logs = [np.log(each / (1 - each)) for each in (ours.to_numpy(float), theirs.to_numpy(float))]
+    differences = logs[0] - logs[1]
     (found,) = (m for m in finding.measurements if m.decides and "4 channels" in m.what)
     half = stats.t.ppf(0.975, 2) * stats.sem(differences)
     assert found.interval.mean == pytest.approx(differences.mean())

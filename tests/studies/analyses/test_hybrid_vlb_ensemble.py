@@ -402,8 +402,10 @@ def test_the_ensemble_must_have_fewer_bits_than_either(
     ("ensemble", "verdict"),
     [
         (lambda seed: 20 * 1.05, "supported"),
-        (lambda seed: 20 * 1.104, "supported"),  # 0.208 of 2.104: 0.0989
-        (lambda seed: 20 * 1.107, "contradicted"),  # 0.214 of 2.107: 0.1016
+        (lambda seed: 20 * 1.099, "supported"),
+        (lambda seed: 20 * 1.101, "contradicted"),
+        (lambda seed: 20 / 1.099, "supported"),
+        (lambda seed: 20 / 1.101, "contradicted"),
         (lambda seed: 20 / 1.15, "contradicted"),
         (lambda seed: 20 * (1 + 0.1 * seed), "inconclusive"),
         (lambda seed: math.nan, "not run"),
@@ -420,16 +422,16 @@ def test_the_ensemble_s_quality_must_be_that_of_hybrid_within_a_tenth(
     assert [m.decides for m in found.measurements][1:] in ([False], [])
 
 
-def test_the_difference_in_quality_is_over_the_mean_of_the_two_seed_by_seed() -> None:
+def test_the_difference_in_quality_is_the_log_of_the_ratio_of_the_means_paired() -> None:
     ours, theirs = (19.0, 30.0, 38.0), (20.0, 30.0, 40.0)
 
     def distance(arm: str, seed: int) -> float:
         return {"ensemble": ours[seed], "hybrid": theirs[seed], "vlb": 60.0}[arm]
 
     measured = finding("ensemble_keeps_hybrid_quality", distance=distance).measurements[0]
-    relative = [-1 / 19.5, 0.0, -2 / 39]
-    assert measured.interval.mean == pytest.approx(sum(relative) / 3)
-    squares = sum((value - sum(relative) / 3) ** 2 for value in relative)
+    assert measured.interval.mean == pytest.approx(math.log(87 / 90))
+    relative = [one / 29 - other / 30 for one, other in zip(ours, theirs, strict=True)]
+    squares = sum(value**2 for value in relative)
     half_width = float(student.ppf(0.975, 2)) * math.sqrt(squares / 2 / 3)
     assert measured.interval.half_width == pytest.approx(half_width, rel=1e-9)
 

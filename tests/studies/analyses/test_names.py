@@ -168,7 +168,7 @@ def test_cells_that_a_preset_leaves_out_still_count_as_asked_for(tmp_path: Path)
 def test_a_study_that_is_done_says_that_it_does_not_ask_for_what_is_missing() -> None:
     done = SCORE | {"value": 3.0, "schedule": "linear"}
     claim = "linear_spares_a_skipped_fifth"
-    missing = "Not measured yet: growth of FD by skipping 20%, linear."
+    missing = "Not measured yet: log growth of FD by skipping 20%, linear."
     finding = judge(claim, study([done]))
     assert finding.verdict == "not run"
     assert finding.reason == (

@@ -21,6 +21,7 @@ from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import SweepSpec, read_sweep
 from studies.tables.labels import labelled
 from studies.tables.resampling import share_resampled, warm_up_draws
+from studies.tables.rows import asked
 from studies.tables.table_rows import bounds, distances
 from studies.tables.tables import Tables
 from tests.witness import made_up_results
@@ -137,9 +138,13 @@ def test_a_resampled_arm_is_named_as_in_the_paper() -> None:
 # --------------------------------------------------------------------------------------- the rows
 
 
+def scored(study: Tables) -> pd.DataFrame:
+    return distances(asked(study, "frechet_distance"))
+
+
 def test_each_network_is_read_as_the_tables_read_it() -> None:
     study = tables_of(results())
-    for found in (bounds(study), distances(study)):
+    for found in (bounds(study), scored(study)):
         ordered = found.sort_values("order")["row"].drop_duplicates()
         assert list(ordered) == [name for name, _, _ in ROWS]
         assert set(zip(found["row"], found["variance"], strict=True)) == {
@@ -159,7 +164,7 @@ def test_longer_trainings_stand_below_and_are_told_apart() -> None:
 
 def test_of_several_numbers_of_samples_the_one_that_all_networks_have_is_taken() -> None:
     more = distance_rows(network("hybrid"), "range", [1.0, 1.0, 1.0], images=1536)
-    assert set(distances(tables_of([*more, *results()]))["images"]) == {192}
+    assert set(scored(tables_of([*more, *results()]))["images"]) == {192}
 
 
 def test_shorter_chains_and_other_samplers_are_no_rows_of_the_tables() -> None:
@@ -172,9 +177,9 @@ def test_shorter_chains_and_other_samplers_are_no_rows_of_the_tables() -> None:
         *bound_rows(trained, "range", [1.0], steps=100),
         *bound_rows(trained, "beta", [1.0]),
     ]
-    found = pd.concat([bounds(tables_of([*others, *results()])), distances(tables_of(results()))])
+    found = pd.concat([bounds(tables_of([*others, *results()])), scored(tables_of(results()))])
     assert 1.0 not in set(found["value"])
-    assert set(distances(tables_of([*others, *results()]))["value"]) & {1.0} == set()
+    assert set(scored(tables_of([*others, *results()]))["value"]) & {1.0} == set()
 
 
 # ------------------------------------------------------------------------------------- the figure
@@ -401,7 +406,7 @@ def test_kept_quality_is_at_most_a_tenth_more() -> None:
 
 def test_only_networks_that_differ_in_the_objective_alone_are_compared() -> None:
     found = judge("hybrid_keeps_quality", tables_of(results())).measurements
-    assert [m.what.removeprefix("FD over that of L_simple, ") for m in found] == [
+    assert [m.what.removeprefix("log FD, ") for m in found] == [
         "T = 4,000, linear, L_hybrid minus T = 4,000, linear, L_simple",
         "T = 4,000, cosine, L_hybrid minus T = 4,000, cosine, L_simple",
     ]

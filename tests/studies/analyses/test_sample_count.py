@@ -1,6 +1,7 @@
 """How many samples a score needs: the figure and the claim, and that counts are never averaged."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,9 +71,9 @@ def test_a_distance_that_falls_supports_the_claim() -> None:
     finding = judge(CLAIM, study(FALLING))
     assert finding.verdict == "supported"
     deciding, *steps = finding.measurements
-    shares = [(b - a) / a for a, b in zip(FALLING[0], FALLING[2], strict=True)]
-    assert deciding.interval.mean == pytest.approx(np.mean(shares))
-    assert deciding.what == "FD over 384 samples against 96, L_hybrid, Σ learned"
+    logs = [math.log(b / a) for a, b in zip(FALLING[0], FALLING[2], strict=True)]
+    assert deciding.interval.mean == pytest.approx(np.mean(logs))
+    assert deciding.what == "log FD over 384 samples minus that over 96, L_hybrid, Σ learned"
     assert [m.decides for m in steps] == [False, False]
 
 
@@ -90,7 +91,7 @@ def test_without_two_counts_it_is_not_run() -> None:
     assert one.reason.startswith("Not measured yet: one arm over two numbers of samples.")
     half_done = judge(CLAIM, study((FALLING[0], FALLING[1], (None, None, None))))
     assert half_done.verdict == "not run"
-    assert "FD over 384 samples against 96" in half_done.reason
+    assert "log FD over 384 samples minus that over 96" in half_done.reason
 
 
 def test_the_summary_keeps_counts_and_shorter_chains_apart(tmp_path: Path) -> None:

@@ -64,15 +64,23 @@ def test_curves_like_those_of_fig_4_support_each_claim(claim: str) -> None:
 
 
 def test_the_growth_is_taken_seed_by_seed_against_the_whole_chain() -> None:
+    values = {(row["schedule"], row["skip"], row["seed"]): row["value"] for row in rows()}
+
+    def distances(schedule: str, skip: float) -> Any:
+        return np.array([values[schedule, skip, seed] for seed in range(3)])
+
+    def grown(schedule: str, skip: float) -> float:
+        ratio = distances(schedule, skip).mean() / distances(schedule, 0.0).mean()
+        return float(np.log(ratio))
+
     (linear,) = judged(LINEAR).measurements
-    assert linear.interval.mean == pytest.approx(np.mean([0.0002 * s for s in range(3)]))
+    assert linear.interval.mean == pytest.approx(grown("linear", 0.2))
     alone, compared = judged(COSINE).measurements
-    growths = [0.3 + 0.00005 * s for s in range(3)]
-    assert alone.interval.mean == pytest.approx(np.mean(growths))
-    assert alone.interval.half_width == pytest.approx(
-        stats.t.ppf(0.975, 2) * stats.sem(growths), rel=1e-6
-    )
-    assert compared.interval.mean == pytest.approx(1.2)
+    assert alone.interval.mean == pytest.approx(grown("cosine", 0.05))
+    some, whole = distances("cosine", 0.05), distances("cosine", 0.0)
+    error = stats.sem(some / some.mean() - whole / whole.mean())
+    assert alone.interval.half_width == pytest.approx(stats.t.ppf(0.975, 2) * error, rel=1e-6)
+    assert compared.interval.mean == pytest.approx(grown("cosine", 0.2) - grown("linear", 0.2))
 
 
 @pytest.mark.parametrize(
@@ -130,8 +138,11 @@ def test_what_is_only_planned_is_not_run(claim: str) -> None:
 @pytest.mark.parametrize(
     ("claim", "missing"),
     [
-        (LINEAR, "growth of FD by skipping 20%, linear."),
-        (COSINE, "growth of FD by skipping 5%, cosine; growth of FD by skipping 20%, cosine minus"),
+        (LINEAR, "log growth of FD by skipping 20%, linear."),
+        (
+            COSINE,
+            "log growth of FD by skipping 5%, cosine; log growth of FD by skipping 20%, cosine",
+        ),
     ],
 )
 def test_a_study_that_skips_nothing_says_what_is_missing(claim: str, missing: str) -> None:
@@ -143,7 +154,9 @@ def test_a_study_that_skips_nothing_says_what_is_missing(claim: str, missing: st
 def test_without_the_other_schedule_the_comparison_is_missing() -> None:
     finding = judge(COSINE, study(row for row in rows() if row["schedule"] == "cosine"))
     assert finding.verdict == "not run"
-    assert finding.reason.startswith("Not measured yet: growth of FD by skipping 20%, cosine minus")
+    assert finding.reason.startswith(
+        "Not measured yet: log growth of FD by skipping 20%, cosine minus"
+    )
 
 
 # ------------------------------------------------------------------------------------ the figure

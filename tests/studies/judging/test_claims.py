@@ -11,6 +11,7 @@ import pytest
 
 from studies.analyses import index
 from studies.analyses.judge import CLAIMS, judge
+from studies.judging import wording
 from studies.judging.verdicts import Finding, Measurement
 from studies.store.store import Store
 from studies.tables.groupings import records
@@ -172,7 +173,9 @@ def test_the_share_of_the_first_steps_is_their_terms_over_the_whole_bound(judged
     for seed in range(3):
         by_step = terms(bound("hybrid", "range", seed), 200)
         shares.append(sum(by_step[:10]) / (sum(by_step) + 0.0025))
-    assert of_hybrid_range.interval.mean == pytest.approx(np.mean(shares), rel=1e-12)
+    logs = [math.log(share / (1 - share)) for share in shares]
+    assert of_hybrid_range.interval.mean == pytest.approx(np.mean(logs), rel=1e-9)
+    assert wording.measured(of_hybrid_range).startswith(f"{np.mean(shares):.2%} (")
 
 
 def test_a_bound_spread_evenly_contradicts_that_the_first_steps_carry_it(judged: Judge) -> None:
@@ -227,10 +230,8 @@ def test_a_large_difference_at_the_most_steps_contradicts(judged: Judge) -> None
     assert judged(MINOR, distance=differing(0.5, 0.52, 0.48)).verdict == "contradicted"
 
 
-@pytest.mark.parametrize(("ratio", "verdict"), [(1.104, "supported"), (1.107, "contradicted")])
-def test_minor_is_less_than_a_tenth_of_the_mean_of_the_two(
-    judged: Judge, ratio: float, verdict: str
-) -> None:
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.099, "supported"), (1.101, "contradicted")])
+def test_minor_is_less_than_a_tenth(judged: Judge, ratio: float, verdict: str) -> None:
     relative = (ratio - 1, ratio - 0.9999, ratio - 1.0001)
     assert judged(MINOR, distance=differing(*relative)).verdict == verdict
 
@@ -238,16 +239,16 @@ def test_minor_is_less_than_a_tenth_of_the_mean_of_the_two(
 def test_a_difference_across_the_margin_leaves_it_open(judged: Judge) -> None:
     finding = judged(MINOR, distance=differing(0.05, 0.2, 0.0))
     assert finding.verdict == "inconclusive"
-    assert finding.reason.startswith("The interval crosses the border of the claim: FD(β) minus")
+    assert finding.reason.startswith("The interval crosses the border of the claim: log of FD(β)")
 
 
-def test_the_difference_is_relative_to_the_mean_of_the_two_and_paired(judged: Judge) -> None:
+def test_the_difference_is_the_log_of_the_ratio_of_the_means(judged: Judge) -> None:
     finding = judged(MINOR, distance=differing(0.04, 0.05, 0.03))
-    relative = [0.4 / 10.2, 0.5 / 10.25, 0.3 / 10.15]
-    assert [m.interval.mean for m in finding.measurements] == pytest.approx([np.mean(relative)] * 2)
+    ratio = math.log((10.4 + 10.5 + 10.3) / 30)
+    assert [m.interval.mean for m in finding.measurements] == pytest.approx([ratio] * 2)
     assert (finding.verdict, finding.measurements[0].what) == (
         "supported",
-        "FD(β) minus FD(β̃) over their mean at 200 steps, L_simple",
+        "log of FD(β) over FD(β̃) at 200 steps, L_simple",
     )
 
 

@@ -72,9 +72,21 @@ def test_a_study_that_asks_for_no_comparison_lacks_it() -> None:
     assert compared([]).missing == []
 
 
-def test_distances_are_compared_by_logs_and_bits_by_differences_seed_by_seed() -> None:
+def test_distances_without_a_ratio_do_not_tell() -> None:
+    measured = compared([replace(LOWER, values={0: math.nan, 1: math.nan})])
+    assert measured.measurements == []
+    (said,) = measured.missing
+    assert isinstance(said, Untold)
+    assert said == "x (the mean of a distance without its bias is not above zero)"
+    aside = replace(LOWER, values={0: math.nan}, decides=False)
+    assert compared([aside]).missing == []
+
+
+def test_distances_are_compared_by_logs_and_bits_by_differences_of_the_same_seeds() -> None:
     first, second = {0: 2.0, 1: 9.0, 2: 4.0}, {2: 1.0, 0: 8.0, 5: 3.0}
     by_metric = {name: one.compared_by(first, second) for name, one in QUANTITIES.items()}
-    assert by_metric["frechet_distance"] == pytest.approx({0: math.log(1 / 4), 2: math.log(4)})
+    logs = by_metric["frechet_distance"]
+    assert logs.keys() == {0, 2}
+    assert sum(logs.values()) / 2 == pytest.approx(math.log(6 / 9))
     assert by_metric["bits_per_dim"] == pytest.approx({0: -6.0, 2: 3.0})
     assert {one.unit for one in QUANTITIES.values()} == {"log ratio", "bits/dim"}

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -194,10 +195,13 @@ def test_one_measurement_outside_contradicts_whatever_is_pending() -> None:
 
 def test_a_log_ratio_is_the_mean_of_the_logs_and_not_the_log_of_the_means() -> None:
     above, below = (
-        pd.DataFrame({"seed": 0, "steps": [10, 50, 100], "value": values})
-        for values in ([8.0, 1.0, 3.0], [2.0, 4.0, None])
+        [pd.DataFrame({"seed": [0], "value": [value]}) for value in values]
+        for values in ([8.0, 1.0], [2.0, 4.0])
     )
-    assert log_ratios(above, below) == pytest.approx({0: 0.0})  # log 4 and log 1/4; 100 is alone
+    arms = list(zip(above, below, strict=True))
+    assert log_ratios(arms) == pytest.approx({0: 0.0})  # log 4 and log 1/4
+    pending = pd.DataFrame({"seed": [0], "value": [None]})
+    assert log_ratios([*arms, (above[0], pending)]) == {}
 
 
 def test_groups_hold_one_recipe_and_what_has_none_yet() -> None:
@@ -213,9 +217,11 @@ def test_bounds_of_different_arithmetic_are_never_compared() -> None:
     assert judge("vlb_gives_lowest_nll", tables_of([*official, *ours])).verdict == "not run"
 
 
-def test_a_share_of_a_distance_is_taken_seed_by_seed() -> None:
+def test_distances_are_compared_by_the_ratio_of_their_means() -> None:
     simple = distance_rows(network("simple"), "beta", [10.0, 20.0, 40.0])
     hybrid = distance_rows(network("hybrid"), "range", [10.5, 20.0, 38.0])
     (kept,) = judge("hybrid_keeps_quality", tables_of([*simple, *hybrid])).measurements
-    assert kept.interval.mean == pytest.approx((0.05 + 0.0 - 0.05) / 3)
-    assert kept.interval.half_width == pytest.approx(4.302653 * 0.05 / 3**0.5, rel=1e-6)
+    assert kept.interval.mean == pytest.approx(np.log(68.5 / 70))
+    apart = np.array([10.5, 20.0, 38.0]) / (68.5 / 3) - np.array([10.0, 20.0, 40.0]) / (70 / 3)
+    half_width = 4.302653 * apart.std(ddof=1) / 3**0.5
+    assert kept.interval.half_width == pytest.approx(half_width, rel=1e-6)

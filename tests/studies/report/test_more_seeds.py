@@ -125,14 +125,14 @@ def test_page_and_terminal_say_what_would_decide_an_open_claim(tmp_path: Path) -
     build(store, tmp_path / "out")
     page = html.unescape((tmp_path / "out" / study.study / "index.html").read_text())
     (more,) = (more for *_, more in verdicts(store, study.study) if more.said)
-    assert more.said == "about 39 seeds would decide it at the effect measured"
-    seeds = " ".join(map(str, range(39)))
+    assert more.said == "about 19 seeds would decide it at the effect measured"
+    seeds = " ".join(map(str, range(19)))
     sweep = "python -m studies.run sweeps/sigma_ablation.yaml --preset digits"
     assert more.command == f"{sweep} --seeds {seeds}"
-    hours = (
-        36 * (2 * 65 + 6 * (26 + 3 * 1.5)) / 3600
+    minutes = (
+        16 * (2 * 65 + 6 * (26 + 3 * 1.5)) / 60
     )  # networks with bounds; six arms, three scores
-    assert more.time == f"about {hours:.2g} hours of computing"
+    assert more.time == f"about {minutes:.0f} minutes of computing"
     assert f'<span class="measured">{more.said}, {more.time}</span>' in page
     assert f"<pre>{more.command}</pre>" in page
     assert f"{more.said.capitalize()}, with 80% power; the further ones take {more.time}." in page

@@ -102,7 +102,8 @@ def numbers_of(store: Store) -> list[float]:
     found = [*rows["value"], *groups.mean(), *half.dropna()]
     for claim in STUDY.claims:
         for m in judge(claim, study).measurements:
-            found += [m.interval.mean, m.interval.low, m.interval.high]
+            ends = np.array([m.interval.mean, m.interval.low, m.interval.high])
+            found += [*(1 / (1 + np.exp(-ends)) if m.unit == "log odds" else ends)]
     return found
 
 

@@ -1,7 +1,7 @@
 """Intervals against SciPy's t distribution, and against how often they hold the truth."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ from scipy import stats
 from studies.tables.intervals import (
     Interval,
     half_width_per_deviation,
+    log_odds,
+    log_ratios_of_means,
     mean,
     paired_differences,
     paired_log_ratios,
-    paired_shares,
-    paired_shares_of_mean,
     t_interval,
 )
 
@@ -99,22 +99,45 @@ def test_an_end_on_the_border_is_neither_inside_nor_outside() -> None:
 A, B = {2: 6.0, 0: 3.0, 7: 9.0}, {0: 4.0, 2: 2.0, 3: 8.0}
 
 
-@pytest.mark.parametrize(
-    ("how", "of_seed_0", "of_seed_2"),
-    [
-        (paired_log_ratios, -math.log(4 / 3), math.log(3)),
-        (paired_shares, -0.25, 2.0),
-        (paired_shares_of_mean, -1 / 3.5, 1.0),
-    ],
-)
-def test_ratios_and_shares_are_paired_by_seed_too(
-    how: Callable[[Mapping[int, float], Mapping[int, float]], dict[int, float]],
-    of_seed_0: float,
-    of_seed_2: float,
-) -> None:
-    found = how(A, B)
+def test_ratios_are_paired_by_seed_too() -> None:
+    found = paired_log_ratios(A, B)
     assert list(found) == [0, 2]
-    assert found == pytest.approx({0: of_seed_0, 2: of_seed_2})
+    assert found == pytest.approx({0: -math.log(4 / 3), 2: math.log(3)})
+
+
+def test_the_log_of_a_ratio_of_means_is_over_the_seeds_of_both() -> None:
+    found = log_ratios_of_means(A, B)
+    assert list(found) == [0, 2]
+    assert mean(found) == pytest.approx(math.log(4.5 / 3))
+    assert found[2] - found[0] == pytest.approx((6 - 3) / 4.5 - (2 - 4) / 3)
+
+
+@pytest.mark.parametrize("low", [-9.0, -4.0])
+def test_means_that_are_not_above_zero_have_no_ratio(low: float) -> None:
+    below = {0: 4.0, 2: low}
+    assert all(map(math.isnan, log_ratios_of_means(A, below).values()))
+    assert all(map(math.isnan, log_ratios_of_means(below, A).values()))
+    assert log_ratios_of_means(A, {3: 1.0}) == {}
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.3])
+def test_the_interval_of_a_ratio_of_means_covers_it(spread: float) -> None:
+    draws = np.random.default_rng(0).normal(size=(2000, 2, 3))
+    shared = draws.mean(axis=1, keepdims=True)  # what the seed moves in both arms
+    arms = np.array([[[20.0], [10.0]]]) * (1 + spread * (draws + shared) / 2)
+    held = 0
+    for above, below in arms:
+        pair = (dict(enumerate(arm)) for arm in (above, below))
+        found = t_interval(list(log_ratios_of_means(*pair).values()))
+        held += found.low < math.log(2) < found.high
+    assert 0.935 < held / len(arms) < 0.97
+
+
+def test_log_odds_are_those_of_a_share_and_end_where_a_share_is_too_small() -> None:
+    assert log_odds(0.8) == pytest.approx(math.log(4))
+    assert log_odds(0.2) == pytest.approx(-math.log(4))
+    assert log_odds(0.0) == log_odds(1e-7) == pytest.approx(-math.log(1e6 - 1))
+    assert log_odds(1.0, smallest=0.1) == pytest.approx(math.log(9))
 
 
 def test_the_mean_over_no_seeds_is_not_a_number() -> None:

@@ -1,0 +1,60 @@
+"""A Fréchet distance whose bias is taken off: on Gaussians whose distance is known."""
+
+import numpy as np
+import pytest
+
+from iddpm.arrays import FloatArray
+from iddpm.evaluation.frechet import frechet_distance
+from iddpm.evaluation.frechet_bias import GROUPS, unbiased_distance
+
+D, N = 8, 48
+SCALES = np.linspace(0.5, 2.0, D)
+SHIFT = 0.3
+REAL = np.zeros(D), np.eye(D)
+TRUE = D * SHIFT**2 + float(((SCALES - 1) ** 2).sum())
+"""Between diagonal Gaussians: the means' and the deviations' squared differences."""
+
+
+def _drawn(seed: int, count: int = N) -> FloatArray:
+    drawn: FloatArray = np.random.default_rng(seed).normal(size=(count, D)) * SCALES + SHIFT
+    return drawn
+
+
+def test_the_mean_over_many_samples_is_the_true_distance() -> None:
+    real = _exact_moments()
+    values = np.array([unbiased_distance(_drawn(seed), *REAL) for seed in range(400)])
+    biased = np.array([frechet_distance(_drawn(seed), real).value for seed in range(400)])
+    error = values.std() / np.sqrt(len(values))
+    assert abs(values.mean() - TRUE) < 4 * error
+    assert biased.mean() - TRUE > 10 * error
+    assert values.std() < 1.1 * biased.std()
+
+
+def _exact_moments() -> FloatArray:
+    """Features whose moments are those of `REAL`, to rounding."""
+    points = np.concatenate([np.eye(D), -np.eye(D)])
+    scaled: FloatArray = points * np.sqrt((2 * D - 1) / 2)
+    return scaled
+
+
+@pytest.mark.parametrize("count", [N, N + 5])
+def test_it_is_the_jackknife_by_groups(count: int) -> None:
+    features, real = _drawn(3, count), _exact_moments()
+    whole = frechet_distance(features, real).value
+    slopes = []
+    for group in np.array_split(np.arange(count), GROUPS):
+        left = np.delete(features, group, axis=0)
+        part = frechet_distance(left, real).value
+        slopes.append((part - whole) / (1 / len(left) - 1 / count))
+    expected = whole - np.mean(slopes) / count
+    assert unbiased_distance(features, *REAL) == pytest.approx(expected, rel=1e-9)
+
+
+def test_too_few_features_and_other_dimensions_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected at least 16 of 8 dimensions, found 15"):
+        unbiased_distance(_drawn(0, 15), *REAL)
+    wide = np.zeros(40), np.eye(40)
+    with pytest.raises(ValueError, match=r"expected at least 60 of 40 dimensions, found 59"):
+        unbiased_distance(np.zeros((59, 40)), *wide)
+    with pytest.raises(ValueError, match=r"expected 40 dimensions as the real ones, found 8"):
+        unbiased_distance(_drawn(0), *wide)

@@ -1,0 +1,101 @@
+"""Distances without their bias: from the features that a study's scores were taken of."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iddpm.config import Simple
+from iddpm.evaluation.config import Ancestral
+from iddpm.evaluation.frechet import frechet_distance
+from studies.store.store import FEATURES, Store, StoreError
+from studies.tables.rows import is_unbiased, judged
+from studies.tables.tables import Tables, tables
+from studies.tables.unbiased import UNBIASED
+from tests.witness.made_up_store import MadeUp, write_store
+
+STUDY = MadeUp(
+    arms=((Simple(), Ancestral(variance="beta")),), steps=(10, 50), seeds=(0,), likelihood=False
+)
+DISTANCES = "frechet_distance"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(write_store(tmp_path / "store", STUDY))
+
+
+def leave_features(store: Store, address: str, count: int, dimensions: int = 4) -> None:
+    """As a features task leaves them, drawn from a standard normal distribution."""
+    features = np.random.default_rng(count).normal(size=(count, dimensions)).astype(np.float32)
+    moments = {"mean": features.mean(axis=0), "covariance": np.cov(features.T)}
+    np.savez(store.folder(address) / FEATURES, features=features, **moments)
+
+
+def read(store: Store, generated: int, dimensions: int = 4, scores: int = 2) -> Tables:
+    """The study's tables, once so many of its scores have features."""
+    for cell in store.study("sigma_ablation-digits")["cells"][:scores]:
+        parents = store.task(cell["tasks"]["score"]).parents
+        leave_features(store, parents["generated"], generated, dimensions)
+        leave_features(store, parents["reference"], 500, dimensions)
+    return tables(store, "sigma_ablation-digits")
+
+
+def values(rows: pd.DataFrame) -> list[float]:
+    return [float(value) for value in rows["value"]]
+
+
+def test_every_distance_has_a_row_without_its_bias_and_is_judged_on_it(store: Store) -> None:
+    found = read(store, 40)
+    rows = found.results[found.results["metric"] == UNBIASED]
+    assert list(rows["steps"]) == [10, 50]
+    assert list(rows["recipe"]) == list(judged(found, DISTANCES)["recipe"])
+    assert values(judged(found, DISTANCES)) == values(rows)
+    assert list(judged(found, DISTANCES)["metric"].unique()) == [DISTANCES]
+    scored = found.results[found.results["metric"] == DISTANCES]
+    assert values(scored) == pytest.approx(
+        [STUDY.distance("simple", "beta", n, 0) for n in (10, 50)]
+    )
+
+
+def test_it_is_of_the_features_and_less_than_their_distance(store: Store) -> None:
+    found = read(store, 40)
+    drawn = np.random.default_rng(40).normal(size=(40, 4)).astype(np.float32)
+    real = np.random.default_rng(500).normal(size=(500, 4)).astype(np.float32)
+    biased = frechet_distance(drawn, real).value
+    first = values(judged(found, DISTANCES))[0]
+    assert biased - 0.5 < first < 0.5 * biased
+
+
+def test_a_study_of_which_one_distance_is_not_known_is_judged_as_it_was_scored(
+    store: Store,
+) -> None:
+    found = read(store, 40, scores=1)
+    assert (found.results["metric"] == UNBIASED).sum() == 1
+    assert not is_unbiased(found)
+    scored = found.results[found.results["metric"] == DISTANCES]
+    assert values(judged(found, DISTANCES)) == values(scored)
+
+
+@pytest.mark.parametrize(("generated", "dimensions"), [(15, 4), (400, 257)])
+def test_too_few_samples_or_too_many_features_have_none(
+    store: Store, generated: int, dimensions: int
+) -> None:
+    assert UNBIASED not in set(read(store, generated, dimensions).results["metric"])
+
+
+def test_precision_is_judged_as_it_is(store: Store) -> None:
+    found = read(store, 40)
+    assert values(judged(found, "precision")) == values(
+        found.results[found.results["metric"] == "precision"]
+    )
+
+
+def test_damaged_features_are_refused(store: Store) -> None:
+    read(store, 40)
+    cell = store.study("sigma_ablation-digits")["cells"][0]
+    address = store.task(cell["tasks"]["score"]).parents["generated"]
+    (store.folder(address) / FEATURES).write_bytes(b"short")
+    with pytest.raises(StoreError, match=FEATURES):
+        tables(store, "sigma_ablation-digits")
