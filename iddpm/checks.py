@@ -96,8 +96,8 @@ def check_likelihood(
 
     Raises:
         ConfigError: If the split has fewer images, the training did not keep the average of the
-            weights, its chain has no such stride, or the two networks of an ensemble cannot
-            share it.
+            weights, its chain has no such stride or no more steps than an estimate has draws, or
+            the two networks of an ensemble cannot share it.
     """
     images = description.test_images if config.split == "test" else description.train_images
     require(
@@ -108,6 +108,14 @@ def check_likelihood(
     )
     _check_average("likelihood", config.ema_decay, train)
     _check_ensemble("likelihood", config.ensemble, train)
+    steps = config.steps or train.diffusion.steps
+    require(
+        config.estimate is None or config.estimate.most < steps,
+        "likelihood.estimate.draws.most",
+        f"fewer draws than the {steps} steps of the chain",
+        config.estimate and config.estimate.most,
+        "leave the estimate out: the exact bound takes no more network calls",
+    )
     if config.steps is not None:
         paths = {"steps": "likelihood.steps", "stride": "likelihood.stride"}
         _check_stride(paths, config.stride, train.diffusion.steps, config.steps)

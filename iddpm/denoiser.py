@@ -35,6 +35,12 @@ class Output(NamedTuple):
         """The same output, through whose prediction no gradient flows (Section 3.1)."""
         return Output(self.prediction.detach(), self.variance)
 
+    def double(self) -> "Output":
+        """The same output in float64."""
+        return Output(
+            self.prediction.double(), None if self.variance is None else self.variance.double()
+        )
+
 
 def split(output: Tensor, channels: int, learned_variance: LearnedVariance | None) -> Output:
     """A network's output, shape (B, C or 2C, H, W), as prediction and variance.

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from iddpm.bounds import (
     MOST_BATCH,
     MOST_IMAGES,
+    MOST_T,
     Batch,
     Between,
     Block,
@@ -132,6 +133,37 @@ class SampleConfig(Blocks):
     seed: Seed = 0
 
 
+PILOT_BINS = 32
+"""A pilot takes mean squares over at most so many groups of steps."""
+TRIAL_STRATA = 4
+"""With so many strata a pilot tries out how much an image's draws vary. With more of them the
+variance falls as their number or faster, so no fewer are taken where an error is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws(Bounded):
+    """The bound estimated from draws of t, as `iddpm.evaluation.estimated_likelihood` says."""
+
+    kind: Literal["draws"] = "draws"
+    where: ClassVar = "likelihood.estimate.draws"
+    most: Annotated[
+        int,
+        Between(4, MOST_T, low="at least 4, a pair at t = 0 and a pair at other steps"),
+        Where("an even number, since draws come in pairs", lambda draws: draws % 2 == 0),
+    ] = 64
+    """Network calls for each image; with `error` the most."""
+    error: Positive | None = None
+    """Bits/dim: no more draws than the pilot says that this standard error due to draws takes.
+    None: all of them."""
+    pilot: Some = 64
+    """Images of the pilot, the first ones."""
+
+    @property
+    def pilot_calls(self) -> int:
+        """Network calls that the pilot takes, at most."""
+        return self.pilot * (PILOT_BINS + 2 * (1 + TRIAL_STRATA))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LikelihoodConfig(Bounded):
     """The bound in bits/dim of a split's first `images` images, with every variance at once.
@@ -155,9 +187,12 @@ class LikelihoodConfig(Bounded):
     ema_decay: float | None = None
     ensemble: Ends | None = field(default=None, metadata={"legacy": None})
     """How a second network, of the role network_b, takes part; None: there is none."""
+    estimate: Draws | None = field(default=None, metadata={"legacy": None})
+    """How the bound is estimated; None: it is exact, each image meets every step."""
     block_size: Batch = 64
     shard_blocks: Block | None = field(default=None, metadata={"legacy": None})
-    """Blocks that one task evaluates; None: one task evaluates all."""
+    """Blocks of an exact bound that one task evaluates; None: one task evaluates all. An estimate
+    takes fewer calls than such a part, and is always one task."""
     precision: Precision = "float32"
     seed: Seed = 0
 

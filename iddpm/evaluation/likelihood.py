@@ -133,7 +133,7 @@ class Block(NamedTuple):
     """How many numbers v of a `range` variance lie below 0 and above 1, shape (2,)."""
 
 
-class _Watch(NamedTuple):
+class Watch(NamedTuple):
     """Whom to tell of steps, and whom to ask before each network call whether to go on."""
 
     progress: Progress
@@ -203,11 +203,7 @@ class Reading:
             ValueError: If there are labels for another number of images.
             Interrupted: If `should_stop` said so; finished blocks are in `kept`.
         """
-        if labels is not None and len(labels) != len(images):
-            raise ValueError(
-                f"likelihood.labels: expected one for each of {len(images)} images, "
-                f"found {len(labels)}"
-            )
+        check_labels(labels, len(images))
         steps = self.denoiser.diffusion.steps
         numbers = range(-(-len(images) // self.block_size))[first:]
         found: list[Block] = []
@@ -220,7 +216,7 @@ class Reading:
             told = None
             if labels is not None:
                 told = Conditioning(labels=torch.from_numpy(labels[chosen]).to(device))
-            watch = _Watch(progress, should_stop, len(found) * steps, len(numbers) * steps)
+            watch = Watch(progress, should_stop, len(found) * steps, len(numbers) * steps)
             found.append(self._block(number, x_0, told, watch))
             if kept:
                 kept.keep(number, found[-1]._asdict())
@@ -244,11 +240,7 @@ class Reading:
         """
         bits = 1 / math.log(2)
         counts = np.array([len(block.prior) for block in blocks], dtype=np.float64)
-        if counts.sum() < 2:
-            raise ValueError(
-                "likelihood.images: expected at least 2, for a standard error, "
-                f"found {int(counts.sum())}"
-            )
+        check_images(int(counts.sum()))
         prior = bits * np.concatenate([block.prior for block in blocks])
         decoder = bits * np.concatenate([block.decoder for block in blocks], axis=1)
         kls = bits * np.concatenate([block.kl for block in blocks], axis=1)
@@ -274,7 +266,7 @@ class Reading:
         )
 
     def _block(
-        self, index: int, x_0: Tensor, conditioning: Conditioning | None, watch: _Watch
+        self, index: int, x_0: Tensor, conditioning: Conditioning | None, watch: Watch
     ) -> Block:
         """Every term of every image of a block; `x_0` is float64 (B, C, H, W)."""
         steps, numbers = self.denoiser.diffusion.steps, self.denoiser.diffusion.timesteps.tolist()
@@ -288,13 +280,13 @@ class Reading:
             x_t = self.denoiser.diffusion.noised(images, t, noise).float()
             output = self._outputs(x_t, span, conditioning, watch)
             implied = self.denoiser.x_0(output, x_t.double(), t, clip=self.clip)
-            found = self._terms(images, x_t.double(), implied, output, t, decoder=span.start == 0)
+            found = self.terms(images, x_t.double(), implied, output, t, decoder=span.start == 0)
             terms[:, span.start : span.stop] = found.view(len(self.variances), len(span), -1)
             error = ((implied - images) ** 2).flatten(1).mean(1)
             squared_error[span.start : span.stop] = error.view(len(span), -1)
             if self.denoiser.learned_variance == "range":
                 outside += _outside(output)
-        return _reduced(_prior(x_0, self.denoiser), terms, squared_error, outside)
+        return _reduced(prior_term(x_0, self.denoiser), terms, squared_error, outside)
 
     def _noise(self, index: int, numbers: list[int], count: int, like: Tensor) -> Tensor:
         """Noise for `count` images after each step of these numbers, shaped like all of them.
@@ -307,7 +299,7 @@ class Reading:
         return torch.cat(draws).to(like)
 
     def _outputs(
-        self, x_t: Tensor, span: range, conditioning: Conditioning | None, watch: _Watch
+        self, x_t: Tensor, span: range, conditioning: Conditioning | None, watch: Watch
     ) -> Output:
         """What the network says of all steps of a span, in float64.
 
@@ -324,11 +316,11 @@ class Reading:
             told = None if conditioning is None else conditioning.repeated(len(steps))
             outputs.append(self.denoiser.output(noisy, t, told))
             watch.after_step(steps[-1] + 1)
-        prediction = torch.cat([output.prediction for output in outputs]).double()
+        prediction = torch.cat([output.prediction for output in outputs])
         variances = [output.variance for output in outputs if output.variance is not None]
-        return Output(prediction, torch.cat(variances).double() if variances else None)
+        return Output(prediction, torch.cat(variances) if variances else None).double()
 
-    def _terms(
+    def terms(
         self,
         x_0: Tensor,
         x_t: Tensor,
@@ -353,6 +345,22 @@ class Reading:
         return torch.stack(terms)
 
 
+def check_labels(labels: Int64Array | None, images: int) -> None:
+    """Raise ValueError unless there is a label for each of so many images, or none at all."""
+    if labels is not None and len(labels) != images:
+        raise ValueError(
+            f"likelihood.labels: expected one for each of {images} images, found {len(labels)}"
+        )
+
+
+def check_images(images: int) -> None:
+    """Raise ValueError unless so many images have a spread."""
+    if images < 2:
+        raise ValueError(
+            f"likelihood.images: expected at least 2, for a standard error, found {images}"
+        )
+
+
 SPAN = 8
 """Steps whose arithmetic is done at once: on small images a call costs more than its numbers."""
 
@@ -363,7 +371,7 @@ def _spans(steps: int) -> list[range]:
     return [range(1), *(range(start, min(start + SPAN, steps)) for start in starts)]
 
 
-def _prior(x_0: Tensor, denoiser: Denoiser) -> Tensor:
+def prior_term(x_0: Tensor, denoiser: Denoiser) -> Tensor:
     """KL(q(x_T | x_0) || N(0, I)) of each image, in nats per dimension."""
     noise = Gaussian(torch.zeros_like(x_0), x_0.new_zeros(()))
     x_T = denoiser.diffusion.marginal(x_0, denoiser.diffusion.steps - 1)

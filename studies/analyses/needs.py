@@ -24,6 +24,7 @@ SAMPLER, VARIANCE, STRIDE = "samples.sampler", "samples.sampler.variance", "samp
 SKIP, IMAGES, DECAY = "samples.skip", "samples.images", "samples.ema_decay"
 STEPS, BOUND_STEPS = "samples.steps", "likelihood.steps"
 BOUND_STRIDE, SPLIT = "likelihood.stride", "likelihood.split"
+ESTIMATE = "likelihood.estimate"
 ENSEMBLES = ("likelihood.ensemble", "samples.ensemble")
 FEW_STEPS_SHARE = 1 / 20
 """A chain or a bound has few steps if it has at most this share of T, fixed beforehand."""
@@ -124,6 +125,11 @@ def is_trained(arm: Arm) -> bool:
 
 def is_bound(arm: Arm) -> bool:
     return arm.evaluation == "likelihood"
+
+
+def has_terms(arm: Arm) -> bool:
+    """Whether it has a bound with terms by step: an estimated one has none."""
+    return is_bound(arm) and arm[ESTIMATE] is None
 
 
 def is_samples(arm: Arm) -> bool:

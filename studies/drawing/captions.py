@@ -6,7 +6,7 @@ from studies.tables.groupings import records
 from studies.tables.intervals import CONFIDENCE
 from studies.tables.labels import TIMESTEPS, is_resampled, objective_name
 from studies.tables.resampling import share_resampled, warm_up_draws
-from studies.tables.tables import Tables
+from studies.tables.tables import OF_DRAWS, Tables
 
 ONE_SEED = "One seed only: there is no spread to show"
 """How a sentence begins where a study has no intervals."""
@@ -54,6 +54,20 @@ def span(steps: pd.Series) -> str:
 def bound_steps(rows: pd.DataFrame) -> str:
     """The numbers of steps that bounds were taken over: `all T steps`, or `25 or 50 steps`."""
     return "all T steps" if rows["steps"].eq(rows["T"]).all() else f"{counts(rows['steps'])} steps"
+
+
+def estimate_note(results: pd.DataFrame) -> str:
+    """That bits/dim are estimated, and how good these estimates are; empty where none is."""
+    bounds = results[results["metric"] == "bits_per_dim"]
+    errors = bounds[OF_DRAWS].dropna() if OF_DRAWS in bounds else bounds["value"].iloc[:0]
+    if errors.empty:
+        return ""
+    exact = int(bounds["value"].notna().sum()) - len(errors)
+    which = "Bits/dim" if exact == 0 else "Some bits/dim, never compared with the exact ones,"
+    return (
+        f"{which} are estimated from draws of t; their standard error due to the draws is at most "
+        f"{errors.max():.2g} bits/dim."
+    )
 
 
 def resampling_note(tables: Tables) -> str:

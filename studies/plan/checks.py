@@ -23,7 +23,7 @@ from iddpm.data import Description, describe, outline
 from iddpm.evaluation.config import Classifier, GradientNoiseConfig, Inception, LikelihoodConfig
 from iddpm.evaluation.weights_file import check_weights
 from iddpm.images.external import ExternalDescription, describe_external
-from studies.plan.pieces import latents_of, sample_shards
+from studies.plan.pieces import latents_of, likelihood_shards, sample_shards
 from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.spec.reading import Written
@@ -209,9 +209,8 @@ def _shard_count(arm: ArmSpec, described: Described) -> int:
     config = arm.evaluation
     if isinstance(config, SamplesConfig):
         return _shards_of(config)
-    if isinstance(config, LikelihoodConfig) and config.shard_blocks is not None:
-        images = described.bounded_images(config, arm.train)
-        return -(-images // (config.block_size * config.shard_blocks))
+    if isinstance(config, LikelihoodConfig):
+        return len(likelihood_shards(config, described.bounded_images(config, arm.train)))
     return 1
 
 

@@ -53,7 +53,8 @@ def _blocks(config: SamplesConfig | RivalSamples) -> Iterator[tuple[int, int]]:
 
 def likelihood_shards(config: LikelihoodConfig, images: int) -> list[LikelihoodShardConfig]:
     """A bound on so many images in as many pieces as its `shard_blocks` say, of whole blocks."""
-    size = images if config.shard_blocks is None else config.shard_blocks * config.block_size
+    blocks = None if config.estimate else config.shard_blocks
+    size = images if blocks is None else blocks * config.block_size
     return [
         LikelihoodShardConfig(
             part=replace(config, images=min(first + size, images), shard_blocks=None),

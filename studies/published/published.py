@@ -108,7 +108,8 @@ class Published:
 def _settings(published: Published) -> "Settings":
     """What a result must share with this number to stand beside it, by dotted path."""
     ensemble = Ends() if published.networks == "an ensemble" else None
-    read = {"clip": True, "ema_decay": EMA_DECAY, "ensemble": canonical(ensemble)}
+    own = {"ema_decay": EMA_DECAY, "ensemble": canonical(ensemble)}
+    read = {"clip": True, "estimate": None, **own}
     real_images, _ = IMAGES[published.data]
     trained = _of_training(canonical(published.training))
     if published.metric == "bound_in_training":  # the same however long the training goes on
@@ -140,7 +141,7 @@ def settings_of(row: Mapping[str, Any]) -> Settings:
     configs, recipe = _read(row["settings"]), _read(row.get("recipe") or "{}")
     found = _of_training(configs["train"]) if "train" in configs else {}
     asked = configs.get("samples", configs.get("likelihood", {}))
-    read = {key: asked.get(key) for key in ("clip", "ema_decay", "ensemble")}
+    read = {key: asked.get(key) for key in ("clip", "estimate", "ema_decay", "ensemble")}
     return found | {
         **_leaves(read),
         "images": recipe.get("images"),
@@ -303,7 +304,12 @@ def _distance(published: Published, ours: Settings) -> tuple[int, bool]:
     return len(found), "train.objective" in found
 
 
-NAMES = {"train.diffusion.steps": "T", "train.steps": "training steps", "ema_decay": "weights"}
+NAMES = {
+    "train.diffusion.steps": "T",
+    "train.steps": "training steps",
+    "ema_decay": "weights",
+    "estimate": "bound",
+}
 
 
 def _name(path: str) -> str:
@@ -314,6 +320,8 @@ def _name(path: str) -> str:
 def _said(path: str, value: Any) -> str:
     if path == "ema_decay":
         return "raw" if value is None else f"EMA {value:g}"
+    if path == "estimate":
+        return "exact" if value is None else "estimated from draws of t"
     if value is None:
         return "none"
     if isinstance(value, bool):

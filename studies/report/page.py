@@ -19,9 +19,11 @@ from markupsafe import Markup, escape
 from iddpm import released
 from iddpm.config import TrainConfig
 from studies.analyses.drawings import FIGURES
+from studies.analyses.index import FIGURES as NEEDS
 from studies.analyses.index import numbers
 from studies.analyses.judge import NEWER
 from studies.drawing import paired as drawing
+from studies.drawing.captions import estimate_note
 from studies.drawing.style import rendered, svg
 from studies.judging.departures import Departure, departures
 from studies.judging.families import stands_alone
@@ -91,7 +93,7 @@ def study_page(store: Store, tables: Tables, formats: Sequence[str] = ()) -> Pag
         formats: Of `FORMATS`, in which figures are written besides SVG.
     """
     told = entry(store, tables)
-    answer = _answer(told, formats)
+    answer = _answer(told, tables, formats)
     figures = [_figure(name, tables, formats) for name in tables.record["figures"]]
     tabled = tabulated(tables.results)
     told.faults.extend(figure.fault for figure in figures if figure.fault)
@@ -205,7 +207,7 @@ class _Figure:
         return Markup(own.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
 
-def _answer(told: Entry, formats: Sequence[str]) -> _Figure:
+def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:
     """The comparison that answers the study's question, drawn."""
     none = _Figure(name="answer", title="The answer", caption="", svg="", csv="")
     lost = next((one for one in told.faults if one.of == "the answer"), None)
@@ -216,7 +218,7 @@ def _answer(told: Entry, formats: Sequence[str]) -> _Figure:
         figure = drawing.draw(table, told.answered.answer)
         return replace(
             none,
-            caption=drawing.caption(table),
+            caption=_with_estimates([told.answered.answer.metric], drawing.caption(table), tables),
             svg=svg(figure),
             others={kind: rendered(figure, kind) for kind in formats},
             csv=_csv(table.drop(columns=["rank", "middle"]), float_format=DIGITS),
@@ -276,11 +278,18 @@ def _drawn(name: str, tables: Tables, formats: Sequence[str]) -> _Figure:
     return _Figure(
         name=name,
         title=drawing.title,
-        caption=drawing.caption(table, tables),
+        caption=_with_estimates(NEEDS[name].parts, drawing.caption(table, tables), tables),
         svg=svg(figure),
         others={kind: rendered(figure, kind) for kind in formats},
         csv=_csv(table.drop(columns="rank", errors="ignore"), float_format=DIGITS),
     )
+
+
+def _with_estimates(of: Sequence[str], caption: str, tables: Tables) -> str:
+    """The caption of what is drawn of these, with what has to be known of estimated bounds."""
+    of_bounds = {"likelihood", "bits_per_dim"} & set(of)
+    note = estimate_note(tables.results) if of_bounds else ""
+    return f"{note} {caption}".lstrip()
 
 
 def _csv(table: pd.DataFrame, *, float_format: str | None = None) -> str:

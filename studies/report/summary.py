@@ -15,6 +15,7 @@ from studies.report.work_done import Made, made
 from studies.store.store import Store, StoreError
 from studies.tables.groupings import arm_columns, is_done, over_seeds
 from studies.tables.labels import labelled
+from studies.tables.rows import is_estimated
 from studies.tables.study_files import StudyFiles
 from studies.tables.tables import results, tables
 
@@ -119,6 +120,8 @@ def _made(store: Store, addresses: Sequence[str]) -> Made:
 def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:
     """Metric, steps (0: what is over all T, whatever T is), number of samples, and its title."""
     title, steps = TITLES[row["metric"]], int(row["steps"])
+    if row["metric"] == "bits_per_dim" and is_estimated(row["settings"]):
+        title = f"{title}, estimated"
     if row["metric"] != "frechet_distance":
         if steps == row["T"]:
             return row["metric"], 0, 0, title

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from studies.analyses.index import numbers
+from studies.drawing.captions import estimate_note
 from studies.judging.wording import fixed
 from studies.published.published import comparable
 from studies.tables.answer import RATIOS
@@ -162,7 +163,8 @@ def tabulated(results: pd.DataFrame) -> list[Table]:
         read = bound[["address", "variance"]].drop_duplicates()
         rows = pd.concat([bound, prior.merge(read, on="address")], ignore_index=True)
         title = f"Bound on the negative log-likelihood of the {_splits(rows)} images, bits/dim"
-        found.append(_table("bits_per_dim", f"{title} (lower is better)", rows, ("metric",)))
+        said = " ".join(filter(None, [f"{title} (lower is better)", estimate_note(results)]))
+        found.append(_table("bits_per_dim", said, rows, ("metric",)))
     samples = results[results["evaluation"] == "samples"]
     others = [metric for metric in WHOLE if metric in set(results["metric"])]
     for metric in dict.fromkeys([*samples["metric"], *others]):

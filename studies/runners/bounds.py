@@ -1,4 +1,4 @@
-"""The bound on the likelihood of a split, taken by one task or by shards that are put together."""
+"""The bound on the likelihood of a split: exact, by one task or by shards, or estimated by one."""
 
 import hashlib
 import io
@@ -10,10 +10,17 @@ import numpy as np
 from torch import Tensor
 
 from iddpm import build
+from iddpm.arrays import Int64Array
 from iddpm.config import TrainConfig, data_name
 from iddpm.data import Selection, describe, first_rows, load
 from iddpm.denoiser import Denoiser
-from iddpm.evaluation.config import LikelihoodConfig, LikelihoodMergeConfig, LikelihoodShardConfig
+from iddpm.evaluation.config import (
+    Draws,
+    LikelihoodConfig,
+    LikelihoodMergeConfig,
+    LikelihoodShardConfig,
+)
+from iddpm.evaluation.estimated_likelihood import DrawnReading
 from iddpm.evaluation.likelihood import Block, Reading
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.precision import arithmetic
@@ -31,8 +38,37 @@ def likelihood(work: Work) -> dict[str, Any]:
     assert isinstance(config, LikelihoodConfig)
     trained, denoiser = trained_denoiser(work, config)
     reading = _reading(config, trained, denoiser)
+    if config.estimate is not None:
+        return _estimated(work, config, trained, reading, config.estimate)
     blocks = _blocks(work, config, trained, reading, work.blocks)
     return _result(config, trained, reading, blocks)
+
+
+def _estimated(
+    work: Work, config: LikelihoodConfig, trained: TrainConfig, reading: Reading, estimate: Draws
+) -> dict[str, Any]:
+    drawing = DrawnReading(
+        reading=reading, draws=estimate.most, error=estimate.error, pilot=estimate.pilot
+    )
+    images, labels = _images(work, config, trained)
+    with arithmetic(config.precision, work.device):
+        design, blocks = drawing.blocks(
+            images,
+            labels=labels,
+            device=work.device,
+            kept=work.blocks,
+            progress=work.progress,
+            should_stop=work.should_stop,
+        )
+    found = drawing.bound(design, blocks, dimensions=_dimensions(trained))
+    said = (
+        f"estimated from {'' if estimate.error is None else 'at most '}{estimate.most} draws of t"
+    )
+    to = "" if estimate.error is None else f", to {estimate.error:g} bits/dim"
+    return {
+        **found.as_json(),
+        "recipe": {**_recipe(config, trained, found.images), "bound": said + to},
+    }
 
 
 def likelihood_shard(work: Work) -> dict[str, Any]:
@@ -121,14 +157,12 @@ def _blocks(
     first: int = 0,
 ) -> list[Block]:
     """The blocks of the config's images from one on, each kept once it is done."""
-    data = load(trained.data, config.split)
-    rows = first_rows(len(data.images), config.images, permuted=work.task.takes_a_part)
-    labels = data.labels if trained.network.class_conditional else None
+    images, labels = _images(work, config, trained)
     with arithmetic(config.precision, work.device):
         return reading.blocks(
-            Selection(data.images, rows),
+            images,
             first=first,
-            labels=None if labels is None else labels[rows],
+            labels=labels,
             device=work.device,
             kept=kept,
             progress=work.progress,
@@ -139,14 +173,31 @@ def _blocks(
 def _result(
     config: LikelihoodConfig, trained: TrainConfig, reading: Reading, blocks: list[Block]
 ) -> dict[str, Any]:
+    found = reading.bound(blocks, dimensions=_dimensions(trained))
+    return {**found.as_json(), "recipe": _recipe(config, trained, found.images)}
+
+
+def _images(
+    work: Work, config: LikelihoodConfig, trained: TrainConfig
+) -> tuple[Selection, Int64Array | None]:
+    """The images of a bound, and their labels where the network is told them."""
+    data = load(trained.data, config.split)
+    rows = first_rows(len(data.images), config.images, permuted=work.task.takes_a_part)
+    labels = data.labels if trained.network.class_conditional else None
+    return Selection(data.images, rows), None if labels is None else labels[rows]
+
+
+def _dimensions(trained: TrainConfig) -> int:
     data = describe(trained.data)
-    found = reading.bound(blocks, dimensions=data.channels * data.size**2)
-    recipe = {
+    return data.channels * data.size**2
+
+
+def _recipe(config: LikelihoodConfig, trained: TrainConfig, images: int) -> dict[str, Any]:
+    return {
         "split": f"{data_name(trained.data)}/{config.split}",
-        "images": found.images,
+        "images": images,
         "clip": config.clip,
         "weights": weights_role(config.ema_decay),
         "cdf": config.cdf,
         "precision": config.precision,
     }
-    return {**found.as_json(), "recipe": recipe}

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from studies.tables.intervals import half_width_per_deviation
-from studies.tables.tables import DRAWN, MEASURED, NETWORK, OF_LOSSES, Tables
+from studies.tables.tables import DRAWN, MEASURED, NETWORK, OF_DRAWS, OF_LOSSES, Tables
 
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
@@ -20,7 +20,7 @@ def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[s
     that are alike in the rest have one value of them.
     """
     own = ("study", "evaluation", "part", "step", "mean", "place", "alpha_bar")
-    others = {*own, *OF_LOSSES, *DRAWN, *MEASURED}
+    others = {*own, *OF_LOSSES, *DRAWN, *MEASURED, OF_DRAWS}
     return _but(table, without, [column for column in table.columns if column not in others])
 
 

@@ -38,6 +38,7 @@ COUNTED = {
 """Settings that are told as numbers of something."""
 WORDS: dict[str, dict[Any, str]] = {
     "likelihood.split": {"train": "training images", "test": "test images"},
+    "likelihood.estimate": {"draws": "estimated"},
     "train.network.class_conditional": {True: "class-conditional", False: "unconditional"},
     "train.network.scale_shift": {True: "scale-shift", False: "plain conditioning"},
 }

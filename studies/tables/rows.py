@@ -42,6 +42,16 @@ def is_unbiased(tables: Tables) -> bool:
     return set(scored["address"][scored["value"].notna()]) <= set(unbiased["address"])
 
 
+def is_estimated(settings: str) -> bool:
+    """Whether these settings of a row ask for an estimated bound."""
+    return "estimate" in json.loads(settings).get("likelihood", {})
+
+
+def exact_bounds(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of bounds that are not estimated: only these have terms by step."""
+    return rows[[not is_estimated(settings) for settings in rows["settings"]]]
+
+
 def sampled_distances(tables: Tables) -> pd.DataFrame:
     """The Fréchet distances that have a value, of samples of chains: a rival's are left out."""
     rows = asked(tables, "frechet_distance")

@@ -41,6 +41,11 @@ ARM = (
 )
 """Columns that every arm has; a sweep over another setting adds a column of its dotted name."""
 
+OF_DRAWS = "due_to_draws"
+"""Column of the part of a standard error that draws of t have in it; only estimates have one."""
+ESTIMATE = "bound"
+"""What a recipe says of a bound that was estimated; an exact one's has no such word."""
+
 MEASURED = (
     "seed",
     "metric",
@@ -110,15 +115,17 @@ def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) ->
 def results(study: StudyFiles) -> pd.DataFrame:
     """One row per (cell, metric): the arm's columns, then those of `MEASURED`.
 
-    Bounds are in bits/dim; `standard_error` is over images and NaN where there is none. `steps` are
-    whole numbers everywhere: a bound or a training is over all T steps unless it says otherwise. A
-    rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no T. `compute`
-    is the multiply-adds of the whole training, forwards and back; `share_resampled` the share of
-    the `images_seen` in it whose t was drawn by importance (Eq. 18), as a rule; `settings` are
-    those of `settings_behind`.
+    Bounds are in bits/dim; `standard_error` is over images and NaN where there is none, and
+    `due_to_draws`, a column where bounds are estimated, the part that draws of t have in it.
+    `steps` are whole numbers everywhere: a bound or a training is over all T steps unless it says
+    otherwise. A rival (a GAN, images from elsewhere) has no chain: its `steps` are 0, and it has no
+    T. `compute` is the multiply-adds of the whole training, forwards and back; `share_resampled`
+    the share of the `images_seen` in it whose t was drawn by importance (Eq. 18), as a rule;
+    `settings` are those of `settings_behind`.
     """
-    columns = ["study", "evaluation", *ARM, *_swept(study), *MEASURED]
     rows = [{"study": study.name, **row} for cell in study.cells for row in _cell_rows(study, cell)]
+    of_estimates = [OF_DRAWS] if any(OF_DRAWS in row for row in rows) else []
+    columns = ["study", "evaluation", *ARM, *_swept(study), *MEASURED, *of_estimates]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -168,7 +175,7 @@ def _measured(
 
 
 def _require_numbers(row: Mapping[str, Any]) -> None:
-    for name in ("value", "standard_error", "images"):
+    for name in ("value", "standard_error", OF_DRAWS, "images"):
         number = row.get(name)
         is_number = isinstance(number, int | float) and math.isfinite(number)
         if number is not None and not is_number:
@@ -279,7 +286,8 @@ def _latents_row(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
 def _mean_of(part: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any]:
     if part is None or result is None:
         return {}
-    return {**_shared(part["mean"], result), "standard_error": part["standard_error"]}
+    errors = {name: part[name] for name in ("standard_error", OF_DRAWS) if name in part}
+    return {**_shared(part["mean"], result), **errors}
 
 
 def _noise_rows(result: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
@@ -311,7 +319,7 @@ def _recipe(result: Mapping[str, Any]) -> str:
 
 
 def steps_table(study: StudyFiles) -> pd.DataFrame:
-    """Terms of the bound in bits/dim, one row per (likelihood cell, Σ, term).
+    """Terms of exact bounds in bits/dim, one row per (likelihood cell, Σ, term).
 
     `part` is `decoder` (L_0 of Eq. 5, step 0), `kl` (Eq. 6) or `prior` (L_T of Eq. 7, step T); the
     terms of one bound add up to it.
@@ -330,7 +338,8 @@ def steps_table(study: StudyFiles) -> pd.DataFrame:
 def _term_frames(study: StudyFiles, cell: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
     address = cell["tasks"]["likelihood"]
     with study.reading(address):
-        if (result := result_of(study, address)) is not None:
+        result = result_of(study, address)
+        if result is not None and ESTIMATE not in result["recipe"]:
             yield from _terms_of(cell, result)
 
 

@@ -13,6 +13,7 @@ from iddpm.config import GanConfig, GanSampleConfig, Stride, TrainConfig
 from iddpm.data import outline
 from iddpm.evaluation.config import (
     Classifier,
+    Draws,
     ExtractorConfig,
     FeaturesConfig,
     GradientNoiseConfig,
@@ -121,12 +122,15 @@ EXTRACTOR = Effort(
 
 
 def _calls(config: SampleConfig | LikelihoodConfig | LikelihoodShardConfig, of: Inputs) -> int:
-    """How often a chain or a bound applies a network to one image."""
+    """How often a chain or a bound applies a network to one image; an estimate at most."""
     total = of("network").diffusion.steps
     if isinstance(config, SampleConfig):
         steps = _kept(config.sampler.stride, total, config.steps)
         return config.images * kept_steps(steps, config.skip)
     bound = _asked(config)
+    if bound.estimate is not None:
+        estimate: Draws = bound.estimate
+        return estimate.pilot_calls + (config.images or 0) * estimate.most
     return (config.images or 0) * _kept(bound.stride, total, bound.steps or total)
 
 

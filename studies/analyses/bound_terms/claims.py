@@ -7,7 +7,7 @@ from studies.judging.comparison import Comparison, Region, compared
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import by_seed
 from studies.tables.intervals import log_odds
-from studies.tables.rows import alike, asked, series_by_seed
+from studies.tables.rows import alike, asked, exact_bounds, series_by_seed
 from studies.tables.tables import Tables
 
 FIRST_SHARE_OF = f"share of the bound in the first {FIRST_SHARE:.0%} of steps,"
@@ -23,9 +23,13 @@ def _first_steps(tables: Tables) -> Measured:
         )
         for name, arm in alike(tables.steps)
     ]
-    bounds = asked(tables, "bits_per_dim")
+    bounds = exact_bounds(asked(tables, "bits_per_dim"))
     found += [f"{FIRST_SHARE_OF} {name}" for name, arm in alike(bounds) if not by_seed(arm)]
-    return compared(found if len(bounds) else [*found, f"{FIRST_SHARE_OF} any network"])
+    return compared(
+        found
+        if len(bounds)
+        else [*found, f"{FIRST_SHARE_OF} any network (exact bounds alone have terms)"]
+    )
 
 
 def _first_shares(arm: pd.DataFrame) -> dict[int, float]:

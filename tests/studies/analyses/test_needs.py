@@ -44,8 +44,14 @@ TWO_WIDTHS = f"{PLAIN}grid: {{train.network.model_channels: [4, 8]}}\n"
         ),
         (
             f"{HYBRID}figures: [term_ratio]\n",
-            "the likelihood of an L_hybrid and of an L_vlb network trained alike (train.objective)",
-            "one with train.objective hybrid",
+            "the likelihood of an L_hybrid and of an L_vlb network trained alike "
+            "(train.objective), both exact (likelihood.estimate: null)",
+            "one with train.objective hybrid; likelihood.estimate None",
+        ),
+        (
+            f"{HYBRID}figures: [vlb_terms]\n".replace("{}", "{estimate: {draws: {most: 10}}}"),
+            "an exact likelihood (likelihood.estimate: null), as an estimate has no terms by step",
+            "one with likelihood.estimate draws",
         ),
         (
             f"{PLAIN}figures: [sample_count]\n",
@@ -205,6 +211,7 @@ def test_what_a_sweep_of_the_project_asks_for_its_arms_feed(sweep: str) -> None:
 
 
 ON_OTHER_TABLES = (
+    "first_steps_carry_the_bound",
     "learned_v_stays_in_range",
     "vlb_gradient_is_noisier",
     "hybrid_is_better_between_the_ends",

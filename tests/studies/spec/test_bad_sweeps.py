@@ -154,6 +154,26 @@ VALUES = {
         "sweep.yaml:8: evaluate[0].likelihood.images: expected at least 2, for a standard error, "
         "found 0"
     ),
+    inside("likelihood: {}", "likelihood: {estimate: {draws: {most: 7}}}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.estimate.most: expected an even number, since draws "
+        "come in pairs, found 7"
+    ),
+    inside("likelihood: {}", "likelihood: {estimate: {draws: {most: 2}}}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.estimate.most: expected at least 4, a pair at t = 0 "
+        "and a pair at other steps, found 2"
+    ),
+    inside("likelihood: {}", "likelihood: {estimate: {draws: {error: 0.0}}}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.estimate.error: expected a positive number, found 0.0"
+    ),
+    inside("likelihood: {}", "likelihood: {estimate: {most: 8}}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.estimate: expected 'draws', found 'most'; name the "
+        "choice as well, as in draws: {most: ...}"
+    ),
+    inside("likelihood: {}", "likelihood: {estimate: {draws: {most: 100}}}"): (
+        "sweep.yaml:8: evaluate[0].likelihood.estimate.most: expected fewer draws than the 100 "
+        "steps of the chain, found 100; leave the estimate out: the exact bound takes no more "
+        "network calls"
+    ),
     inside("likelihood: {}", "likelihood: {block_size: 1, shard_blocks: 1}"): (
         "sweep.yaml:8: evaluate[0].likelihood.shard_blocks: expected shards of at least 2 images "
         "(a block has 1), found 1"
