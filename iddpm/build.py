@@ -41,23 +41,30 @@ def network(config: TrainConfig, description: Description) -> UNet:
         ConfigError: If the network does not fit the data.
     """
     check_training(config, description)
+    return UNet(**network_settings(config, description))
+
+
+def network_settings(config: TrainConfig, description: Description) -> dict[str, Any]:
+    """The arguments of the network, by name: plain values, as an exported file has them too."""
     unet, channels = config.network, description.channels
-    return UNet(
-        in_channels=channels,
-        out_channels=channels if config.learned_variance is None else 2 * channels,
-        image_size=description.size,
-        model_channels=unet.model_channels,
-        channel_mult=unet.channel_mult,
-        res_blocks=unet.res_blocks,
-        attention_resolutions=unet.attention_resolutions,
-        heads=unet.heads,
-        groups=unet.groups,
-        dropout=unet.dropout,
-        scale_shift=unet.scale_shift,
-        classes=description.classes if unet.class_conditional else None,
-        low_resolution=unet.low_resolution is not None,
-        timestep_scale=RESCALED_STEPS / config.diffusion.steps if unet.rescale_timesteps else 1.0,
-    )
+    return {
+        "in_channels": channels,
+        "out_channels": channels if config.learned_variance is None else 2 * channels,
+        "image_size": description.size,
+        "model_channels": unet.model_channels,
+        "channel_mult": unet.channel_mult,
+        "res_blocks": unet.res_blocks,
+        "attention_resolutions": unet.attention_resolutions,
+        "heads": unet.heads,
+        "groups": unet.groups,
+        "dropout": unet.dropout,
+        "scale_shift": unet.scale_shift,
+        "classes": description.classes if unet.class_conditional else None,
+        "low_resolution": unet.low_resolution is not None,
+        "timestep_scale": RESCALED_STEPS / config.diffusion.steps
+        if unet.rescale_timesteps
+        else 1.0,
+    }
 
 
 def denoiser(config: TrainConfig, network: Network, diffusion: Diffusion) -> Denoiser:

@@ -301,6 +301,36 @@ class Study:
             digests=result["weights"],
         )
 
+    def export_network(
+        self,
+        folder: Path | str,
+        *,
+        to: Literal["safetensors", "diffusers"],
+        seed: int,
+        ema_decay: float | None = None,
+        **settings: Any,
+    ) -> Path:
+        """A trained network of the study, written for other programs with a model card.
+
+        Args:
+            folder: Where the files go.
+            to: A file of safetensors, or a pipeline of diffusers.
+            seed: Of its training.
+            ema_decay: Which average of the weights; None: the weights themselves.
+            **settings: Columns of `results` that tell the network from others.
+
+        Raises:
+            ValueError: As `network`; also if diffusers cannot express it, or safetensors is not
+                installed.
+            StorageError: If the folder cannot be written.
+        """
+        from iddpm import exporting  # torch: not needed for tables
+
+        network = self.network(seed=seed, ema_decay=ema_decay, **settings)
+        config: Any = self._store.task(self._training(seed, settings)).config
+        weights = "raw" if ema_decay is None else f"their average of decay {ema_decay:g}"
+        return exporting.WRITERS[to](config, network, Path(folder), weights=weights)
+
     def _training(self, seed: int, settings: Mapping[str, Any]) -> str:
         """The address of the one training of this description that is done."""
         found: dict[str, dict[str, Any]] = {}

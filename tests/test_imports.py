@@ -39,6 +39,8 @@ HOMES = {
     "rich": ("studies/run.py", "studies/status.py", "studies/execute/console.py"),
     "sklearn": ("iddpm/data.py",),
     "lmdb": ("iddpm/images/trees.py",),
+    "safetensors": ("iddpm/exporting.py",),
+    "diffusers": (),
 }
 """Each heavy library and the only places that may import it."""
 

@@ -10,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 
 import studies
+from iddpm import exporting
 from iddpm.running.files import STATE_FILE
 from studies import execute, run
 from studies.analyses.judge import judge
@@ -200,6 +201,13 @@ def test_a_network_is_found_by_what_tells_it_from_others(tmp_path: Path) -> None
         assert not network.training
         for name, weights in network.state_dict().items():
             torch.testing.assert_close(weights, saved[role][name], rtol=0, atol=0)
+    out = study.export_network(
+        tmp_path / "out", to="safetensors", objective="hybrid", seed=0, ema_decay=0.9
+    )
+    exported: Any = exporting.read(out).network
+    for name, weights in exported.state_dict().items():
+        assert torch.equal(weights, saved["0.9"][name])
+    assert "their average of decay 0.9 |" in (tmp_path / "out" / "README.md").read_text()
     with pytest.raises(ValueError, match=r"found 2 of seed 0, {}; say which by objective"):
         study.network(seed=0)
     with pytest.raises(ValueError, match="has no trained one of seed 7"):

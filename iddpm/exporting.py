@@ -1,0 +1,243 @@
+"""Trained networks for other programs, and back: safetensors with a model card, or diffusers.
+
+A file of safetensors holds the weights under the official code's names, and in its metadata all
+that it takes to build the network and its chain. A folder of diffusers is a `DDIMPipeline`, whose
+`UNet2DModel` computes what our network does; a network that it cannot express is refused. The
+packages safetensors and diffusers are asked for by nothing else: this room needs the first.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from iddpm import build
+from iddpm.bounds import ConfigError
+from iddpm.config import TrainConfig, data_name
+from iddpm.data import describe
+from iddpm.denoiser import Denoiser
+from iddpm.diffusion import Diffusion
+from iddpm.networks.diffusers_names import (
+    from_diffusers,
+    model_config,
+    settings_of,
+    to_diffusers,
+)
+from iddpm.networks.unet import UNet
+from iddpm.running.checkpoints import CheckpointError
+from iddpm.running.files import make_folder, write_json, write_whole
+from iddpm.schedules import betas
+
+WEIGHTS, CARD = "network.safetensors", "README.md"
+OF_DIFFUSERS = Path("unet", "diffusion_pytorch_model.safetensors")
+SCHEDULER = Path("scheduler", "scheduler_config.json")
+METADATA = "iddpm"
+PREDICTIONS = {"eps": "epsilon", "x_0": "sample", "v": "v_prediction"}
+"""What diffusers calls them."""
+
+
+def write_safetensors(config: TrainConfig, network: UNet, folder: Path, *, weights: str) -> Path:
+    """Write a network and its model card.
+
+    Args:
+        config: How it was trained.
+        network: The network itself.
+        folder: Where the two files go.
+        weights: Which ones these are, `raw` or an average, in words.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        ConfigError: If the package safetensors is not there.
+        StorageError: If the folder cannot be written.
+    """
+    safetensors = _safetensors()
+    settings = build.network_settings(config, describe(config.data))
+    chain = {
+        "betas": betas(config.diffusion.schedule, config.diffusion.steps).tolist(),
+        "prediction": config.prediction,
+        "learned_variance": config.learned_variance,
+    }
+    metadata = {"format": "pt", METADATA: json.dumps({"network": settings, **chain})}
+    make_folder(folder)
+    state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    write_whole(folder / WEIGHTS, safetensors.torch.save(state, metadata=metadata))
+    write_whole(folder / CARD, card(config, network, weights=weights).encode())
+    return folder / WEIGHTS
+
+
+def write_diffusers(config: TrainConfig, network: UNet, folder: Path, *, weights: str) -> Path:
+    """Write a network as a `DDIMPipeline` of diffusers, with its model card.
+
+    The scheduler has the betas of the network's own chain, float64 as ours are until diffusers
+    reads them as float32. A learned variance stays in the network's output, which DDIM does not
+    look at.
+
+    Args:
+        config: How it was trained.
+        network: The network itself.
+        folder: Of the pipeline.
+        weights: Which ones these are, `raw` or an average, in words.
+
+    Raises:
+        ConfigError: If `UNet2DModel` cannot express the network, or the package safetensors is not
+            there.
+        StorageError: If the folder cannot be written.
+    """
+    safetensors = _safetensors()
+    settings = build.network_settings(config, describe(config.data))
+    model = model_config(settings)
+    parts = to_diffusers(network.state_dict(), settings)
+    state = {name: tensor.contiguous().cpu() for name, tensor in parts.items()}
+    for path in (OF_DIFFUSERS, SCHEDULER):
+        make_folder((folder / path).parent)
+    write_whole(folder / OF_DIFFUSERS, safetensors.torch.save(state, metadata={"format": "pt"}))
+    write_json((folder / OF_DIFFUSERS).with_name("config.json"), model)
+    write_json(folder / SCHEDULER, _scheduler(config))
+    index = {"scheduler": ["diffusers", "DDIMScheduler"], "unet": ["diffusers", "UNet2DModel"]}
+    write_json(folder / "model_index.json", {"_class_name": "DDIMPipeline", **index})
+    write_whole(folder / CARD, card(config, network, weights=weights).encode())
+    return folder
+
+
+WRITERS = {"safetensors": write_safetensors, "diffusers": write_diffusers}
+"""What writes a network, by the name of what it is written for."""
+
+
+def _scheduler(config: TrainConfig) -> dict[str, Any]:
+    return {
+        "_class_name": "DDIMScheduler",
+        "num_train_timesteps": config.diffusion.steps,
+        "trained_betas": betas(config.diffusion.schedule, config.diffusion.steps).tolist(),
+        "prediction_type": PREDICTIONS[config.prediction],
+        "clip_sample": True,
+        "clip_sample_range": 1.0,
+        "set_alpha_to_one": True,
+        "steps_offset": 0,
+        "timestep_spacing": "leading",
+        "thresholding": False,
+    }
+
+
+def card(config: TrainConfig, network: UNet, *, weights: str) -> str:
+    """The model card: what the network is, how it was trained, and how it is read."""
+    data, diffusion = describe(config.data), config.diffusion
+    parameters = sum(one.numel() for one in network.parameters())
+    variance = config.learned_variance or "none (beta and beta-tilde are read from the schedule)"
+    rows = {
+        "data": f"{data_name(config.data)}, {data.size}x{data.size}, {data.channels} channels",
+        "classes": data.classes if config.network.class_conditional else "none",
+        "parameters": f"{parameters:,}",
+        "schedule": f"{diffusion.schedule}, T = {diffusion.steps:,}",
+        "predicts": config.prediction,
+        "learned variance": variance,
+        "objective": config.objective.kind,
+        "training steps": f"{config.steps:,}",
+        "weights": weights,
+        "step numbers": f"multiplied by {network.timestep_scale:g}",
+    }
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return (
+        "---\nlibrary_name: iddpm-studies\npipeline_tag: unconditional-image-generation\n---\n"
+        "# A denoising diffusion network\n\n"
+        "The UNet of *Improved Denoising Diffusion Probabilistic Models* (Nichol & Dhariwal 2021, "
+        "arXiv:2102.09672). Images lie in [-1, 1].\n\n"
+        f"| setting | value |\n| --- | --- |\n{table}\n\n"
+        "`iddpm.exporting.read` reads these files back, ready to be sampled.\n"
+    )
+
+
+# ------------------------------------------------------------------------------------- and back
+
+
+def read(path: Path) -> Denoiser:
+    """What `write_safetensors` or `write_diffusers` wrote, ready to be sampled.
+
+    Args:
+        path: A file of safetensors that we wrote, or a folder of diffusers with a `UNet2DModel`
+            that our network can express and a scheduler that lists its betas.
+
+    Raises:
+        ConfigError: If a file is missing, our network does not compute as that model does, or the
+            package safetensors is not there.
+        CheckpointError: If it is damaged, or was not exported from here.
+    """
+    return _read_diffusers(path) if path.is_dir() else _read_safetensors(path)
+
+
+def _read_safetensors(path: Path) -> Denoiser:
+    weights, metadata = _tensors(path)
+    try:
+        said = json.loads(metadata[METADATA])
+        return _denoiser(said["network"], weights, said, said["betas"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _foreign(path, error) from error
+
+
+def _read_diffusers(folder: Path) -> Denoiser:
+    weights, _ = _tensors(folder / OF_DIFFUSERS)
+    try:
+        model = json.loads((folder / OF_DIFFUSERS).with_name("config.json").read_text())
+        scheduler = json.loads((folder / SCHEDULER).read_text())
+        settings = settings_of(model)
+        learned = "range" if model["out_channels"] == 2 * model["in_channels"] else None
+        names = {theirs: ours for ours, theirs in PREDICTIONS.items()}
+        said = {
+            "prediction": names[scheduler.get("prediction_type", "epsilon")],
+            "learned_variance": learned,
+        }
+        renamed = from_diffusers(weights, settings)
+        return _denoiser(settings, renamed, said, scheduler["trained_betas"])
+    except ConfigError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _foreign(folder, error) from error
+
+
+def _denoiser(
+    settings: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    said: Mapping[str, Any],
+    of_chain: list[float],
+) -> Denoiser:
+    with torch.device("meta"):
+        network = UNet(**settings)
+    network.load_state_dict(weights, assign=True)
+    return Denoiser(
+        network=network.eval().requires_grad_(False),
+        diffusion=Diffusion.from_betas(torch.tensor(of_chain, dtype=torch.float64)),
+        prediction=said["prediction"],
+        learned_variance=said["learned_variance"],
+    )
+
+
+def _tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file and its metadata."""
+    if not path.is_file():
+        raise ConfigError("export", "a file of safetensors", f"no file at {path}")
+    safetensors = _safetensors()
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise _foreign(path, error) from error
+
+
+def _foreign(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: expected a whole network that was exported from here or is a DDIMPipeline, "
+        f"found something else ({f'{type(error).__name__}: {error}'.splitlines()[0][:120]})"
+    )
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        hint = "pip install iddpm-studies[export]"
+        raise ConfigError("export", "the package safetensors", "none", hint) from error
+    return safetensors

@@ -1,0 +1,216 @@
+"""Our UNet and `UNet2DModel` of diffusers: which of ours it can express, and who is called what.
+
+Both go back to Ho et al. (2020, arXiv:2006.11239) and compute alike where their settings agree. The
+one has a width of heads where the other has a number of them, and it embeds step numbers as they
+are. Nothing here needs diffusers.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from iddpm.bounds import ConfigError, require
+
+Settings = Mapping[str, Any]
+"""The arguments of `iddpm.networks.unet.UNet` by name."""
+FIXED: dict[str, Any] = {
+    "center_input_sample": False,
+    "time_embedding_type": "positional",
+    "freq_shift": 0,
+    "flip_sin_to_cos": True,
+    "mid_block_scale_factor": 1,
+    "downsample_padding": 1,
+    "downsample_type": "conv",
+    "upsample_type": "conv",
+    "act_fn": "silu",
+    "norm_eps": 1e-5,
+    "add_attention": True,
+    "class_embed_type": None,
+}
+"""What no setting of ours changes."""
+SCALE_SHIFT = {True: "scale_shift", False: "default"}
+ELSE = "export it to safetensors"
+AS_OURS = ", as our network has"
+
+
+def model_config(network: Settings) -> dict[str, Any]:
+    """The settings of the `UNet2DModel` that computes as our network does.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    widths = [multiplier * network["model_channels"] for multiplier in network["channel_mult"]]
+    sides = [network["image_size"] // 2**level for level in range(len(widths))]
+    attends = [side in network["attention_resolutions"] for side in sides]
+    _check(network, {w for w, a in zip(widths, attends, strict=True) if a} | {widths[-1]})
+    return {
+        **FIXED,
+        "_class_name": "UNet2DModel",
+        "sample_size": network["image_size"],
+        "in_channels": network["in_channels"],
+        "out_channels": network["out_channels"],
+        "down_block_types": [f"{'Attn' if one else ''}DownBlock2D" for one in attends],
+        "up_block_types": [f"{'Attn' if one else ''}UpBlock2D" for one in reversed(attends)],
+        "block_out_channels": widths,
+        "layers_per_block": network["res_blocks"],
+        "dropout": network["dropout"],
+        "attention_head_dim": None if network["heads"] == 1 else widths[-1] // network["heads"],
+        "norm_num_groups": network["groups"],
+        "attn_norm_num_groups": network["groups"],
+        "resnet_time_scale_shift": SCALE_SHIFT[network["scale_shift"]],
+        "num_class_embeds": network["classes"],
+    }
+
+
+def _check(network: Settings, attending: set[int]) -> None:
+    what = "for UNet2DModel of diffusers"
+    scale, heads = network["timestep_scale"], network["heads"]
+    if scale != 1:
+        found = f"step numbers times {scale:g}"
+        raise ConfigError("network.rescale_timesteps", f"false {what}", found, ELSE)
+    if heads > 1 and len(attending) > 1:
+        found = f"{heads} heads at the widths {', '.join(map(str, sorted(attending)))}"
+        raise ConfigError("network.heads", f"heads of one width {what}", found, ELSE)
+    first = network["channel_mult"][0]
+    require(first == 1, "network.channel_mult", f"1 for the first level {what}", first, ELSE)
+    low = network["low_resolution"]
+    require(not low, "network.low_resolution", f"no smaller images {what}", "some", ELSE)
+
+
+def settings_of(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of our network that computes as a `UNet2DModel` does.
+
+    Args:
+        model: Its settings, as diffusers writes them.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    for name, value in FIXED.items():
+        found = model.get(name, value)
+        require(found == value, f"UNet2DModel.{name}", f"{value!r}{AS_OURS}", found)
+    widths, blocks = model["block_out_channels"], model["down_block_types"]
+    size, head = model["sample_size"], model.get("attention_head_dim", 8)
+    attends = [one == "AttnDownBlock2D" for one in blocks]
+    asked = {
+        "in_channels": model["in_channels"],
+        "out_channels": model["out_channels"],
+        "image_size": size,
+        "model_channels": widths[0],
+        "channel_mult": tuple(width // widths[0] for width in widths),
+        "res_blocks": model["layers_per_block"],
+        "attention_resolutions": tuple(size // 2**i for i, one in enumerate(attends) if one),
+        "heads": 1 if head is None else widths[-1] // head,
+        "groups": model["norm_num_groups"],
+        "dropout": model.get("dropout", 0.0),
+        "scale_shift": model.get("resnet_time_scale_shift") == SCALE_SHIFT[True],
+        "classes": model.get("num_class_embeds"),
+        "low_resolution": False,
+        "timestep_scale": 1.0,
+    }
+    for name, value in model_config(asked).items():
+        found = model.get(name, FIXED.get(name))
+        is_plain_norm = name == "attn_norm_num_groups" and not asked["scale_shift"]
+        if not is_plain_norm and (list(found) if isinstance(found, tuple) else found) != value:
+            raise ConfigError(f"UNet2DModel.{name}", f"{value!r}{AS_OURS}", repr(found))
+    return asked
+
+
+# -------------------------------------------------------------------------------------- tensors
+
+_RESIDUAL = {
+    "in_layers.0": "norm1",
+    "in_layers.2": "conv1",
+    "emb_layers.1": "time_emb_proj",
+    "out_layers.0": "norm2",
+    "out_layers.3": "conv2",
+    "skip_connection": "conv_shortcut",
+}
+_QUERY_KEY_VALUE = ("to_q", "to_k", "to_v")
+
+
+def to_diffusers(weights: Mapping[str, Tensor], network: Settings) -> dict[str, Tensor]:
+    """Our weights under the names of diffusers; a head's query, key and value taken apart."""
+    found = {}
+    for ours, theirs in _modules(network):
+        for part in ("weight", "bias"):
+            if f"{ours}.{part}" in weights:
+                found[f"{theirs}.{part}"] = weights[f"{ours}.{part}"]
+    for ours, theirs in _attentions(network):
+        if f"{ours}.qkv.weight" not in weights:
+            continue
+        for part in ("weight", "bias"):
+            tensor = weights[f"{ours}.qkv.{part}"]
+            heads = tensor.reshape(network["heads"], 3, -1, *tensor.shape[1:2])
+            for name, one in zip(_QUERY_KEY_VALUE, heads.unbind(1), strict=True):
+                found[f"{theirs}.{name}.{part}"] = one.flatten(0, 1).contiguous()
+            projection = weights[f"{ours}.proj_out.{part}"]
+            found[f"{theirs}.to_out.0.{part}"] = projection.reshape(projection.shape[:2])
+            found[f"{theirs}.group_norm.{part}"] = weights[f"{ours}.norm.{part}"]
+    return found
+
+
+def from_diffusers(weights: Mapping[str, Tensor], network: Settings) -> dict[str, Tensor]:
+    """The weights of a `UNet2DModel` under our names, which `to_diffusers` undoes."""
+    found = {}
+    for ours, theirs in _modules(network):
+        for part in ("weight", "bias"):
+            if f"{theirs}.{part}" in weights:
+                found[f"{ours}.{part}"] = weights[f"{theirs}.{part}"]
+    for ours, theirs in _attentions(network):
+        if f"{theirs}.to_q.weight" not in weights:
+            continue
+        for part, more in (("weight", 1), ("bias", 0)):
+            each = [weights[f"{theirs}.{name}.{part}"] for name in _QUERY_KEY_VALUE]
+            apart = [one.reshape(network["heads"], -1, *one.shape[1:]) for one in each]
+            joined = torch.stack(apart, dim=1).flatten(0, 2)
+            found[f"{ours}.qkv.{part}"] = joined[..., None] if more else joined
+            projection = weights[f"{theirs}.to_out.0.{part}"]
+            found[f"{ours}.proj_out.{part}"] = projection[..., None] if more else projection
+            found[f"{ours}.norm.{part}"] = weights[f"{theirs}.group_norm.{part}"]
+    return found
+
+
+def _modules(network: Settings) -> Iterator[tuple[str, str]]:
+    """Each module of ours with weights that may be there, and what diffusers calls it."""
+    yield "time_embed.0", "time_embedding.linear_1"
+    yield "time_embed.2", "time_embedding.linear_2"
+    yield "label_emb", "class_embedding"
+    yield "input_blocks.0.0", "conv_in"
+    yield "out.0", "conv_norm_out"
+    yield "out.2", "conv_out"
+    for ours, theirs, j in _blocks(network):
+        yield from _residual(f"{ours}.0", f"{theirs}.resnets.{j}")
+    for j in range(2):
+        yield from _residual(f"middle_block.{2 * j}", f"mid_block.resnets.{j}")
+    N, last = network["res_blocks"], len(network["channel_mult"]) - 1
+    for level in range(last):
+        down = f"input_blocks.{(level + 1) * (N + 1)}.0.op"
+        yield down, f"down_blocks.{level}.downsamplers.0.conv"
+        side = network["image_size"] // 2 ** (last - level)
+        place = 2 if side in network["attention_resolutions"] else 1  # behind attention
+        up = f"output_blocks.{level * (N + 1) + N}.{place}.conv"
+        yield up, f"up_blocks.{level}.upsamplers.0.conv"
+
+
+def _residual(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
+    yield from ((f"{ours}.{a}", f"{theirs}.{b}") for a, b in _RESIDUAL.items())
+
+
+def _blocks(network: Settings) -> Iterator[tuple[str, str, int]]:
+    """Each place of ours with a residual block, that of theirs, and its number there."""
+    N = network["res_blocks"]
+    for level in range(len(network["channel_mult"])):
+        for j in range(N):
+            yield f"input_blocks.{1 + level * (N + 1) + j}", f"down_blocks.{level}", j
+        for j in range(N + 1):
+            yield f"output_blocks.{level * (N + 1) + j}", f"up_blocks.{level}", j
+
+
+def _attentions(network: Settings) -> Iterator[tuple[str, str]]:
+    """Each place of ours that may have an attention block, and that of theirs."""
+    for ours, theirs, j in _blocks(network):
+        yield f"{ours}.1", f"{theirs}.attentions.{j}"
+    yield "middle_block.1", "mid_block.attentions.0"
