@@ -133,6 +133,7 @@ def cautions(plans: Sequence[Plan]) -> list[str]:
         if not plan.spec.tuned
     ]
     told = [f"{plan.study}: data.folder: {line}" for plan in plans for line in _told(plan.spec)]
+    told += dict.fromkeys(sentence for plan in plans for sentence in plan.spec.unheard)
     told += [f"{plan.study}: {line}" for plan in plans for line in _confounded(plan.spec)]
     alone = [plan.study for plan in plans if len(plan.spec.seeds) == 1 and _over_seeds(plan.spec)]
     if not alone:

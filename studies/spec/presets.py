@@ -7,7 +7,7 @@ within a choice (λ of `hybrid`) holds wherever a sweep chooses `hybrid` and doe
 What a preset says of one sweep wins over that sweep, and yields to the command line.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,6 +109,8 @@ class Preset:
     scale: Scale
     seeds: Node | None
     """None: the seeds are the sweep's own."""
+    unheard: tuple[str, ...]
+    """Of each sweep in `sweeps` that is not there, a sentence: what is said of it has no effect."""
 
     def under(self, scope: str) -> list[Node]:
         """The fixed settings of a scope; empty for an evaluation that the preset does not name."""
@@ -122,7 +124,7 @@ def read_preset(root: Node, studies: Iterable[str]) -> Preset:
 
     Args:
         root: The document, a mapping with keys of `PRESET_KEYS`.
-        studies: Names of all studies: `sweeps` may name no other.
+        studies: Names of all studies.
 
     Raises:
         ConfigError: At the first thing wrong.
@@ -135,15 +137,17 @@ def read_preset(root: Node, studies: Iterable[str]) -> Preset:
         train.append(checked("train", found["train"], "train"))
     sections = only(found.get("evaluate", Node({}, root.place)), "evaluate", EVALUATIONS)
     paths = {kind: f"evaluate.{kind}" for kind in sections}
+    sweeps = _sweeps(found["sweeps"]) if "sweeps" in found else {}
     return Preset(
         laid(train[0], train[1:]),
         {kind: fixed(node, paths[kind], kind) for kind, node in sections.items()},
         {kind: rules(node, paths[kind], kind) for kind, node in sections.items()},
         checked("gan", found.get("gan", Node({}, root.place)), "gan"),
         tuple(_whens(found.get("when"))),
-        _sweeps(found.get("sweeps"), studies),
+        sweeps,
         read(Scale, found["scale"], "scale") if "scale" in found else "laptop",
         found.get("seeds"),
+        tuple(_unheard(found["sweeps"], sweeps, sorted(studies)) if sweeps else ()),
     )
 
 
@@ -256,12 +260,18 @@ def _check_dependence(rule: Rule, given: Node, path: str, where: str, scope: str
 # -------------------------------------------------------------------------------- a single sweep
 
 
-def _sweeps(node: Node | None, studies: Iterable[str]) -> dict[str, ForSweep]:
-    if node is None:
-        return {}
-    known = sorted(studies)
-    found = only(node, "sweeps", known)
+def _sweeps(node: Node) -> dict[str, ForSweep]:
+    found = children(node, "sweeps")
     return {study: _for_sweep(item, f"sweeps.{study}") for study, item in found.items()}
+
+
+def _unheard(node: Node, named: Iterable[str], studies: Sequence[str]) -> Iterator[str]:
+    """Sweeps may be renamed or lie elsewhere, which is no reason to refuse the others."""
+    found = children(node, "sweeps")
+    for name in named:
+        if name not in studies:
+            place, hint = found[name].place, nearest(name, studies)
+            yield f"{place}: sweeps.{name}: no such sweep here, so it changes nothing; {hint}"
 
 
 def _for_sweep(node: Node, path: str) -> ForSweep:

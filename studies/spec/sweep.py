@@ -77,6 +77,8 @@ class SweepSpec:
     """How the preset describes itself."""
     tuned: bool
     """Whether the sweep is sized for the preset's scale: no, if the preset says nothing of it."""
+    unheard: tuple[str, ...] = field(default=(), compare=False)
+    """What the preset says of sweeps that there are not, a sentence each."""
     seeds: tuple[int, ...]
     parts: frozenset[str]
     """What it asks for, even if a preset leaves out its arms: evaluations, `TRAIN`, `RIVALS`."""
@@ -141,6 +143,7 @@ def read_sweep(
         preset=name,
         description=_text(base, "description"),
         tuned=layers.scale == "laptop" or study in layers.sweeps,
+        unheard=layers.unheard,
         seeds=chosen,
         parts=whole.parts,
         arms=whole.arms,
@@ -227,7 +230,7 @@ def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
 
 
 def _layers(base: Node, path: Path, study: str) -> Preset:
-    """The preset of a file. It may name this study and the sweeps beside its folder."""
+    """The preset of a file, which knows this study and the sweeps beside its folder."""
     return read_preset(base, {study, *(file.stem for file in path.parent.parent.glob("*.yaml"))})
 
 

@@ -373,9 +373,6 @@ WRONG_WORDS = {
         "presets/tiny.yaml:12: include: expected a sweep that lists trainings under include, to be "
         "replaced, found one that lists none"
     ),
-    "sweeps: {smal: {train.steps: 5}}\n": (
-        "presets/tiny.yaml:12: sweeps.smal: no such key; did you mean 'small'?"
-    ),
     "sweeps: {small: [5]}\n": ("presets/tiny.yaml:12: sweeps.small: expected a mapping, found [5]"),
     "sweeps: {small: {sedes: [1]}}\n": (
         "presets/tiny.yaml:12: sweeps.small: expected seeds, include, blocks, exclude or a "
@@ -433,6 +430,16 @@ def test_wrong_words_for_another_sweep_are_refused_too(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(SWEEP)
     assert complaint(tmp_path, "sweeps: {other: {train.steps: [5, six]}}\n") == (
         "presets/tiny.yaml:12: sweeps.other.train.steps: expected a whole number, found 'six'"
+    )
+
+
+def test_words_for_a_sweep_that_is_not_there_are_a_caution(tmp_path: Path) -> None:
+    spec = read(tmp_path, "sweeps: {smal: {train.steps: 5}}\n")
+    assert {arm.train.steps for arm in spec.arms} == {50}
+    (said,) = (line for line in cautions([expand(spec)]) if "sweeps.smal" in line)
+    assert said.replace(f"{tmp_path}/", "") == (
+        "presets/tiny.yaml:12: sweeps.smal: no such sweep here, so it changes nothing; "
+        "did you mean 'small'?"
     )
 
 
