@@ -21,7 +21,7 @@ from iddpm.bounds import MOST_BATCH, MOST_IMAGES, Between, ConfigError, visible
 from iddpm.config import SPLITS, Split
 from iddpm.data import missing
 from iddpm.evaluation.config import Classifier, Inception, RandomNetwork
-from iddpm.evaluation.features import Extractor, make_extractor
+from iddpm.evaluation.features import Extractor, dinov2, make_extractor
 from iddpm.evaluation.inception import NAME, RESIZE, load_classes
 from iddpm.evaluation.scores import Pair, Score, computed, lacking
 from iddpm.evaluation.sides import Side, read_side
@@ -49,6 +49,9 @@ USUAL = 50_000
 """Images of the published FIDs; of another number it is named with the score."""
 
 SAID_EVERY = 1_000
+
+WEIGHTS = {"inception": Inception().path, "dinov2": "data/dinov2_vitl14_pretrain.pth"}
+"""Where the weights of a published network usually lie."""
 
 SCORES: tuple[Score, ...] = get_args(Score)
 NAMES = {
@@ -78,6 +81,7 @@ class Given:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compute, print and write the scores; the exit code: 0 fine, 2 bad input, 130 stopped."""
     options = _parser().parse_args(arguments)
+    options.weights = options.weights or Path(WEIGHTS.get(options.extractor, ""))
     try:
         return _scored(options)
     except KeyboardInterrupt:
@@ -95,12 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--extractor",
-        choices=("inception", "classifier", "random"),
+        choices=("inception", "dinov2", "classifier", "random"),
         default="inception",
-        help="Inception-V3, or the network that a study of the REFERENCE's data makes for itself",
+        help="Inception-V3, DINOv2, or what a study of the REFERENCE's data makes for itself",
     )
     parser.add_argument(
-        "--weights", type=path, default=Path(Inception().path), help="of Inception-V3"
+        "--weights", type=path, metavar="FILE", help="of Inception-V3 or DINOv2; usually in data/"
     )
     parser.add_argument(
         "--metrics", nargs="+", choices=SCORES, help="usually all that can be had but fd_infinity"
@@ -202,11 +206,14 @@ def _extractor(
     sets = [given.images for given in (reference, samples) if given and given.images]
     if not sets:
         return None
-    if options.extractor == "inception":
+    if options.extractor in WEIGHTS:
         for images in sets:
             if images.shape[2] != 3:
+                expected = f"colour, which {options.extractor} reads"
                 hint = "--extractor classifier reads what its data are"
-                raise ConfigError(images.name, "colour, which Inception-V3 reads", "grey", hint)
+                raise ConfigError(images.name, expected, "grey", hint)
+        if options.extractor == "dinov2":
+            return dinov2(options.weights)
         return make_extractor(Inception(path=str(options.weights), sha256=_hash(options.weights)))
     data = next((images.data for images in sets if images.data), None)
     if data is None:

@@ -25,11 +25,15 @@ from iddpm.evaluation import inception
 from iddpm.evaluation.config import Classifier, ExtractorConfig, Inception, RandomNetwork
 from iddpm.evaluation.inception import empty_inception, load_inception
 from iddpm.evaluation.weights_file import is_published
+from iddpm.networks import vit
 from iddpm.networks.precision import arithmetic
+from iddpm.networks.vit import load_vit
 from iddpm.running import checkpoints
 from iddpm.running.draws import derived_seed, generator
 from iddpm.running.files import Held
 from iddpm.running.interruption import Interrupted, Progress, StopCheck
+
+PUBLISHED_WIDTHS = {384: "dinov2-vits14", 768: "dinov2-vitb14", 1024: "dinov2-vitl14"}
 
 # ---------------------------------------------------------------------------------- extractors
 
@@ -114,6 +118,24 @@ def make_extractor(
         _train(network, config, progress, should_stop)
         accuracy = _test_accuracy(network, config)
     return _extractor(config, network, accuracy)
+
+
+def dinov2(path: Path) -> Extractor:
+    """The extractor of published weights of DINOv2; no hash tells which they are, so it is named
+    by their shape and known by their content.
+
+    Raises:
+        ConfigError: If the file is missing, or does not hold such weights.
+    """
+    network = load_vit(path)
+    return Extractor(
+        name=PUBLISHED_WIDTHS.get(network.width, "dinov2"),
+        network=network,
+        dimensions=network.width,
+        test_accuracy=None,
+        levels=vit.LEVELS,
+        resize=vit.RESIZE,
+    )
 
 
 def save_extractor(

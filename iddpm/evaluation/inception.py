@@ -8,8 +8,8 @@ interpolation whose corners lie on each other and without any smoothing, and pix
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from iddpm.arrays import Float32Array
 from iddpm.bounds import ConfigError
 from iddpm.evaluation.weights_file import SOURCE, check_weights
+from iddpm.networks.weights import read_weights, take_weights
 
 NAME, OTHER = "inception-2015-12-05", "inception"
 """What the published weights are called, and any others: no distance over those is an FID."""
@@ -112,8 +113,13 @@ def load_inception(path: Path, sha256: str) -> Inception:
         ConfigError: If the file is missing, has another hash, or does not hold these weights.
     """
     check_weights(path, sha256)
-    network = empty_inception()
-    network.load_state_dict(_chosen(path, _loaded(path), network.state_dict()), assign=True)
+    network, refusal = empty_inception(), partial(_no_weights, path)
+    found = {
+        name: value
+        for name, value in read_weights(path, refusal).items()
+        if not name.startswith(IGNORED) and not name.endswith("num_batches_tracked")
+    }
+    take_weights(network, found, refusal)
     return network.eval()
 
 
@@ -123,7 +129,7 @@ def load_classes(path: Path) -> Float32Array:
     Raises:
         ConfigError: If the file does not hold them.
     """
-    weights = _loaded(path).get(CLASSES)
+    weights = read_weights(path, partial(_no_weights, path)).get(CLASSES)
     if not isinstance(weights, Tensor) or weights.ndim != 2 or weights.shape[1] != FEATURES:
         shown = f"{CLASSES} of {tuple(weights.shape)}" if isinstance(weights, Tensor) else "none"
         raise _no_weights(path, f"{shown} where the classes of an Inception Score should be")
@@ -131,40 +137,10 @@ def load_classes(path: Path) -> Float32Array:
     return found
 
 
-def _loaded(path: Path) -> Mapping[str, Any]:
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch has many words for a file that it cannot read
-        raise _no_weights(path, "something else") from error
-    if not isinstance(found, Mapping):
-        raise _no_weights(path, "something else")
-    return found
-
-
 def empty_inception() -> Inception:
     """The network without numbers, to be given weights by `load_state_dict(..., assign=True)`."""
     with torch.device("meta"):
         return Inception()
-
-
-def _chosen(
-    path: Path, found: Mapping[str, Any], expected: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """Of a file's weights those of the network, all there and of its shapes."""
-    chosen = {
-        name: value
-        for name, value in found.items()
-        if not name.startswith(IGNORED) and not name.endswith("num_batches_tracked")
-    }
-    for name in sorted(chosen.keys() ^ expected.keys()):
-        raise _no_weights(path, f"no {name}" if name in expected else f"{name} beside them")
-    for name, value in chosen.items():
-        shape = tuple(expected[name].shape)
-        if not isinstance(value, Tensor) or tuple(value.shape) != shape:
-            shown = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise _no_weights(path, f"{name} of {shown} instead of {shape}")
-        chosen[name] = value.float()
-    return chosen
 
 
 def _no_weights(path: Path, found: str) -> ConfigError:

@@ -18,6 +18,7 @@ from iddpm.evaluation.inception import NAME, WithSpatial, load_classes, load_inc
 from iddpm.evaluation.metrics import kid
 from iddpm.evaluation.precision_recall import precision_recall
 from studies import score
+from tests.witness import vit_by_hand
 from tests.witness.image_folders import write_image
 from tests.witness.inception_by_hand import random_weights, weights_file
 
@@ -151,6 +152,18 @@ def test_other_weights_are_no_fid(weights: Path, capsys: pytest.CaptureFixture[s
     assert "no FID: that is over the published weights of Inception-V3" in said
 
 
+def test_distances_are_taken_over_dinov2_too(capsys: pytest.CaptureFixture[str]) -> None:
+    made = vit_by_hand.random_weights(64, 1)
+    file = str(vit_by_hand.weights_file(Path(), made))
+    x, y = npz("x.npz", arr_0=COLOUR[:2]), npz("y.npz", arr_0=COLOUR[2:])
+    found = scores(x, y, "--extractor", "dinov2", "--weights", file, "--batch", "2")
+    pooled = vit_by_hand.features(made, COLOUR)
+    expected = frechet_distance(pooled[:2], pooled[2:]).value
+    assert found["scores"]["frechet_distance"] == pytest.approx(expected, rel=1e-3)
+    assert found["recipe"]["resize"] == "bicubic to 224, antialiased"
+    assert "\nFD[dinov2:" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("quick")
 def test_statistics_that_are_written_stand_for_their_images(
     classifier: Extractor, capsys: pytest.CaptureFixture[str]
@@ -247,7 +260,7 @@ def test_what_lies_nowhere_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (
             ["z.npz", "digits"],
-            "digits/train: expected colour, which Inception-V3 reads, found grey",
+            "digits/train: expected colour, which inception reads, found grey",
         ),
         (
             ["x.npz", "x.npz", *OWN],
