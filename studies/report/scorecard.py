@@ -34,7 +34,8 @@ def scorecard(entries: Sequence[Entry]) -> str:
         first, _ = telling(finding)
         so_far = " so far" if entry.so_far(finding) else ""
         what = unmeasured(finding) if first is None else measured(first)
-        link = f"[{entry.study}]({entry.study}/index.html#{finding.name})"
+        page = f"{entry.study}/index.html#{finding.name}"
+        link = f"[{entry.study}]({page})" if entry.has_page else entry.study
         verdict = f"{finding.verdict}{so_far}{', alone' if is_alone else ''}"
         lines.append(f"| {link} | {verdict} | {finding.claim.says} | {what} |")
     told = f"{len(findings)} verdicts: {counts or 'none'}. 95% intervals over seeds decide them."

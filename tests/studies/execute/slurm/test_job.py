@@ -25,7 +25,7 @@ from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 
-A, B = (tiny.training(seed=seed) for seed in range(2))
+A, B = (tiny.training(seed=seed, steps=10) for seed in range(2))
 BOUND = tiny.likelihood(A)
 
 
