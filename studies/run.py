@@ -6,10 +6,12 @@ import os
 import re
 import shlex
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from rich.console import Console
 from rich.table import Table
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _refuse_idle_options(options)
-        plans = [_planned(path, options) for path in options.sweeps]
+        plans = [_planned(path, options, options.seeds) for path in options.sweeps]
         _refuse_alike(plans)
         store = Store(options.store)
         plans = [needed(plan, store.is_done) for plan in plans]
@@ -78,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_cautions(plans)
         if options.executor == "slurm":
             return _submit(plans, store, options)
-        return _run(plans, store, options)
+        return _decide(store, options) if options.decide else _run(plans, store, options)
     except CutOff as error:
         print(f"{error}. The same command goes on from there.")
     except Interrupted:
@@ -103,6 +105,17 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting that wins over the files, such as train.steps=500; may be repeated",
     )
     add("--seeds", nargs="+", type=_seeds, help="instead of the sweep's: 0 1 2, or 0,1,2")
+    add(
+        "--decide",
+        action="store_true",
+        help="add seeds, at looks fixed beforehand, until every claim is decided or out of reach",
+    )
+    add(
+        "--budget",
+        type=_duration,
+        metavar="TIME",
+        help="with --decide: begin no further look after 30m, or 2h",
+    )
     add("--store", type=path, default=STORE, help="where results live; default: store")
     add("--executor", choices=executors.NAMES, help="default: what suits this machine")
     add("--workers", type=_count, help="processes at once; default: one per GPU, else per core")
@@ -203,12 +216,22 @@ def _amount(text: str) -> float:
     return amount
 
 
-def _planned(path: Path, options: argparse.Namespace) -> Plan:
+def _duration(text: str) -> float:
+    """Seconds, from a number of minutes or hours."""
+    unit = {"m": 60, "h": 3600}.get(text[-1:])
+    if unit is None:
+        raise argparse.ArgumentTypeError(f"expected a time such as 30m or 2h, found {short(text)}")
+    return _amount(text[:-1]) * unit
+
+
+def _planned(
+    path: Path, options: argparse.Namespace, seeds: Sequence[Sequence[int]] | None
+) -> Plan:
     sweep = read_sweep(
         path,
         preset=options.preset,
         overrides=options.overrides,
-        seeds=[seed for some in options.seeds for seed in some] if options.seeds else None,
+        seeds=[seed for some in seeds for seed in some] if seeds else None,
     )
     return expand(checked(sweep), outlined=options.dry_run)
 
@@ -272,6 +295,10 @@ def _refuse_idle_options(options: argparse.Namespace) -> None:
         ConfigError: If there is one.
     """
     idle, other = (LOCAL_ONLY, "local") if options.executor == "slurm" else (SLURM_ONLY, "slurm")
+    if options.budget is not None and not options.decide:
+        raise ConfigError("--budget", "--decide with it", "none")
+    if options.decide and options.executor == "slurm":
+        raise ConfigError("--decide", "--executor inline or local with it", "slurm")
     for name, option in idle.items():
         if getattr(options, name):
             found = options.executor or "none"
@@ -281,12 +308,16 @@ def _refuse_idle_options(options: argparse.Namespace) -> None:
 # ---------------------------------------------------------------------------------------- running
 
 
-def _begin(plans: Sequence[Plan], store: Store) -> dict[str, Task]:
+Record = Callable[[Plan], dict[str, Any]]
+"""From a plan to what the store records of its study."""
+
+
+def _begin(plans: Sequence[Plan], store: Store, recorded: Record = record) -> dict[str, Task]:
     """The tasks of all plans, once the store knows of the studies."""
     tasks = _tasks(plans)
     for plan in plans:
         try:
-            store.record_study(plan.study, record(plan))
+            store.record_study(plan.study, recorded(plan))
         except StorageError as error:
             if any(store.state(address) != "done" for address in plan.tasks):
                 raise
@@ -303,7 +334,41 @@ def _retried(options: argparse.Namespace) -> Sequence[ErrorClass]:
 
 
 def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
-    tasks = _begin(plans, store)
+    tasks = _execute(plans, store, options)
+    return _end(plans, tasks, store, options)
+
+
+def _decide(store: Store, options: argparse.Namespace) -> int:
+    """Each sweep look by look, all within one budget."""
+    from studies.decide import asked, decide  # pandas: not needed until now
+
+    start, budget = time.monotonic(), math.inf if options.budget is None else options.budget
+
+    def run(plan: Plan) -> bool:
+        tasks = _execute([plan], store, options, asked)
+        return all(store.state(address) == "done" for address in tasks)
+
+    def plan_of(sweep: Path, seeds: Sequence[int]) -> Plan:
+        plan = _planned(sweep, options, [seeds] if seeds else options.seeds)
+        return needed(plan, store.is_done)
+
+    ended = [
+        decide(
+            store,
+            partial(plan_of, sweep),
+            run,
+            is_spent=lambda: time.monotonic() - start >= budget,
+        )
+        for sweep in options.sweeps
+    ]
+    return _end(ended, _tasks(ended), store, options, asked)
+
+
+def _execute(
+    plans: Sequence[Plan], store: Store, options: argparse.Namespace, recorded: Record = record
+) -> dict[str, Task]:
+    """The tasks of all plans, run until nothing more can be."""
+    tasks = _begin(plans, store, recorded)
     store.retry(tasks, _retried(options))
     console = terminal()
     named = {address: label for plan in plans for address, label in labels(plan).items()}
@@ -318,9 +383,22 @@ def _run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> in
             workers=options.workers,
             watch=watch,
         )
+    return tasks
+
+
+def _end(
+    plans: Sequence[Plan],
+    tasks: Mapping[str, Task],
+    store: Store,
+    options: argparse.Namespace,
+    recorded: Record = record,
+) -> int:
+    """Print what came out; the exit code."""
+    console = terminal()
+    named = {address: label for plan in plans for address, label in labels(plan).items()}
     there = "" if options.store == STORE else f" --store {shlex.quote(str(options.store))}"
     for plan in plans:
-        _print_results(store, plan, console, there)
+        _print_results(store, plan, console, there, recorded(plan))
     states: Counter[str] = Counter(store.state(address) for address in tasks)
     if states["done"] == len(tasks):
         print(f"{len(tasks)} tasks: {counted(states)}")
@@ -353,11 +431,12 @@ def _print_failures(
         print("--retry failed runs the failed ones again")
 
 
-def _print_results(store: Store, plan: Plan, console: Console, there: str) -> None:
+def _print_results(
+    store: Store, plan: Plan, console: Console, there: str, asked: Mapping[str, Any]
+) -> None:
     """The study as one table: an arm a row, mean over seeds ± half its 95% interval."""
     from studies.report.summary import fitting, summary, verdicts  # pandas: not needed until now
 
-    asked = record(plan)
     columns, rows = summary(store, plan.study, asked["cells"])
     table = Table(title=f"{plan.study}: mean over seeds ± half of its 95% interval")
     shown = fitting(columns, rows, console.width)

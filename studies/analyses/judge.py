@@ -10,6 +10,7 @@ has numbers that do not tell, the claim is left open too.
 from importlib import import_module
 
 from studies.analyses import index
+from studies.judging.looks import BY_LOOKS, by_looks
 from studies.judging.verdicts import Claim, Finding, Untold, decide
 from studies.store.store import StoreError
 from studies.tables.groupings import is_done
@@ -48,7 +49,7 @@ def judge(name: str, tables: Tables) -> Finding:
             reason += f" {OF_SCHEDULES}"
     if verdict == "not run" and done:
         reason += " Every cell of the study is done: it does not ask for this."
-    return Finding(
+    finding = Finding(
         name=name,
         claim=claim,
         verdict=verdict,
@@ -56,3 +57,5 @@ def judge(name: str, tables: Tables) -> Finding:
         measurements=tuple(measured.measurements),
         is_untold=any(isinstance(what, Untold) for what in measured.missing),
     )
+    looks = BY_LOOKS.items() <= tables.record.items()
+    return by_looks(finding) if looks else finding

@@ -23,6 +23,8 @@ from studies.tables.intervals import Interval, half_width_per_deviation, t_inter
 
 LOOKS = (3, 5, 8, 13, 21)
 """Numbers of seeds at which one looks."""
+BY_LOOKS = {"rule": "looks"}
+"""What the record of a study says whose claims are decided look by look."""
 PATHS = 500_000
 """Simulated studies; the bounds are known to some 0.5% by so many."""
 
@@ -94,3 +96,18 @@ def decided_by(finding: Finding) -> tuple[Verdict, int]:
         if verdict in DECIDED:
             break
     return verdict, by
+
+
+def by_looks(finding: Finding) -> Finding:
+    """A claim as its looks decide it, with what plain intervals of all seeds say."""
+    verdict, look = decided_by(finding)
+    if not look:
+        return finding
+    at = f"look {LOOKS.index(look) + 1} of {len(LOOKS)}, at {look} seeds"
+    said = f"decides: {verdict}" if verdict in DECIDED else "leaves it open"
+    reason = (
+        f"Looked at with {', '.join(map(str, LOOKS))} seeds by intervals that hold at every look: "
+        f"{at}, {said}. Plain intervals over all seeds: {finding.verdict}. "
+        f"{finding.reason}"
+    )
+    return replace(finding, verdict=verdict, reason=reason, look=look)

@@ -93,6 +93,8 @@ class Finding:
     measurements: tuple[Measurement, ...]
     is_untold: bool = False
     """Whether a comparison that is asked for has numbers that do not tell: seeds do not help."""
+    look: int = 0
+    """The look that gave the verdict, by its seeds; 0: plain intervals over all seeds gave it."""
 
     @property
     def is_exact(self) -> bool:

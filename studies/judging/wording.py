@@ -95,7 +95,7 @@ def _p(value: float) -> str:
 def looked(finding: Finding) -> str:
     """A sentence on what holds if seeds were added after a look; empty where none can have been."""
     seeds = [m.interval.n for m in finding.measurements if m.decides and m.interval.n]
-    if not seeds or min(seeds) <= LOOKS[0] or finding.verdict == "not run":
+    if finding.look or not seeds or min(seeds) <= LOOKS[0] or finding.verdict == "not run":
         return ""
     verdict, look = decided_by(finding)
     looks = ", ".join(map(str, LOOKS))

@@ -3,7 +3,7 @@
 import math
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
@@ -47,13 +47,18 @@ def more_seeds(finding: Finding, record: Mapping[str, Any], records: Made) -> Mo
     return More(said=said, command=command(record, asked), time=duration(seconds))
 
 
+def with_more(own: Sequence[int], number: int) -> list[int]:
+    """So many seeds: the first of a study's own, then the smallest that are free."""
+    return [*own[:number], *islice((s for s in count() if s not in own), max(number - len(own), 0))]
+
+
 def command(record: Mapping[str, Any], seeds: int) -> str:
     """The command that runs a study with so many seeds: its own, then the next that are free."""
-    own = record["seeds"]
-    more = islice((seed for seed in count() if seed not in own), seeds - len(own))
     settings = [part for key, value in record["overrides"] for part in ("--set", f"{key}={value}")]
     words = [record["sweep_path"], "--preset", record["preset"], *settings]
-    told = " ".join(shlex.quote(str(word)) for word in [*words, "--seeds", *own, *more])
+    told = " ".join(
+        shlex.quote(str(word)) for word in [*words, "--seeds", *with_more(record["seeds"], seeds)]
+    )
     return f"python -m studies.run {told}"
 
 

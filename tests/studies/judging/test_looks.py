@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from iddpm.arrays import FloatArray
-from studies.judging.looks import LOOKS, bounds, decided_by, looked_at, spent
+from studies.judging.looks import LOOKS, bounds, by_looks, decided_by, looked_at, spent
 from studies.judging.verdicts import Claim, Finding, Measured, Measurement, decide
 from studies.judging.wording import looked
 from studies.tables.intervals import exact, t_interval
@@ -118,6 +118,22 @@ def test_quantities_decide_together_at_the_look_that_all_have_seeds_for() -> Non
     assert decided_by(finding(of(CLEAR), of([-1.0, -1.1]))) == ("inconclusive", 0)
     assert decided_by(finding(known)) == ("supported", 0)
     assert decided_by(replace(finding(of(CLEAR)), is_untold=True)) == ("inconclusive", 3)
+
+
+def test_where_looks_decide_the_claim_says_which_one_did_and_what_plain_intervals_say() -> None:
+    late = finding(of([*CLEAR, 9.0, 9.0]))
+    found = by_looks(late)
+    assert (late.verdict, found.verdict, found.look) == ("inconclusive", "supported", 3)
+    assert found.reason == (
+        "Looked at with 3, 5, 8, 13, 21 seeds by intervals that hold at every look: look 1 of 5, "
+        "at 3 seeds, decides: supported. Plain intervals over all seeds: inconclusive. "
+        f"{late.reason}"
+    )
+    assert looked(found) == ""
+    early = by_looks(finding(of([-1.0, -2.0, -0.6])))
+    assert "look 1 of 5, at 3 seeds, leaves it open. Plain" in early.reason
+    few = finding(of([-1.0, -1.1]))
+    assert by_looks(few) is few
 
 
 def test_it_is_said_where_there_was_more_than_one_look() -> None:
