@@ -92,6 +92,14 @@ class Ends(Bounded):
         outer = round(self.share * total)
         return range(outer, total - outer)
 
+    def as_read(self, train: TrainConfig) -> "Ends":
+        """With what is known of the second network, where it is read from a file."""
+        if self.source is None:
+            return self
+        second = self.partner(train)
+        objective, timesteps = second.objective, second.timesteps
+        return replace(self, source=second.source, objective=objective, timesteps=timesteps)
+
     def partner(self, train: TrainConfig) -> TrainConfig:
         """How the second network was trained, given how the first one was.
 

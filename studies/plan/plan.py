@@ -225,6 +225,9 @@ class _Tasks:
             shown = latents_of(arm.evaluation, arm.train, seed)
             return {"latents": self._add("latents", shown, {}, arm.train.data)}
         network = self._training(arm.train, seed)
+        if (ends := getattr(arm.evaluation, "ensemble", None)) is not None:
+            whole: Any = arm.evaluation
+            arm = replace(arm, evaluation=replace(whole, ensemble=ends.as_read(arm.train)))
         if isinstance(arm.evaluation, LikelihoodConfig):
             return {"train": network, "likelihood": self._likelihood(arm, seed, network)}
         if isinstance(arm.evaluation, GradientNoiseConfig):

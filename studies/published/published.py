@@ -142,6 +142,9 @@ def settings_of(row: Mapping[str, Any]) -> Settings:
     found = _of_training(configs["train"]) if "train" in configs else {}
     asked = configs.get("samples", configs.get("likelihood", {}))
     read = {key: asked.get(key) for key in ("clip", "estimate", "ema_decay", "ensemble")}
+    second = (asked.get("ensemble") or {}).get("source")
+    if second and "name" not in second:  # another file: nobody knows how it was trained
+        read["ensemble"] = "of another file"
     return found | {
         **_leaves(read),
         "images": recipe.get("images"),

@@ -7,10 +7,12 @@ import pytest
 
 from iddpm.running.files import STATE_FILE, WEIGHTS_FILE
 from studies import prune, run, status
+from studies.execute.worker import run_task
 from studies.report import __main__ as report
 from studies.store import pruning
 from studies.store.integrity import check_file
 from studies.store.store import FEATURES, SAMPLES, Store, StoreError
+from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
@@ -178,6 +180,14 @@ def test_what_an_open_task_needs_is_kept(folder: Path, kind: str, kept: set[str]
     lose(folder, kind)
     names = {spare.name for spare in spares(folder)}
     assert names == {STATE_FILE, SAMPLES, FEATURES} - kept
+
+
+def test_an_imported_network_is_all_that_its_task_has(tmp_path: Path) -> None:
+    store, task = Store(tmp_path / "store"), tiny.imported(tmp_path / "network.pt")
+    store.create(task)
+    run_task(str(store.root), task.address)
+    assert (store.folder(task.address) / STATE_FILE).is_file()
+    assert spares(tmp_path) == []
 
 
 def spares(folder: Path) -> list[pruning.Spare]:

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from iddpm.config import OpenAi, TrainConfig
+from iddpm.config import OpenAi, TrainConfig, Vlb
+from iddpm.evaluation.config import Ends, SampleConfig
 from iddpm.released import resolved
+from studies.analyses.index import numbers
 from studies.published.networks import training
-from studies.published.published import OF_TRAINING, _of_training
+from studies.published.published import OF_TRAINING, _of_training, differences, settings_of
 from studies.tables.tables import settings_behind
 from studies.tasks.task import Task
 
@@ -30,6 +32,27 @@ def test_the_flags_of_a_released_file_are_the_paper_s_training(name: str) -> Non
     )
     ours = resolved(replace(theirs, source=OpenAi(path=f"{name}.pt")))
     assert replace(ours, source=None) == theirs
+
+
+def test_an_ensemble_with_a_file_that_nobody_knows_is_not_the_paper_s() -> None:
+    (paper,) = {n for n in numbers() if n.networks != "one" and n.metric == "frechet_distance"}
+    train = resolved(replace(paper.training, source=OpenAi(path="imagenet64_uncond_100M_1500K.pt")))
+    theirs = Ends(source=OpenAi(path="imagenet64_uncond_vlb_100M_1500K.pt")).as_read(train)
+    assert theirs.source
+    assert (theirs.source.name, theirs.objective) == ("imagenet64_uncond_vlb_100M_1500K", Vlb())
+    unknown = replace(theirs, source=OpenAi(path="mine.pt"))
+    keeping = [
+        {path for path in differences(paper, settings_of(row(train, ends))) if "ensemble" in path}
+        for ends in (theirs, unknown)
+    ]
+    assert keeping == [set(), {"ensemble"}]
+
+
+def row(train: TrainConfig, ends: Ends) -> dict[str, str]:
+    config = SampleConfig(steps=4000, last_block=1, block_size=1, ensemble=ends)
+    asked = Task(kind="sample", config=config)
+    network = Task(kind="imported", config=train)
+    return {"settings": settings_behind({"train": network, "samples": asked})}
 
 
 def settings(config: TrainConfig) -> dict[str, object]:
