@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from shutil import get_terminal_size as terminal_size
 from typing import NamedTuple
 
 from iddpm.bounds import ConfigError
@@ -26,6 +27,9 @@ LONGEST_WAIT_SECONDS = 600
 it does not answer."""
 
 LOG_LINES = 3
+UNWATCHED = ("done", "planned", "waiting")
+CLEAR = "\x1b[H\x1b[2J"
+"""Takes a terminal back to its first line, and empties it."""
 
 VERIFIED_PER_LINE = 500
 """After so many tasks `--verify` says how far it is."""
@@ -44,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.verify:
             return _verify(store, options.study)
         wait = WATCH_SECONDS
-        while (look := _show(store, options.study)).moves and options.watch and is_read():
+        height = terminal_size().lines if options.watch and sys.stdout.isatty() else None
+        while (look := _show(store, options.study, height)).moves and options.watch and is_read():
             wait = WATCH_SECONDS if look.answered else min(2 * wait, LONGEST_WAIT_SECONDS)
             time.sleep(wait)
     except KeyboardInterrupt:
@@ -93,8 +98,8 @@ class _Look(NamedTuple):
     """Whether a study or a task cannot be read."""
 
 
-def _show(store: Store, study: str | None) -> _Look:
-    """Print the lines."""
+def _show(store: Store, study: str | None, height: int | None) -> _Look:
+    """Print the lines; in place of the last ones where a terminal of this height is watched."""
     names = [study] if study else store.studies()
     if not names:
         print(f"{store.root}: holds no study yet; python -m studies.run SWEEP begins one")
@@ -109,7 +114,10 @@ def _show(store: Store, study: str | None) -> _Look:
             print(f"error: {name}: {words}", file=sys.stderr)
     addresses = list(dict.fromkeys(address for some in studies.values() for address in some))
     found, note = standings(store, addresses)
-    lines = _task_lines(found) if study else _study_lines(store, studies, found)
+    lines = list(_task_lines(found) if study else _study_lines(store, studies, found))
+    if height:
+        lines = _in_view(store, study, found, height) if study else lines[: height - 2]
+        print(CLEAR, end="")
     for line in (*lines, *([note] if note else [])):
         print(line, flush=True)
     moves = any(s.state in ("running", "queued", "submitted") for s in found.values())
@@ -127,6 +135,18 @@ def _study_lines(
         for address in addresses:
             if found[address].state == UNREADABLE:
                 yield f"    {address}  {UNREADABLE}  {found[address].detail}"
+
+
+def _in_view(store: Store, study: str, found: Mapping[str, Standing], height: int) -> list[str]:
+    """The tasks that a person watches for, as far as they fit: those that failed, then the others.
+
+    What is done or has not begun is counted.
+    """
+    watched = {a: s for a, s in found.items() if s.state not in UNWATCHED}
+    first = sorted(watched.items(), key=lambda item: (item[1].state != "failed", item[1].state))
+    lines = [*_study_lines(store, {study: list(found)}, found), *_task_lines(dict(first))]
+    more = len(lines) - (height - 2)
+    return [*lines[: height - 3], f"and {more + 1} lines more"] if more > 0 else lines
 
 
 def _task_lines(found: Mapping[str, Standing]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Where tasks stand, in the words that a person reads."""
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -442,6 +443,35 @@ def test_watch_ends_when_nothing_moves(
         *["mine: 2 tasks: 1 queued, 1 planned"] * 2,
         "mine: 2 tasks: 1 lost, 1 planned",
     ]
+
+
+def test_watch_on_a_terminal_draws_in_place_failed_and_running_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claimed(store, monkeypatch)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(status, "terminal_size", lambda: os.terminal_size((80, 24)))
+
+    def interrupted(look: int) -> None:
+        if look == 2:
+            raise KeyboardInterrupt
+
+    between_looks(monkeypatch, interrupted)
+    assert shown(store, "mine", "--watch") == 0
+    _, first, second = capsys.readouterr().out.split(status.CLEAR)
+    assert first.splitlines()[0].startswith("mine: 2 tasks: 1 running, 1 planned")
+    assert [line.split()[:2] for line in first.splitlines()[1:]] == [[TRAINING.address, "running"]]
+    assert second.splitlines()[:2] == first.splitlines()[:2]
+
+
+def test_what_does_not_fit_a_terminal_is_counted(store: Store) -> None:
+    found = {f"train-{n}": Standing("running", "here") for n in range(30)}
+    found |= {"train-30": Standing("failed", "diverged", log=("a", "b"))}
+    found |= {"train-31": Standing("done", seconds=60.0)}
+    lines = status._in_view(store, "mine", found, 24)
+    assert lines[0] == "mine: 32 tasks: 30 running, 1 failed, 1 done, about 1 min left"
+    assert lines[1:4] == ["train-30  failed  diverged", "    a", "    b"]
+    assert (len(lines), lines[-1]) == (22, "and 13 lines more")  # of 1, 3 and 30
 
 
 def test_watch_asks_less_and_less_often_while_the_queue_does_not_answer(
