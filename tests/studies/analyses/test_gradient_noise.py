@@ -1,6 +1,7 @@
 """The sweep over gradient noise: its plan, its tables, its figure (Fig. 7) and its claim."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -347,8 +348,9 @@ def test_scales_that_are_not_determined_are_counted() -> None:
         gone = objective == "vlb" and step == 400 and seed < 1
         return math.nan if gone else as_the_paper_says(objective, step, seed)
 
-    last = finding(lost).measurements[-1]
+    *_, before, last = finding(lost).measurements
     assert (last.interval.n, "1 of 6 scales not determined" in last.detail) == (2, True)
+    assert re.fullmatch(r"\S+ images against \S+", before.detail)
     nothing = finding(lambda o, step, seed: math.nan if (o, step) == ("vlb", 400) else 1.0)
     assert nothing.verdict == "inconclusive"
     assert "at step 400 (3 of 6 scales not determined)." in nothing.reason

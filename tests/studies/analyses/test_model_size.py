@@ -11,6 +11,7 @@ import pytest
 
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
+from studies.analyses.model_size.claims import usual_constant
 from studies.analyses.model_size.paper import (
     FIG_10_LAWS,
     FIG_10_STEPS,
@@ -273,11 +274,29 @@ def test_the_papers_laws_are_those_it_prints() -> None:
     assert nll.scale == pytest.approx(3.000e-15, rel=1e-12)
 
 
-def test_a_seed_without_enough_points_leaves_the_power_law_open(plan: Plan) -> None:
-    def value(row: Mapping[str, Any]) -> float:
-        return 1 / falling(row) if row["seed"] == 2 else falling(row)
+@pytest.mark.parametrize(
+    ("preset", "overrides", "constants"),
+    [
+        ("imagenet64", [], (4.0, 3.4)),
+        ("imagenet64", [("samples.extractor", "random")], (0.0, 3.4)),
+        ("digits", [], (0.0, 0.0)),
+    ],
+)
+def test_the_constant_is_the_papers_where_the_quantity_is(
+    preset: str, overrides: list[tuple[str, str]], constants: tuple[float, float]
+) -> None:
+    rows = made_up(planned("model_size", preset=preset, overrides=overrides), falling).results
+    metrics = ("frechet_distance", "bits_per_dim")
+    found = [usual_constant(rows[rows["metric"] == metric]) for metric in metrics]
+    assert tuple(found) == constants
 
-    finding = judge(LAW, made_up(plan, lambda row: value(row) / (1 + 2 * (row["seed"] != 2))))
+
+@pytest.mark.parametrize("share", [3.0, 1e-3])  # of the mean: the frontier is that seed's, or not
+def test_a_seed_without_enough_points_leaves_the_power_law_open(plan: Plan, share: float) -> None:
+    def value(row: Mapping[str, Any]) -> float:
+        return share / falling(row) if row["seed"] == 2 else falling(row)
+
+    finding = judge(LAW, made_up(plan, value))
     assert finding.verdict == "inconclusive"
     assert "do not tell" in finding.reason
     assert "a seed has too few networks that no cheaper one undercuts" in finding.reason
