@@ -367,6 +367,22 @@ class OptimizerConfig(Bounded):
         return self.learning_rate * rise * max(0.0, fall)
 
 
+SeedPart = Literal["weights", "order", "noise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeds(Bounded):
+    """Seeds of the parts of a training's randomness; None: the seed of the training."""
+
+    where: ClassVar = "train.seeds"
+    weights: Seed | None = None
+    """Of the initial weights."""
+    order: Seed | None = None
+    """Of the order in which images come."""
+    noise: Seed | None = None
+    """Of each image's t and noise, and of dropout."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAi(Bounded):
     """A checkpoint of the official code, openai/improved-diffusion, in place of a training.
@@ -427,6 +443,8 @@ class TrainConfig(Bounded):
     max_nonfinite_steps: Updates = 10
     """Consecutive steps with a loss that is not finite after which the run counts as diverged."""
     seed: Seed = 0
+    seeds: Seeds = field(default=Seeds(), metadata={"legacy": Seeds()})
+    """Seeds of its own for a part of what is drawn, so that each part's share can be told."""
     steps: Updates = 500_000
     source: Source | None = field(default=None, metadata={"legacy": None, "written": "from"})
     """What the network is read from, which was trained elsewhere as this says; None: trained here.
@@ -448,6 +466,11 @@ class TrainConfig(Bounded):
                 f"at least the {self.steps} steps of the training (the rate is zero from there)",
                 decay_steps,
             )
+
+    def seed_of(self, part: SeedPart) -> int:
+        """The seed that a part of what is drawn goes by."""
+        own: int | None = getattr(self.seeds, part)
+        return self.seed if own is None else own
 
     @property
     def learned_variance(self) -> LearnedVariance | None:

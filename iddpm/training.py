@@ -186,7 +186,7 @@ class Training:
         on_gpu = self.device.type == "cuda"
         self.memory_format = torch.channels_last if on_gpu else torch.contiguous_format
         self.data = load(config.data, "train")
-        torch.manual_seed(derived_seed(config.seed, "weights"))
+        torch.manual_seed(derived_seed(config.seed_of("weights"), "weights"))
         self.network = build.network(config, describe(config.data)).to(self.device).train()
         self.weights = FlatWeights(self.network)
         self.averages = MovingAverages(self.weights.vector, config.ema_decays)
@@ -237,7 +237,8 @@ class Training:
     def _blocks(self) -> list[Int64Array]:
         """Which images each block of this step holds."""
         config = self.config
-        rows = batch_indices(len(self.data.images), config.batch_size, config.seed, self.step)
+        images, seed = len(self.data.images), config.seed_of("order")
+        rows = batch_indices(images, config.batch_size, seed, self.step)
         return np.split(rows, config.batch_size // (config.block_size or config.batch_size))
 
     def _own_blocks(self) -> list[tuple[int, Int64Array]]:
@@ -279,7 +280,7 @@ class Training:
         eps_generator = self._generator("noise", block, device=self.device)
         eps = torch.randn(x_0.shape, generator=eps_generator, device=self.device)
         if config.network.dropout > 0:
-            seed = derived_seed(config.seed, "dropout", self.step, block)
+            seed = derived_seed(config.seed_of("noise"), "dropout", self.step, block)
             _seed_global_generator(self.device, seed)
         with arithmetic(config.precision, self.device):
             losses = objective_losses(
@@ -306,7 +307,8 @@ class Training:
     def _generator(
         self, purpose: str, block: int, device: torch.device | str = "cpu"
     ) -> torch.Generator:
-        return generator(self.config.seed, purpose, self.step, block, device=device)
+        seed = self.config.seed_of("noise")
+        return generator(seed, purpose, self.step, block, device=device)
 
     def _move(self, blocks: list["_Block"], gradient_norm: float) -> None:
         """Weights, averages and losses by t, once all blocks of the step have drawn their t."""

@@ -191,7 +191,8 @@ SAYS = {
         r"(?m)^FD\[digits-classifier:[0-9a-f]{8}\]@297: \d",
         r"(?m)^recall \(k = 3\): 0\.\d",
     ),
-    "python -m studies.report": (r"reports/index\.html",),
+    "python -m studies.report --formats png pdf": (r"reports/index\.html",),
+    "python -m studies.prune": (r"(?m)^moments +\d+\.\d MB in +\d+ tasks: ",),
 }
 """What each command shows, as the README says."""
 

@@ -47,6 +47,11 @@ sweeps:
   early_stopping: {train.steps: [2, 3, 4]}
   gradient_noise: {train.steps: [2, 4]}
   learning_curves: {train.steps: 8}
+  lottery:
+    train.seeds.weights: [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    train.seeds.order: [0, 1, 2, 0, 1, 2, 0, 1, 2]
+    train.seeds.noise: [0, 1, 2, 1, 2, 0, 2, 0, 1]
+    samples.noise_seed: [0, 1]
   model_size: {train.steps: [2, 3, 4]}
   nll_stride: {likelihood.steps: [5, 20, 200]}
   overfitting: {train.steps: [2, 3, 4]}

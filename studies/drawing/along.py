@@ -54,7 +54,7 @@ def curves(
     columns = arm_columns(rows, without=("train.steps", *without))
     rows = apart(rows, columns)
     rows = rows.assign(
-        quantity=[_quantity(metric, recipe) for metric, recipe in _metric_and_recipe(rows)],
+        quantity=[quantity(metric, recipe) for metric, recipe in _metric_and_recipe(rows)],
         hue=_words(rows, hue),
         dash=_words(rows, dash),
     )
@@ -66,7 +66,8 @@ def _metric_and_recipe(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
     return zip(rows["metric"], rows["recipe"], strict=True)
 
 
-def _quantity(metric: str, recipe: str) -> str:
+def quantity(metric: str, recipe: str) -> str:
+    """What a metric is called in a figure, by what it is over."""
     return BITS_PER_DIM if metric == "bits_per_dim" else distance_name(json.loads(recipe))
 
 

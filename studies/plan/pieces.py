@@ -32,7 +32,7 @@ def sample_shards(config: SamplesConfig, train: TrainConfig, seed: int) -> Itera
             last_block=last,
             block_size=config.block_size,
             precision=config.precision,
-            seed=seed,
+            seed=seed if config.noise_seed is None else config.noise_seed,
         )
 
 

@@ -10,6 +10,7 @@ from iddpm.bounds import (
     Bounded,
     Count,
     Few,
+    Seed,
     Some,
     Steps,
     at_most,
@@ -69,6 +70,8 @@ class SamplesConfig(Bounded):
     neighbours: Few = 3
     metrics: tuple[Metric, ...] = ()
     """What a score tells beside Fréchet distance, precision and recall."""
+    noise_seed: Seed | None = None
+    """Of all that sampling draws; None: the seed of the cell, with which its network is trained."""
 
     def _check(self) -> None:
         _check_counts(self)

@@ -19,14 +19,23 @@ from torch import Tensor, nn
 
 from iddpm import build
 from iddpm.bounds import ConfigError
-from iddpm.config import Hybrid, Objective, OptimizerConfig, Precision, Simple, TrainConfig, Vlb
+from iddpm.config import (
+    Hybrid,
+    Objective,
+    OptimizerConfig,
+    Precision,
+    Seeds,
+    Simple,
+    TrainConfig,
+    Vlb,
+)
 from iddpm.data import batch_indices, load, to_unit
 from iddpm.denoiser import Network
 from iddpm.networks.conditioning import Conditioning
 from iddpm.objectives import Losses, objective_losses
 from iddpm.running import checkpoints
 from iddpm.running.checkpoints import CheckpointError
-from iddpm.running.draws import generator
+from iddpm.running.draws import derived_seed, generator
 from iddpm.running.files import STATE_FILE, UNFINISHED, StorageError
 from iddpm.running.interruption import Interrupted
 from iddpm.running.trajectory import Diverged
@@ -76,6 +85,47 @@ def all_that_moves(folder: Path) -> dict[str, Any]:
 
 def assert_equal_states(found: Any, expected: Any) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+
+
+# -------------------------------------------------------------------------------- seeds of its own
+
+
+def test_one_seed_means_all_parts() -> None:
+    steps = []
+    for config in (
+        replace(CONFIG, seed=5),
+        replace(CONFIG, seed=0, seeds=Seeds(weights=5, order=5, noise=5)),
+        replace(CONFIG, seed=5, seeds=Seeds(order=5)),
+    ):
+        training = Training(config)
+        training.advance()
+        steps.append(checkpoints.digest(training.network.state_dict()))
+    assert len(set(steps)) == 1
+
+
+@pytest.mark.parametrize("part", ["weights", "order", "noise"])
+def test_a_seed_of_its_own_moves_its_part_alone(part: str) -> None:
+    plain, other = (
+        Training(config) for config in (CONFIG, replace(CONFIG, seeds=Seeds(**{part: 5})))
+    )
+    weights = [checkpoints.digest(training.network.state_dict()) for training in (plain, other)]
+    order = [training._blocks()[0].tolist() for training in (plain, other)]
+    noise = [
+        torch.rand(9, generator=training._generator(purpose, 0)).tolist()
+        for training in (plain, other)
+        for purpose in ("timesteps", "noise")
+    ]
+    assert (weights[0] != weights[1]) == (part == "weights")
+    assert (order[0] != order[1]) == (part == "order")
+    assert (noise[:2] != noise[2:]) == (part == "noise")
+
+
+def test_dropout_goes_by_the_seed_of_the_noise() -> None:
+    found = []
+    for seeds in (Seeds(weights=5, order=5), Seeds(noise=5)):
+        Training(replace(CONFIG, seeds=seeds)).advance()
+        found.append(torch.initial_seed())
+    assert found == [derived_seed(seed, "dropout", 0, 2) for seed in (CONFIG.seed, 5)]
 
 
 # ------------------------------------------------------------------ stopping, killing, continuing

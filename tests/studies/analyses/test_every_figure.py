@@ -31,6 +31,7 @@ from tests.studies.analyses import (
     test_gradient_noise,
     test_hybrid_vlb_ensemble,
     test_learning_curves,
+    test_lottery,
 )
 from tests.witness.made_up_rows import distance_rows, network, tables_of
 from tests.witness.made_up_tables import made_up, planned
@@ -128,6 +129,7 @@ STUDIES: dict[str, Callable[[Path], Tables]] = {
     "overfitting": of_sweep("overfitting"),
     "early_stopping": of_sweep("early_stopping"),
     "architecture": of_sweep("architecture"),
+    "lottery": lambda folder: made_up(planned("lottery"), test_lottery.value),
     "gradient_noise": lambda folder: test_gradient_noise.made_up(),
     "term_ratio": lambda folder: test_hybrid_vlb_ensemble.made_up(
         ratio=lambda step, seed: 1e-4 if step == 0 else 0.5 + 0.1 * seed
