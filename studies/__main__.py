@@ -15,6 +15,8 @@ DOORS = {
     "cancel": ("studies.cancel", "cancel the queued jobs that no other study needs"),
     "prune": ("studies.prune", "what a store can give up, and how much space that frees"),
     "score": ("studies.score", "FID, KID, precision, recall and more of any two sets of images"),
+    "diff": ("studies.diff", "what differs between two studies, arms or tasks"),
+    "export": ("studies.export", "a study for TensorBoard, W&B, MLflow, trackio, or as Parquet"),
     "data": ("studies.data", "prepare, list and check image data"),
 }
 

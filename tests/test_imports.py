@@ -26,6 +26,7 @@ HOMES = {
         "studies/drawing/",
         "studies/analyses/",
         "studies/opened.py",
+        "studies/exporting/",
         "studies/report/",
     ),
     "matplotlib": (
@@ -41,6 +42,9 @@ HOMES = {
     "lmdb": ("iddpm/images/trees.py",),
     "safetensors": ("iddpm/exporting.py",),
     "diffusers": (),
+    **dict.fromkeys(
+        ("tensorboard", "pyarrow", "wandb", "mlflow", "trackio"), ("studies/exporting/sinks.py",)
+    ),
 }
 """Each heavy library and the only places that may import it."""
 
@@ -83,12 +87,15 @@ FLOORS = (
     "execute",
     "published",
     "tables",
+    "exporting",
     "drawing",
     "judging",
     "analyses",
     "report",
     "opened",
     "cancel",
+    "export",
+    "diff",
     "data",
     "score",
     "status",

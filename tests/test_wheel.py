@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,9 @@ def test_a_wheel_runs_a_sweep_from_another_folder(wheel: Path, tmp_path: Path) -
 
     assert "sigma_ablation-digits" in said("run", "sigma_ablation", "--dry-run")
     assert "tasks: " in said("run", "sweep.yaml", "--executor", "inline", "--seeds", "0")
+    if find_spec("pyarrow"):
+        assert "runs: " in said("export", "results", "tiny-tiny", "--to", "parquet")
+    said("score", "--help")
     said("report")
     assert "Does anything matter?" in (elsewhere / "reports" / "index.html").read_text()
 
@@ -87,3 +92,17 @@ def test_every_door_goes_by_one_name(capsys: pytest.CaptureFixture[str]) -> None
     assert "expected one of these commands, found 'rnu'" in capsys.readouterr().err
     assert doors.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("iddpm-studies ")
+
+
+def test_the_container_holds_what_its_definition_copies_and_runs() -> None:
+    text = (ROOT / "apptainer.def").read_text()
+    sections = {
+        part.split(maxsplit=1)[0]: part.split(maxsplit=1)[1] for part in text.split("\n%")[1:]
+    }
+    copied = [line.split() for line in sections["files"].splitlines() if line.strip()]
+    for source, target in copied:
+        assert (ROOT / source).exists()
+        assert target == f"/opt/iddpm-studies/{source}"
+    assert "--constraint constraints.txt" in sections["post"]
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert [sections["runscript"].split()[1]] == list(script)

@@ -86,7 +86,7 @@ def compute_left(
 def arm_label(arm: dict[str, Scalar]) -> str:
     """An arm in words: `hybrid cosine T=1000, ancestral range, 50 steps, EMA 0.995, 256 images`."""
     if arm["evaluation"] == "train":
-        return _training_label(arm)
+        return training_label(arm)
     if arm["evaluation"] == "latents":
         words = [_schedule_words(arm), *_extra_words(arm, training=True), "latents"]
         return ", ".join([*words, *_extra_words(arm, training=False)])
@@ -117,10 +117,10 @@ def arm_label(arm: dict[str, Scalar]) -> str:
 def _network_label(cell: Cell, role: str) -> str:
     if kind_of(cell.tasks[role]).name == "imported":
         return f"{_training_words(cell.arm)}, imported"
-    return _training_label(cell.arm)
+    return training_label(cell.arm)
 
 
-def _training_label(arm: dict[str, Scalar]) -> str:
+def training_label(arm: dict[str, Scalar]) -> str:
     return f"{_training_words(arm)}, training"
 
 
