@@ -36,6 +36,7 @@ from iddpm.images.archives import ArchiveError
 from iddpm.images.sets import ImageSet, check_alike, levels_of, of_data, of_path
 from iddpm.running.files import write_whole
 from studies.door import counted, door, path
+from studies.execute.worker import one_thread_deterministic
 from studies.runners.work import device as usual_device
 from studies.spec.sweep import data_of_preset, preset_names
 
@@ -220,7 +221,8 @@ def _extractor(
         expected = "data of a preset, or a prepared .npz, that the network is made for"
         raise ConfigError(f"--extractor {options.extractor}", expected, "none on either side")
     kinds = {"classifier": Classifier, "random": RandomNetwork}
-    return make_extractor(kinds[options.extractor](data=data))
+    with one_thread_deterministic():  # as a study's task: sums of more threads round otherwise
+        return make_extractor(kinds[options.extractor](data=data))
 
 
 def _hash(weights: Path) -> str:

@@ -95,7 +95,7 @@ def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
     if not ranks.of_first(0):
         return  # there is nothing to do
     try:
-        with stop_requests() as stop, _one_thread_deterministic():
+        with stop_requests() as stop, one_thread_deterministic():
             watch = _Watch(lambda done, total: None, stop.is_set, stop.is_due)
             _work(Store(Path(store_root)), address, watch, _of_the_first, ranks)
     except (ValueError, Diverged) as error:  # all ranks meet these alike; the first records them
@@ -109,7 +109,7 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             stop_requests() as stop,
             _logged_to(log),
             heartbeat,
-            _one_thread_deterministic(),
+            one_thread_deterministic(),
         ):
             stopwatch = Stopwatch()
             watch = _Watch(heartbeat.progress, lambda: stop.is_set() or heartbeat.lost, stop.is_due)
@@ -260,7 +260,7 @@ class _Log(logging.FileHandler):
 
 
 @contextmanager
-def _one_thread_deterministic() -> Iterator[None]:
+def one_thread_deterministic() -> Iterator[None]:
     """Equal work gives equal bytes inside, in whichever process; the settings return after."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch

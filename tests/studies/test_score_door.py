@@ -213,6 +213,25 @@ def test_fd_infinity_is_taken_where_it_is_asked_for(
     assert "(95% interval " in said
 
 
+def test_a_network_is_made_as_the_task_of_a_study_makes_it(
+    classifier: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, before = list[int](), torch.get_num_threads()
+
+    def noted(config: Any) -> Extractor:
+        threads.append(torch.get_num_threads())
+        return classifier
+
+    monkeypatch.setattr(score, "make_extractor", noted)
+    torch.set_num_threads(2)
+    try:
+        scores(npz("x.npz", arr_0=LEVELS), "digits:test", "--metrics", "fd", *OWN)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1]  # another number of threads rounds to other weights, of another hash
+
+
 def test_numbers_of_images_are_named_unless_they_are_the_usual_ones() -> None:
     for count, label in ((50_000, "FID"), (10_000, "FID@10k"), (123, "FID@123"), (None, "FID")):
         recipe = {"extractor": f"{NAME}:67268", "samples_images": count}
