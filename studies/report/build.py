@@ -13,6 +13,7 @@ from pathlib import Path
 from iddpm.running.files import REMEDIES, StorageError, write_whole
 from studies.report.entries import Entry, entry
 from studies.report.faults import Fault, fault
+from studies.report.luck import of_presets
 from studies.report.overview import index_page
 from studies.report.page import FORMATS, is_notice, notice_page, study_page
 from studies.report.scorecard import scorecard
@@ -74,7 +75,8 @@ def build(
         if name not in known:
             store.study(name)  # says which there are
     _made(out)
-    built = {name: _built(store, out / name, name, formats) for name in names}
+    luck = of_presets(store)
+    built = {name: _built(store, out / name, name, formats, luck) for name in names}
     others = [name for name in known if name not in built and _is_there(out / name / PAGE)]
     told = built | {name: _told(store, name) for name in others}
     entries = [told[name] for name in known if name in told]
@@ -89,10 +91,17 @@ def build(
     return pages
 
 
-def _built(store: Store, folder: Path, name: str, formats: Sequence[str]) -> Entry:
+def _built(
+    store: Store,
+    folder: Path,
+    name: str,
+    formats: Sequence[str],
+    luck: Mapping[str, Sequence[str]],
+) -> Entry:
     """Write the page of a study, or one that says why there is none."""
     try:
-        page = study_page(store, tables(store, name), formats)
+        read = tables(store, name)
+        page = study_page(store, read, formats, luck.get(str(read.record["preset"]), ()))
     except Exception as error:
         return _notice(folder, name, fault(error))
     try:

@@ -84,13 +84,16 @@ class Page:
     entry: Entry
 
 
-def study_page(store: Store, tables: Tables, formats: Sequence[str] = ()) -> Page:
+def study_page(
+    store: Store, tables: Tables, formats: Sequence[str] = (), luck: Sequence[str] = ()
+) -> Page:
     """The page of a study; a figure that cannot be drawn is named in its place.
 
     Args:
         store: Where it is.
         tables: Of the study.
         formats: Of `FORMATS`, in which figures are written besides SVG.
+        luck: What the seed alone moves under the study's preset, a sentence for each quantity.
     """
     told = entry(store, tables)
     answer = _answer(told, tables, formats)
@@ -118,6 +121,7 @@ def study_page(store: Store, tables: Tables, formats: Sequence[str] = ()) -> Pag
         recipes=_recipes(tables),
         differs=_differs(tables),
         work=told.work,
+        luck=luck,
     )
     drawn: dict[str, str | bytes] = {}
     for figure in (answer, *figures):

@@ -124,11 +124,16 @@ def caption(table: pd.DataFrame, tables: Tables) -> str:
         (
             f"Standard deviations between seeds: {first['trainings']:.0f} trainings over seeds of "
             f"their initial weights, of the order of the images and of the noise{several}.",
-            *(_meaning(row) for _, row in whole.iterrows()),
+            *meanings(table),
             f"Lines are {CONFIDENCE:.0%} generalized intervals of the balanced analysis of "
             "variance; a part that was not seen stands at 0. The paper trains each network once.",
         )
     )
+
+
+def meanings(table: pd.DataFrame) -> list[str]:
+    """For each quantity, a sentence on the gap between two arms that means something."""
+    return [_meaning(row) for _, row in table[table["part"] == ALL].iterrows()]
 
 
 def _meaning(whole: pd.Series) -> str:
