@@ -24,7 +24,8 @@ def p_values(measurement: Measurement) -> tuple[float, float]:
     """Of a quantity to lie wholly inside its region, and wholly outside; of two seeds or more.
 
     Below 5% just where its 95% interval does: twice the largest p of the one-sided t tests against
-    the borders that it must be within, and twice the smallest of those that it may be beyond.
+    the borders that it must be within, and twice the smallest of those that it may be beyond, the
+    test of equivalence to no difference that matters among them.
     """
     interval = measurement.interval
     error = max(interval.half_width / float(half_width_per_deviation(interval.n)), 1e-300)
@@ -38,6 +39,9 @@ def p_values(measurement: Measurement) -> tuple[float, float]:
 
     inside = max(above(measurement.low), below(measurement.high))
     outside = min(below(measurement.low), above(measurement.high))
+    if measurement.matters:
+        none = max(above(-measurement.matters), below(measurement.matters))
+        outside = min(outside, none)
     return min(1.0, 2 * inside), min(1.0, 2 * outside)
 
 

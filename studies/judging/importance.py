@@ -38,9 +38,11 @@ def lack_of_importance(network: pd.DataFrame, name: str) -> str:
 
 
 def remarks(network: pd.DataFrame, name: str) -> list[str]:
-    """What must be said beside a verdict that takes this network for the paper's L_vlb."""
-    lack = lack_of_importance(network, name)
-    return [f"{lack}; the paper's L_vlb drew t by importance."] if lack else []
+    """How t was drawn, beside a verdict that takes this network for the paper's L_vlb."""
+    if lack := lack_of_importance(network, name):
+        return [f"{lack}; the paper's L_vlb drew t by importance."]
+    share = float(network["share_resampled"].iloc[0])
+    return [f"{name} drew the last {share:.0%} of its t by importance."] if share > 0 else []
 
 
 def how_much(network: pd.DataFrame, name: str) -> str:

@@ -34,17 +34,29 @@ class Measurement:
     decides: bool = True
     detail: str = ""
     """The same measurement in more familiar numbers."""
+    matters: float = 0.0
+    """The smallest difference from zero that matters, where the claim is of any; 0: not so."""
     values: tuple[tuple[int, float], ...] = ()
     """Seeds and what each measured; empty for what is exact."""
 
     @property
     def verdict(self) -> Verdict:
-        """Where the interval lies: inside the region, outside it, or across its border."""
+        """Where the interval lies: inside the region, outside it, or across its border.
+
+        One that holds no difference that matters contradicts that there is one.
+        """
+        if self.is_no_difference:
+            return "contradicted"
         if self.interval.within(self.low, self.high):
             return "supported"
         if self.interval.outside(self.low, self.high):
             return "contradicted"
         return "inconclusive"
+
+    @property
+    def is_no_difference(self) -> bool:
+        """Whether the whole interval lies nearer to zero than what matters."""
+        return self.interval.within(-self.matters, self.matters)
 
 
 class Untold(str):
@@ -110,10 +122,13 @@ def decide(measured: Measured, *, done: bool) -> tuple[Verdict, str]:
         done: Whether the study has all its numbers: what they do not tell then stays open.
     """
     deciding = [m for m in measured.measurements if m.decides]
-    outside = [m.what for m in deciding if m.verdict == "contradicted"]
+    none = [m.what for m in deciding if m.is_no_difference]
+    outside = [m.what for m in deciding if m.verdict == "contradicted" and m.what not in none]
     across = [m for m in deciding if m.verdict == "inconclusive"]
     if outside:
         return "contradicted", f"Wholly outside what the claim says: {'; '.join(outside)}."
+    if none:
+        return "contradicted", f"No difference that matters here: {'; '.join(none)}."
     untold = [what for what in measured.missing if done and isinstance(what, Untold)]
     if len(untold) < len(measured.missing) or not (deciding or untold):
         return "not run", f"Not measured yet: {'; '.join(measured.missing)}."

@@ -68,6 +68,7 @@ def _comparisons(
             unit=quantity.unit,
             region=BELOW_ZERO,
             decides=decides,
+            matters=0.0,  # the paper's word is "slightly"
             detail=f"{mean(ours):.4g} against {mean(theirs):.4g}",
             missing=said,
         )

@@ -34,10 +34,14 @@ def _hybrid_in_the_middle(tables: Tables) -> Measured:
     bounds = asked(tables, "bits_per_dim")
     vlb = bounds[bounds["objective"] == "vlb"]
     found: list[Comparison] = []
+    drawn: list[str] = []
     for name, pair in term_log_ratios(tables).groupby("compared", sort=False):
-        lack = lack_of_importance(vlb[vlb["T"].isin(pair["T"])], f"L_vlb{name}")
+        network = vlb[vlb["T"].isin(pair["T"])]
+        lack = lack_of_importance(network, f"L_vlb{name}")
+        drawn += remarks(network, f"L_vlb{name}") if len(network) else []
         found += [_over_region(place, str(name), pair, lack) for place in range(len(REGIONS))]
-    return compared(found or [f"{TERMS} {where}" for where in REGIONS])
+    measured = compared(found or [f"{TERMS} {where}" for where in REGIONS])
+    return replace(measured, remarks=drawn)
 
 
 def _over_region(region: int, name: str, pair: pd.DataFrame, lack: str) -> Comparison:
@@ -88,6 +92,7 @@ NAMES = {"hybrid": "L_hybrid", "vlb": "L_vlb"}
 
 def _lower_nll(tables: Tables) -> Measured:
     found: list[Comparison | str] = []
+    drawn: list[str] = []
     for trio in _trios(asked(tables, "bits_per_dim")):
         lack = lack_of_importance(*trio.vlb)
         found += [Untold(lack)] if lack else []
@@ -95,7 +100,9 @@ def _lower_nll(tables: Tables) -> Measured:
             names = ("bits/dim of the ensemble", f"that of {NAMES[objective]}")
             pair = Pair(trio.ensemble, alone, names, trio.context)
             found.append(replace(fewer_bits(pair), untold=lack))
-    return compared(found, "bits/dim of an ensemble and of its two networks")
+        drawn += remarks(*trio.vlb)
+    measured = compared(found, "bits/dim of an ensemble and of its two networks")
+    return replace(measured, remarks=drawn)
 
 
 def _quality_of_hybrid(tables: Tables) -> Measured:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from studies.analyses.learning_curves.paper import HELP
+from studies.analyses.learning_curves.paper import CONSIDERABLY, HELP
 from studies.judging.comparison import BELOW_ZERO, Comparison, Region, Values, compared
 from studies.judging.importance import how_much, lack_of_importance
 from studies.judging.pairs import Pair, fewer_bits, network_pairs
@@ -58,7 +58,7 @@ def _less_noise(tables: Tables, pair: Pair) -> Comparison:
         what=f"log of the curve's noise, {pair.name}",
         values=paired_log_ratios(resampled, uniform),
         unit="log ratio",
-        region=BELOW_ZERO,
+        region=Region(high=math.log(CONSIDERABLY)),
         detail=f"standard deviation {mean(resampled):.3g} against {mean(uniform):.3g} bits/dim on "
         "average",
         missing=pair.name,
@@ -176,7 +176,8 @@ CLAIMS: dict[str, Claim] = {
         method="Noise is the standard deviation of the differences of consecutive windows of the "
         "training's curve over the second half of it, over √2: a slow trend cancels. Natural log "
         "of the noise with importance sampling over that with uniform draws, per seed. Supported "
-        f"if the interval lies below zero.{_BEGUN}",
+        f"if the interval lies below log {CONSIDERABLY:g}, contradicted if above: considerably "
+        f"less is less than half, fixed beforehand.{_BEGUN}",
         measure=_steadier,
     ),
     "importance_sampling_lowers_vlb": Claim(

@@ -77,20 +77,16 @@ def _falls(tables: Tables) -> Measured:
 
 
 def _slopes(quantity: str, name: str, arms: pd.DataFrame) -> Iterator[Comparison | str]:
-    """The line through all networks, once all are measured, and the power law of the cheapest."""
+    """The line through all networks, which decides, and the power law of the cheapest."""
     is_whole = arms["value"].notna().all()
     if (arms["value"] <= 0).any():
         yield Untold(f"{quantity} over networks of several sizes, {name} ({NO_LOG})")
         return
-    if is_whole:
-        yield _straight(f"slope of log {quantity} over all networks, {name}", arms)
-    found = trend_of(arms)
-    what = f"exponent of {quantity}, {name}"
-    if found is None or set(arms.dropna(subset=["value"])["seed"]) > found.exponents.keys():
-        lack = f"{what} (a seed has too few networks that no cheaper one undercuts)"
-        yield Untold(lack) if is_whole else lack
-    else:
-        yield _exponent(what, found)
+    what = f"slope of log {quantity} over all networks, {name}"
+    yield _straight(what, arms) if is_whole else what
+    seeds = set(arms.dropna(subset=["value"])["seed"])
+    if (found := trend_of(arms)) and seeds <= found.exponents.keys():
+        yield _exponent(f"exponent of {quantity}, {name}", found)
 
 
 def _straight(what: str, arms: pd.DataFrame) -> Comparison:
@@ -109,6 +105,7 @@ def _exponent(what: str, found: Trend) -> Comparison:
         values=found.exponents,
         unit="exponent",
         region=ABOVE_ZERO,
+        decides=False,
         detail=f"{law.constant:.3g} + ({law.scale:.3g} C)^−{law.exponent:.3g} through the means of "
         f"{found.points} networks, the constant "
         + ("as they identify it" if law.constant_is_fitted else "fixed beforehand"),
@@ -149,19 +146,17 @@ def _longest_of_all(arms: pd.DataFrame) -> int:
 
 CLAIMS: dict[str, Claim] = {
     "quality_follows_a_power_law_of_compute": Claim(
-        says="FID and bits/dim fall with training compute about as power laws, over networks of "
-        "several sizes.",
+        says="FID and bits/dim fall with training compute, over networks of several sizes (in the "
+        "paper about as power laws).",
         source="Section 6 and Fig. 10",
-        method="y = c + (a C)^−b by least squares of log y, over the networks (of any size, after "
-        "any number of steps) that no cheaper one undercuts; C is 3 × forward multiply-adds × "
-        "batch × steps. c is fixed at 0 (on ImageNet 64 at the paper's 4.00 and 3.40) unless the "
-        "means over seeds identify it. Supported if the interval of the exponent b lies above "
-        "zero for the Fréchet distance and for bits/dim. The interval is Student's t over the "
-        "exponents fitted to each seed's own points; where the means identify the constant, that "
-        "of each seed is its own, since one held at another's value moves the exponent. Networks "
-        "that no cheaper one undercuts fall by construction: so the straight line through log y "
-        "against log C of all networks must fall too, per seed; if it rises, the claim is "
-        "contradicted.",
+        method="The slope of the straight line through log y against log C of all networks (of any "
+        "size, after any number of steps), per seed; C is 3 × forward multiply-adds × batch × "
+        "steps. Supported if its interval lies below zero for the Fréchet distance and for "
+        "bits/dim. Whether they fall as power laws is not decided: the exponent of y = c + (a "
+        "C)^−b through the networks that no cheaper one undercuts, by least squares of log y, is "
+        "given and decides nothing, since these fall by construction and their exponent depends on "
+        "c, which is fixed at 0 (on ImageNet 64 at the paper's 4.00 and 3.40) unless the means "
+        "over seeds identify it.",
         measure=_falls,
     ),
     "larger_networks_are_better": Claim(

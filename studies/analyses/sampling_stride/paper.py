@@ -122,6 +122,9 @@ ENOUGH_STEPS = 100
 NEAR_OPTIMAL = 1.3
 """Largest ratio of a Fréchet distance to that of the most steps that is near-optimal. Fixed
 beforehand; the paper's own is 4.0 over 3.2."""
+MUCH_WORSE = NEAR_OPTIMAL
+"""Smallest ratio of two Fréchet distances of which one is much worse: it is no longer near the
+other. Fixed beforehand; the paper gives no number."""
 MANY_STEPS = 50
 """Sampling steps from which on the paper finds DDIM behind (Appendix B)."""
 

@@ -90,8 +90,12 @@ def test_the_caption_says_that_the_papers_values_are_not_at_hand(overfitting: Pl
 
 def test_each_verdict_on_overfitting(overfitting: Plan) -> None:
     assert verdict(OVERFIT, overfitting, turning(600, 800)) == "supported"
-    assert verdict(OVERFIT, overfitting, turning(600, 9000)) == "contradicted", "linear still falls"
-    assert verdict(OVERFIT, overfitting, lambda row: 2.0) == "inconclusive"
+    assert verdict(OVERFIT, overfitting, turning(600, 9000)) == "inconclusive", "linear still falls"
+    said = judge(OVERFIT, made_up(overfitting, turning(600, 9000)))
+    assert "the fewest bits/dim of test images are those after the last 1,600 steps" in said.reason
+    assert "linear schedule" in said.reason
+    assert [m.decides for m in said.measurements].count(False) == 2
+    assert verdict(OVERFIT, overfitting, lambda row: 2.0) == "contradicted", "no difference"
 
     def no_training_images(row: Mapping[str, Any]) -> float | None:
         return None if row.get(SPLIT) == "train" else 2.0
@@ -221,10 +225,15 @@ def test_the_claims_on_dropout_are_contradicted_by_the_opposite(early_stopping: 
         assert verdict(claim, early_stopping, by_dropout(opposite)) == "contradicted"
 
 
-def test_the_claims_on_dropout_are_open_where_it_does_nothing(early_stopping: Plan) -> None:
+def test_dropout_that_does_nothing_changes_no_quality_and_its_steps_stay_open(
+    early_stopping: Plan,
+) -> None:
     alike = dict.fromkeys(AS_THE_PAPER, (400.0, 0.0))
-    for claim in (IMPROVES, LONGER, DEPENDS):
-        assert verdict(claim, early_stopping, by_dropout(alike)) == "inconclusive"
+    assert verdict(LONGER, early_stopping, by_dropout(alike)) == "inconclusive"
+    for claim in (IMPROVES, DEPENDS):
+        finding = judge(claim, made_up(early_stopping, by_dropout(alike)))
+        assert finding.verdict == "contradicted"
+        assert finding.reason.startswith("No difference that matters here: best Fréchet distance")
 
 
 def test_one_schedule_alone_may_contradict_what_is_claimed_of_both(early_stopping: Plan) -> None:
@@ -261,7 +270,7 @@ def by_average(levels: Mapping[float, float]) -> Value:
         ((0.0, -0.2, -0.1), "supported"),
         ((0.0, 0.2, -0.1), "contradicted"),
         ((0.0, -0.2, 0.1), "contradicted"),
-        ((0.0, 0.0, 0.0), "inconclusive"),
+        ((0.0, 0.0, 0.0), "contradicted"),
     ],
 )
 def test_each_verdict_on_slow_averages(

@@ -302,9 +302,24 @@ def test_noisier_gradients_of_vlb_support_the_claim() -> None:
 
 def test_the_differences_are_paired_by_seed() -> None:
     def wide(objective: str, step: int, seed: int) -> float:
-        return 10.0**seed * (3 if objective == "vlb" else 1)
+        return 10.0**seed * (11 if objective == "vlb" else 1)
 
     assert finding(wide).verdict == "supported"
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(10.1, "supported"), (9.9, "contradicted")])
+def test_much_noisier_is_ten_times_as_noisy(times: float, verdict: str) -> None:
+    assert finding(lambda o, step, seed: times if o == "vlb" else 1.0).verdict == verdict
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(3, "supported"), (4, "inconclusive")])
+def test_more_than_a_fifth_of_the_scales_undetermined_do_not_tell(lost: int, verdict: str) -> None:
+    def some(objective: str, step: int, seed: int) -> float:
+        place = len(SEEDS) * STEPS.index(step) + seed
+        gone = objective == "vlb" and place < lost  # of 18 scales
+        return math.nan if gone else as_the_paper_says(objective, step, seed)
+
+    assert finding(some).verdict == verdict
 
 
 def test_calmer_gradients_of_vlb_contradict_it() -> None:
@@ -351,6 +366,10 @@ def test_scales_that_are_not_determined_are_counted() -> None:
     *_, before, last = finding(lost).measurements
     assert (last.interval.n, "1 of 6 scales not determined" in last.detail) == (2, True)
     assert re.fullmatch(r"\S+ images against \S+", before.detail)
-    nothing = finding(lambda o, step, seed: math.nan if (o, step) == ("vlb", 400) else 1.0)
+    nothing = finding(
+        lambda o, step, seed: (
+            math.nan if (o, step) == ("vlb", 400) else as_the_paper_says(o, step, seed)
+        )
+    )
     assert nothing.verdict == "inconclusive"
     assert "at step 400 (3 of 6 scales not determined)." in nothing.reason

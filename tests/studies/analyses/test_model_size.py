@@ -292,11 +292,17 @@ def test_the_constant_is_the_papers_where_the_quantity_is(
 
 
 @pytest.mark.parametrize("share", [3.0, 1e-3])  # of the mean: the frontier is that seed's, or not
-def test_a_seed_without_enough_points_leaves_the_power_law_open(plan: Plan, share: float) -> None:
+def test_a_seed_without_enough_points_gives_no_exponent_which_decides_nothing(
+    plan: Plan, share: float
+) -> None:
     def value(row: Mapping[str, Any]) -> float:
         return share / falling(row) if row["seed"] == 2 else falling(row)
 
     finding = judge(LAW, made_up(plan, value))
     assert finding.verdict == "inconclusive"
-    assert "do not tell" in finding.reason
-    assert "a seed has too few networks that no cheaper one undercuts" in finding.reason
+    assert "crosses the border" in finding.reason
+    assert all(m.decides for m in finding.measurements)
+    deciding = [m.what.partition(" over ")[0] for m in finding.measurements if m.decides]
+    assert deciding == ["slope of log Fréchet distance", "slope of log bits/dim"]
+    usual = judge(LAW, made_up(plan, falling)).measurements
+    assert [m.what.partition(" of ")[0] for m in usual if not m.decides] == ["exponent"] * 2

@@ -489,13 +489,16 @@ def test_l_vlb_with_uniform_draws_alone_does_not_tell_either() -> None:
     assert finding.reason.startswith(f"The numbers of the study do not tell: {said}")
 
 
-def test_the_verdict_on_the_samples_of_l_vlb_says_that_it_never_drew_by_importance() -> None:
-    for fd, verdict in ((FID, "supported"), ((*FID[:5], 20.0), "contradicted")):
+def test_samples_of_l_vlb_that_never_drew_by_importance_do_not_tell_either() -> None:
+    for fd in (FID, (*FID[:5], 20.0)):
         finding = judge("vlb_worsens_samples", tables_of(told(800, results(fd=fd))))
-        assert finding.verdict == verdict
-        assert f" {UNIFORM}; the paper's L_vlb drew t by importance." in finding.reason
-    long = judge("vlb_worsens_samples", tables_of(told(1600, results())))
-    assert long.reason == "Every deciding quantity lies wholly where the claim puts it."
+        assert finding.verdict == "inconclusive"
+        assert finding.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}. ")
+        assert [m.decides for m in finding.measurements] == [False]
+    for claim in ("vlb_worsens_samples", "vlb_gives_lowest_nll"):
+        long = judge(claim, tables_of(told(1600, results())))
+        assert long.verdict == "supported"
+        assert "L_vlb (resampled) drew the last 1% of its t by importance." in long.reason
 
 
 def test_a_longer_chain_without_importance_sampling_is_not_held_against_a_shorter_with_it() -> None:

@@ -13,7 +13,8 @@ from studies.judging.comparison import (
     Region,
     compared,
 )
-from studies.judging.verdicts import Untold
+from studies.judging.families import p_values
+from studies.judging.verdicts import Untold, decide
 
 LOWER = Comparison(
     what="x", values={0: -1.0, 1: -1.2, 2: -1.1}, unit="bits/dim", region=BELOW_ZERO, detail="d"
@@ -41,6 +42,35 @@ def test_a_comparison_is_the_interval_over_seeds_in_its_region() -> None:
 def test_the_region_is_the_claim(region: Region, verdict: str) -> None:
     (found,) = compared([replace(LOWER, region=region)]).measurements
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ((0.001, -0.001, 0.0), "contradicted"),
+        ((-0.004, -0.003, -0.0035), "contradicted"),
+        ((-0.007, -0.0065, -0.006), "supported"),
+        ((-0.004, -0.003, 0.002), "inconclusive"),
+    ],
+)
+def test_an_interval_nearer_to_none_than_what_matters_contradicts_a_difference(
+    values: tuple[float, ...], verdict: str
+) -> None:
+    measured = compared([replace(LOWER, values=dict(enumerate(values)))])
+    (found,) = measured.measurements
+    assert found.verdict == verdict
+    none = values[0] > -0.005 and verdict == "contradicted"
+    reason = "No difference that matters here: x."
+    assert (decide(measured, done=True) == ("contradicted", reason)) is none
+    outside = p_values(found)[1]
+    assert (outside < 0.05) is (verdict == "contradicted")
+
+
+def test_what_matters_is_of_claims_of_a_difference_alone_and_may_be_anything() -> None:
+    alike = {0: 0.001, 1: -0.001, 2: 0.0}
+    for changes in ({"region": Region(high=0.5)}, {"matters": 0.0}):
+        (found,) = compared([replace(LOWER, values=alike, **changes)]).measurements
+        assert not found.is_no_difference
 
 
 def test_without_values_a_comparison_is_missing_by_its_name_or_another() -> None:
