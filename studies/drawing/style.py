@@ -426,7 +426,7 @@ def rendered(figure: Figure, kind: str) -> bytes:
     return whole.getvalue()
 
 
-PLACES = re.compile(r'(?<= )(?:d|x|y|points)="[^"]*"|translate\([^)]*\)')
+PLACES = re.compile(r'(?<= )(?:d|x|y|width|height|points)="[^"]*"|translate\([^)]*\)')
 """Where an SVG says where something is; factors of scale stand elsewhere."""
 
 

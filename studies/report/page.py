@@ -198,17 +198,35 @@ class _Figure:
         ends = [match.end() for match in SENTENCE_END.finditer(self.caption)]
         return max([end for end in ends if end <= LEAD] or ends[:1] or [0])
 
-    def inline(self) -> Markup:
+    def inline(self, place: int) -> Markup:
         """The SVG for the page: named for readers who cannot see it, its ids its own.
 
         Ids that nothing refers to are left out: equal images would share one.
+
+        Args:
+            place: Of the figure on the page, by which its ids and looks are called.
         """
-        used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', self.svg))
+        used = dict.fromkeys(re.findall(r'(?:url\(|href=")#([^)"]+)', self.svg))
+        ids = {one: f"f{place}-{number}" for number, one in enumerate(used)}
         bare = re.sub(r"\s*\n\s*", "\n", re.sub(r"<!--.*?-->", "", self.svg))
-        own = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", bare)
-        own = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{self.name}-", own)
+        own = re.sub(r' id="([^"]+)"', lambda m: f' id="{ids[m[1]]}"' if m[1] in ids else "", bare)
+        own = re.sub(r'(url\(#|href="#)([^)"]+)', lambda m: m[1] + ids[m[2]], own)
         label = escape(self.title)
-        return Markup(own.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
+        return Markup(_classed(own, f"look{place}", f'role="img" aria-label="{label}"'))
+
+
+def _classed(svg: str, name: str, attributes: str) -> str:
+    """The SVG with attributes, each look that it repeats written once, to be shorter."""
+    counts = Counter(re.findall(r' style="([^"]*)"', svg))
+    classes = {look: f"{name}-{i}" for i, look in enumerate(counts) if counts[look] > 1}
+    rules = "".join(f".{own}{{{look}}}" for look, own in classes.items())
+    short = re.sub(
+        r' style="([^"]*)"',
+        lambda found: f' class="{classes[found[1]]}"' if found[1] in classes else found[0],
+        svg,
+    )
+    whole = short.replace("<svg ", f"<svg {attributes} ", 1)
+    return whole.replace(">", f"><style>{rules}</style>", 1)
 
 
 def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:

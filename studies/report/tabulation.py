@@ -43,7 +43,8 @@ METRICS = {
     "alpha_bar_halfway": "ᾱ halfway, the share of the image's variance left at T/2",
 }
 """Titles of metrics; any other is called by its name."""
-HIGHER, LOWER = ("precision", "recall"), ("frechet_distance", "kid", *BOUND_METRICS)
+HIGHER = ("precision", "recall")
+LOWER = ("frechet_distance", UNBIASED, "kid", *BOUND_METRICS)
 """Metrics of which more is better, or less; of others no arm is the best."""
 WHOLE = ("training_loss", "v_outside_range", "alpha_bar_halfway", "log_noise_scale")
 """Metrics of a whole chain: their steps are its T."""

@@ -159,6 +159,23 @@ def test_ids_are_unique_so_that_figures_do_not_borrow_each_others_shapes(page: P
     assert [name for name, count in Counter(page.ids).items() if count > 1] == []
 
 
+def test_a_figure_on_the_page_looks_as_in_its_file(out: Path) -> None:
+    html = (out / STUDY.study / "index.html").read_text()
+    every = re.findall(r'<svg role="img".*?</svg>', html, re.DOTALL)
+    for place, name in enumerate(["answer", *STUDY.figures]):
+        svg, inline = (out / STUDY.study / f"{name}.svg").read_text(), every[place]
+        rules = dict(re.findall(rf"\.(look{place}-\d+){{([^}}]*)}}", inline))
+        looks = [
+            rules[one] if one else look
+            for look, one in re.findall(r' style="([^"]*)"| class="([^"]*)"', inline)
+        ]
+        assert looks == re.findall(r' style="([^"]*)"', svg)
+        drawn = re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', inline)
+        assert len(drawn) == len(re.findall(r'(?:xlink:href="#|url\(#)', svg))
+        assert set(drawn) == set(re.findall(r' id="([^"]+)"', inline))
+        assert len(inline) < len(svg)
+
+
 def test_whatever_people_wrote_is_escaped(page: Page) -> None:
     assert page.tags["script"] == 1  # the page's own
     assert page.text.count(HOSTILE) >= 3  # question, sweep text, reason of a failure
