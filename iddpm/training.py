@@ -9,7 +9,7 @@ its own.
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,6 +76,7 @@ def train(
     checkpoint_every_s: float = 60.0,
     ranks: Ranks = ALONE,
     held: Held = nullcontext,
+    seen: Callable[["Training"], None] = lambda training: None,
 ) -> TrainResult:
     """Train to `config.steps`, and leave the full state in `folder/state.pt`.
 
@@ -90,6 +91,7 @@ def train(
         checkpoint_every_s: Seconds between saves; moves no number.
         ranks: The processes that train together; all call this alike, and the first one saves.
         held: Keeps the folder for each moment in which a file appears there, or raises.
+        seen: Handed the training after each step, which it leaves as it was.
 
     Raises:
         ConfigError: If the blocks of a batch cannot be shared out evenly.
@@ -109,6 +111,7 @@ def train(
         is_due=is_due,
         checkpoint_every_s=checkpoint_every_s,
         held=held,
+        seen=seen,
     )
     if training.diverged:
         raise training.divergence()

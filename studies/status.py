@@ -12,6 +12,7 @@ from shutil import get_terminal_size as terminal_size
 from typing import NamedTuple
 
 from iddpm.bounds import ConfigError
+from iddpm.running.strip_file import STRIP_FILE, steps_of
 from studies.door import door, is_read, path, sentence, told
 from studies.execute.console import counted
 from studies.execute.guesses import guess
@@ -114,7 +115,7 @@ def _show(store: Store, study: str | None, height: int | None) -> _Look:
             print(f"error: {name}: {words}", file=sys.stderr)
     addresses = list(dict.fromkeys(address for some in studies.values() for address in some))
     found, note = standings(store, addresses)
-    lines = list(_task_lines(found) if study else _study_lines(store, studies, found))
+    lines = list(_task_lines(store, found) if study else _study_lines(store, studies, found))
     if height:
         lines = _in_view(store, study, found, height) if study else lines[: height - 2]
         print(CLEAR, end="")
@@ -144,14 +145,17 @@ def _in_view(store: Store, study: str, found: Mapping[str, Standing], height: in
     """
     watched = {a: s for a, s in found.items() if s.state not in UNWATCHED}
     first = sorted(watched.items(), key=lambda item: (item[1].state != "failed", item[1].state))
-    lines = [*_study_lines(store, {study: list(found)}, found), *_task_lines(dict(first))]
+    lines = [*_study_lines(store, {study: list(found)}, found), *_task_lines(store, dict(first))]
     more = len(lines) - (height - 2)
     return [*lines[: height - 3], f"and {more + 1} lines more"] if more > 0 else lines
 
 
-def _task_lines(found: Mapping[str, Standing]) -> Iterator[str]:
+def _task_lines(store: Store, found: Mapping[str, Standing]) -> Iterator[str]:
     for address, standing in found.items():
         yield f"{address}  {standing.state}" + (f"  {standing.detail}" if standing.detail else "")
+        strip = store.folder(address) / STRIP_FILE
+        if standing.state != "done" and (steps := steps_of(strip)):
+            yield f"    early samples, the last after {steps[-1]} steps: {strip}"
         yield from (f"    {line}" for line in standing.log[-LOG_LINES:])
 
 

@@ -65,6 +65,7 @@ TORCH_FREE = (
     "iddpm.images.external",
     "iddpm.images.sets",
     "iddpm.running.files",
+    "iddpm.running.strip_file",
     "iddpm.running.hashing",
     "iddpm.images.folders",
     "iddpm.images.decoding",

@@ -60,6 +60,7 @@ def driven(
     is_due: TimeCheck,
     checkpoint_every_s: float,
     held: Held,
+    seen: Callable[[T], None] = lambda training: None,
 ) -> T:
     """The training that `make` makes, moved to its end or until it diverged, and saved.
 
@@ -92,6 +93,7 @@ def driven(
                     training.save(file, held=held)
             training.advance()
             progress(training.step, training.length)
+            seen(training)
     training.save(file, held=held)
     return training
 

@@ -43,6 +43,7 @@ from studies.judging.wording import (
 )
 from studies.published.published import closest
 from studies.report.answer import sentence
+from studies.report.early import strips
 from studies.report.entries import Entry, entry
 from studies.report.entries import cells as every_cell
 from studies.report.exports import frame, latex
@@ -98,7 +99,7 @@ def study_page(
     told = entry(store, tables)
     answer = _answer(told, tables, formats)
     figures = [_figure(name, tables, formats) for name in tables.record["figures"]]
-    tabled = tabulated(tables.results)
+    tabled, early = tabulated(tables.results), strips(store, tables)
     told.faults.extend(figure.fault for figure in figures if figure.fault)
     shown = [_shown(finding, told) for finding in told.findings]
     _share_axes(shown)
@@ -122,8 +123,9 @@ def study_page(
         differs=_differs(tables),
         work=told.work,
         luck=luck,
+        early=early,
     )
-    drawn: dict[str, str | bytes] = {}
+    drawn: dict[str, str | bytes] = {strip.name: strip.picture for strip in early}
     for figure in (answer, *figures):
         drawn |= figure.files()
     for table in tabled:

@@ -7,6 +7,7 @@ from typing import Any
 
 from iddpm import gan_training, training
 from iddpm.config import GanConfig, TrainConfig
+from iddpm.early_samples import look
 from iddpm.gan_training import train_gan
 from iddpm.running.checkpoints import Ending, load, save_parts
 from iddpm.running.files import STATE_FILE, WEIGHTS_FILE
@@ -31,6 +32,7 @@ def train(work: Work) -> dict[str, Any]:
         is_due=work.is_due,
         ranks=work.ranks,
         held=work.held,
+        seen=lambda training: look(training, work.folder, work.held),
     ).as_json()
 
 
