@@ -86,7 +86,7 @@ def train(
 ) -> "Model":
     """A network trained on the `train` split of `data`, ready to be asked.
 
-    The defaults are a laptop's: under a minute on digits. `iddpm.training.train` takes every
+    The defaults are a laptop's: about a minute of one core on digits. `iddpm.training.train` takes every
     setting that there is.
 
     Args:

@@ -1,6 +1,7 @@
 """The notebooks of examples/: committed without outputs, and every code cell runs."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,14 +28,14 @@ def test_a_notebook_is_committed_without_outputs(notebook: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_cell_of_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
-    """In one process, in a folder of its own; the last expression of each cell is evaluated too."""
+    """One after the other, in one process and a folder of its own."""
     script = "import matplotlib; matplotlib.use('agg')\n" + "\n".join(
         "".join(cell["source"]) for cell in code_cells(notebook)
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=1500,
