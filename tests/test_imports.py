@@ -101,6 +101,7 @@ FLOORS = (
     "score",
     "status",
     "prune",
+    "decide",
     "run",
 )
 """Packages and files of studies, each above all that it imports."""
