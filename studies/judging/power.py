@@ -109,7 +109,8 @@ def seeds_to_decide(finding: Finding) -> float:
     """With how many seeds a claim that is open would be decided with 80% power.
 
     The means at hand are taken for the true ones: if all lie where the claim puts them, all must be
-    told to; otherwise one must be told not to. Quantities count as independent.
+    told to; otherwise one must be told not to. Quantities count as independent: those that share an
+    arm are told together somewhat more often.
 
     Returns:
         At most `MOST_SEEDS`, or inf; NaN for a claim that is decided, that more seeds of the same
