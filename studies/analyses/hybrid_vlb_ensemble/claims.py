@@ -38,7 +38,7 @@ def _hybrid_in_the_middle(tables: Tables) -> Measured:
     for name, pair in term_log_ratios(tables).groupby("compared", sort=False):
         network = vlb[vlb["T"].isin(pair["T"])]
         lack = lack_of_importance(network, f"L_vlb{name}")
-        drawn += remarks(network, f"L_vlb{name}") if len(network) else []
+        drawn += remarks(network, f"L_vlb{name}") if len(network) and not lack else []
         found += [_over_region(place, str(name), pair, lack) for place in range(len(REGIONS))]
     measured = compared(found or [f"{TERMS} {where}" for where in REGIONS])
     return replace(measured, remarks=drawn)
@@ -100,7 +100,7 @@ def _lower_nll(tables: Tables) -> Measured:
             names = ("bits/dim of the ensemble", f"that of {NAMES[objective]}")
             pair = Pair(trio.ensemble, alone, names, trio.context)
             found.append(replace(fewer_bits(pair), untold=lack))
-        drawn += remarks(*trio.vlb)
+        drawn += [] if lack else remarks(*trio.vlb)
     measured = compared(found, "bits/dim of an ensemble and of its two networks")
     return replace(measured, remarks=drawn)
 

@@ -75,7 +75,7 @@ def _vlb_lowest(tables: Tables) -> Measured:
         for pair in (networks_pair(one, other) for one in resampled or vlb for other in others):
             lack = lack_of_importance(pair.first, pair.names[0])
             found.append(replace(fewer_bits(pair), untold=lack))
-            drawn |= dict.fromkeys(remarks(pair.first, pair.names[0]))
+            drawn |= dict.fromkeys([] if lack else remarks(pair.first, pair.names[0]))
     measured = compared(found, "a network of L_vlb and one of another objective")
     return replace(measured, remarks=list(drawn))
 
@@ -91,7 +91,8 @@ def _worse_samples(tables: Tables) -> Measured:
         for pair in found
     ]
     measured = compared(comparisons, "L_vlb and L_hybrid, sampled alike")
-    said = dict.fromkeys(one for p in found for one in remarks(p.first, p.names[0]))
+    begun = [pair for pair, one in zip(found, comparisons, strict=True) if not one.untold]
+    said = dict.fromkeys(one for p in begun for one in remarks(p.first, p.names[0]))
     return replace(measured, remarks=list(said))
 
 

@@ -463,7 +463,7 @@ def test_a_longer_chain_that_drew_by_importance_does_not_speak_for_a_shorter_one
 def test_an_l_vlb_network_that_never_drew_by_importance_tells_nothing(claim: str) -> None:
     found = finding(claim, resampled=0.0)
     assert found.verdict == "inconclusive"
-    assert found.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}. ")
+    assert found.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}.")
     assert found.measurements
     assert not any(m.decides for m in found.measurements)
 

@@ -475,7 +475,7 @@ UNIFORM = (
 def test_l_vlb_that_never_drew_by_importance_does_not_tell_whether_it_is_the_lowest() -> None:
     finding = judge("vlb_gives_lowest_nll", tables_of(told(800, results())))
     assert finding.verdict == "inconclusive"
-    assert finding.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}. ")
+    assert finding.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}.")
     assert [m.decides for m in finding.measurements] == [False] * 5
     assert judge("vlb_gives_lowest_nll", tables_of(told(1600, results()))).verdict == "supported"
 
@@ -484,7 +484,7 @@ def test_l_vlb_with_uniform_draws_alone_does_not_tell_either() -> None:
     plain = bound_rows(network("vlb"), "range", [9.0, 9.1, 9.2])
     others = [row for row in results() if row["objective"] != "vlb"]
     finding = judge("vlb_gives_lowest_nll", tables_of(told(800, [*plain, *others])))
-    said = "T = 4,000, cosine, L_vlb drew every t of its training uniformly. "
+    said = "T = 4,000, cosine, L_vlb drew every t of its training uniformly."
     assert finding.verdict == "inconclusive"
     assert finding.reason.startswith(f"The numbers of the study do not tell: {said}")
 
@@ -493,8 +493,9 @@ def test_samples_of_l_vlb_that_never_drew_by_importance_do_not_tell_either() -> 
     for fd in (FID, (*FID[:5], 20.0)):
         finding = judge("vlb_worsens_samples", tables_of(told(800, results(fd=fd))))
         assert finding.verdict == "inconclusive"
-        assert finding.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}. ")
+        assert finding.reason.startswith(f"The numbers of the study do not tell: {UNIFORM}.")
         assert [m.decides for m in finding.measurements] == [False]
+        assert finding.reason.count(UNIFORM) == 1
     for claim in ("vlb_worsens_samples", "vlb_gives_lowest_nll"):
         long = judge(claim, tables_of(told(1600, results())))
         assert long.verdict == "supported"
