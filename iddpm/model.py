@@ -62,7 +62,7 @@ SMALL = UNetConfig(
     attention_resolutions=(),
     groups=8,
 )
-"""A network of some 100,000 parameters, for images of 8 to 32 pixels on a laptop."""
+"""A network of some 180,000 parameters, for images of 8 to 32 pixels on a laptop."""
 
 BLOCK = 64
 """Images that share a network call, and a stream of draws."""
@@ -86,29 +86,25 @@ def train(
 ) -> "Model":
     """A network trained on the `train` split of `data`, ready to be asked.
 
-    The defaults are a laptop's: about a minute of one core on digits. `iddpm.training.train` takes every
-    setting that there is.
+    The defaults take about a minute of a core on digits; `iddpm.training.train` has every setting.
 
     Args:
         data: Images, such as `Digits()` or `Npz(path=...)`.
         objective: The loss: `Simple()`, `Vlb()` or `Hybrid()`, which learns Σ.
         schedule: Of the forward process.
-        T: Its steps.
+        T: Steps of the forward process.
         network: The UNet.
-        steps: Of the training.
-        batch_size: Images of a step.
-        learning_rate: Of Adam.
+        steps: Of the training; `batch_size` images and Adam's `learning_rate` are each step's.
         ema_decay: Of the average of the weights that the model has.
         seed: Of all draws.
-        folder: Where the state is kept; the same call goes on from what it finds there, and only
-            reads it when that is finished. None: it is not kept.
+        folder: Where the state is kept; the same call goes on there. None: it is not kept.
         device: Where to train, and then to sample.
         progress: Told of each step done.
 
     Raises:
         ConfigError: If an argument is wrong, or two do not go together, or with the data.
         Diverged: If the loss stops being finite.
-        StorageError: If the folder cannot be written; before the first step, if it cannot be made.
+        StorageError: If the folder cannot be made (before the first step) or written.
     """
     config = TrainConfig(
         data=data,
@@ -121,7 +117,18 @@ def train(
         seed=seed,
         steps=steps,
     )
-    check_training(config, describe(data))
+    return _trained(config, folder, device, progress)
+
+
+def _trained(
+    config: TrainConfig,
+    folder: Path | str | None,
+    device: torch.device | str,
+    progress: Progress,
+) -> "Model":
+    """The network of a config with its one average of the weights."""
+    check_training(config, describe(config.data))
+    (ema_decay,) = config.ema_decays
     with TemporaryDirectory() if folder is None else nullcontext(str(folder)) as kept:
         result = training.train(config, Path(kept), device=device, progress=progress)
         unet = training.load_network(

@@ -88,17 +88,16 @@ def train(
         progress: Told of each step done.
         should_stop: Asked before each step.
         is_due: Asked before each step after a save: is less time left than a step and a save need?
-        checkpoint_every_s: Seconds between saves; moves no number.
+        checkpoint_every_s: Seconds between saves.
         ranks: The processes that train together; all call this alike, and the first one saves.
         held: Keeps the folder for each moment in which a file appears there, or raises.
-        seen: Handed the training after each step, which it leaves as it was.
+        seen: Handed the training after each step.
 
     Raises:
         ConfigError: If the blocks of a batch cannot be shared out evenly.
         RanksError: If another process ended, cannot save, or does not hold the same state.
         Interrupted: If any process was asked to stop; the state is saved.
-        Diverged: If no loss was finite for `config.max_nonfinite_steps` steps; the state is saved,
-            as the last finite step left it.
+        Diverged: After `config.max_nonfinite_steps` steps without a finite loss; it is saved.
         CheckpointError: If a state found is damaged, of another trajectory or of a later step.
         StorageError: If the state cannot be written.
     """
