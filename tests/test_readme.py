@@ -274,6 +274,8 @@ OPTIONS = {
     "--preset NAME": "run by name in the commands",
     "--dry-run": "run by name in the commands",
     "--no-training": "only networks that are there",
+    "--decide": "decisions have a budget",
+    **dict.fromkeys(("--budget 30m", "--budget 2h"), "decisions have a budget"),
 }
 """What is tested of each option of the table."""
 
@@ -350,6 +352,13 @@ def test_however_tasks_are_run_their_results_are_the_same(
 @pytest.mark.parametrize("option", with_("run has that choice"))
 def test_a_class_of_failures_can_be_tried_again(option: str) -> None:
     assert run._parser().parse_args(["x.yaml", *option.split()]).retry == option.split()[1]
+
+
+@pytest.mark.parametrize("option", with_("decisions have a budget"))
+def test_the_budget_of_decisions_is_told_in_minutes_or_hours(option: str) -> None:
+    told = run._parser().parse_args(["x.yaml", "--decide", *option.split()])
+    assert told.decide
+    assert told.budget == {"30m": 30 * 60, "2h": 2 * 3600}.get(option.split()[-1])
 
 
 @pytest.mark.slow
