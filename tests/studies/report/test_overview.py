@@ -59,8 +59,8 @@ def test_studies_stand_in_the_papers_order_and_those_of_ones_own_last(index: str
     ]
 
 
-def test_every_sweep_of_the_project_has_its_place_in_the_paper() -> None:
-    assert set(PLACES) == {path.stem for path in (ROOT / "sweeps").glob("*.yaml")}
+def test_places_are_of_sweeps_that_there_are_in_the_papers_order() -> None:
+    assert set(PLACES) <= {path.stem for path in (ROOT / "sweeps").glob("*.yaml")}
     assert len(set(PLACES.values())) == len(PLACES)
     order = sorted(PLACES, key=lambda name: PLACES[name])
     assert order[:2] == ["sigma_ablation", "noise_schedules"]
