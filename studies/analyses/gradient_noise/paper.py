@@ -21,7 +21,7 @@ beforehand; the least that Fig. 7 shows after the first step is 31."""
 MOST_UNDETERMINED = 0.2
 """Largest share of the noise scales that may be undetermined for the rest to tell. They are the
 large ones, so the rest are too low: with a fifth left out the 95% interval of three logs covers
-93%, with a third 89%, with half 74% (simulated, |G|² with normal errors)."""
+93%, with 30% of them 90%, with half 74% (simulated, |G|² with normal errors)."""
 
 ANALYSIS = Analysis(
     figures={
