@@ -17,8 +17,9 @@ from tests.witness.marks import slow_except
 from tests.witness.paper_scale import ROOT, K, arms, drawn, planned
 
 FRUGAL = ("cifar10_frugal", "imagenet64_frugal")
-ASKING = [s for s in SWEEPS if s not in ("noise_schedules", "released_checkpoints")]
-"""Sweeps that train what they ask about."""
+OTHERS = ("noise_schedules", "released_checkpoints", "lottery")
+ASKING = [sweep for sweep in SWEEPS if sweep not in OTHERS]
+"""The sweeps of the paper's questions that train a network."""
 OF_TERMS = ("nll_stride", "hybrid_vlb_ensemble", "sigma_ablation")
 """Sweeps with exact bounds: of terms by step, or of chains with few steps to draw from."""
 DAY = 86_400 * GPUS["h100"]["tf32"]
