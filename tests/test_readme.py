@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from studies import run
-from studies.analyses.judge import CLAIMS
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import read_sweep
@@ -435,7 +434,6 @@ def test_the_scorecard_holds_every_claim_of_every_sweep_and_the_readme_counts_th
     asked = {(f"{spec.study}-digits", claim) for spec in specs for claim in spec.claims}
     assert len(rows) == len(asked)
     assert {(study, claim) for study, _, claim, *_ in rows} == asked
-    assert all(says == CLAIMS[claim].says for _, _, claim, _, says, _ in rows)
     counts = Counter(verdict for *_, verdict, _, _ in rows)
     told = re.search(r"(\d+) of (\d+) verdicts are supported, (\d+) contradicted", README)
     assert told is not None
