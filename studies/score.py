@@ -18,7 +18,7 @@ from typing import Any, get_args
 from numpy.typing import NDArray
 
 from iddpm.bounds import MOST_BATCH, MOST_IMAGES, Between, ConfigError, visible
-from iddpm.config import SPLITS, Split
+from iddpm.config import SPLITS, Folder, Npz, Split
 from iddpm.data import missing
 from iddpm.evaluation.config import Classifier, Inception, RandomNetwork
 from iddpm.evaluation.features import Extractor, dinov2, make_extractor
@@ -33,6 +33,7 @@ from iddpm.evaluation.statistics_file import (
 )
 from iddpm.evaluation.weights_file import check_weights
 from iddpm.images.archives import ArchiveError
+from iddpm.images.folders import Account, is_image
 from iddpm.images.sets import ImageSet, check_alike, levels_of, of_data, of_path
 from iddpm.running.files import write_whole
 from studies.door import counted, door, path
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _scored(options: argparse.Namespace) -> int:
     _check(options)
+    _check_outputs(options)
     samples = _given(options.samples, "SAMPLES")
     reference = _given(options.reference, "REFERENCE") if options.reference else None
     if samples.images and reference and reference.images:
@@ -173,11 +175,45 @@ def _word(text: str) -> str:
     return text
 
 
-def _given(word: str, where: str) -> Given:
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse to write over what is read, or twice into one file."""
+    outputs = [("--write", options.write), ("--out", options.out)]
+    given = [(where, file) for where, file in outputs if file]
+    for where, file in given:
+        if file.exists() and any(_is_of(file, read) for read in _read_paths(options)):
+            raise ConfigError(where, "another file than those that are read", str(file))
+    if len({file.resolve() for _, file in given}) < len(given):
+        raise ConfigError("--out", "another file than that of --write", str(options.out))
+
+
+def _read_paths(options: argparse.Namespace) -> Iterator[Path]:
+    """Files and folders that the command line names, by a path or as data of a preset."""
+    yield options.weights
+    for word in filter(None, (options.samples, options.reference)):
+        name, _ = _located(word)
+        data = None if Path(name).exists() else data_of_preset(name)
+        yield Path(data.path if isinstance(data, Npz | Folder) else name)
+
+
+def _is_of(file: Path, read: Path) -> bool:
+    """Whether it is the same, under whatever name, or an image in a folder of images."""
+    if not read.exists():
+        return False
+    inside = read.resolve() in file.resolve().parents and is_image(file.name, Account())
+    return inside or file.samefile(read)
+
+
+def _located(word: str) -> tuple[str, Split]:
+    """The path or name in a word, and the split that stands behind it."""
     name, _, last = word.rpartition(":")
-    split: Split = "train"
-    if name and last in SPLITS:
-        word, split = name, last
+    for split in SPLITS:
+        if name and last == split:
+            return name, split
+    return word, "train"
+
+
+def _given(word: str, where: str) -> Given:
+    word, split = _located(word)
     lies_at = Path(word)
     if not lies_at.exists() and (data := data_of_preset(word)):
         if error := missing(data):

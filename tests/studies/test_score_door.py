@@ -332,6 +332,49 @@ def test_what_cannot_be_scored_is_refused_in_one_sentence(
     assert message in refusal(capsys, *words)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["x.npz", "digits", "--write", "x.npz"], "--write: expected another file than those that"),
+        (["x.npz", "--metrics", "fd", "--out", "./x.npz"], "--out: expected another file than"),
+        (["digits", "x.npz:test", "--out", "link"], "are read, found link"),
+        (["digits", "x.npz", "--write", "hard.npz"], "are read, found hard.npz"),
+        (["cifar10", "--write", "data/cifar10.npz"], "are read, found data/cifar10.npz"),
+        (["digits", "x.npz", "--weights", "w.pt", "--out", "w.pt"], "are read, found w.pt"),
+        (["shots", "digits", "--out", "shots/a/1.png"], "are read, found shots/a/1.png"),
+        (
+            ["digits", "x.npz", "--write", "a.npz", "--out", "shots/../a.npz"],
+            "--out: expected another file than that of --write, found shots/../a.npz",
+        ),
+    ],
+)
+def test_what_is_read_is_not_written_over(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    npz("x.npz", arr_0=LEVELS)
+    Path("link").symlink_to("x.npz")
+    Path("hard.npz").hardlink_to("x.npz")
+    for name in ("data/cifar10.npz", "w.pt", "shots/a/1.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"as before")
+    monkeypatch.setattr(score, "_given", None)  # nothing is read before
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert message in refusal(capsys, *words, *OWN)
+    assert before == {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("quick")
+def test_numbers_may_lie_beside_the_images_and_be_made_again() -> None:
+    for i, image in enumerate(LEVELS[:4]):
+        write_image(Path("shots") / f"{i}.png", image[..., 0])
+    for _ in range(2):
+        asked = ("--metrics", "fd", "--out", "shots/found.json")
+        assert score.main(["shots", "digits:test", *asked, *OWN]) == 0
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_network_whose_weights_are_broken_is_refused(
     classifier: Extractor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
