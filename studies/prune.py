@@ -10,25 +10,31 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from studies.door import door, path, told
+from studies.door import door, fail, path, told
 from studies.store.pruning import SORTS, Spare, spares
 from studies.store.records import tasks
 from studies.store.store import Store, StoreError
 
 MEGABYTE = 1e6
+DAMAGED = 1
 
 
 @door(StoreError)
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Say what can be given up, or give it up; the exit code: 0 fine, 2 bad use or damage."""
+    """Say what can be given up, or give it up; the exit code.
+
+    0: fine. 1: a file is damaged; it is named and kept, the others are given up. 2: bad use.
+    """
     options = _parser().parse_args(arguments)
+    if not options.store.exists():
+        raise StoreError(f"{options.store}: expected a store, found no such folder; name another")
     store = Store(options.store)
     addresses = tasks(store, options.study) if options.study else store.addresses()
     found = list(spares(store, addresses))
     if options.free:
-        _free(store, [spare for spare in found if spare.sort in options.free])
-    else:
-        _show(found)
+        is_whole = _free(store, [spare for spare in found if spare.sort in options.free])
+        return told() if is_whole else DAMAGED
+    _show(found)
     return told()
 
 
@@ -57,16 +63,20 @@ def _show(found: Collection[Spare]) -> None:
     print("Nothing was removed. --free moments gives up the first of these; it may be repeated.")
 
 
-def _free(store: Store, chosen: Collection[Spare]) -> None:
+def _free(store: Store, chosen: Collection[Spare]) -> bool:
+    """Give up these files; whether all of them were whole."""
     from studies.runners.trainings import keep_weights  # torch: not needed to look
 
-    freed = sum(
-        store.give_up(
-            spare.address, spare.name, keep=keep_weights if spare.sort == "moments" else None
-        )
-        for spare in chosen
-    )
-    print(f"{freed / MEGABYTE:,.1f} MB freed in {len(chosen):,} tasks")
+    freed, whole = 0, 0
+    for spare in chosen:
+        keep = keep_weights if spare.sort == "moments" else None
+        try:
+            freed += store.give_up(spare.address, spare.name, keep=keep)
+            whole += 1
+        except StoreError as error:
+            fail(error)
+    print(f"{freed / MEGABYTE:,.1f} MB freed in {whole:,} tasks")
+    return whole == len(chosen)
 
 
 if __name__ == "__main__":

@@ -135,14 +135,21 @@ def give_up(folder: Path, name: str, *, keep: Callable[[Path], Path] | None = No
     """
     path = folder / name
     check_file(path, "the bytes that its task left")
+    if name in freed_files(folder):  # noted by a process that was killed before it went
+        return _unlinked(path)
     kept = {} if keep is None else {(written := keep(folder)).name: _noted(written)}
     made = provenance_of(folder) or {}
-    files, freed = dict(made[FILES]), made.get(FREED, {})
-    said = files.pop(name)
-    noted = {**made, FILES: {**files, **kept}, FREED: {**freed, name: said}}
+    files, freed = dict(made[FILES]), dict(made.get(FREED, {}))
+    freed |= {name: files.pop(name)}
+    noted = {**made, FILES: {**files, **kept}, FREED: freed}
     write_record(folder / PROVENANCE, noted)
+    return _unlinked(path) - sum(int(file["bytes"]) for file in kept.values())
+
+
+def _unlinked(path: Path) -> int:
+    size = path.stat().st_size
     path.unlink()
-    return int(said["bytes"] - sum(file["bytes"] for file in kept.values()))
+    return size
 
 
 def check_file(path: Path, expected: str) -> bool:
@@ -166,13 +173,12 @@ def check_file(path: Path, expected: str) -> bool:
         _check_is_of_an_older_version(folder)
         return False
     name = str(path.relative_to(folder))
-    if name in freed_files(folder):
-        raise _freed(path, expected)
-    said = files.get(name)
+    freed = freed_files(folder)
+    said = files.get(name, freed.get(name))
     try:
         stat = path.stat()
     except FileNotFoundError as error:
-        raise damaged(path, expected) from error
+        raise (_freed if name in freed else damaged)(path, expected) from error
     if said is None or stat.st_size != said["bytes"]:
         raise damaged(path, expected)
     sign = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)

@@ -10,7 +10,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from iddpm.config import Blocks, GanConfig, TrainConfig
+from iddpm.running.blocks import UNREADABLE
 from iddpm.running.files import STATE_FILE
 from studies.store.integrity import freed_files, listed_files
 from studies.store.store import FEATURES, SAMPLES, Store, StoreError
@@ -21,10 +24,14 @@ Sort = Literal["moments", "samples", "features"]
 SORTS: dict[Sort, str] = {
     "moments": "moments of the optimizer; a longer training then begins at its first step",
     "samples": "images after the first 10,000 of an arm, once their features are taken",
-    "features": "features of generated images, once their scores are done",
+    "features": "features of generated images in many dimensions, once their scores are done",
 }
 """What can be given up, and what it is in words."""
 
+JUDGED_DIMENSIONS = 256
+"""Over features of at most so many dimensions claims are judged on distances that are computed from
+the features themselves (`studies.tables.unbiased`), so these are kept. An eigenproblem of as many
+takes milliseconds, one of Inception's 2,048 features seconds."""
 FIRST_IMAGES = 10_000
 """Of each arm so many images are kept: what pages show is among them."""
 
@@ -65,7 +72,7 @@ def spares(store: Store, addresses: Collection[str]) -> Iterator[Spare]:
         elif address in read - awaited:
             if isinstance(task.config, Blocks) and _first_image(task.config) >= FIRST_IMAGES:
                 yield from _spare(store, task, "samples", SAMPLES)
-            elif task.kind == "features" and "samples/0" in task.parents:
+            elif task.kind == "features" and _is_only_scored(store, task):
                 yield from _spare(store, task, "features", FEATURES)
 
 
@@ -87,9 +94,21 @@ def _first_image(config: Blocks) -> int:
     return config.first_block * config.block_size
 
 
+def _is_only_scored(store: Store, features: Task) -> bool:
+    """Whether features are of generated images, and no claim is judged from them again."""
+    if "samples/0" not in features.parents:
+        return False
+    try:
+        with np.load(store.folder(features.address) / FEATURES) as arrays:
+            return bool(arrays["mean"].size > JUDGED_DIMENSIONS)
+    except UNREADABLE:  # given up before, or damaged
+        return False
+
+
 def _spare(store: Store, task: Task, sort: Sort, name: str) -> Iterator[Spare]:
     path = store.folder(task.address) / name
-    if name not in (listed_files(path.parent) or {}):  # given up, or of an older version
+    noted = {**(listed_files(path.parent) or {}), **freed_files(path.parent)}
+    if name not in noted or not path.exists():  # of an older version, or given up
         return
     size = path.stat().st_size
     if sort == "moments":

@@ -86,9 +86,6 @@ BLOCKS = "blocks"
 SAMPLES = "samples.npy"
 """What a finished shard of images leaves in its task's folder: level indices (N, H, W, C)."""
 
-FEATURES = "features.npz"
-"""What a finished task `features` leaves: `features`, and their moments."""
-
 SHARD = "shard"
 """Subfolder in which a finished shard of a likelihood leaves a file for each block."""
 

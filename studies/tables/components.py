@@ -156,7 +156,13 @@ def design(rows: pd.DataFrame, factors: Sequence[str], sampling: str | None) -> 
     trainings = values.index.to_frame(index=False)
     levels = {name: int(trainings[name].nunique()) for name in factors}
     spare = len(values) - 1 - sum(count - 1 for count in levels.values())
-    if values.isna().any(axis=None) or spare < 1 or not _is_orthogonal(trainings, levels):
+    is_varied = min(levels.values()) > 1 and (sampling is None or values.shape[1] > 1)
+    if (
+        not is_varied
+        or values.isna().any(axis=None)
+        or spare < 1
+        or not _is_orthogonal(trainings, levels)
+    ):
         return None
     return Design(
         squares=_squares(values.to_numpy(), trainings, levels, spare),

@@ -13,13 +13,12 @@ import pandas as pd
 from iddpm.arrays import FloatArray
 from iddpm.evaluation.frechet_bias import least_vectors, unbiased_distance
 from studies.store.npy import read_array
+from studies.store.pruning import JUDGED_DIMENSIONS
 from studies.store.store import FEATURES
 from studies.tables.study_files import StudyFiles
 
 UNBIASED = "frechet_distance_unbiased"
 """The metric's name in a results table."""
-MOST_DIMENSIONS = 256
-"""An eigenproblem of as many takes milliseconds, one of Inception's 2,048 features seconds."""
 
 Moments = Callable[[str], tuple[FloatArray, FloatArray]]
 """From the address of features to their mean and covariance."""
@@ -28,8 +27,8 @@ Moments = Callable[[str], tuple[FloatArray, FloatArray]]
 def with_unbiased(results: pd.DataFrame, study: StudyFiles) -> pd.DataFrame:
     """The results, and a row more for each distance that is known without its bias.
 
-    None is over more than `MOST_DIMENSIONS`, where one distance takes seconds and this one nine of
-    them; of too few samples; or of features that are no longer in the store.
+    None is over more than `JUDGED_DIMENSIONS`, where one distance takes seconds and this one nine
+    of them; of too few samples; or of features that are no longer in the store.
 
     Args:
         results: Of the study.
@@ -54,7 +53,7 @@ def _distance(study: StudyFiles, address: str, moments: Moments) -> float | None
         return None
     features = read_array(files[0], "features")
     count, dimensions = features.shape
-    if dimensions > MOST_DIMENSIONS or count < least_vectors(dimensions):
+    if dimensions > JUDGED_DIMENSIONS or count < least_vectors(dimensions):
         return None
     return unbiased_distance(features, *moments(real))
 

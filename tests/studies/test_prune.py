@@ -36,8 +36,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy, of whose images the first four are kept: they are the first of two shards."""
+    """A copy, of whose images the first four are kept: they are the first of two shards.
+
+    Its features of four dimensions count as many.
+    """
     monkeypatch.setattr(pruning, "FIRST_IMAGES", 4)
+    monkeypatch.setattr(pruning, "JUDGED_DIMENSIONS", 3)
     return Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
@@ -108,6 +112,35 @@ def test_giving_all_up_moves_no_result_and_no_page(
     assert contents(folder / "reports") == pages
     assert pruned(folder, *ALL) == 0
     assert capsys.readouterr().out.endswith("0.0 MB freed in 0 tasks\n")
+
+
+def test_features_that_claims_are_judged_from_are_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert FEATURES in {spare.name for spare in spares(folder)}
+    monkeypatch.setattr(pruning, "JUDGED_DIMENSIONS", 4)
+    assert {spare.name for spare in spares(folder)} == {STATE_FILE, SAMPLES}
+
+
+@pytest.mark.parametrize("sort", ["moments", "samples", "features"])
+def test_a_prune_that_was_killed_is_finished_by_the_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    before = len(spares(folder))
+    addresses = {spare.address for spare in spares(folder) if spare.sort == sort}
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            pruned(folder, "--free", sort)
+    assert status.main(["--verify", "--store", str(folder / "store")]) == 0
+    assert len(spares(folder)) == before
+    assert running(folder) == 0
+    assert pruned(folder, "--free", sort) == 0
+    assert addresses.isdisjoint(spare.address for spare in spares(folder))
 
 
 def test_a_study_gives_up_what_is_its_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,9 +246,25 @@ def test_a_damaged_state_is_named_and_not_thinned_out(
         content = bytearray(state.read_bytes())
         content[len(content) // 2] ^= 1
         state.write_bytes(content)
-    assert pruned(folder, "--free", "moments") == 2
-    assert "state.pt: expected the bytes that its task left" in capsys.readouterr().err
-    assert not any("train" in address for address in tasks(folder, WEIGHTS_FILE))
+    assert pruned(folder, "--free", "moments") == 1
+    told = capsys.readouterr()
+    assert "state.pt: expected the bytes that its task left" in told.err
+    assert told.out.endswith("MB freed in 1 tasks\n")
+    assert {address.split("-")[0] for address in tasks(folder, WEIGHTS_FILE)} == {"gan"}
+
+
+def test_a_file_that_is_gone_does_not_keep_others(folder: Path) -> None:
+    for state in (folder / "store").glob("tasks/train-*/state.pt"):
+        state.unlink()
+    assert {spare.name for spare in spares(folder)} == {STATE_FILE, SAMPLES, FEATURES}
+
+
+def test_a_store_that_is_not_there_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prune.main(["--store", str(folder / "stroe")]) == 2
+    assert "stroe: expected a store, found no such folder; name another" in capsys.readouterr().err
+    assert not (folder / "stroe").exists()
 
 
 def test_whoever_reads_what_was_given_up_is_told_so(folder: Path) -> None:

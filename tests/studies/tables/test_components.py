@@ -129,6 +129,8 @@ def unbalanced(rows: pd.DataFrame) -> Any:
     yield "two of one kind", pd.concat([rows, rows.iloc[:1]])
     yield "no spare trainings", rows[(rows["weights"] < 2) & (rows["order"] < 2)]
     yield "nothing", rows.iloc[:0]
+    yield "one level of a factor", rows[rows["weights"] == 0]
+    yield "one sampling", rows[rows["seed"] == 0]
 
 
 def test_rows_of_no_balanced_design_have_no_components() -> None:

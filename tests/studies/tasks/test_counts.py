@@ -40,7 +40,7 @@ KEYS = sorted(
     for scope in SCOPES
     if scope not in RIVAL_TYPES
     for key in count_keys(SCOPES[scope], scope)
-    if not re.search(r"\.(digits|declared|objective|timesteps|data\.npz|seed)\.", f"{key}.")
+    if not re.search(r"\.(digits|declared|objective|timesteps|data\.npz)\.|seed", f"{key}.")
 )
 
 
@@ -100,6 +100,9 @@ def test_seeds_beyond_what_tables_hold_are_refused(tmp_path: Path) -> None:
     read_sweep(path, seeds=[MOST_SEED])
     with pytest.raises(ConfigError, match=rf"seeds: expected whole numbers of at most {MOST_SEED}"):
         read_sweep(path, seeds=[2**64])
+    for key in ("train.seeds.weights", "samples.noise_seed"):
+        with pytest.raises(ConfigError, match=rf"{key}: expected at most {MOST_SEED}, found"):
+            read_sweep(path, seeds=[0], overrides=[(key, str(MOST_SEED + 1))])
 
 
 def test_a_plan_of_too_many_tasks_is_refused_where_most_of_them_come_from(
