@@ -21,6 +21,7 @@ from studies.spec.arms import ArmSpec
 from studies.spec.documents import fault, nearest
 from studies.spec.evaluations import Latents
 from studies.spec.reading import leaves
+from studies.spec.seeds import takes_one_seed
 from studies.spec.sweep import SweepSpec
 from studies.tables.answer import Answer
 
@@ -135,15 +136,22 @@ def cautions(plans: Sequence[Plan]) -> list[str]:
     told = [f"{plan.study}: data.folder: {line}" for plan in plans for line in _told(plan.spec)]
     told += dict.fromkeys(sentence for plan in plans for sentence in plan.spec.unheard)
     told += [f"{plan.study}: {line}" for plan in plans for line in _confounded(plan.spec)]
-    alone = [plan.study for plan in plans if len(plan.spec.seeds) == 1 and _over_seeds(plan.spec)]
-    if not alone:
-        return [*told, *untuned]
-    return [
-        *told,
-        *untuned,
-        "One seed has no spread, so claims over seeds will be inconclusive (--seeds 0 1 2 asks for "
-        f"three): {', '.join(alone)}.",
-    ]
+    return [*told, *untuned, *_lone_seeds([plan.spec for plan in plans])]
+
+
+def _lone_seeds(specs: Sequence[SweepSpec]) -> Iterator[str]:
+    """Which sweeps have claims that one seed cannot decide, by whether they can have more."""
+    alone = [spec for spec in specs if len(spec.seeds) == 1 and _over_seeds(spec)]
+    if few := [spec.id for spec in alone if not takes_one_seed(spec.arms)]:
+        yield (
+            "One seed has no spread, so claims over seeds will be inconclusive (--seeds 0 1 2 asks "
+            f"for three): {', '.join(few)}."
+        )
+    if fixed := [spec.id for spec in alone if takes_one_seed(spec.arms)]:
+        yield (
+            "A network from a file, or a part with a seed of its own, allows one seed, which has "
+            f"no spread, so claims over seeds will be inconclusive: {', '.join(fixed)}."
+        )
 
 
 def _confounded(spec: SweepSpec) -> Iterator[str]:

@@ -22,6 +22,7 @@ from studies.spec.presets import PRESET_KEYS, ForSweep, Preset, When, read_prese
 from studies.spec.reading import read
 from studies.spec.resources import resources
 from studies.spec.rivals import Rival
+from studies.spec.seeds import refuse_dependent
 
 SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", "data", *BLOCK_KEYS, "blocks", "figures"),
@@ -137,6 +138,7 @@ def read_sweep(
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
     whole = asked(sweep, layers, wishes, [_override(*item) for item in overrides], len(chosen))
+    refuse_dependent(whole.arms, len(chosen))
     return SweepSpec(
         study=study,
         question=_text(sweep, "question"),

@@ -177,6 +177,19 @@ def test_a_lone_seed_is_enough_for_exact_claims_and_for_none(
         assert "One seed" not in capsys.readouterr().out
 
 
+def test_a_lone_seed_that_can_have_no_other_beside_it_is_told_without_advice(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sweep(tmp_path, SWEEP, PRESET)
+    pinned = ["--set", "train.seeds.weights=0", "--seeds", "5"]
+    assert call(sweep, "--dry-run", *pinned) == 0
+    assert (
+        "A network from a file, or a part with a seed of its own, allows one seed, which has no "
+        "spread, so claims over seeds will be inconclusive: tiny-tiny."
+    ) in (said := capsys.readouterr().out.splitlines())
+    assert ALONE not in said
+
+
 def test_an_option_that_is_no_setting_is_refused(sweep: Path) -> None:
     with pytest.raises(SystemExit, match="2"):
         call(sweep, "--set", "nothing")

@@ -224,8 +224,9 @@ def test_more_images_share_the_whole_shards_of_fewer(tmp_path: Path) -> None:
 
 
 def test_a_seed_of_sampling_draws_other_images_of_the_same_networks(tmp_path: Path) -> None:
-    sweep = SWEEP.replace("steps: [10, 100]", "noise_seed: [0, 7]\n      steps: 10")
-    plan, plain = planned(tmp_path, sweep), planned(tmp_path)
+    one = changed("seeds: [0, 1]", "seeds: [0]", SWEEP)
+    sweep = one.replace("steps: [10, 100]", "noise_seed: [0, 7]\n      steps: 10")
+    plan, plain = planned(tmp_path, sweep), planned(tmp_path, one)
     trained = [{task.address for task in of_kind(one, "train")} for one in (plan, plain)]
     assert trained[0] == trained[1]
     seeds = [getattr(task.config, "seed", -1) for task in of_kind(plan, "sample")]

@@ -557,6 +557,33 @@ def test_an_override_of_one_of_several_lists_in_step_must_have_their_length(tmp_
     )
 
 
+@pytest.mark.parametrize("part", ["weights", "order", "noise"])
+def test_seeds_that_share_a_part_of_a_training_are_not_counted_as_several(
+    tmp_path: Path, part: str
+) -> None:
+    said = f"train.seeds.{part}: expected one seed in the sweep beside it, as trainings that share "
+    said += "it are not independent, found {}; use one seed: seeds: [0], or --seeds 0"
+    pinned = training(f"seeds: {{{part}: 0}}")
+    assert complaint(tmp_path, pinned) == f"sweep.yaml:6: {said.format(2)}"
+    varied = inside("seeds:", f"  train.seeds.{part}: [0, 1]\nseeds:")
+    assert complaint(tmp_path, varied) == f"sweep.yaml:6: {said.format(2)}"
+    overrides = [(f"train.seeds.{part}", "7")]
+    assert complaint(tmp_path, overrides=overrides, seeds=[3, 4, 5]) == (
+        f"--set train.seeds.{part}=7: {said.format(3)}"
+    )
+    assert read_sweep(write_sweep(tmp_path, pinned), seeds=[1]).seeds == (1,)
+
+
+def test_seeds_that_share_the_noise_of_sampling_are_not_counted_as_several(tmp_path: Path) -> None:
+    pinned = sampling("steps: 5\nnoise_seed: 0")
+    assert complaint(tmp_path, pinned) == (
+        "sweep.yaml:11: evaluate[1].samples.noise_seed: expected one seed in the sweep beside it, "
+        "as samples that share it are not independent, found 2; use one seed: seeds: [0], or "
+        "--seeds 0"
+    )
+    assert read_sweep(write_sweep(tmp_path, pinned), seeds=[1]).seeds == (1,)
+
+
 def test_wrong_seeds_from_the_command_line_are_refused(tmp_path: Path) -> None:
     assert complaint(tmp_path, seeds=[1, 1]) == (
         "--seeds: seeds: expected whole numbers of at least 0, each once, found [1, 1]"

@@ -17,7 +17,7 @@ question: What does the file say?
 preset: tiny
 train:
   from: {openai: {path: PATH, SAYS}}
-seeds: [0, 1]
+seeds: [0]
 evaluate:
   - likelihood: {images: 3, block_size: 2, ema_decay: 0.9999}
   - samples: {sampler: {ancestral: {variance: range}}, steps: 4, ema_decay: 0.9999}
@@ -70,6 +70,16 @@ def test_its_address_is_the_content_of_the_file_and_what_is_stated(
     assert network(planned(tmp_path, moved, other)) != own
     another = files.write(tmp_path / "ema_0.9999_7.pt", files.drawn(seed=1, **files.SMALL))
     assert network(planned(tmp_path, another)) != own
+
+
+def test_seeds_of_one_file_are_not_counted_as_several_trainings(
+    tmp_path: Path, checkpoint: Path
+) -> None:
+    several = SWEEP.replace("seeds: [0]", "seeds: [0, 1, 2]")
+    assert refusal(tmp_path, checkpoint, several).endswith(
+        "sweep.yaml:6: train.from: expected one seed in the sweep beside it, as all cells have the "
+        "one network of the file, found 3; use one seed: seeds: [0], or --seeds 0"
+    )
 
 
 def test_only_the_data_are_said_beside_a_file(tmp_path: Path, checkpoint: Path) -> None:

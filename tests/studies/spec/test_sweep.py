@@ -49,6 +49,17 @@ def test_the_ablation_pairs_every_arm_over_at_least_three_seeds(ablation: SweepS
     assert len(ablation.seeds) >= 3
 
 
+@pytest.mark.parametrize("preset", PRESET_NAMES)
+@pytest.mark.parametrize("study", ["lottery", "released_checkpoints"])
+def test_a_sweep_of_fixed_seeds_or_of_files_has_one_seed_under_every_preset(
+    study: str, preset: str
+) -> None:
+    path = ROOT / "sweeps" / f"{study}.yaml"
+    assert read_sweep(path, preset=preset).seeds == (0,)
+    with pytest.raises(ConfigError, match=r"train\.(seeds\.weights|from): .* found 2; use one"):
+        read_sweep(path, preset=preset, seeds=[0, 1])
+
+
 def test_the_ablation_compares_every_sigma_at_every_step_count(ablation: SweepSpec) -> None:
     modes: list[tuple[str, str]] = []
     for kind, evaluation in samples(ablation):
