@@ -31,7 +31,7 @@ def add_row(path: Path, step: int, row: UInt8Array, *, held: Held) -> None:
     """Write the strip with one more row at its foot, unless it is as far already.
 
     Args:
-        path: Of the file; one that is no strip is written anew.
+        path: Of the file; one that is no whole strip of such rows is written anew.
         step: Of the row.
         row: Brightness 0..255, shape (H, W, 1 or 3), as every row before.
         held: Keeps the folder, or raises.
@@ -39,16 +39,23 @@ def add_row(path: Path, step: int, row: UInt8Array, *, held: Held) -> None:
     Raises:
         StorageError: If it cannot be written.
     """
-    steps = steps_of(path)
+    steps, before = _read(path, row)
     if steps and steps[-1] >= step:
         return
-    before = row[:0]
-    if steps:
-        with Image.open(path) as picture:
-            before = np.asarray(picture).reshape(-1, *row.shape[1:])
     rows = np.concatenate([before, row])
     told: Any = PngImagePlugin.PngInfo()
     told.add_text(LOOKS, ",".join(map(str, [*steps, step])))
     with written_whole(path, held=held) as file:
         whole = Image.fromarray(rows[..., 0] if rows.shape[2] == 1 else rows)
         whole.save(file, format="PNG", pnginfo=told)
+
+
+def _read(path: Path, row: UInt8Array) -> tuple[list[int], UInt8Array]:
+    """The steps of a strip and its rows; none of either if it is damaged or not of such rows."""
+    steps = steps_of(path)
+    shape = (len(steps) * row.shape[0], *row.shape[1:])
+    try:
+        with Image.open(path) as picture:
+            return steps, np.asarray(picture).reshape(shape)
+    except (OSError, SyntaxError, ValueError):  # PIL calls a broken PNG an error of syntax
+        return [], row[:0]

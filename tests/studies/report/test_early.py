@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from iddpm.running.strip_file import STRIP_FILE, add_row, steps_of
 from studies import status
@@ -64,4 +65,24 @@ def test_a_damaged_strip_is_begun_anew(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20])
     assert steps_of(path) == []
     add_row(path, 4, ROW, held=nullcontext)
+    assert steps_of(path) == [4]
+
+
+def test_a_strip_that_is_cut_short_anywhere_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / STRIP_FILE
+    row = np.random.default_rng(0).integers(0, 256, (8, 64, 3), dtype=np.uint8)
+    add_row(path, 1, row, held=nullcontext)
+    whole = path.read_bytes()
+    for size in range(0, len(whole) - 100, 100):
+        path.write_bytes(whole[:size])
+        add_row(path, 2, row, held=nullcontext)
+        assert steps_of(path) == [2]
+        with Image.open(path) as picture:
+            assert np.array_equal(np.asarray(picture), row)
+
+
+def test_a_strip_of_other_rows_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / STRIP_FILE
+    add_row(path, 8, ROW, held=nullcontext)
+    add_row(path, 4, ROW[:, 1:], held=nullcontext)
     assert steps_of(path) == [4]
