@@ -31,6 +31,7 @@ from studies.judging.power import seeds_to_decide, smallest_effect
 from studies.judging.samples import outlying
 from studies.plan.plan import chained, expand, needed, record
 from studies.spec.sweep import SWEEPS, read_sweep
+from studies.store.pruning import reopen_needed
 from studies.store.store import Store, StoreError
 from studies.tables.answer import Answer
 from studies.tables.groupings import is_done
@@ -103,7 +104,9 @@ def run_sweep(
     there = Store(Path(store))
     plan = needed(expand(checked(spec)), there.is_done)
     there.record_study(plan.study, record(plan))
-    execute.execute(there, list(chained(plan.tasks.values()).values()), name=executor)
+    tasks = list(chained(plan.tasks.values()).values())
+    reopen_needed(there, tasks)
+    execute.execute(there, tasks, name=executor)
     if left := [address for address in plan.tasks if not there.is_done(address)]:
         raise StoreError(
             f"{plan.study}: expected every task done, found {len(left)} that are not, such as "

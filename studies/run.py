@@ -33,7 +33,7 @@ from studies.plan.plan import Plan, absent, chained, expand, needed, record
 from studies.spec.documents import nearest, short
 from studies.spec.resources import Resources, override_layer, resources, user_layer
 from studies.spec.sweep import SWEEPS, read_sweep
-from studies.store.pruning import needed_again
+from studies.store.pruning import needed_again, reopen_needed
 from studies.store.store import ErrorClass, Store, StoreError
 from studies.tasks.task import Task
 
@@ -322,8 +322,7 @@ def _begin(plans: Sequence[Plan], store: Store, recorded: Record = record) -> di
             if any(store.state(address) != "done" for address in plan.tasks):
                 raise
             print(f"{plan.study}: all is done, and shown without being recorded. {error}")
-    for address in needed_again(store, list(tasks.values())):
-        store.reopen(address)
+    reopen_needed(store, list(tasks.values()))
     return tasks
 
 

@@ -132,6 +132,17 @@ def needed_again(store: Store, tasks: Sequence[Task]) -> set[str]:
     return found
 
 
+def reopen_needed(store: Store, tasks: Sequence[Task]) -> None:
+    """Open the tasks again of which an open one needs a file that they gave up.
+
+    Args:
+        store: Where the tasks stand.
+        tasks: Each after all that it needs.
+    """
+    for address in needed_again(store, tasks):
+        store.reopen(address)
+
+
 def _lacks_what_is_read(store: Store, address: str) -> bool:
     """Whether a task is done, and gave up what others read: of a training its weights are left."""
     freed = freed_files(store.folder(address)) if store.is_done(address) else {}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import studies
 from iddpm.running.files import STATE_FILE, WEIGHTS_FILE
 from studies import prune, run, status
 from studies.execute.worker import run_task
@@ -166,6 +167,17 @@ def test_what_a_new_score_needs_is_made_again(
     assert running(folder, *MORE) == 0
     assert results(folder) == results(undisturbed)
     assert len(tasks(folder, SAMPLES)) == 4
+
+
+def test_a_sweep_from_python_makes_again_what_a_new_score_needs(
+    folder: Path, finished: Path, tmp_path: Path
+) -> None:
+    undisturbed = Path(shutil.copytree(finished, tmp_path / "undisturbed"))
+    assert running(undisturbed, *MORE) == 0
+    assert pruned(folder, *ALL) == 0
+    more = {"samples.metrics": ["kid"]}
+    studies.run_sweep(folder / "sweep.yaml", store=folder / "store", settings=more)
+    assert results(folder) == results(undisturbed)
 
 
 def test_a_cluster_is_asked_for_what_is_needed_again(
