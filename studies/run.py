@@ -256,7 +256,7 @@ def _refuse_alike(plans: Sequence[Plan]) -> None:
 
 
 def _refuse_trainings(plans: Sequence[Plan], store: Store) -> None:
-    """Refuse sweeps that would train a diffusion network.
+    """Refuse sweeps that would train a diffusion network or a GAN.
 
     Raises:
         ConfigError: Naming an arm whose network the store does not have.
@@ -265,7 +265,7 @@ def _refuse_trainings(plans: Sequence[Plan], store: Store) -> None:
         missing = {
             task.address
             for task in plan.tasks.values()
-            if task.kind == "train" and not store.is_done(task.address)
+            if task.kind in ("train", "gan") and not store.is_done(task.address)
         }
         if missing:
             named = labels(plan)
@@ -273,7 +273,7 @@ def _refuse_trainings(plans: Sequence[Plan], store: Store) -> None:
                 "--no-training",
                 f"networks that {store.root} has",
                 f"{len(missing)} that it lacks, such as {named[min(missing)]}",
-                "set train and seeds to those of networks that are there, or run without it",
+                "set train, rivals and seeds to those of networks it has, or run without it",
                 place=plan.spec.sweep_path,
             )
 

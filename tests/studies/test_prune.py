@@ -251,6 +251,19 @@ def test_the_state_of_a_trajectory_that_goes_on_is_kept(folder: Path) -> None:
     assert left == {"gan"}
 
 
+def test_a_network_that_is_lacking_is_not_trained_where_none_may_be(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert running(folder, "--no-training") == 0
+    for kind, label in (("gan", "GAN"), ("train", "hybrid")):
+        lose(folder, kind)
+        assert running(folder, "--no-training") == 2
+        told = capsys.readouterr().err
+        assert f"--no-training: expected networks that {folder / 'store'} has, found 1" in told
+        assert f"that it lacks, such as {label}" in told
+        assert running(folder) == 0
+
+
 def test_a_damaged_state_is_named_and_not_thinned_out(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
