@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from studies.judging.verdicts import Measured, Measurement, Unit, Untold
 from studies.tables.intervals import (
+    OfSeeds,
     log_ratios_of_means,
     paired_differences,
     t_interval,
@@ -105,6 +106,7 @@ class Comparison:
             detail=self.detail,
             matters=self._least if self.region in (BELOW_ZERO, ABOVE_ZERO) else 0.0,
             values=tuple(self.values.items()),
+            worked_out=self.values.of if isinstance(self.values, OfSeeds) else None,
         )
         return [measurement, *([Untold(self.untold)] if self.untold else [])]
 

@@ -62,11 +62,16 @@ def bounds(last: int = LOOKS[-1]) -> Mapping[int, float]:
 def looked_at(measurement: Measurement, look: int) -> Measurement:
     """A quantity at a look: of its first so many seeds, with the interval of all looks at once.
 
+    It is what it was when there were no other seeds. Where their distances have no ratio, its
+    interval holds everything.
+
     Args:
         measurement: Of at least so many seeds.
         look: One of `LOOKS`.
     """
-    values = tuple(sorted(measurement.values)[:look])
+    values = replace(measurement, values=tuple(sorted(measurement.values))).of_first(look)
+    if any(math.isnan(value) for _, value in values):
+        return replace(measurement, interval=Interval(math.nan, -math.inf, math.inf, look))
     plain = t_interval([value for _, value in values])
     wider = bounds(look)[look] / (float(half_width_per_deviation(look)) * math.sqrt(look))
     half = plain.half_width * wider

@@ -1,7 +1,7 @@
 """How a claim is put to the test: measurements, their regions, and the verdict that they give."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -38,6 +38,10 @@ class Measurement:
     """The smallest difference from zero that matters, where the claim is of any; 0: not so."""
     values: tuple[tuple[int, float], ...] = ()
     """Seeds and what each measured; empty for what is exact."""
+    worked_out: Callable[[Collection[int]], Mapping[int, float]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    """Gives the values where there are just these seeds; None: each depends on its own seed."""
 
     @property
     def verdict(self) -> Verdict:
@@ -52,6 +56,14 @@ class Measurement:
         if self.interval.outside(self.low, self.high):
             return "contradicted"
         return "inconclusive"
+
+    def of_first(self, number: int) -> tuple[tuple[int, float], ...]:
+        """The first so many of `values`, as they were before there were others."""
+        first = self.values[:number]
+        if self.worked_out is None:
+            return first
+        found = self.worked_out([seed for seed, _ in first])
+        return tuple((seed, found[seed]) for seed, _ in first)
 
     @property
     def is_no_difference(self) -> bool:

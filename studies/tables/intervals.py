@@ -6,7 +6,7 @@ alone says nothing about the spread: its interval is the whole line, and decides
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,37 +82,76 @@ def half_width_per_deviation(n: ArrayLike, *, confidence: float = CONFIDENCE) ->
 # ------------------------------------------------------------------- two arms, seed by seed
 
 
+class OfSeeds(dict[int, float]):
+    """Values by seed, each of which may depend on what other seeds there are."""
+
+    def __init__(
+        self,
+        seeds: Collection[int],
+        worked_out: Callable[[Collection[int]], Mapping[int, float]],
+    ) -> None:
+        """Work the values out.
+
+        Args:
+            seeds: Those that there are, in order.
+            worked_out: Gives the values where there are just these seeds.
+        """
+        super().__init__(worked_out(seeds))
+        self._worked_out = worked_out
+
+    def of(self, seeds: Collection[int]) -> Mapping[int, float]:
+        """The values where there are just these of the seeds."""
+        return self._worked_out(seeds)
+
+
+def of_seeds(values: Mapping[int, float], seeds: Collection[int]) -> Mapping[int, float]:
+    """The values of some seeds as they were without the others."""
+    return values.of(seeds) if isinstance(values, OfSeeds) else {s: values[s] for s in seeds}
+
+
 def paired(
     a: Mapping[int, float], b: Mapping[int, float], how: Callable[[float, float], float]
-) -> dict[int, float]:
-    """`how` of a and b for every seed that both have, in the order of the seeds."""
-    return {seed: how(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())}
+) -> OfSeeds:
+    """`how` of a and b for every seed that both have, in the order of the seeds.
+
+    What other seeds there are counts for it where it counts for a or for b.
+    """
+
+    def worked_out(seeds: Collection[int]) -> dict[int, float]:
+        first, second = of_seeds(a, seeds), of_seeds(b, seeds)
+        return {seed: how(first[seed], second[seed]) for seed in seeds}
+
+    return OfSeeds(sorted(a.keys() & b.keys()), worked_out)
 
 
-def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
     """By seed: a - b."""
     return paired(a, b, lambda x, y: x - y)
 
 
-def paired_log_ratios(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+def paired_log_ratios(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
     """By seed: the natural log of a over b, both above zero."""
     return paired(a, b, lambda x, y: math.log(x) - math.log(y))
 
 
-def log_ratios_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+def log_ratios_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
     """By seed: what it says of the natural log of the mean of a over the mean of b.
 
     Their mean is that log, and their spread is that of its error to first order (the delta method):
     log(mean a / mean b) + a / mean a - b / mean b. A single value may lie near or below zero,
     as distances without their bias do, where its own log would tell nothing. NaN where a mean is
-    not above zero.
+    not above zero. Each value depends on all seeds by the means.
     """
-    pairs = paired(a, b, lambda x, y: x), paired(a, b, lambda x, y: y)
-    above, below = map(mean, pairs)
-    if not (above > 0 and below > 0):
-        return dict.fromkeys(pairs[0], math.nan)
-    whole = math.log(above / below)
-    return paired(a, b, lambda x, y: whole + x / above - y / below)
+
+    def worked_out(seeds: Collection[int]) -> dict[int, float]:
+        first, second = of_seeds(a, seeds), of_seeds(b, seeds)
+        above, below = mean(first), mean(second)
+        if not (above > 0 and below > 0):
+            return dict.fromkeys(seeds, math.nan)
+        whole = math.log(above / below)
+        return {seed: whole + first[seed] / above - second[seed] / below for seed in seeds}
+
+    return OfSeeds(sorted(a.keys() & b.keys()), worked_out)
 
 
 def log_odds(share: float, *, smallest: float = SMALLEST_SHARE) -> float:

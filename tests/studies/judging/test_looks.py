@@ -1,7 +1,8 @@
 """Looks at more and more seeds: how often simulated ones err, and what their intervals cover."""
 
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,14 @@ import pytest
 from scipy import stats
 
 from iddpm.arrays import FloatArray
+from studies.analyses.judge import CLAIMS
+from studies.judging.comparison import Comparison, compared, within
 from studies.judging.looks import LOOKS, bounds, by_looks, decided_by, looked_at, spent
 from studies.judging.verdicts import Claim, Finding, Measured, Measurement, decide
 from studies.judging.wording import looked
-from studies.tables.intervals import exact, t_interval
+from studies.tables.intervals import exact, log_ratios_of_means, t_interval
+from studies.tables.tables import Tables
+from tests.witness.made_up_tables import made_up, planned
 
 
 def of(values: Sequence[float], high: float = 0.0) -> Measurement:
@@ -109,6 +114,63 @@ def test_the_first_look_that_decides_stands_whatever_comes_after() -> None:
     assert decided_by(finding(of(late[:5]))) == ("inconclusive", 5)
     assert decided_by(finding(of(late[:7]))) == ("inconclusive", 5)
     assert decided_by(finding(of(late))) == ("supported", 8)
+
+
+def distances(a: Sequence[float], b: Sequence[float]) -> Finding:
+    """Of two arms' distances by seed, whether they are about the same."""
+    values = log_ratios_of_means(dict(enumerate(a)), dict(enumerate(b)))
+    same = Comparison(what="", values=values, unit="log ratio", region=within(0.1))
+    return finding(*compared([same]).measurements)
+
+
+def test_what_a_look_finds_of_distances_is_the_same_whatever_seeds_come_after() -> None:
+    """Both arms of a seed go together, so that their means move with every seed that is added."""
+    rng, decided = np.random.default_rng(0), 0
+    for _ in range(200):
+        a = rng.normal(10, 4, 8)
+        b = a * rng.normal(1.0, 0.015, 8)
+        early, late = distances(a[:3].tolist(), b[:3].tolist()), distances(a.tolist(), b.tolist())
+        assert looked_at(late.measurements[0], 3) == looked_at(early.measurements[0], 3)
+        verdict, look = decided_by(early)
+        decided += verdict != "inconclusive"
+        if verdict == "inconclusive":
+            assert decided_by(late)[1] > 3
+        else:
+            assert decided_by(late) == (verdict, look)
+    assert 20 < decided < 180
+
+
+def test_a_look_at_distances_that_have_no_ratio_yet_decides_nothing() -> None:
+    a, b = [-3.0, 1.0, 1.0, 9.0, 9.0], [2.0, 2.0, 2.0, 2.0, 2.0]
+    whole = distances(a, b)
+    at = looked_at(whole.measurements[0], 3)
+    assert (at.interval.low, at.interval.high, at.verdict) == (-math.inf, math.inf, "inconclusive")
+    assert math.isfinite(looked_at(whole.measurements[0], 5).interval.low)
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        *("architecture", "early_stopping", "gan_comparison", "hybrid_vlb_ensemble"),
+        *("model_size", "objective_ablation", "sampling_stride", "sigma_ablation", "skip_prefix"),
+    ],
+)
+def test_every_claim_can_be_looked_at_as_it_was_at_its_first_seeds(sweep: str) -> None:
+    few, many = (of_seeds_that_go_together(sweep, seeds) for seeds in (3, 8))
+    for name in many.record["claims"]:
+        early, late = (CLAIMS[name].measure(study).measurements for study in (few, many))
+        assert [m.of_first(3) for m in late] == [m.values for m in early]
+
+
+def of_seeds_that_go_together(sweep: str, seeds: int) -> Tables:
+    """A study in which a seed moves all that is measured of it."""
+
+    def value(row: Mapping[str, object]) -> float:
+        own = zlib.crc32(repr([(key, str(row[key])) for key in sorted(row)]).encode())
+        common = np.random.default_rng(zlib.crc32(str(row["seed"]).encode())).normal()
+        return math.exp(0.3 * common + 0.05 * np.random.default_rng(own).normal())
+
+    return made_up(planned(sweep, seeds=list(range(seeds))), value)
 
 
 def test_quantities_decide_together_at_the_look_that_all_have_seeds_for() -> None:
