@@ -401,6 +401,8 @@ class OpenAi(Bounded):
     schedule: Schedule | None = field(default=None, metadata=STATED)
     T: Annotated[int, Between(2, MOST_T)] | None = field(default=None, metadata=STATED)
     rescale_timesteps: bool | None = field(default=None, metadata=STATED)
+    prediction: Literal["eps", "x_0"] | None = field(default=None, metadata=STATED)
+    """x_0 for a network that was trained with the official flag `predict_xstart`."""
     objective: Literal["simple", "hybrid", "vlb"] | None = field(default=None, metadata=STATED)
     weights: float | Literal["raw"] | None = field(default=None, metadata=STATED)
     """The decay of the average that its weights are, or raw."""

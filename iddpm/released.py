@@ -37,7 +37,10 @@ AVERAGE = 0.9999
 PATH = "from.openai.path"
 """The setting that names a file, for an error."""
 OBJECTIVES: Mapping[str, Objective] = {"simple": Simple(), "hybrid": Hybrid(), "vlb": Vlb()}
-TOLD = ("heads", "schedule", "T", "rescale_timesteps", "objective", "weights", "steps")
+TOLD = (
+    *("heads", "schedule", "T", "rescale_timesteps", "prediction", "objective", "weights"),
+    "steps",
+)
 """What no shape tells, as `OpenAi` calls it."""
 
 
@@ -239,6 +242,7 @@ def _as_stated(config: TrainConfig, source: OpenAi) -> TrainConfig:
         data=config.data,
         source=stated,
         diffusion=DiffusionConfig(schedule=stated.schedule, steps=stated.T),
+        prediction=stated.prediction,
         network=_network(found, description, heads=stated.heads, rescale=stated.rescale_timesteps),
         objective=OBJECTIVES[stated.objective],
         timesteps=Uniform(),
@@ -280,6 +284,7 @@ def _told(config: TrainConfig) -> dict[str, Any]:
         "schedule": diffusion.schedule,
         "T": diffusion.steps,
         "rescale_timesteps": network.rescale_timesteps,
+        "prediction": config.prediction,
         "objective": config.objective.kind,
         "weights": config.ema_decays[0],
         "steps": config.steps,

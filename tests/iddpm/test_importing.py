@@ -35,6 +35,7 @@ def of_file(path: Path) -> TrainConfig:
         schedule="cosine",
         T=20,
         rescale_timesteps=True,
+        prediction="eps",
         objective="hybrid",
     )
     return resolved(TrainConfig(data=Digits(), source=source))

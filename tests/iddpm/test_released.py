@@ -42,6 +42,7 @@ SAID: dict[str, Any] = {
     "schedule": "cosine",
     "T": 20,
     "rescale_timesteps": True,
+    "prediction": "eps",
     "objective": "hybrid",
 }
 
@@ -87,13 +88,26 @@ def refusal(config: TrainConfig, check: bool = False) -> str:
 
 def test_what_nobody_said_is_asked_for_at_once(tmp_path: Path) -> None:
     said = refusal(asked(Digits(), small(tmp_path, "mine.pt"), heads=4))
-    assert "expected schedule, T, rescale_timesteps, objective, weights, steps to be stated" in said
+    assert (
+        "expected schedule, T, rescale_timesteps, prediction, objective, weights, steps to be "
+        "stated"
+    ) in said
     assert "'mine.pt' is no name known" in said
+
+
+def test_a_file_that_predicts_x_0_is_read_as_such(tmp_path: Path) -> None:
+    stated = asked(Digits(), small(tmp_path), **{**SAID, "prediction": "x_0"})
+    assert resolved(stated).prediction == "x_0"
+    assert resolved(asked(Digits(), small(tmp_path), **SAID)).prediction == "eps"
 
 
 def test_what_is_known_is_not_contradicted() -> None:
     config = asked(of_images(32), "cifar10_uncond_50M_500K.pt", heads=8)
     assert "heads: expected 4, which cifar10_uncond_50M_500K has, or nothing, found 8" in refusal(
+        config
+    )
+    config = asked(of_images(32), "cifar10_uncond_50M_500K.pt", prediction="x_0")
+    assert "prediction: expected eps, which cifar10_uncond_50M_500K has, or nothing" in refusal(
         config
     )
     assert "expected a released file" in refusal(asked(Digits(), "x.pt", name="cifar"))

@@ -51,7 +51,10 @@ SMALL: dict[str, Any] = {
     "attention_resolutions": (4,),
 }
 """A network of the same layout for the digits."""
-SAYS = "heads: 4, schedule: cosine, T: 20, rescale_timesteps: true, objective: hybrid, steps: 7"
+SAYS = (
+    "heads: 4, schedule: cosine, T: 20, rescale_timesteps: true, prediction: eps, "
+    "objective: hybrid, steps: 7"
+)
 """What nobody knows of it unless it is said."""
 
 

@@ -157,6 +157,7 @@ def imported(path: Path) -> Task:
         schedule="cosine",
         T=20,
         rescale_timesteps=True,
+        prediction="eps",
         objective="hybrid",
         weights=0.9999,
         steps=7,

@@ -68,6 +68,8 @@ def test_its_address_is_the_content_of_the_file_and_what_is_stated(
     assert network(planned(tmp_path, moved)) == own
     other = SWEEP.replace("SAYS", files.SAYS.replace("heads: 4", "heads: 2"))
     assert network(planned(tmp_path, moved, other)) != own
+    predicting = SWEEP.replace("SAYS", files.SAYS.replace("prediction: eps", "prediction: x_0"))
+    assert network(planned(tmp_path, moved, predicting)) != own
     another = files.write(tmp_path / "ema_0.9999_7.pt", files.drawn(seed=1, **files.SMALL))
     assert network(planned(tmp_path, another)) != own
 
