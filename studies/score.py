@@ -52,6 +52,9 @@ USUAL = 50_000
 
 SAID_EVERY = 1_000
 
+CLIPPED = 1e-3
+"""Share of the eigenvalues' mass that is said where so much was clipped; rounding is below it."""
+
 WEIGHTS = {"inception": Inception().path, "dinov2": "data/dinov2_vitl14_pretrain.pth"}
 """Where the weights of a published network usually lie."""
 
@@ -146,7 +149,8 @@ def _scored(options: argparse.Namespace) -> int:
     )
     numbers, left_out = _numbers(pair, options.metrics)
     recipe = _recipe(pair, known, extractor, samples, reference)
-    remarks = [*left_out, *_remarks(pair, known, samples, reference)]
+    clipped = _clipped(numbers.get("clipped_mass", 0.0))
+    remarks = [*left_out, *clipped, *_remarks(pair, known, samples, reference)]
     _say(numbers, recipe, remarks)
     if options.out:
         content = {"scores": numbers, "recipe": recipe, "remarks": remarks}
@@ -396,6 +400,15 @@ def _remarks(pair: Pair, known: str | None, *given: Given | None) -> Iterator[st
     yield f"{compared} and {count:,} images alone" if count else f"{compared} alone"
     if _is_published(known) and count == USUAL:
         yield "so with published FIDs of 50,000 images against the same reference"
+
+
+def _clipped(share: float) -> Iterator[str]:
+    """What to know of a distance whose covariances are far from any."""
+    if share > CLIPPED:
+        yield (
+            f"{share:.2g} of the eigenvalues' mass was below zero and taken as 0: "
+            "a covariance is broken or too coarse, and so is the distance"
+        )
 
 
 def _say(numbers: dict[str, float], recipe: dict[str, Any], remarks: Sequence[str]) -> None:

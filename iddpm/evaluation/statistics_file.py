@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from iddpm.arrays import FloatArray
-from iddpm.bounds import ConfigError
+from iddpm.bounds import ConfigError, require
 from iddpm.evaluation.frechet import Moments
 from iddpm.images.archives import ArchiveError, names, read
 from iddpm.running.files import written_whole
@@ -21,6 +21,12 @@ MEANS, COVARIANCES = ("mu", "mu_s"), ("sigma", "sigma_s")
 """Of features, and of spatial ones."""
 
 SAID = ("extractor", "source")
+NEGATIVE = 1e-3
+"""How far below zero an eigenvalue of a covariance may lie, as a share of the largest.
+
+Of 2,048 features in half precision, rounding alone stays below it; what is no covariance does not.
+"""
+
 LARGE = 2**40
 """No array is left on disk."""
 
@@ -51,7 +57,8 @@ def read_statistics(path: Path, *, where: str) -> Statistics:
     """The statistics in a file; `where` is the setting that names it.
 
     Raises:
-        ConfigError: If they are broken, not finite, or no mean and covariance of one dimension.
+        ConfigError: If they are broken, not finite, or no mean and covariance of one dimension, or
+            the count is none.
     """
     try:
         found = names(path)
@@ -62,7 +69,8 @@ def read_statistics(path: Path, *, where: str) -> Statistics:
         ]
         said = {name: str(read(path, name, mapped_from=LARGE)) for name in SAID if name in found}
         count = int(read(path, "count", mapped_from=LARGE)) if "count" in found else 0
-    except (ArchiveError, TypeError, ValueError) as error:
+        require(count >= 0, where, f"'count' in {path} to be a number of images", count)
+    except (ArchiveError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
@@ -77,13 +85,22 @@ def _moments(path: Path, mean: str, covariance: str, where: str) -> tuple[FloatA
     for name, array in ((mean, mu), (covariance, sigma)):
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise ConfigError(where, f"{name!r} of finite numbers", f"others in {path}")
-    if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)):
+    if mu.ndim != 1 or not len(mu) or sigma.shape != (len(mu), len(mu)):
         shapes = f"{mu.shape} and {sigma.shape} in {path}"
-        expected = f"{mean!r} of shape (D,) and {covariance!r} of shape (D, D)"
+        expected = f"{mean!r} of shape (D,) and {covariance!r} of shape (D, D), D at least 1"
         raise ConfigError(where, expected, shapes)
     if not np.allclose(sigma, sigma.T, rtol=1e-4, atol=1e-6 * float(np.trace(np.abs(sigma)))):
         raise ConfigError(where, f"{covariance!r} to be symmetric", f"another matrix in {path}")
+    _check_spectrum(sigma.astype(np.float64), covariance, path, where)
     return mu.astype(np.float64), sigma.astype(np.float64)
+
+
+def _check_spectrum(sigma: FloatArray, name: str, path: Path, where: str) -> None:
+    """No covariance has a negative eigenvalue, except by rounding."""
+    values = np.linalg.eigvalsh(sigma)
+    if values[0] < -NEGATIVE * (largest := float(np.abs(values).max())):
+        expected = f"no eigenvalue of {name!r} below -{NEGATIVE:g} of the largest, {largest:.3g}"
+        raise ConfigError(where, expected, f"{values[0]:.3g} in {path}", "it is no covariance")
 
 
 def write_statistics(path: Path, statistics: Statistics) -> None:

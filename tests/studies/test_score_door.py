@@ -197,6 +197,19 @@ def test_what_statistics_of_other_people_do_not_say_is_told(
     assert "KID[" in said
 
 
+def test_mass_that_was_clipped_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    sigma = np.diag(np.where(np.arange(20) < 12, -0.0009, 1.0))  # each is within what is refused
+    x, y = npz("x.npz", mu=np.zeros(20), sigma=sigma), npz("y.npz", mu=np.zeros(20), sigma=sigma)
+    one = npz("one.npz", mu=np.zeros(20), sigma=np.eye(20))
+    said = "the eigenvalues' mass was below zero and taken as 0: a covariance is broken"
+    assert not any(said in remark for remark in scores(one, one)["remarks"])
+    for pair in ((x, one), (one, y)):
+        found = scores(*pair)
+        share = 12 * 0.0009 / (12 * 0.0009 + 8)
+        assert found["scores"]["clipped_mass"] == pytest.approx(share)
+        assert f"{share:.2g} of {said}" in found["remarks"][0]
+
+
 @pytest.mark.usefixtures("quick")
 def test_fd_infinity_is_taken_where_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -47,6 +47,14 @@ def test_what_is_written_is_read_and_says_how_it_was_made(tmp_path: Path) -> Non
     assert found.spatial is None
 
 
+@pytest.mark.parametrize("count", [0, 1, 20, 1000])
+def test_a_covariance_in_half_precision_is_one(tmp_path: Path, count: int) -> None:
+    features = np.random.default_rng(0).standard_normal((max(count, 2), 100))
+    sigma = np.cov(features.T).astype(np.float16) if count > 1 else np.zeros((100, 100))
+    path = npz(tmp_path, mu=np.zeros(100), sigma=sigma, count=count)
+    assert read_statistics(path, where="REFERENCE").moments.count == count
+
+
 def test_images_alone_are_no_statistics(tmp_path: Path) -> None:
     assert not holds_statistics(npz(tmp_path, arr_0=MU, mu=MU))
 
@@ -60,9 +68,28 @@ def test_images_alone_are_no_statistics(tmp_path: Path) -> None:
             "expected 'sigma' of finite numbers, found others in",
         ),
         ({"mu": np.array(["a"]), "sigma": SIGMA}, "expected 'mu' of finite numbers"),
-        ({"mu": MU, "sigma": SIGMA[:2]}, r"of shape \(D, D\), found \(3,\) and \(2, 3\) in"),
+        (
+            {"mu": MU, "sigma": SIGMA[:2]},
+            r"of shape \(D, D\), D at least 1, found \(3,\) and \(2, 3\) in",
+        ),
         ({"mu": MU, "sigma": SIGMA + np.eye(3, k=1)}, "expected 'sigma' to be symmetric"),
         ({"mu": MU, "sigma": SIGMA, "count": np.array("many")}, "statistics as numpy.savez writes"),
+        ({"mu": MU, "sigma": SIGMA, "count": np.inf}, "statistics as numpy.savez writes"),
+        (
+            {"mu": MU, "sigma": SIGMA, "count": -3},
+            "expected 'count' in .* to be a number of images, found -3",
+        ),
+        ({"mu": MU[:0], "sigma": SIGMA[:0, :0]}, r"D at least 1, found \(0,\) and \(0, 0\) in"),
+        (
+            {"mu": MU, "sigma": np.diag([4.0, 2.0, -0.005])},
+            "REFERENCE: expected no eigenvalue of 'sigma' below -0.001 of the largest, 4, "
+            "found -0.005 in .*; it is no covariance",
+        ),
+        ({"mu": MU, "sigma": -SIGMA}, "of 'sigma' below -0.001 of the largest, 3, found -3 in"),
+        (
+            {"mu": MU, "sigma": SIGMA, "mu_s": MU, "sigma_s": -SIGMA},
+            "expected no eigenvalue of 'sigma_s' below",
+        ),
     ],
 )
 def test_broken_statistics_are_refused(tmp_path: Path, arrays: Any, message: str) -> None:
