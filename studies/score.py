@@ -150,7 +150,7 @@ def _scored(options: argparse.Namespace) -> int:
     numbers, left_out = _numbers(pair, options.metrics)
     recipe = _recipe(pair, known, extractor, samples, reference)
     clipped = _clipped(numbers.get("clipped_mass", 0.0))
-    remarks = [*left_out, *clipped, *_remarks(pair, known, samples, reference)]
+    remarks = [*clipped, *left_out, *_remarks(pair, known, samples, reference)]
     _say(numbers, recipe, remarks)
     if options.out:
         content = {"scores": numbers, "recipe": recipe, "remarks": remarks}
