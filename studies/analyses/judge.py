@@ -49,12 +49,13 @@ def judge(name: str, tables: Tables) -> Finding:
             reason += f" {OF_SCHEDULES}"
     if verdict == "not run" and done:
         reason += " Every cell of the study is done: it does not ask for this."
+    seeds = tables.record.get("seeds", ())
     finding = Finding(
         name=name,
         claim=claim,
         verdict=verdict,
         reason=reason,
-        measurements=tuple(measured.measurements),
+        measurements=tuple(one.in_order(seeds) for one in measured.measurements),
         is_untold=any(isinstance(what, Untold) for what in measured.missing),
     )
     looks = BY_LOOKS.items() <= tables.record.items()

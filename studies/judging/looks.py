@@ -69,7 +69,7 @@ def looked_at(measurement: Measurement, look: int) -> Measurement:
         measurement: Of at least so many seeds.
         look: One of `LOOKS`.
     """
-    values = replace(measurement, values=tuple(sorted(measurement.values))).of_first(look)
+    values = measurement.of_first(look)
     if any(math.isnan(value) for _, value in values):
         return replace(measurement, interval=Interval(math.nan, -math.inf, math.inf, look))
     plain = t_interval([value for _, value in values])

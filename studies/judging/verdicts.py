@@ -1,8 +1,8 @@
 """How a claim is put to the test: measurements, their regions, and the verdict that they give."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from studies.tables.intervals import Interval
@@ -37,7 +37,7 @@ class Measurement:
     matters: float = 0.0
     """The smallest difference from zero that matters, where the claim is of any; 0: not so."""
     values: tuple[tuple[int, float], ...] = ()
-    """Seeds and what each measured; empty for what is exact."""
+    """Seeds and what each measured, in the order in which they came; empty for what is exact."""
     worked_out: Callable[[Collection[int]], Mapping[int, float]] | None = field(
         default=None, compare=False, repr=False
     )
@@ -56,6 +56,12 @@ class Measurement:
         if self.interval.outside(self.low, self.high):
             return "contradicted"
         return "inconclusive"
+
+    def in_order(self, seeds: Sequence[int]) -> "Measurement":
+        """The same with its values in the order of these seeds, any others after them."""
+        places = {seed: place for place, seed in enumerate(seeds)}
+        values = sorted(self.values, key=lambda one: places.get(one[0], len(places)))
+        return replace(self, values=tuple(values))
 
     def of_first(self, number: int) -> tuple[tuple[int, float], ...]:
         """The first so many of `values`, as they were before there were others."""

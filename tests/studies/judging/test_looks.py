@@ -10,11 +10,12 @@ import pytest
 from scipy import stats
 
 from iddpm.arrays import FloatArray
-from studies.analyses.judge import CLAIMS
+from studies.analyses.judge import CLAIMS, judge
 from studies.judging.comparison import Comparison, compared, within
 from studies.judging.looks import LOOKS, bounds, by_looks, decided_by, looked_at, spent
 from studies.judging.verdicts import Claim, Finding, Measured, Measurement, decide
 from studies.judging.wording import looked
+from studies.report.more_seeds import with_more
 from studies.tables.intervals import exact, log_ratios_of_means, t_interval
 from studies.tables.tables import Tables
 from tests.witness.made_up_tables import made_up, planned
@@ -93,11 +94,14 @@ def test_the_intervals_of_all_looks_hold_the_mean_at_once() -> None:
     assert held / trials == pytest.approx(0.95, abs=2.5 * math.sqrt(0.05 * 0.95 / trials))
 
 
-def test_a_look_reads_the_first_seeds_alone_in_their_order() -> None:
-    values = [-1.0, -1.2, -0.9, 5.0, 7.0]
-    shuffled = replace(of(values), values=tuple(reversed(tuple(enumerate(values)))))
-    at = looked_at(shuffled, 3)
-    assert at.values == ((0, -1.0), (1, -1.2), (2, -0.9))
+def test_a_look_reads_the_seeds_alone_that_came_first() -> None:
+    values, seeds = [-1.0, -1.2, -0.9, 5.0, 7.0], with_more([5, 9, 11], 5)
+    added = replace(of(values), values=tuple(zip(seeds, values, strict=True)))
+    by_number = replace(added, values=tuple(sorted(added.values)))
+    assert by_number.in_order(seeds) == added
+    assert by_number.in_order(seeds[:3]).values == (*added.values[:3], (0, 5.0), (1, 7.0))
+    at = looked_at(added, 3)
+    assert at.values == ((5, -1.0), (9, -1.2), (11, -0.9))
     half = bounds()[3] * np.std(values[:3], ddof=1) / math.sqrt(3)
     assert (at.interval.low, at.interval.high) == pytest.approx(
         (np.mean(values[:3]) - half, np.mean(values[:3]) + half)
@@ -156,13 +160,25 @@ def test_a_look_at_distances_that_have_no_ratio_yet_decides_nothing() -> None:
     ],
 )
 def test_every_claim_can_be_looked_at_as_it_was_at_its_first_seeds(sweep: str) -> None:
-    few, many = (of_seeds_that_go_together(sweep, seeds) for seeds in (3, 8))
+    few, many = (of_seeds_that_go_together(sweep, range(seeds)) for seeds in (3, 8))
     for name in many.record["claims"]:
         early, late = (CLAIMS[name].measure(study).measurements for study in (few, many))
         assert [m.of_first(3) for m in late] == [m.values for m in early]
 
 
-def of_seeds_that_go_together(sweep: str, seeds: int) -> Tables:
+def test_the_seeds_of_a_study_are_looked_at_in_the_order_of_its_record() -> None:
+    seeds = with_more([5, 9, 11], 8)
+    study = of_seeds_that_go_together("sigma_ablation", seeds)
+    found = judge("learned_sigma_lowers_nll", study).measurements
+    assert [[seed for seed, _ in one.values] for one in found] == [seeds] * len(found)
+    early = of_seeds_that_go_together("sigma_ablation", seeds[:3])
+    before = judge("learned_sigma_lowers_nll", early).measurements
+    assert [looked_at(one, 3).interval for one in found] == [
+        looked_at(one, 3).interval for one in before
+    ]
+
+
+def of_seeds_that_go_together(sweep: str, seeds: Sequence[int]) -> Tables:
     """A study in which a seed moves all that is measured of it."""
 
     def value(row: Mapping[str, object]) -> float:
@@ -170,7 +186,7 @@ def of_seeds_that_go_together(sweep: str, seeds: int) -> Tables:
         common = np.random.default_rng(zlib.crc32(str(row["seed"]).encode())).normal()
         return math.exp(0.3 * common + 0.05 * np.random.default_rng(own).normal())
 
-    return made_up(planned(sweep, seeds=list(range(seeds))), value)
+    return made_up(planned(sweep, seeds=seeds), value)
 
 
 def test_quantities_decide_together_at_the_look_that_all_have_seeds_for() -> None:
