@@ -127,6 +127,7 @@ def _scored(options: argparse.Namespace) -> int:
     _check(options)
     _check_outputs(options)
     samples = _given(options.samples, "SAMPLES")
+    _check_has_images(samples, options)
     reference = _given(options.reference, "REFERENCE") if options.reference else None
     if samples.images and reference and reference.images:
         check_alike(samples.images, reference.images)
@@ -240,6 +241,13 @@ def _given(word: str, where: str) -> Given:
     return Given(name=lies_at.name, images=images, statistics=statistics)
 
 
+def _check_has_images(samples: Given, options: argparse.Namespace) -> None:
+    """Refuse to take a part of images, or to write what is read of them, where there are none."""
+    for option in ("--images", "--write"):
+        if samples.images is None and getattr(options, option[2:]) is not None:
+            raise ConfigError(option, "images as SAMPLES", f"statistics alone in {samples.name}")
+
+
 def _extractor(
     options: argparse.Namespace, samples: Given, reference: Given | None
 ) -> Extractor | None:
@@ -335,8 +343,7 @@ def _classes(extractor: Extractor | None, weights: Path) -> NDArray[Any] | None:
 
 
 def _write(file: Path, samples: Given, side: Side, extractor: str | None) -> None:
-    if samples.images is None:
-        raise ConfigError("--write", "images as SAMPLES", "statistics")
+    assert samples.images is not None
     source = f"{side.name}, {side.moments.count} images, {samples.images.digest[:8]}"
     write_statistics(
         file,

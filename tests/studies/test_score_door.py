@@ -319,7 +319,14 @@ def test_what_lies_nowhere_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (["digits", "mu3.npz", *OWN], "mu3.npz: expected statistics of 64 features, found 3"),
         (["mu.npz", "mu3.npz"], "moments: expected two of the same dimensions, found 2 and 3"),
-        (["mu.npz", "--write", "a.npz"], "--write: expected images as SAMPLES, found statistics"),
+        (
+            ["mu.npz", "--write", "a.npz"],
+            "--write: expected images as SAMPLES, found statistics alone in mu.npz",
+        ),
+        (
+            ["mu.npz", "digits", "--images", "10", *OWN],
+            "--images: expected images as SAMPLES, found statistics alone in mu.npz",
+        ),
         (
             ["digits", "mu64.npz", "--metrics", "kid", *OWN],
             "--metrics kid: expected at least 2 images of mu64.npz, found none",
