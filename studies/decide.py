@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from iddpm.bounds import ConfigError
 from studies.analyses.judge import CLAIMS, judge
 from studies.judging.families import DECIDED
 from studies.judging.looks import BY_LOOKS, LOOKS
@@ -18,6 +19,7 @@ from studies.judging.power import seeds_to_decide
 from studies.judging.wording import to_decide, unmeasured
 from studies.plan.plan import Plan, chained, record
 from studies.report.more_seeds import with_more
+from studies.spec.seeds import takes_one_seed
 from studies.store.store import Store
 from studies.tables.tables import Tables, tables
 
@@ -54,8 +56,15 @@ def decide(
         run: Runs a plan, recorded as `asked`; whether all of it is done.
         is_spent: Whether no further look may be begun.
         say: Told where the claims stand at each look.
+
+    Raises:
+        ConfigError: If the sweep would be refused with several seeds.
     """
     plan = plan_of(())
+    if takes_one_seed(plan.spec.arms):
+        expected, found = "a sweep that can have several seeds", "one that allows a single one"
+        hint = "its networks are read from files, or a part has a seed of its own"
+        raise ConfigError("--decide", expected, found, hint, plan.spec.sweep_path)
     own, arms = plan.spec.seeds, None
     wanted: dict[int, frozenset[str] | None] = {}
     for look in LOOKS:

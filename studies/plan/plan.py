@@ -31,6 +31,7 @@ from studies.spec.arms import ArmSpec
 from studies.spec.documents import Node, Scalar
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 from studies.spec.rivals import GAN, Rival
+from studies.spec.seeds import ONE_SEED, takes_one_seed
 from studies.spec.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, scope, shown
 from studies.spec.sweep import SweepSpec
 from studies.tasks.counts import training_steps
@@ -199,6 +200,7 @@ def record(plan: Plan) -> dict[str, Any]:
         "preset_text": spec.preset_text,
         "cells": [asdict(cell) for cell in plan.cells],
         "tasks": list(plan.tasks),
+        **(ONE_SEED if takes_one_seed(spec.arms) else {}),
     }
 
 

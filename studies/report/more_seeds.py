@@ -12,6 +12,7 @@ from studies.judging.power import seeds_to_decide
 from studies.judging.verdicts import Finding
 from studies.judging.wording import FEWEST_SEEDS, to_decide
 from studies.report.work_done import Made
+from studies.spec.seeds import ONE_SEED
 
 SHARED = ("extractor", "radii", "external")
 """Kinds of task that all seeds have in common; features of real images are too."""
@@ -22,7 +23,7 @@ class More:
     """What would decide a claim that is open."""
 
     said: str
-    """How many seeds; empty for a claim that is decided or not run."""
+    """How many seeds; empty for a claim that is decided or not run, or if it can have one alone."""
     command: str = ""
     """That runs them; empty where no number of seeds is known to help."""
     time: str = ""
@@ -37,6 +38,8 @@ def more_seeds(finding: Finding, record: Mapping[str, Any], records: Made) -> Mo
         record: Of its study.
         records: Provenance of the study's finished tasks.
     """
+    if record.keys() >= ONE_SEED.keys():
+        return More(said="")
     said, seeds, now = to_decide(finding), seeds_to_decide(finding), len(record["seeds"])
     if not said or finding.is_untold or math.isinf(seeds):
         return More(said=said)

@@ -13,6 +13,9 @@ from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.reading import Written
 
+ONE_SEED = {"one_seed": True}
+"""What the record of a study says whose sweep would be refused with several seeds."""
+
 
 def refuse_dependent(arms: Sequence[ArmSpec], seeds: int) -> None:
     """Refuse several seeds where they would not be independent trainings.

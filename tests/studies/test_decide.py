@@ -168,6 +168,18 @@ def test_options_that_do_nothing_are_refused(
     assert complaint in capsys.readouterr().err
 
 
+def test_a_sweep_that_allows_one_seed_is_not_decided_by_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = write_sweep(tmp_path, SWEEP.replace("seeds: [0, 1]", "seeds: [0]"), PRESET)
+    options = ["--set", "train.seeds.order=0", "--store", str(tmp_path / "store")]
+    assert run.main([str(sweep), *options, "--executor", "inline", "--decide"]) == 2
+    assert (
+        f"{sweep}: --decide: expected a sweep that can have several seeds, found one that allows a "
+        "single one; its networks are read from files, or a part has a seed of its own"
+    ) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("budget", ["30", "m", "-1m", "2d", "nanh"])
 def test_a_budget_is_minutes_or_hours(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from studies.judging.verdicts import Claim, Finding, Measured, Measurement
+from studies.plan.plan import record
 from studies.report.build import build
 from studies.report.more_seeds import command, duration, more_seeds, seconds_for_a_seed
 from studies.report.summary import verdicts
 from studies.store.store import Store
 from studies.tables.intervals import t_interval
 from tests.witness.made_up_store import variant, write_store
+from tests.witness.made_up_tables import planned
 
 RECORD: dict[str, Any] = {
     "sweep_path": "my sweeps/x.yaml",
@@ -86,6 +88,12 @@ def test_one_seed_is_told_to_take_three() -> None:
     more = more_seeds(finding([-1.0]), RECORD | {"seeds": [0]}, {})
     assert more.said == "3 seeds would show the spread"
     assert (more.command.rpartition("--seeds")[2], more.time) == (" 0 1 2", "")
+
+
+def test_more_seeds_are_not_advised_where_they_would_be_refused() -> None:
+    more = more_seeds(finding([-1.0]), record(planned("lottery")), {})
+    assert (more.said, more.command) == ("", "")
+    assert "one_seed" not in record(planned("noise_schedules"))
 
 
 @pytest.mark.parametrize(
