@@ -23,6 +23,7 @@ from iddpm.data import missing
 from iddpm.evaluation.config import Classifier, Inception, RandomNetwork
 from iddpm.evaluation.features import Extractor, dinov2, make_extractor
 from iddpm.evaluation.inception import NAME, RESIZE, load_classes
+from iddpm.evaluation.inception_score import PART
 from iddpm.evaluation.scores import Pair, Score, computed, lacking
 from iddpm.evaluation.sides import Side, read_side
 from iddpm.evaluation.statistics_file import (
@@ -150,6 +151,8 @@ def _scored(options: argparse.Namespace) -> int:
     )
     numbers, left_out = _numbers(pair, options.metrics)
     recipe = _recipe(pair, known, extractor, samples, reference)
+    if "inception_score" in numbers:
+        recipe["inception_score_parts"] = f"{PART} of one fixed permutation"
     clipped = _clipped(numbers.get("clipped_mass", 0.0))
     remarks = [*clipped, *left_out, *_remarks(pair, known, samples, reference)]
     _say(numbers, recipe, remarks)

@@ -126,7 +126,9 @@ def test_inception_reads_folders_and_archives_and_its_score_and_spatial_features
     published = hashlib.sha256(weights.read_bytes()).hexdigest()
     monkeypatch.setattr("iddpm.evaluation.weights_file.PUBLISHED", published)
     asked = ("--weights", str(weights), "--batch", "2", "--metrics", "fd", "is", "sfid")
-    found = scores("x", reference, *asked)["scores"]
+    answer = scores("x", reference, *asked)
+    assert answer["recipe"]["inception_score_parts"] == "5000 of one fixed permutation"
+    found = answer["scores"]
     network = WithSpatial(load_inception(weights, published))
     pooled, spatial = np.split(extract(network, COLOUR, levels=256, block_size=2), [2048], axis=1)
     for name, read in (("frechet_distance", pooled), ("spatial_frechet_distance", spatial)):
