@@ -1,11 +1,14 @@
 """What differs between two things of a store, and nothing else, is said."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from iddpm.config import Objective, Simple, Vlb
+from iddpm.evaluation.config import Ancestral, Ddim, Sampler
 from studies import diff
 from studies.store.checksums import write_record
 from tests.witness.made_up_store import MadeUp, write_store
@@ -67,8 +70,56 @@ def test_two_studies_are_compared_across_stores(
     where = ["--store", str(store), "--store-b", str(other)]
     lines = said(capsys, STUDY.study, STUDY.study, *where)
     assert "study.seeds: [0, 1] | [0, 1, 2]" in lines
-    assert "train.seed: 0, 1 | 2" in lines
+    assert "train.seed: 0, 1 | 0, 1, 2" in lines
     assert all("seed" in line for line in lines)
+
+
+def test_seeds_that_are_lacking_are_seen_from_both_sides(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write_store(tmp_path / "store", MadeUp(seeds=(0, 1, 2)))
+    where = ["--store", str(other), "--store-b", str(store)]
+    assert "train.seed: 0, 1, 2 | 0, 1" in said(capsys, STUDY.study, STUDY.study, *where)
+
+
+def test_settings_that_stand_together_otherwise_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both studies have both objectives and both samplers, one of each with another."""
+    beta, even = Ancestral(variance="beta"), Ddim(eta=0.0)
+    pairings: tuple[tuple[tuple[Objective, Sampler], ...], ...] = (
+        ((Simple(), beta), (Vlb(variance="beta"), even)),
+        ((Simple(), even), (Vlb(variance="beta"), beta)),
+    )
+    a, b = (
+        write_store(tmp_path / f"{i}", replace(STUDY, arms=arms)) for i, arms in enumerate(pairings)
+    )
+    lines = said(capsys, STUDY.study, STUDY.study, "--store", str(a), "--store-b", str(b))
+    assert (
+        "score by sample.sampler and train.objective: "
+        "ancestral with simple, ddim with vlb | ancestral with vlb, ddim with simple"
+    ) in lines
+    assert all(line.startswith("score by ") for line in lines)
+
+
+def test_tasks_of_the_same_settings_are_told_by_their_addresses(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the version of a kind moved: nothing that has a name tells them apart."""
+    by_seed = trainings(store)
+    a, b = by_seed["simple", 0], by_seed["simple", 1]
+    monkeypatch.setattr(diff, "leaves_of", lambda config, kind: [("train.steps", 1)])
+    assert said(capsys, a, b, "--store", str(store)) == [f"tasks: {a} | {b}"]
+
+
+def test_a_task_differs_in_what_it_needs(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    needs = {
+        need["network"]: path.parent.name
+        for path in (store / "tasks").glob("likelihood-*/task.json")
+        if (need := json.loads(path.read_text())["needs"])
+    }
+    a, b = (needs[trainings(store)["simple", seed]] for seed in (0, 1))
+    assert said(capsys, a, b, "--store", str(store)) == ["train.seed: 0 | 1"]
 
 
 def test_versions_and_code_are_told(
