@@ -91,10 +91,12 @@ def path(text: str) -> Path:
     """A path from the command line.
 
     Raises:
-        ArgumentTypeError: If no file can have it, or no file of the store can hold it.
+        ArgumentTypeError: If it is empty, no file can have it, or no file of the store can hold it.
     """
     if "\0" in text or not _is_text(text):
         raise ArgumentTypeError(f"expected a path in UTF-8 text, found {text!r:.60}")
+    if not text:
+        raise ArgumentTypeError("expected a path, found none; . is the folder where you are")
     return Path(text)
 
 

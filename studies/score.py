@@ -135,7 +135,8 @@ def _scored(options: argparse.Namespace) -> int:
     extractor = _extractor(options, samples, reference)
     known = _known(extractor, samples, reference)
     if extractor:
-        print(f"{extractor.dimensions:,} features of {known} in float32 on {options.device}")
+        reads = f"{extractor.dimensions:,} features of {known} in float32 on {options.device}"
+        print(visible(reads))
     sets = [given.images for given in (samples, reference) if given and given.images]
     levels = levels_of(*sets)
     generated = _side(samples, extractor, levels, options, options.images)
@@ -334,7 +335,7 @@ def _side(
         kept=KEPT,
         block_size=options.batch,
         device=options.device,
-        progress=counted(f"images of {given.name}", SAID_EVERY),
+        progress=counted(visible(f"images of {given.name}"), SAID_EVERY),
     )
     return replace(side, moments=known.moments, spatial=known.spatial) if known else side
 
@@ -352,7 +353,7 @@ def _write(file: Path, samples: Given, side: Side, extractor: str | None) -> Non
         file,
         Statistics(moments=side.moments, spatial=side.spatial, extractor=extractor, source=source),
     )
-    print(f"{file}: mu and sigma of {side.moments.count:,} images")
+    print(visible(f"{file}: mu and sigma of {side.moments.count:,} images"))
 
 
 def _numbers(pair: Pair, asked: Sequence[Score] | None) -> tuple[dict[str, float], list[str]]:
@@ -424,7 +425,7 @@ def _clipped(share: float) -> Iterator[str]:
 def _say(numbers: dict[str, float], recipe: dict[str, Any], remarks: Sequence[str]) -> None:
     for name in numbers:
         if name not in SPREAD:
-            print(f"{_label(name, recipe)}: {_with_spread(name, numbers)}")
+            print(visible(f"{_label(name, recipe)}: {_with_spread(name, numbers)}"))
     said = (
         f"{key} {value[:8] if key.endswith('digest') else value}"
         for key, value in recipe.items()

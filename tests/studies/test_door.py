@@ -259,6 +259,8 @@ def test_a_path_of_no_text_is_refused() -> None:
     for text in ("a\0b", "a\udcff"):
         with pytest.raises(argparse.ArgumentTypeError, match="expected a path in UTF-8 text"):
             path(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a path, found none"):
+        path("")
 
 
 def test_what_an_operating_system_refuses_is_said_with_its_path_and_what_to_try() -> None:

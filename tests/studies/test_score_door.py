@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,29 @@ def test_mass_that_was_clipped_is_told(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.usefixtures("quick")
+def test_names_do_not_steer_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = "a\x1b[31mRED\nFID: 1.0"
+    x = npz("x\x1b[2J.npz", mu=np.zeros(2), sigma=np.eye(2), extractor=np.array(odd))
+    assert score.main([x, x]) == 0
+    monkeypatch.setattr(score, "SAID_EVERY", 10)
+    images = npz("y\x1b[2J.npz", arr_0=LEVELS)
+    asked = (images, "digits:test", "--metrics", "fd", "--write", "z\x1b[2J.npz")
+    assert score.main([*asked, *OWN]) == 0
+    made = make_extractor(Classifier(data=Digits(), channels=4, steps=3))
+    monkeypatch.setattr(score, "make_extractor", lambda config: replace(made, name=odd))
+    assert score.main([images, "digits:test", "--metrics", "fd", *OWN]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "\nFID: 1.0" not in said
+    assert "FD[a\\x1b[31mRED\\nFID: 1.0]: 0\n" in said
+    assert "30 of 30 images of y\\x1b[2J.npz\n" in said
+    assert "z\\x1b[2J.npz: mu and sigma of 30 images\n" in said
+    assert "features of a\\x1b[31mRED\\nFID: 1.0:" in said
+
+
+@pytest.mark.usefixtures("quick")
 def test_fd_infinity_is_taken_where_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,6 +289,15 @@ def test_ctrl_c_ends_it_with_a_word(
 
 
 # ------------------------------------------------------------------------------- what is refused
+
+
+def test_an_empty_path_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["", "digits"], ["digits", "digits:test", "--out", ""]):
+        with pytest.raises(SystemExit) as ended:
+            score.main([*words, *OWN])
+        assert ended.value.code == 2
+        expected = "expected a path, found none; . is the folder where you are\n"
+        assert capsys.readouterr().err.endswith(expected)
 
 
 def test_what_lies_nowhere_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
