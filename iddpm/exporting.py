@@ -2,7 +2,7 @@
 
 A file of safetensors holds the weights under the official code's names, and in its metadata all
 that it takes to build the network and its chain. A folder of diffusers is a `DDIMPipeline`, whose
-`UNet2DModel` computes what our network does; a network that it cannot express is refused. The
+`UNet2DModel` predicts what our network does; a network that it cannot express is refused. The
 packages safetensors and diffusers are asked for by nothing else: this room needs the first.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from iddpm import build
-from iddpm.bounds import ConfigError
+from iddpm.bounds import ConfigError, require
 from iddpm.config import TrainConfig, data_name
 from iddpm.data import describe
 from iddpm.denoiser import Denoiser
@@ -33,6 +33,8 @@ from iddpm.schedules import betas
 
 WEIGHTS, CARD = "network.safetensors", "README.md"
 OF_DIFFUSERS = Path("unet", "diffusion_pytorch_model.safetensors")
+OUTPUT = ("out.2.weight", "out.2.bias")
+"""The last convolution: first what is predicted, then the learned variance."""
 SCHEDULER = Path("scheduler", "scheduler_config.json")
 METADATA = "iddpm"
 PREDICTIONS = {"eps": "epsilon", "x_0": "sample", "v": "v_prediction"}
@@ -64,7 +66,7 @@ def write_safetensors(config: TrainConfig, network: UNet, folder: Path, *, weigh
     }
     metadata = {"format": "pt", METADATA: json.dumps({"network": settings, **chain})}
     make_folder(folder)
-    state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    state = _on_cpu(network.state_dict())
     write_whole(folder / WEIGHTS, safetensors.torch.save(state, metadata=metadata))
     write_whole(folder / CARD, card(config, network, weights=weights).encode())
     return folder / WEIGHTS
@@ -74,8 +76,8 @@ def write_diffusers(config: TrainConfig, network: UNet, folder: Path, *, weights
     """Write a network as a `DDIMPipeline` of diffusers, with its model card.
 
     The scheduler has the betas of the network's own chain, float64 as ours are until diffusers
-    reads them as float32. A learned variance stays in the network's output, which DDIM does not
-    look at.
+    reads them as float32. A learned variance is left out: DDIM takes none, and its scheduler wants
+    an output of as many channels as images have. The card says so.
 
     Args:
         config: How it was trained.
@@ -90,9 +92,12 @@ def write_diffusers(config: TrainConfig, network: UNet, folder: Path, *, weights
     """
     safetensors = _safetensors()
     settings = build.network_settings(config, describe(config.data))
-    model = model_config(settings)
-    parts = to_diffusers(network.state_dict(), settings)
-    state = {name: tensor.contiguous().cpu() for name, tensor in parts.items()}
+    channels = settings["in_channels"]
+    model = model_config({**settings, "out_channels": channels})
+    kept = dict(network.state_dict())
+    for part in OUTPUT:
+        kept[part] = kept[part][:channels]
+    state = _on_cpu(to_diffusers(kept, settings))
     for path in (OF_DIFFUSERS, SCHEDULER):
         make_folder((folder / path).parent)
     write_whole(folder / OF_DIFFUSERS, safetensors.torch.save(state, metadata={"format": "pt"}))
@@ -100,12 +105,34 @@ def write_diffusers(config: TrainConfig, network: UNet, folder: Path, *, weights
     write_json(folder / SCHEDULER, _scheduler(config))
     index = {"scheduler": ["diffusers", "DDIMScheduler"], "unet": ["diffusers", "UNet2DModel"]}
     write_json(folder / "model_index.json", {"_class_name": "DDIMPipeline", **index})
-    write_whole(folder / CARD, card(config, network, weights=weights).encode())
+    said = card(config, network, weights=weights) + _of_pipeline(config)
+    write_whole(folder / CARD, said.encode())
     return folder
 
 
 WRITERS = {"safetensors": write_safetensors, "diffusers": write_diffusers}
 """What writes a network, by the name of what it is written for."""
+
+
+def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.contiguous().cpu() for name, tensor in weights.items()}
+
+
+def _of_pipeline(config: TrainConfig) -> str:
+    """What the card of a `DDIMPipeline` says beside that of the network."""
+    said = ""
+    if config.learned_variance is not None:
+        said += (
+            f"\nThe learned variance ({config.learned_variance}) is left out of these files, and "
+            "half of the last convolution with it: DDIM takes none. What is read back has no "
+            "learned variance.\n"
+        )
+    if config.network.class_conditional:
+        said += (
+            "\n`DDIMPipeline` hands its network no labels: call `pipeline.unet` with "
+            "`class_labels` and `pipeline.scheduler` step by step.\n"
+        )
+    return said
 
 
 def _scheduler(config: TrainConfig) -> dict[str, Any]:
@@ -159,7 +186,8 @@ def read(path: Path) -> Denoiser:
 
     Args:
         path: A file of safetensors that we wrote, or a folder of diffusers with a `UNet2DModel`
-            that our network can express and a scheduler that lists its betas.
+            that our network can express and a scheduler that lists its betas. A folder has no
+            learned variance: samplers and likelihoods that take one refuse what is read from it.
 
     Raises:
         ConfigError: If a file is missing, our network does not compute as that model does, or the
@@ -184,11 +212,12 @@ def _read_diffusers(folder: Path) -> Denoiser:
         model = json.loads((folder / OF_DIFFUSERS).with_name("config.json").read_text())
         scheduler = json.loads((folder / SCHEDULER).read_text())
         settings = settings_of(model)
-        learned = "range" if model["out_channels"] == 2 * model["in_channels"] else None
+        channels, found = model["in_channels"], model["out_channels"]
+        require(found == channels, "UNet2DModel.out_channels", f"{channels}, as images have", found)
         names = {theirs: ours for ours, theirs in PREDICTIONS.items()}
         said = {
             "prediction": names[scheduler.get("prediction_type", "epsilon")],
-            "learned_variance": learned,
+            "learned_variance": None,
         }
         renamed = from_diffusers(weights, settings)
         return _denoiser(settings, renamed, said, scheduler["trained_betas"])

@@ -11,13 +11,21 @@ from torch import Tensor
 
 from iddpm import build, exporting
 from iddpm.bounds import ConfigError
-from iddpm.config import DiffusionConfig, Digits, Hybrid, Simple, TrainConfig, UNetConfig
+from iddpm.config import (
+    DiffusionConfig,
+    Digits,
+    Hybrid,
+    Objective,
+    Simple,
+    TrainConfig,
+    UNetConfig,
+)
 from iddpm.data import describe
 from iddpm.denoiser import Denoiser
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.unet import UNet
 from iddpm.running.checkpoints import CheckpointError
-from iddpm.samplers import ddim, to_uint8
+from iddpm.samplers import ddim
 from tests.witness.diffusers_schedulers import scheduler
 
 pytest.importorskip("safetensors")
@@ -53,38 +61,41 @@ def ours(denoiser: Denoiser, x_T: Tensor, steps: int, given: Conditioning | None
     return ddim(short, x_T, eta=0.0, clip=True, generator=generator, conditioning=given)
 
 
-def theirs(folder: Path, x_T: Tensor, steps: int, labels: Tensor | None = None) -> Tensor:
-    """By the pipeline's own model and scheduler; the learned half of the output is left out."""
+def by_pipeline(folder: Path, count: int, steps: int) -> Any:
+    """Images by the pipeline itself, in [0, 1], of the noise that seed 1 draws."""
     import diffusers
 
     made: Any = diffusers.DDIMPipeline
     pipeline = made.from_pretrained(folder)
-    pipeline.scheduler.set_timesteps(steps)
-    x_t = x_T
-    with torch.inference_mode():
-        for t in pipeline.scheduler.timesteps:
-            output = pipeline.unet(x_t, t, class_labels=labels).sample[:, : x_T.shape[1]]
-            step = pipeline.scheduler.step(output, t, x_t, use_clipped_model_output=True)
-            x_t = step.prev_sample
-    return x_t
-
-
-def pixels_that_differ(a: Tensor, b: Tensor) -> int:
-    return int((to_uint8(a, 256) != to_uint8(b, 256)).sum())
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline(
+        batch_size=count,
+        generator=torch.Generator().manual_seed(1),
+        num_inference_steps=steps,
+        use_clipped_model_output=True,
+        output_type="np",
+    ).images
 
 
 @pytest.mark.slow
-def test_diffusers_draws_the_same_images_in_50_ddim_steps(tmp_path: Path) -> None:
-    network = drawn(CONFIG)
-    exporting.write_diffusers(CONFIG, network, tmp_path, weights="raw")
+@pytest.mark.parametrize("objective", [Simple(), Hybrid()], ids=["fixed", "learned"])
+def test_diffusers_draws_the_same_images_in_50_ddim_steps(
+    objective: Objective, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, objective=objective)
+    network = drawn(config)
+    exporting.write_diffusers(config, network, tmp_path, weights="raw")
     x_T = torch.randn(160, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    denoiser = build.denoiser(CONFIG, network, build.diffusion(CONFIG.diffusion))
+    denoiser = build.denoiser(config, network, build.diffusion(config.diffusion))
     found = ours(denoiser, x_T, 50)
     assert found.numel() > 10_000
     assert 0.1 < found.std() < 2
-    assert pixels_that_differ(found, theirs(tmp_path, x_T, 50)) == 0
+    shown = (found / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    drawn_there = by_pipeline(tmp_path, len(x_T), 50)
+    assert drawn_there.shape == shown.shape
+    assert int(((255 * drawn_there).round() != (255 * shown).round()).sum()) == 0
     back = exporting.read(tmp_path)
-    assert torch.equal(found, ours(back, x_T, 50))
+    torch.testing.assert_close(ours(back, x_T, 50), found)
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -101,20 +112,42 @@ def variant(changes: dict[str, Any]) -> TrainConfig:
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_a_network_comes_back_from_a_folder_of_diffusers(
+def test_a_network_comes_back_from_a_folder_of_diffusers_without_its_variance(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
     network = drawn(variant(changes))
     exporting.write_diffusers(variant(changes), network, tmp_path, weights="raw")
     back = exporting.read(tmp_path)
-    assert back.learned_variance == "range"
+    assert back.learned_variance is None
     returned: Any = back.network
     assert returned.state_dict().keys() == network.state_dict().keys()
     for name, weights in network.state_dict().items():
-        assert torch.equal(returned.state_dict()[name], weights)
+        kept = weights[:1] if name in ("out.2.weight", "out.2.bias") else weights
+        assert torch.equal(returned.state_dict()[name], kept)
     x, t = torch.randn(3, 1, 8, 8), torch.tensor([0, 3, 999])
-    given = Conditioning(labels=torch.tensor([0, 9, 4])) if "class_conditional" in changes else None
-    assert torch.equal(returned(x, t, given), network(x, t, given))
+    labels = torch.tensor([0, 9, 4]) if "class_conditional" in changes else None
+    given = Conditioning(labels=labels)
+    torch.testing.assert_close(returned(x, t, given), network(x, t, given)[:, :1])
+    with pytest.raises(ValueError, match=r"found 'range' \(it learned none\)"):
+        back.log_variance(back.output(x, t, given), t, "range")
+
+
+@pytest.mark.parametrize("objective", [Simple(), Hybrid()], ids=["fixed", "learned"])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_the_card_of_a_pipeline_says_what_it_leaves_out(
+    objective: Objective, labelled: bool, tmp_path: Path
+) -> None:
+    network = replace(NETWORK, class_conditional=labelled)
+    config = replace(CONFIG, network=network, objective=objective)
+    exporting.write_diffusers(config, drawn(config), tmp_path, weights="raw")
+    card = (tmp_path / "README.md").read_text()
+    learned = isinstance(objective, Hybrid)
+    assert ("The learned variance (range) is left out of these files" in card) == learned
+    assert ("`DDIMPipeline` hands its network no labels" in card) == labelled
+    exporting.write_safetensors(config, drawn(config), tmp_path, weights="raw")
+    card = (tmp_path / "README.md").read_text()
+    assert "is left out" not in card
+    assert "no labels" not in card
 
 
 @pytest.mark.slow  # diffusers takes seconds to import
@@ -131,8 +164,7 @@ def test_the_two_networks_say_the_same(changes: dict[str, Any], tmp_path: Path) 
     labels = torch.tensor([0, 9, 4]) if config.network.class_conditional else None
     given = Conditioning(labels=labels)
     found = network(x, t, given)
-    assert found.shape == (3, 2, 8, 8)
-    torch.testing.assert_close(model(x, t, class_labels=labels).sample, found)
+    torch.testing.assert_close(model(x, t, class_labels=labels).sample, found[:, :1])
 
 
 def test_safetensors_come_back_with_their_chain(tmp_path: Path) -> None:
@@ -183,6 +215,14 @@ def test_a_model_of_diffusers_that_is_another_network_is_refused(tmp_path: Path)
         file.write_text(json.dumps({**model, name: value}))
         with pytest.raises(ConfigError, match=f"UNet2DModel.{name}: expected .*, as our network"):
             exporting.read(tmp_path)
+
+
+def test_a_model_of_diffusers_with_more_channels_than_images_is_refused(tmp_path: Path) -> None:
+    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path, weights="raw")
+    file = tmp_path / "unet" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "out_channels": 2}))
+    with pytest.raises(ConfigError, match=r"UNet2DModel\.out_channels: expected 1, as images have"):
+        exporting.read(tmp_path)
 
 
 def test_damaged_files_are_told(tmp_path: Path) -> None:
