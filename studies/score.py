@@ -185,10 +185,12 @@ def _word(text: str) -> str:
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
-    """Refuse to write over what is read, or twice into one file."""
+    """Refuse to write where no file can be, over what is read, or twice into one file."""
     outputs = [("--write", options.write), ("--out", options.out)]
     given = [(where, file) for where, file in outputs if file]
     for where, file in given:
+        if file.is_dir() or not file.parent.is_dir():
+            raise ConfigError(where, "a file in a folder that is there", str(file))
         if file.exists() and any(_is_of(file, read) for read in _read_paths(options)):
             raise ConfigError(where, "another file than those that are read", str(file))
     if len({file.resolve() for _, file in given}) < len(given):

@@ -370,7 +370,6 @@ def test_what_lies_nowhere_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
             ["digits", "digits", "--metrics", "fd_infinity", *OWN],
             "--metrics fd_infinity: expected at least 10,000 images of digits/train, found none",
         ),
-        (["digits", "digits", "--write", "no/a.npz", *OWN], "no/a.npz: cannot write: No such file"),
     ],
 )
 @pytest.mark.usefixtures("quick")
@@ -394,6 +393,15 @@ def test_what_cannot_be_scored_is_refused_in_one_sentence(
         (["x.npz", "--metrics", "fd", "--out", "./x.npz"], "--out: expected another file than"),
         (["digits", "x.npz:test", "--out", "link"], "are read, found link"),
         (["digits", "x.npz", "--write", "hard.npz"], "are read, found hard.npz"),
+        (
+            ["digits", "digits:test", "--write", "no/a.npz"],
+            "--write: expected a file in a folder that is there, found no/a.npz",
+        ),
+        (
+            ["digits", "digits:test", "--out", "no/a.json"],
+            "--out: expected a file in a folder that is there, found no/a.json",
+        ),
+        (["digits", "digits:test", "--out", "shots"], "in a folder that is there, found shots"),
         (["cifar10", "--write", "data/cifar10.npz"], "are read, found data/cifar10.npz"),
         (["digits", "x.npz", "--weights", "w.pt", "--out", "w.pt"], "are read, found w.pt"),
         (["shots", "digits", "--out", "shots/a/1.png"], "are read, found shots/a/1.png"),
@@ -403,7 +411,7 @@ def test_what_cannot_be_scored_is_refused_in_one_sentence(
         ),
     ],
 )
-def test_what_is_read_is_not_written_over(
+def test_outputs_that_cannot_be_are_refused_before_anything_is_read(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     words: list[str],
