@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from numpy.typing import NDArray
-
 from iddpm.bounds import MOST_BATCH, MOST_IMAGES, Between, ConfigError, visible
 from iddpm.config import SPLITS, Folder, Npz, Split
 from iddpm.data import missing
@@ -24,8 +22,15 @@ from iddpm.evaluation.config import Classifier, Inception, RandomNetwork
 from iddpm.evaluation.features import Extractor, dinov2, make_extractor
 from iddpm.evaluation.inception import NAME, RESIZE, load_classes
 from iddpm.evaluation.inception_score import PART
-from iddpm.evaluation.scores import Pair, Score, computed, lacking
-from iddpm.evaluation.sides import Side, read_side
+from iddpm.evaluation.scores import (
+    Pair,
+    PairOutline,
+    Score,
+    check_possible,
+    computed,
+    lacking,
+)
+from iddpm.evaluation.sides import Outline, Side, read_side
 from iddpm.evaluation.statistics_file import (
     Statistics,
     holds_statistics,
@@ -139,18 +144,20 @@ def _scored(options: argparse.Namespace) -> int:
         print(visible(reads))
     sets = [given.images for given in (samples, reference) if given and given.images]
     levels = levels_of(*sets)
+    outline = _pair_outline(options, extractor, samples, reference)
+    taken, left_out = _possible(outline, options.metrics)
     generated = _side(samples, extractor, levels, options, options.images)
     if options.write:
         _write(options.write, samples, generated, known)
     pair = Pair(
         generated=generated,
         real=_side(reference, extractor, levels, options, None) if reference else None,
-        classes=_classes(extractor, options.weights),
+        classes=load_classes(options.weights) if outline.has_classes else None,
         neighbours=options.neighbours,
         device=options.device,
         progress=counted("lines of FD-infinity", 1),
     )
-    numbers, left_out = _numbers(pair, options.metrics)
+    numbers = {name: value for one in taken for name, value in computed(one, pair).items()}
     recipe = _recipe(pair, known, extractor, samples, reference)
     if "inception_score" in numbers:
         recipe["inception_score_parts"] = f"{PART} of one fixed permutation"
@@ -317,6 +324,47 @@ def _known(extractor: Extractor | None, *given: Given | None) -> str | None:
 # ------------------------------------------------------------------------------- what is computed
 
 
+def _pair_outline(
+    options: argparse.Namespace,
+    extractor: Extractor | None,
+    samples: Given,
+    reference: Given | None,
+) -> PairOutline:
+    return PairOutline(
+        generated=_outline(samples, extractor, options.images),
+        real=_outline(reference, extractor, None) if reference else None,
+        has_classes=_is_inception(extractor),
+        neighbours=options.neighbours,
+    )
+
+
+def _outline(given: Given, extractor: Extractor | None, count: int | None) -> Outline:
+    """What the side will have, once its images are read."""
+    known = given.statistics
+    return Outline(
+        name=given.images.name if given.images else given.name,
+        vectors=min(KEPT, count or len(given.images)) if given.images else 0,
+        is_spatial=known.spatial is not None if known else _is_inception(extractor),
+    )
+
+
+def _possible(
+    outline: PairOutline, asked: Sequence[Score] | None
+) -> tuple[Sequence[Score], list[str]]:
+    """The scores to take, and what is left out because something is lacking.
+
+    Raises:
+        ConfigError: If a score that is asked for lacks something.
+    """
+    for score in asked or ():
+        check_possible(score, outline)
+    if asked:
+        return asked, []
+    without = {one: lacking(one, outline) for one in SCORES if one != "fd_infinity"}
+    left_out = [f"without {one}, which needs {what}" for one, what in without.items() if what]
+    return [one for one, what in without.items() if not what], left_out
+
+
 def _side(
     given: Given,
     extractor: Extractor | None,
@@ -342,10 +390,9 @@ def _side(
     return replace(side, moments=known.moments, spatial=known.spatial) if known else side
 
 
-def _classes(extractor: Extractor | None, weights: Path) -> NDArray[Any] | None:
-    """Of Inception-V3, if that is the extractor."""
-    is_inception = extractor is not None and extractor.resize == RESIZE
-    return load_classes(weights) if is_inception else None
+def _is_inception(extractor: Extractor | None) -> bool:
+    """Whether it has classes and spatial features."""
+    return extractor is not None and extractor.resize == RESIZE
 
 
 def _write(file: Path, samples: Given, side: Side, extractor: str | None) -> None:
@@ -356,18 +403,6 @@ def _write(file: Path, samples: Given, side: Side, extractor: str | None) -> Non
         Statistics(moments=side.moments, spatial=side.spatial, extractor=extractor, source=source),
     )
     print(visible(f"{file}: mu and sigma of {side.moments.count:,} images"))
-
-
-def _numbers(pair: Pair, asked: Sequence[Score] | None) -> tuple[dict[str, float], list[str]]:
-    """All numbers by name, and what is left out because something is lacking."""
-    numbers: dict[str, float] = {}
-    left_out = []
-    for score in asked or [score for score in SCORES if score != "fd_infinity"]:
-        if not asked and (without := lacking(score, pair)):
-            left_out.append(f"without {score}, which needs {without}")
-        else:
-            numbers |= computed(score, pair)
-    return numbers, left_out
 
 
 # ------------------------------------------------------------------------------------ what is said

@@ -20,10 +20,20 @@ from iddpm.evaluation.frechet import (
 from iddpm.evaluation.inception_score import inception_score
 from iddpm.evaluation.metrics import kid
 from iddpm.evaluation.precision_recall import precision_recall
-from iddpm.evaluation.sides import Side
+from iddpm.evaluation.sides import Outline, Side
 from iddpm.running.interruption import Progress
 
 Score = Literal["fd", "kid", "precision_recall", "is", "sfid", "fd_infinity"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairOutline:
+    """What a pair has, as far as it is known before images are read."""
+
+    generated: Outline
+    real: Outline | None
+    has_classes: bool
+    neighbours: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,24 +50,43 @@ class Pair:
     progress: Progress = lambda done, total: None
     """Told the lines drawn for `fd_infinity`."""
 
+    @property
+    def outline(self) -> PairOutline:
+        """What it has."""
+        return PairOutline(
+            generated=self.generated.outline,
+            real=self.real.outline if self.real else None,
+            has_classes=self.classes is not None,
+            neighbours=self.neighbours,
+        )
 
-def lacking(score: Score, pair: Pair) -> str:
+
+def lacking(score: Score, pair: PairOutline) -> str:
     """What a score needs and the pair has not; empty: nothing."""
     if score == "is":
-        if pair.classes is None:
+        if not pair.has_classes:
             return "the classes of Inception-V3"
-        return "" if pair.generated.features is not None else f"images of {pair.generated.name}"
+        return "" if pair.generated.vectors else f"images of {pair.generated.name}"
     if pair.real is None:
         return "a REFERENCE"
     if score == "sfid":
-        without = [side.name for side in (pair.generated, pair.real) if side.spatial is None]
+        without = [side.name for side in (pair.generated, pair.real) if not side.is_spatial]
         return f"spatial features of {' and '.join(without)}" if without else ""
     needed = {"kid": 2, "precision_recall": pair.neighbours + 1, "fd_infinity": 2 * FEWEST}
     for side in (pair.generated,) if score == "fd_infinity" else (pair.generated, pair.real):
-        images = 0 if side.features is None else len(side.features)
-        if images < needed.get(score, 0):
+        if side.vectors < needed.get(score, 0):
             return f"at least {needed[score]:,} images of {side.name}"
     return ""
+
+
+def check_possible(score: Score, pair: PairOutline) -> None:
+    """Refuse a score that the pair lacks something for.
+
+    Raises:
+        ConfigError: If it does.
+    """
+    if without := lacking(score, pair):
+        raise ConfigError(f"--metrics {score}", without, "none")
 
 
 def computed(score: Score, pair: Pair) -> dict[str, float]:
@@ -66,8 +95,7 @@ def computed(score: Score, pair: Pair) -> dict[str, float]:
     Raises:
         ConfigError: If the pair lacks what it needs.
     """
-    if without := lacking(score, pair):
-        raise ConfigError(f"--metrics {score}", without, "none")
+    check_possible(score, pair.outline)
     return SCORES[score](pair)
 
 

@@ -18,6 +18,17 @@ BLOCK = 1024
 """Images that are read at a time."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What a side has, as far as it is known before its images are read."""
+
+    name: str
+    vectors: int
+    """Feature vectors at hand; 0: only the moments are."""
+    is_spatial: bool
+    """Whether it has the moments of spatial features."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Side:
     """What is known of the images of one side."""
@@ -29,6 +40,12 @@ class Side:
     """Of some of the images, shape (N, D); None: only the moments are at hand."""
     spatial: Moments | None = None
     """None: nobody read them."""
+
+    @property
+    def outline(self) -> Outline:
+        """What it has."""
+        vectors = 0 if self.features is None else len(self.features)
+        return Outline(name=self.name, vectors=vectors, is_spatial=self.spatial is not None)
 
 
 def read_side(

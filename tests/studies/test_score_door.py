@@ -362,14 +362,6 @@ def test_what_lies_nowhere_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
             ["mu.npz", "digits", "--images", "10", *OWN],
             "--images: expected images as SAMPLES, found statistics alone in mu.npz",
         ),
-        (
-            ["digits", "mu64.npz", "--metrics", "kid", *OWN],
-            "--metrics kid: expected at least 2 images of mu64.npz, found none",
-        ),
-        (
-            ["digits", "digits", "--metrics", "fd_infinity", *OWN],
-            "--metrics fd_infinity: expected at least 10,000 images of digits/train, found none",
-        ),
     ],
 )
 @pytest.mark.usefixtures("quick")
@@ -427,6 +419,35 @@ def test_outputs_that_cannot_be_are_refused_before_anything_is_read(
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     assert message in refusal(capsys, *words, *OWN)
     assert before == {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["digits", "mu64.npz", "--metrics", "fd", "kid"], "kid: expected at least 2 images of mu"),
+        (
+            ["digits", "digits", "--metrics", "fd_infinity"],
+            "fd_infinity: expected at least 10,000 images of digits/train, found none",
+        ),
+        (["digits", "digits", "--metrics", "is"], "is: expected the classes of Inception-V3, "),
+        (["digits", "mu64.npz", "--metrics", "sfid"], "sfid: expected spatial features of digits/"),
+        (
+            ["digits", "digits", "--images", "3", "--metrics", "precision_recall"],
+            "precision_recall: expected at least 4 images of digits/train, found none",
+        ),
+        (["digits", "--metrics", "fd"], "fd: expected a REFERENCE, found none"),
+    ],
+)
+@pytest.mark.usefixtures("quick")
+def test_scores_that_cannot_be_are_refused_before_features_are_taken(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    npz("mu64.npz", mu=np.zeros(64), sigma=np.eye(64))
+    monkeypatch.setattr(score, "read_side", None)
+    assert f"--metrics {message}" in refusal(capsys, *words, *OWN)
 
 
 @pytest.mark.usefixtures("quick")

@@ -54,7 +54,7 @@ def test_a_pair_that_has_everything_allows_every_score() -> None:
         real=replace(real, spatial=spatial),
         classes=np.eye(6, dtype=np.float32),
     )
-    assert {name for name in SCORES if not lacking(name, whole)} == set(SCORES)
+    assert {name for name in SCORES if not lacking(name, whole.outline)} == set(SCORES)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_pair_that_has_everything_allows_every_score() -> None:
     ],
 )
 def test_what_is_lacking_is_named(name: Score, pair: Pair, expected: str) -> None:
-    assert lacking(name, pair) == expected
+    assert lacking(name, pair.outline) == expected
     with pytest.raises(ConfigError) as refusal:
         computed(name, pair)
     assert str(refusal.value) == f"--metrics {name}: expected {expected}, found none"
