@@ -3,7 +3,8 @@
 An interval lies wholly beyond a border by a one-sided t test at half of what 95% leaves; its power
 is a noncentral t. It lies wholly between two borders by two such tests at once, the test of
 equivalence (Schuirmann 1987); its power is taken given the deviation found and then averaged over
-it (Phillips 1990). The deviation of the seeds at hand stands for the true one.
+it (Phillips 1990). That there is no difference that matters is told by the same test. The deviation
+of the seeds at hand stands for the true one.
 """
 
 import math
@@ -26,23 +27,37 @@ FAR = 100.0
 """Standard errors from a border beyond which an interval as good as never reaches it."""
 NODES = 64
 """Of the average over deviations."""
+NEGLIGIBLE = 1e-6
+"""Of a power: less than its own error."""
 
 
-def chances(interval: Interval, low: float, high: float, n: ArrayLike) -> tuple[Any, Any]:
+def chances(
+    interval: Interval, low: float, high: float, n: ArrayLike, *, matters: float = 0.0
+) -> tuple[Any, Any]:
     """Probabilities that the interval of n new seeds lies wholly inside a region, or outside.
+
+    One that holds no difference that matters counts as outside, wherever the region is.
 
     Args:
         interval: Its mean is taken for the true one, and its deviation too; of two values or more.
         low: Lower border of the region; -inf: none.
         high: Upper border; inf: none.
         n: Numbers of seeds, each at least 2.
+        matters: The smallest difference from zero that matters; 0: any.
     """
     n = np.asarray(n, dtype=np.float64)
-    mean, deviation = interval.mean, max(_deviation(interval), 1e-300)
+    mean, deviation = interval.mean, max(_deviation(interval), 1e-150)
+
+    def within(low: float, high: float) -> Any:
+        return _within(low, high, mean, deviation, n)
+
     outside = _above(high, mean, deviation, n) + _above(-low, -mean, deviation, n)
-    if math.isinf(low) or math.isinf(high):
-        return _above(low, mean, deviation, n) * _above(-high, -mean, deviation, n), outside
-    return _between(low, high, mean, deviation, n), outside
+    if not matters:
+        return within(low, high), outside
+    none = within(-matters, matters)
+    both = within(max(low, -matters), min(high, matters))
+    beyond = within(max(high, -matters), matters) + within(-matters, min(low, matters))
+    return within(low, high) - both, outside + none - beyond
 
 
 def _deviation(interval: Interval) -> float:
@@ -58,6 +73,15 @@ def _above(border: float, mean: float, deviation: float, n: Any) -> Any:
     """Probability that the whole interval lies above a border."""
     noncentrality = np.clip((mean - border) / deviation * np.sqrt(n), -FAR, FAR)
     return 1 - nctdtr(n - 1, noncentrality, _critical(n))
+
+
+def _within(low: float, high: float, mean: float, deviation: float, n: Any) -> Any:
+    """Probability that the whole interval lies in a region of two borders, of one or of none."""
+    if low >= high:
+        return np.zeros_like(n)
+    if math.isinf(low) or math.isinf(high):
+        return _above(low, mean, deviation, n) * _above(-high, -mean, deviation, n)
+    return _between(low, high, mean, deviation, n)
 
 
 def _between(low: float, high: float, mean: float, deviation: float, n: Any) -> Any:
@@ -76,41 +100,53 @@ def _between(low: float, high: float, mean: float, deviation: float, n: Any) -> 
 def smallest_effect(measurement: Measurement) -> float:
     """How far beyond a border of its region a mean had to lie to be told with 80% power.
 
-    NaN where there is no spread to tell by: of one seed, or of an exact quantity.
+    Where a difference must matter, so far that it is not told to be none either. NaN where there is
+    no spread to tell by: of one seed, or of an exact quantity.
     """
     n = measurement.interval.n
     if n < 2:
         return math.nan
     noncentrality = float(nctdtrinc(n - 1, 1 - POWER, float(_critical(n))))
-    return noncentrality * _deviation(measurement.interval) / math.sqrt(n)
+    effect = noncentrality * _deviation(measurement.interval) / math.sqrt(n)
+    matters = measurement.matters
+
+    def lacking(distance: float) -> float:
+        moved = _moved(measurement.interval, -distance)
+        return POWER - float(chances(moved, -math.inf, 0.0, n, matters=matters)[0])
+
+    most = effect + matters  # told to be none in hardly any study
+    crosses = matters and lacking(effect) > NEGLIGIBLE and lacking(most) < 0
+    return float(brentq(lacking, effect, most)) if crosses else effect
 
 
 def largest_inside(measurement: Measurement) -> float:
     """How far from the middle of its two borders a mean could lie and be told to be between.
 
-    With 80% power; NaN where the seeds could have told of no mean that it lies between them.
+    Where a difference must matter, those borders are the smallest that does, on either side of
+    zero. With 80% power; NaN where the seeds could have told of no mean that it lies between them.
     """
-    interval, low, high = measurement.interval, measurement.low, measurement.high
+    interval, matters = measurement.interval, measurement.matters
+    low, high = (-matters, matters) if matters else (measurement.low, measurement.high)
     middle, half = (low + high) / 2, (high - low) / 2
 
     def lacking(distance: float) -> float:
-        moved = Interval(
-            middle + distance,
-            middle + distance - interval.half_width,
-            middle + distance + interval.half_width,
-            interval.n,
-        )
+        moved = _moved(interval, middle + distance)
         return POWER - float(chances(moved, low, high, interval.n)[0])
 
     return float(brentq(lacking, 0.0, half)) if lacking(0.0) < 0 else math.nan
+
+
+def _moved(interval: Interval, mean: float) -> Interval:
+    """An interval of the same width around another mean."""
+    return Interval(mean, mean - interval.half_width, mean + interval.half_width, interval.n)
 
 
 def seeds_to_decide(finding: Finding) -> float:
     """With how many seeds a claim that is open would be decided with 80% power.
 
     The means at hand are taken for the true ones: if all lie where the claim puts them, all must be
-    told to; otherwise one must be told not to. Quantities count as independent: those that share an
-    arm are told together somewhat more often.
+    told to; otherwise, and where one is no difference that matters, one must be told not to.
+    Quantities count as independent: those that share an arm are told together somewhat more often.
 
     Returns:
         At most `MOST_SEEDS`, or inf; NaN for a claim that is decided, that more seeds of the same
@@ -128,10 +164,12 @@ def planned(measurements: Sequence[Measurement]) -> float:
     """The seeds of `seeds_to_decide`, of quantities that decide together, each of two or more."""
     now = max(m.interval.n for m in measurements)
     n = np.arange(now + 1, MOST_SEEDS + 1)
-    found = [chances(m.interval, m.low, m.high, n) for m in measurements]
-    if all(m.low < m.interval.mean < m.high for m in measurements):
-        power = np.prod([inside for inside, _ in found], axis=0)
-    else:
-        power = 1 - np.prod([1 - outside for _, outside in found], axis=0)
+    found = [chances(m.interval, m.low, m.high, n, matters=m.matters) for m in measurements]
+    are_inside = [m.low < m.interval.mean < m.high for m in measurements]
+    power = np.zeros(len(n))
+    if all(are_inside):
+        power += np.prod([inside for inside, _ in found], axis=0)
+    if not all(are_inside) or any(abs(m.interval.mean) < m.matters for m in measurements):
+        power += 1 - np.prod([1 - outside for _, outside in found], axis=0)
     enough = n[power >= POWER]
     return float(enough[0]) if len(enough) else math.inf

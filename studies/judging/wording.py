@@ -51,6 +51,8 @@ def shown_unit(measurement: Measurement) -> str:
 def tellable(measurement: Measurement) -> str:
     """`below −0.120 or above 0.120`: the means that its seeds tell with 80% power.
 
+    Where a difference must matter and its seeds could tell that none does: `no difference from
+    −0.040 to 0.040, below −0.120 or above 0.120`.
     Empty where there is no spread to tell by.
     """
     effect, unbounded = smallest_effect(measurement), math.inf
@@ -60,7 +62,12 @@ def tellable(measurement: Measurement) -> str:
     if unbounded in (-low, high):
         border = low if high == unbounded else high
         below, above = (quantity(border + side, measurement) for side in (-effect, effect))
-        return f"below {below} or above {above}"
+        beyond = f"below {below} or above {above}"
+        inside = largest_inside(measurement) if measurement.matters else math.nan
+        if math.isnan(inside):
+            return beyond
+        first, last = (quantity(end, measurement) for end in (-inside, inside))
+        return f"no difference from {first} to {last}, {beyond}"
     inside, middle = largest_inside(measurement), (low + high) / 2
     ends = (low - effect, high + effect, middle - inside, middle + inside)
     below, above, first, last = (quantity(end, measurement) for end in ends)

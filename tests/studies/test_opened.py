@@ -1,5 +1,6 @@
 """A store from Python: what it gives is what the tables, claims and files of the store say."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ def test_verdicts_say_what_the_seeds_could_tell_and_how_many_would_decide(opened
     assert found[~is_open]["seeds_to_decide"].isna().all()
     half_widths = (found["high"] - found["low"]) / 2
     expected = (5.65349 / 4.302653 * half_widths).where(found["seeds"] > 0)  # of three seeds
+    tenth = found["claim"] == "learned_sigma_keeps_quality_at_few_steps"  # of no spread: it matters
+    expected = expected.mask(tenth, math.log(1.1))
     assert found["smallest_effect"].tolist() == pytest.approx(
         expected.tolist(), rel=1e-5, abs=1e-12, nan_ok=True
     )

@@ -1,6 +1,7 @@
 """Power against simulated studies, and numbers of seeds against textbook ones."""
 
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Verd
 from studies.tables.intervals import Interval, exact, t_interval
 
 TRIALS = 20_000
-T_975 = {3: 4.302653, 5: 2.776445, 8: 2.364624, 20: 2.093024}
+T_975 = {3: 4.302653, 5: 2.776445, 8: 2.364624, 10: 2.262157, 11: 2.228139, 20: 2.093024}
 """Quantiles of Student's t with n - 1 degrees of freedom, from tables."""
 
 
@@ -30,14 +31,18 @@ def of(mean: float, deviation: float, n: int) -> Interval:
 
 
 def simulated(
-    mean: float, deviation: float, low: float, high: float, n: int
+    mean: float, deviation: float, low: float, high: float, n: int, matters: float = 0.0
 ) -> tuple[float, float]:
-    """How often the t interval of n normal values lies wholly inside a region, and outside."""
+    """How often the t interval of n normal values lies wholly inside a region, and outside.
+
+    One that holds no difference that matters lies outside.
+    """
     values = np.random.default_rng(n).normal(mean, deviation, (TRIALS, n))
     half = T_975[n] * values.std(axis=1, ddof=1) / math.sqrt(n)
     lows, highs = values.mean(axis=1) - half, values.mean(axis=1) + half
-    inside = (lows > low) & (highs < high)
-    outside = (highs < low) | (lows > high)
+    none = (lows > -matters) & (highs < matters)
+    inside = (lows > low) & (highs < high) & ~none
+    outside = (highs < low) | (lows > high) | none
     return float(inside.mean()), float(outside.mean())
 
 
@@ -58,6 +63,42 @@ def test_chances_are_those_of_simulated_seeds(mean: float, low: float, high: flo
     found = chances(of(mean, 0.9, 5), low, high, n)
     expected = simulated(mean, 0.9, low, high, n)
     assert found == pytest.approx(expected, abs=4 * math.sqrt(0.25 / TRIALS))
+
+
+@pytest.mark.parametrize("n", [3, 8, 20])
+@pytest.mark.parametrize("mean", [-2.0, -1.0, -0.6, 0.0, 0.8])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(-math.inf, 0.0), (0.0, math.inf), (-math.inf, 0.5), (-3.0, 3.0), (-0.4, 2.0)],
+)
+def test_chances_where_a_difference_must_matter_are_those_of_simulated_seeds(
+    mean: float, low: float, high: float, n: int
+) -> None:
+    found = chances(of(mean, 0.6, 5), low, high, n, matters=1.1)
+    expected = simulated(mean, 0.6, low, high, n, matters=1.1)
+    assert found == pytest.approx(expected, abs=4 * math.sqrt(0.25 / TRIALS))
+
+
+@pytest.mark.parametrize("mean", [0.1, -0.1])
+def test_seeds_tell_that_there_is_no_difference_that_matters(mean: float) -> None:
+    none = Measurement(what="", interval=of(mean, 1.0, 5), unit="ratio", high=0.0, matters=1.1)
+    assert planned([replace(none, matters=0.0)]) == math.inf
+    assert planned([none]) == 11
+    before, then = (simulated(mean, 1.0, -math.inf, 0.0, n, 1.1)[1] for n in (10, 11))
+    assert before < POWER < then
+
+
+@pytest.mark.parametrize("matters", [0.5, 5.0])
+def test_a_difference_that_is_told_is_not_told_to_be_none(matters: float) -> None:
+    measured = Measurement(
+        what="", interval=of(0.1, 0.4, 5), unit="ratio", high=0.0, matters=matters
+    )
+    effect = smallest_effect(measured)
+    told = simulated(-effect, 0.4, -math.inf, 0.0, 5, matters)[0]
+    assert told == pytest.approx(POWER, abs=0.012)
+    none = largest_inside(replace(measured, matters=5.0))
+    told = simulated(none, 0.4, -5.0, 5.0, 5)[0]
+    assert told == pytest.approx(POWER, abs=0.012)
 
 
 def test_a_region_that_no_interval_of_these_seeds_fits_into() -> None:
@@ -149,4 +190,7 @@ def test_no_number_of_seeds_is_named_where_none_would_help_or_none_is_known(othe
 def test_equal_values_are_decided_by_one_more_seed() -> None:
     same = Measurement(what="", interval=t_interval([0.5, 0.5]), unit="ratio", high=0.0)
     assert planned([same]) == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert planned([replace(same, matters=1.0)]) == 3
     assert smallest_effect(same) == 0

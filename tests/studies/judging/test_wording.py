@@ -1,6 +1,7 @@
 """A measurement as people read it, against sentences written by hand."""
 
 import math
+from dataclasses import replace
 
 from studies.judging.verdicts import Claim, Finding, Measured, Measurement
 from studies.judging.wording import among, measured, tellable
@@ -39,6 +40,13 @@ def test_what_can_be_told_lies_as_far_below_a_border_as_above() -> None:
     """Of three values 80% power takes 5.653 standard errors of their mean."""
     assert tellable(seeds(-0.01, 0.0, 0.01, high=0.02)) == "below −1.26 or above 5.26"
     assert tellable(seeds(-0.01, 0.0, 0.01, low=0.02)) == "below −1.26 or above 5.26"
+
+
+def test_what_can_be_told_where_a_difference_must_matter_is_that_there_is_none_too() -> None:
+    wide = replace(seeds(-0.01, 0.0, 0.01, high=0.0), matters=1.0)
+    assert tellable(wide) == ("no difference from −96.74 to 96.74, below −98.91 or above 98.91")
+    narrow = replace(wide, matters=0.02)
+    assert tellable(narrow) == "below −3.26 or above 3.26"
 
 
 def test_what_can_be_told_of_two_borders_lies_between_them_and_beyond() -> None:
