@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from studies.door import door, fail, path, told
-from studies.store.pruning import SORTS, Spare, spares
+from studies.store.pruning import SORTS, Spare, give_up, spares
 from studies.store.records import tasks
 from studies.store.store import Store, StoreError
 
@@ -71,7 +71,7 @@ def _free(store: Store, chosen: Collection[Spare]) -> bool:
     for spare in chosen:
         keep = keep_weights if spare.sort == "moments" else None
         try:
-            freed += store.give_up(spare.address, spare.name, keep=keep)
+            freed += give_up(store, spare, keep=keep)
             whole += 1
         except StoreError as error:
             fail(error)

@@ -6,8 +6,9 @@ so beside the list of its files: its result, and all that came of it, stay as th
 open task needs such a file, the task that left it is open again too.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from iddpm.config import Blocks, GanConfig, TrainConfig
 from iddpm.running.blocks import UNREADABLE
 from iddpm.running.files import STATE_FILE
+from studies.store import integrity
+from studies.store.folders import locked, storage_errors
 from studies.store.integrity import freed_files, listed_files
 from studies.store.store import FEATURES, SAMPLES, Store, StoreError
 from studies.tasks.task import Task
@@ -116,6 +119,24 @@ def _spare(store: Store, task: Task, sort: Sort, name: str) -> Iterator[Spare]:
         trained = result["parameters"] + result.get("discriminator_parameters", 0)
         size = min(size, trained * BYTES_A_WEIGHT)
     yield Spare(sort=sort, address=task.address, name=name, bytes=size)
+
+
+def give_up(store: Store, spare: Spare, *, keep: Callable[[Path], Path] | None) -> int:
+    """Free the space of a file that a finished task left; how many bytes that is.
+
+    Args:
+        store: Where it is.
+        spare: The file.
+        keep: As `integrity.give_up` takes it.
+
+    Raises:
+        StoreError: If the file is not what the task left.
+        StorageError: If the store cannot be written.
+    """
+    folder = store.folder(spare.address)
+    with locked(folder), storage_errors(folder / spare.name):
+        is_done = store.is_done(spare.address)
+        return integrity.give_up(folder, spare.name, keep=keep) if is_done else 0
 
 
 def needed_again(store: Store, tasks: Sequence[Task]) -> set[str]:

@@ -18,7 +18,7 @@ The state of a task is read off these files and kept nowhere else. Every file ap
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -51,7 +51,6 @@ from studies.store.integrity import (
     FILES,
     PROVENANCE,
     RESULT,
-    give_up,
     provenance_of,
     result_of,
     vouched,
@@ -476,22 +475,6 @@ class Store:
         with locked(self.folder(address)):
             (self.folder(address) / RESULT).unlink(missing_ok=True)
             self.submissions.withdraw(address)
-
-    def give_up(self, address: str, name: str, *, keep: Callable[[Path], Path] | None) -> int:
-        """Free the space of a file that a finished task left; how many bytes that is.
-
-        Args:
-            address: The task.
-            name: Of the file.
-            keep: As `integrity.give_up` takes it.
-
-        Raises:
-            StoreError: If the file is not what the task left.
-            StorageError: If the store cannot be written.
-        """
-        folder = self.folder(address)
-        with locked(folder), storage_errors(folder / name):
-            return give_up(folder, name, keep=keep) if self.is_done(address) else 0
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """Record how the attempt went wrong, and give the claim up.
