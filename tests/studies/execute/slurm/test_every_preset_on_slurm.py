@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[4]
 PRESETS = sorted(path.stem for path in (ROOT / "sweeps/presets").glob("*.yaml"))
 SWEEPS = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
 
-PAPERS = {"cifar10": 1, "imagenet64": 4, "imagenet64_cond": 8, "lsun256": 8}
+PAPERS = {
+    "cifar10": 1,
+    "imagenet64": 4,
+    "imagenet64_cond": 8,
+    "lsun256": 8,
+    "cifar10_frugal": 1,
+    "imagenet64_frugal": 4,
+}
 """The presets of the paper's scale, and on how many GPUs a training of its usual size runs."""
 
 COMPUTING = (
@@ -23,7 +30,7 @@ COMPUTING = (
 )
 """Kinds that call a network many times. The others read files or compute in NumPy."""
 
-UNLABELLED = ("imagenet64", "lsun256", "photos")
+UNLABELLED = ("imagenet64", "imagenet64_frugal", "lsun256", "photos")
 
 
 def is_refused(sweep: str, preset: str) -> bool:
