@@ -86,7 +86,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         found = _of_zip(path) if zipfile.is_zipfile(path) else _of_older_torch(path)
     except RefusedError as error:
         raise ForeignError(_why(path, error), hint=_remedy(path)) from error
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:  # an unknown compression
         raise ForeignError("a damaged archive", hint="download it again") from error
     if others := {tensor.storage.dtype for tensor in found.values()} - {"Float"}:
         raise ForeignError(f"numbers of the type {', '.join(sorted(others))}", "float32 weights")
