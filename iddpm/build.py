@@ -77,14 +77,14 @@ def denoiser(config: TrainConfig, network: Network, diffusion: Diffusion) -> Den
     )
 
 
-def timestep_sampler(config: TrainConfig) -> TimestepSampler:
-    """What draws the training steps."""
+def timestep_sampler(config: TrainConfig, device: torch.device | str = "cpu") -> TimestepSampler:
+    """What draws the training steps, for losses on a device."""
     choice, steps = config.timesteps, config.diffusion.steps
     if isinstance(choice, LossSecondMoment):
         return LossSecondMomentTimesteps(
-            steps, history=choice.history, uniform_share=choice.uniform_share
+            steps, history=choice.history, uniform_share=choice.uniform_share, device=device
         )
-    return UniformTimesteps(steps)
+    return UniformTimesteps(steps, device=device)
 
 
 def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -10,12 +10,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from iddpm.running.copies import ahead
+
 
 class TimestepSampler(Protocol):
     """Draws training steps, and may learn from the losses which to draw."""
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Steps in [0, T), int64 (count,), and their weights, float32 (count,)."""
+        """Steps in [0, T), int64 (count,), and their weights, float32 (count,).
+
+        A generator of the CPU draws them for every device.
+        """
 
     def record(self, t: Tensor, losses: Tensor) -> None:
         """Takes note of the unweighted losses (B,) of images at steps t (B,)."""
@@ -34,14 +39,14 @@ class TimestepSampler(Protocol):
 class UniformTimesteps:
     """Every step as likely as every other; all weights are 1."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, *, device: torch.device | str = "cpu") -> None:
         self._steps = steps
+        self._device = device
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Steps in [0, T), int64 (count,), and ones, on the generator's device."""
-        device = generator.device
-        t = torch.randint(self._steps, (count,), generator=generator, device=device)
-        return t, torch.ones(count, device=device)
+        """Steps in [0, T), int64 (count,), and ones."""
+        t = torch.randint(self._steps, (count,), generator=generator)
+        return ahead(t, self._device), torch.ones(count, device=self._device)
 
     def record(self, t: Tensor, losses: Tensor) -> None:
         """Does nothing: uniform draws learn from no loss."""
@@ -73,35 +78,56 @@ class LossSecondMomentTimesteps:
     training: all blocks of a batch draw t from one p, where the official code takes note of the
     losses of each microbatch before the next one draws. So p does not depend on how a batch is cut.
 
+    The history stays on the device that computes the losses, and nothing here waits for it, except
+    in `warmed_up` and in reading a state.
+
     Args:
         steps: Steps T of the chain.
         history: Losses remembered of each step.
         uniform_share: Share of the probability spread evenly, in [0, 1).
+        device: Where the losses are.
     """
 
-    def __init__(self, steps: int, *, history: int = 10, uniform_share: float = 0.001) -> None:
+    def __init__(
+        self,
+        steps: int,
+        *,
+        history: int = 10,
+        uniform_share: float = 0.001,
+        device: torch.device | str = "cpu",
+    ) -> None:
         self._uniform_share = uniform_share
-        self._losses = torch.zeros(steps, history, dtype=torch.float64)
-        self._counts = torch.zeros(steps, dtype=torch.int64)
+        self._device = torch.device(device)
+        # what is not to be remembered goes into the row behind the last step's
+        self._table = torch.zeros(steps + 1, history, dtype=torch.float64, device=device)
+        self._met = torch.zeros(steps + 1, dtype=torch.int64, device=device)
+        self._losses, self._counts = self._table[:-1], self._met[:-1]
 
     @property
     def warmed_up(self) -> bool:
         """Whether each step has a full history."""
-        return bool((self._counts >= self._losses.shape[1]).all())
+        return bool(self._has_full_history())
+
+    def _has_full_history(self) -> Tensor:
+        return (self._counts >= self._losses.shape[1]).all()
 
     @property
     def probabilities(self) -> Tensor:
         """Probability of each step, float64 (T,)."""
         steps = len(self._counts)
-        if not self.warmed_up:
-            return torch.full((steps,), 1 / steps, dtype=torch.float64)
         size = self._losses.square().mean(dim=1).sqrt()
-        return (1 - self._uniform_share) * size / size.sum() + self._uniform_share / steps
+        followed = (1 - self._uniform_share) * size / size.sum() + self._uniform_share / steps
+        return torch.where(self._has_full_history(), followed, 1 / steps)
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Steps in [0, T), int64 (count,), and weights 1 / (T p_t), on the generator's device."""
-        p = self.probabilities.to(generator.device)
-        t = torch.multinomial(p, count, replacement=True, generator=generator)
+        """Steps in [0, T), int64 (count,), and weights 1 / (T p_t), float32 (count,).
+
+        They are `torch.multinomial`'s draws on a CPU: it inverts the distribution function too.
+        """
+        p = self.probabilities
+        drawn = torch.rand(count, dtype=torch.float64, generator=generator)
+        cumulative = p.cumsum(dim=0)
+        t = torch.searchsorted(cumulative / cumulative[-1], ahead(drawn, self._device))
         return t, (1 / (len(p) * p[t])).float()
 
     def record(self, t: Tensor, losses: Tensor) -> None:
@@ -117,12 +143,14 @@ class LossSecondMomentTimesteps:
                 "timesteps.record: expected t and losses of one shape, "
                 f"found {tuple(t.shape)} and {tuple(losses.shape)}"
             )
-        table, counts = self._losses.numpy(), self._counts.numpy()
-        t, losses = t.cpu(), losses.detach().cpu()
-        finite = losses.isfinite()
-        for step, loss in zip(t[finite].tolist(), losses[finite].tolist(), strict=True):
-            table[step, counts[step] % table.shape[1]] = loss
-            counts[step] += 1
+        t, losses = t.to(self._device), losses.detach().to(self._device)
+        nowhere, history = len(self._counts), self._losses.shape[1]
+        t, order = torch.where(losses.isfinite(), t, nowhere).sort(stable=True)
+        first, last = (torch.searchsorted(t, t, right=right) for right in (False, True))
+        place = torch.arange(len(t), device=self._device)
+        row = torch.where(last - place <= history, t, nowhere)  # of a step's losses the last ones
+        self._table[row, (self._met[t] + place - first) % history] = losses[order].double()
+        self._met.index_add_(0, t, torch.ones_like(t))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The remembered losses, float64 (T, history), and how many each step had, int64 (T,)."""

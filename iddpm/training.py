@@ -31,6 +31,7 @@ from iddpm.networks.precision import arithmetic, tf32
 from iddpm.networks.unet import UNet
 from iddpm.objectives import Losses, objective_losses
 from iddpm.running import checkpoints
+from iddpm.running.copies import ahead
 from iddpm.running.draws import derived_seed, generator
 from iddpm.running.files import Held
 from iddpm.running.interruption import Progress, StopCheck, TimeCheck
@@ -40,6 +41,8 @@ from iddpm.running.trajectory import Diverged, driven
 CURVES = ("loss", "simple_mse", "vlb")
 CURVE_POINTS = 200
 """At most so many points make up a loss curve, each the mean over a window of steps."""
+READ_EVERY = 50
+"""Steps after which a GPU is asked for their losses: it must end its work before it can answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,10 +196,16 @@ class Training:
         self.weights = FlatWeights(self.network)
         self.averages = MovingAverages(self.weights.vector, config.ema_decays)
         self.optimizer = build.optimizer(config, [self.weights.vector])
-        self.timesteps = build.timestep_sampler(config)
+        self.timesteps = build.timestep_sampler(config, self.device)
         diffusion = build.diffusion(config.diffusion).to(self.device)
         self.denoiser = build.denoiser(config, self.network, diffusion)
         self.curve = LossCurve()
+        self.read_every = READ_EVERY if on_gpu else 1
+        self._unread: list[Tensor] = []
+        unit = to_unit(
+            np.arange(self.data.levels, dtype=np.uint8)[None, :, None, None], self.data.levels
+        )
+        self._unit = torch.from_numpy(unit.ravel()).to(self.device)
         self.step = 0
         self.nonfinite_steps = 0
         self.nonfinite_in_a_row = 0
@@ -225,16 +234,22 @@ class Training:
         self.ranks.add_up(self.weights.gradient)
         means = torch.stack([block.means for block in blocks]).mean(dim=0)
         gradient_norm = torch.linalg.vector_norm(self.weights.gradient)
-        *curves, gradient_norm = torch.cat([means, gradient_norm[None]]).tolist()
+        is_finite = means[0].isfinite() & gradient_norm.isfinite()
         self.step += 1
-        if math.isfinite(curves[0]) and math.isfinite(gradient_norm):
-            self._move(blocks, gradient_norm)
-            self.nonfinite_in_a_row = 0
-            self.curve.append(curves)
-        else:
-            self.nonfinite_steps += 1
-            self.nonfinite_in_a_row += 1
-            self.curve.append([math.nan] * len(CURVES))
+        self._move(blocks, gradient_norm, is_finite)
+        self._unread.append(torch.where(is_finite, means, math.nan))
+        possible = self.config.max_nonfinite_steps - self.nonfinite_in_a_row
+        if len(self._unread) >= min(self.read_every, possible):  # it cannot diverge unseen
+            self._read()
+
+    def _read(self) -> None:
+        """Takes note of the losses of the steps since the last time."""
+        for losses in torch.stack(self._unread).tolist() if self._unread else ():
+            self.curve.append(losses)
+            left_out = math.isnan(losses[0])
+            self.nonfinite_steps += left_out
+            self.nonfinite_in_a_row = self.nonfinite_in_a_row + 1 if left_out else 0
+        self._unread.clear()
 
     def _blocks(self) -> list[Int64Array]:
         """Which images each block of this step holds."""
@@ -278,7 +293,6 @@ class Training:
         if config.horizontal_flips:
             x_0 = mirrored(x_0, self._generator("flips", block))
         t, weights = self.timesteps.draw(len(rows), self._generator("timesteps", block))
-        t_there, weights = t.to(self.device), weights.to(self.device)
         eps_generator = self._generator("noise", block, device=self.device)
         eps = torch.randn(x_0.shape, generator=eps_generator, device=self.device)
         if config.network.dropout > 0:
@@ -289,7 +303,7 @@ class Training:
                 config.objective,
                 self.denoiser,
                 x_0,
-                t_there,
+                t,
                 eps,
                 levels=self.data.levels,
                 conditioning=conditioning,
@@ -299,11 +313,12 @@ class Training:
         return _Block(t=t, losses=losses.total.detach(), means=_weighted_means(losses, weights))
 
     def _images(self, rows: Int64Array) -> tuple[Tensor, Conditioning | None]:
-        x_0 = torch.from_numpy(to_unit(self.data.images[rows], self.data.levels))
-        x_0 = x_0.to(self.device, memory_format=self.memory_format)
+        pixels = ahead(torch.from_numpy(self.data.images[rows]), self.device)
+        x_0 = self._unit[pixels.int()].permute(0, 3, 1, 2)
+        x_0 = x_0.contiguous(memory_format=self.memory_format)
         if not self.config.network.class_conditional or self.data.labels is None:
             return x_0, None
-        labels = torch.from_numpy(self.data.labels[rows]).to(self.device)
+        labels = ahead(torch.from_numpy(self.data.labels[rows]), self.device)
         return x_0, Conditioning(labels=labels)
 
     def _generator(
@@ -312,17 +327,24 @@ class Training:
         seed = self.config.seed_of("noise")
         return generator(seed, purpose, self.step, block, device=device)
 
-    def _move(self, blocks: list["_Block"], gradient_norm: float) -> None:
-        """Weights, averages and losses by t, once all blocks of the step have drawn their t."""
+    def _move(self, blocks: list["_Block"], gradient_norm: Tensor, is_finite: Tensor) -> None:
+        """Weights, averages and losses by t, once all blocks of the step have drawn their t.
+
+        Whether they move is decided on the device, by 0-dimensional tensors: nothing is waited for.
+        """
         settings = self.config.optimizer
         if settings.clip_norm is not None:
-            self.weights.gradient.mul_(min(1.0, settings.clip_norm / max(gradient_norm, 1e-12)))
+            share = settings.clip_norm / gradient_norm.double().clamp_min(1e-12)
+            self.weights.gradient.mul_(share.clamp_max(1.0).float())
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate(self.step - 1)
+        moves = is_finite.float()
+        # how torch's GradScaler tells a fused optimizer to leave a step out
+        self.optimizer.found_inf = 1 - moves  # type: ignore[attr-defined]
         self.optimizer.step()
-        self.averages.update()
-        for block in blocks:
-            self.timesteps.record(block.t, block.losses)
+        self.averages.update(moves)
+        for block in blocks:  # a loss that is not finite is not remembered
+            self.timesteps.record(block.t, block.losses.where(is_finite, math.nan))
 
     def save(self, file: Path, *, held: Held = nullcontext) -> None:
         """Write all that moves, whole. The first rank writes, and all return when it has.
@@ -340,6 +362,7 @@ class Training:
 
     def _write(self, file: Path, held: Held) -> Exception | None:
         """Why it could not be written, if so: the other ranks must hear of it first."""
+        self._read()
         state = {
             "weights": self._roles(),
             "optimizer": self.optimizer.state_dict(),
@@ -385,6 +408,7 @@ class Training:
 
     def result(self) -> TrainResult:
         """What the training has come to."""
+        self._read()
         return TrainResult(
             steps=self.step,
             parameters=sum(weight.numel() for weight in self.network.parameters()),
@@ -400,7 +424,7 @@ class _Block:
     """What a block of images leaves behind."""
 
     t: Tensor
-    """Drawn steps, shape (B,), on the CPU."""
+    """Drawn steps, shape (B,)."""
     losses: Tensor
     """Unweighted, shape (B,)."""
     means: Tensor
@@ -417,7 +441,7 @@ def _weighted_means(losses: Losses, weights: Tensor) -> Tensor:
 
 def mirrored(images: Tensor, draws: torch.Generator) -> Tensor:
     """Images (B, C, H, W), each mirrored left to right with probability 1/2 by a CPU generator."""
-    is_mirrored = torch.rand(len(images), generator=draws).to(images.device) < 0.5
+    is_mirrored = ahead(torch.rand(len(images), generator=draws), images.device) < 0.5
     return torch.where(is_mirrored[:, None, None, None], images.flip(-1), images)
 
 

@@ -23,7 +23,12 @@ class MovingAverages:
         self.averages = {decay: self._weights.clone() for decay in decays}
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Moves every average towards the present weights."""
+    def update(self, moves: Tensor | bool = True) -> None:
+        """Moves every average towards the present weights.
+
+        Args:
+            moves: Whether to; a tensor of 0 or 1, in the weights' dtype, which only the device
+                has to know.
+        """
         for decay, average in self.averages.items():
-            average.lerp_(self._weights, 1 - decay)
+            average.lerp_(self._weights, (1 - decay) * moves)

@@ -46,6 +46,35 @@ def test_draws_follow_the_root_mean_square_of_the_losses() -> None:
     check_frequencies(t, 0.999 * size / size.sum() + 0.001 / STEPS)
 
 
+@pytest.mark.parametrize("steps", [2, 100, 4000])
+def test_a_cpu_draws_as_multinomial_does(steps: int) -> None:
+    timesteps, drawn = LossSecondMomentTimesteps(steps, history=1), [generator(7), generator(7)]
+    for is_warm in (False, True):
+        p = timesteps.probabilities
+        t, _ = timesteps.draw(1000, drawn[0])
+        assert timesteps.warmed_up == is_warm
+        assert torch.equal(t, torch.multinomial(p, 1000, replacement=True, generator=drawn[1]))
+        timesteps.record(torch.arange(steps), torch.rand(steps, generator=generator(1)) ** 4)
+    assert torch.equal(drawn[0].get_state(), drawn[1].get_state())
+
+
+def test_losses_are_remembered_as_one_after_another() -> None:
+    timesteps = LossSecondMomentTimesteps(STEPS, history=3)
+    table, met, draws = [[0.0] * 3 for _ in range(STEPS)], [0] * STEPS, generator(2)
+    for _ in range(20):
+        t = torch.randint(STEPS - 1, (12,), generator=draws)
+        losses = torch.rand(12, generator=draws)
+        losses[losses > 0.8] = math.nan
+        timesteps.record(t, losses)
+        for step, loss in zip(t.tolist(), losses.tolist(), strict=True):
+            if not math.isnan(loss):
+                table[step][met[step] % 3] = loss
+                met[step] += 1
+    assert timesteps.state_dict()["losses"].tolist() == table
+    assert timesteps.state_dict()["counts"].tolist() == met
+    assert met[-1] == 0
+
+
 def test_weighted_draws_are_unbiased() -> None:
     losses = torch.tensor([3.0, 1.0, 4.0, 1.0, 5.0, 9.0])
     t, weights = warmed_up().draw(DRAWS, generator())
@@ -131,10 +160,15 @@ def test_losses_of_another_shape_than_their_steps_are_refused() -> None:
 
 
 @pytest.mark.gpu
-def test_losses_of_a_gpu_are_remembered_like_those_of_a_cpu() -> None:
-    here, there = (LossSecondMomentTimesteps(STEPS, history=1) for _ in range(2))
-    t, losses = torch.arange(STEPS), torch.arange(1.0, STEPS + 1)
+def test_a_gpu_remembers_and_draws_like_a_cpu() -> None:
+    here, there = (
+        LossSecondMomentTimesteps(STEPS, history=3, device=device) for device in ("cpu", "cuda")
+    )
+    t = torch.randint(STEPS, (100,), generator=generator())
+    losses = torch.rand(100, generator=generator(1))
     here.record(t, losses)
-    there.record(t, losses.cuda())
+    there.record(t.cuda(), losses.cuda())
+    for name, state in here.state_dict().items():
+        assert torch.equal(state, there.state_dict()[name].cpu())
     draws = [one.draw(DRAWS, generator())[0] for one in (here, there)]
-    assert torch.equal(*draws)
+    assert torch.equal(draws[0], draws[1].cpu())

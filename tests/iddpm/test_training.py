@@ -31,6 +31,7 @@ from iddpm.config import (
 )
 from iddpm.data import batch_indices, load, to_unit
 from iddpm.denoiser import Network
+from iddpm.diffusion import Diffusion
 from iddpm.networks.conditioning import Conditioning
 from iddpm.objectives import Losses, objective_losses
 from iddpm.running import checkpoints
@@ -41,6 +42,7 @@ from iddpm.running.interruption import Interrupted
 from iddpm.running.trajectory import Diverged
 from iddpm.training import (
     CURVE_POINTS,
+    CURVES,
     LossCurve,
     Training,
     load_network,
@@ -50,6 +52,7 @@ from iddpm.training import (
 )
 from tests.witness.limits import largest_file
 from tests.witness.mapped import is_mapped
+from tests.witness.operations import Operations
 from tests.witness.warm import Warm
 from tests.witness.whole_training import CONFIG
 
@@ -506,6 +509,81 @@ def test_a_divergence_is_the_same_when_stopped_on_the_way(tmp_path: Path) -> Non
         train(config, tmp_path, should_stop=after(2))
     with pytest.raises(Diverged, match="in the last 3 steps up to step 4"):
         train(config, tmp_path)
+
+
+# ------------------------------------------------------------------- what a device is not asked for
+
+EVERYTHING = replace(
+    CONFIG, horizontal_flips=True, optimizer=replace(CONFIG.optimizer, clip_norm=0.5)
+)
+
+
+def test_a_step_asks_for_nothing_that_the_device_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Tensor] = []
+    tolist = Tensor.tolist
+
+    def noted(tensor: Tensor) -> Any:
+        read.append(tensor)
+        return tolist(tensor)
+
+    monkeypatch.setattr(Tensor, "tolist", noted)
+    monkeypatch.setattr(Diffusion, "check_step", lambda *given: None)  # it looks on a CPU alone
+    training = Training(EVERYTHING)
+    training.read_every = 4
+    with Operations() as operations:
+        for _ in range(3):
+            training.advance()
+    assert operations.counts["add_"] > 100
+    assert operations.asked == {}
+    assert read == []
+    training.advance()
+    assert [tuple(losses.shape) for losses in read] == [(4, len(CURVES))]
+
+
+def test_how_often_losses_are_read_moves_nothing(tmp_path: Path) -> None:
+    states, results = [], []
+    for every in (1, 3, 50):
+        training = Training(EVERYTHING)
+        training.read_every = every
+        for step in range(7):
+            training.advance()
+            if step == 3:
+                training.save(tmp_path / STATE_FILE)
+        training.save(tmp_path / STATE_FILE)
+        state = saved(tmp_path, EVERYTHING)
+        states.append({name: state[name] for name in ("optimizer", "timesteps", "curve")})
+        results.append(training.result().as_json())
+    assert_equal_states(states[1:], [states[0]] * 2)
+    assert results[1:] == [results[0]] * 2
+
+
+@pytest.mark.parametrize("every", [1, 2, 50])
+def test_a_divergence_is_seen_at_its_step_however_seldom_losses_are_read(every: int) -> None:
+    training = Training(replace(CONFIG, max_nonfinite_steps=3))
+    training.read_every, whole = every, training.denoiser
+    for broken_one in (True, True, False, False, True, True, True, True):
+        network = broken(whole.network, "gradient") if broken_one else whole.network
+        training.denoiser = replace(whole, network=network)
+        training.advance()
+        if training.diverged:
+            break
+    assert (training.step, training.nonfinite_steps) == (7, 5)
+    assert "in the last 3 steps up to step 7" in str(training.divergence())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_step_on_a_gpu_waits_for_nothing(precision: Precision) -> None:
+    training = Training(replace(EVERYTHING, precision=precision), "cuda")
+    training.advance()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(5):
+            training.advance()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(loss is not None for loss in training.result().loss_curve["loss"])
 
 
 # ----------------------------------------------------------------------------------- what comes out

@@ -31,3 +31,16 @@ def test_no_gradient_flows_into_an_average() -> None:
     moving = MovingAverages(torch.ones(3, requires_grad=True), (0.9,))
     moving.update()
     assert not moving.averages[0.9].requires_grad
+
+
+def test_an_average_moves_as_the_device_says() -> None:
+    weights = torch.rand(1001, generator=torch.Generator().manual_seed(1))
+    plain, told, held = (MovingAverages(torch.zeros(1001), (0.9, 0.9999)) for _ in range(3))
+    for moving in (plain, told, held):
+        moving._weights.copy_(weights)
+    plain.update()
+    told.update(torch.ones(()))
+    held.update(torch.zeros(()))
+    for decay, average in plain.averages.items():
+        assert torch.equal(told.averages[decay], average)
+        assert not held.averages[decay].any()
