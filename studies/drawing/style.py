@@ -1,13 +1,11 @@
-"""How every figure looks, and how it becomes an SVG that is the same bytes every time.
+"""How every figure looks.
 
 Colour and marker say how Σ is chosen, the line's pattern says the objective, so that a curve is
 told apart in grey print too. The palette is seaborn's for colour-blind readers. Text is drawn as
 paths: it looks the same wherever the page is opened.
 """
 
-import io
 import math
-import re
 from collections.abc import Callable
 from functools import cache, partial, wraps
 from itertools import pairwise
@@ -74,7 +72,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "cosine": {"color": PALETTE[1], "linestyle": "solid", "marker": "s"},
 }
 BAND_ALPHA = 0.18
-MOST_POINTS = 300
+MOST_POINTS = 150
 """More of them along a curve are not seen, and fill a file."""
 PAD_IN = 0.15
 """Between a legend and what stands above it."""
@@ -403,33 +401,3 @@ def _known() -> frozenset[int]:
     """The characters that figures are drawn with."""
     shapes = get_font(findfont(RC["font.family"])).get_charmap()
     return frozenset(code for code in shapes if chr(code).isprintable())
-
-
-def svg(figure: Figure) -> str:
-    """The figure as an SVG element, without XML declaration, date or maker."""
-    text = io.StringIO()
-    unsaid = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    with mpl.rc_context(RC):
-        figure.savefig(text, format="svg", metadata=unsaid)
-    whole = text.getvalue()
-    return PLACES.sub(_rounded, whole[whole.index("<svg") :])
-
-
-def rendered(figure: Figure, kind: str) -> bytes:
-    """The figure as `svg`, `png` or `pdf`, without date or maker."""
-    if kind == "svg":
-        return svg(figure).encode()
-    whole = io.BytesIO()
-    unsaid = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None}}[kind]
-    with mpl.rc_context(RC):
-        figure.savefig(whole, format=kind, metadata=unsaid, dpi=PNG_DPI)
-    return whole.getvalue()
-
-
-PLACES = re.compile(r'(?<= )(?:d|x|y|width|height|points)="[^"]*"|translate\([^)]*\)')
-"""Where an SVG says where something is; factors of scale stand elsewhere."""
-
-
-def _rounded(found: re.Match[str]) -> str:
-    """The places to a hundredth of a point, which nobody sees: half of a file was their digits."""
-    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", found[0])

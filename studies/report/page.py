@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pandas as pd
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from iddpm import released
 from iddpm.config import TrainConfig
@@ -24,7 +24,7 @@ from studies.analyses.index import numbers
 from studies.analyses.judge import NEWER
 from studies.drawing import paired as drawing
 from studies.drawing.captions import estimate_note
-from studies.drawing.style import rendered, svg
+from studies.drawing.vector import inlined, rendered, svg
 from studies.judging.departures import Departure, departures
 from studies.judging.families import stands_alone
 from studies.judging.verdicts import Finding, Measurement
@@ -101,6 +101,8 @@ def study_page(
     figures = [_figure(name, tables, formats) for name in tables.record["figures"]]
     tabled, early = tabulated(tables.results), strips(store, tables)
     told.faults.extend(figure.fault for figure in figures if figure.fault)
+    seen = [figure for figure in (answer, *figures) if figure.svg]
+    inline = map(Markup, inlined((figure.title, figure.svg) for figure in seen))
     shown = [_shown(finding, told) for finding in told.findings]
     _share_axes(shown)
     html = template("study.html.j2").render(
@@ -111,6 +113,7 @@ def study_page(
         told=_described(told),
         findings=shown,
         figures=figures,
+        inline=dict(zip((figure.name for figure in seen), inline, strict=True)),
         tables=[(table, latex(table)) for table in tabled],
         again=_again(told, tables),
         gaps=_gaps(tables),
@@ -199,36 +202,6 @@ class _Figure:
         """Where the sentence ends that is the last to fit in about three lines."""
         ends = [match.end() for match in SENTENCE_END.finditer(self.caption)]
         return max([end for end in ends if end <= LEAD] or ends[:1] or [0])
-
-    def inline(self, place: int) -> Markup:
-        """The SVG for the page: named for readers who cannot see it, its ids its own.
-
-        Ids that nothing refers to are left out: equal images would share one.
-
-        Args:
-            place: Of the figure on the page, by which its ids and looks are called.
-        """
-        used = dict.fromkeys(re.findall(r'(?:url\(|href=")#([^)"]+)', self.svg))
-        ids = {one: f"f{place}-{number}" for number, one in enumerate(used)}
-        bare = re.sub(r"\s*\n\s*", "\n", re.sub(r"<!--.*?-->", "", self.svg))
-        own = re.sub(r' id="([^"]+)"', lambda m: f' id="{ids[m[1]]}"' if m[1] in ids else "", bare)
-        own = re.sub(r'(url\(#|href="#)([^)"]+)', lambda m: m[1] + ids[m[2]], own)
-        label = escape(self.title)
-        return Markup(_classed(own, f"look{place}", f'role="img" aria-label="{label}"'))
-
-
-def _classed(svg: str, name: str, attributes: str) -> str:
-    """The SVG with attributes, each look that it repeats written once, to be shorter."""
-    counts = Counter(re.findall(r' style="([^"]*)"', svg))
-    classes = {look: f"{name}-{i}" for i, look in enumerate(counts) if counts[look] > 1}
-    rules = "".join(f".{own}{{{look}}}" for look, own in classes.items())
-    short = re.sub(
-        r' style="([^"]*)"',
-        lambda found: f' class="{classes[found[1]]}"' if found[1] in classes else found[0],
-        svg,
-    )
-    whole = short.replace("<svg ", f"<svg {attributes} ", 1)
-    return whole.replace(">", f"><style>{rules}</style>", 1)
 
 
 def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:

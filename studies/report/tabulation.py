@@ -119,6 +119,11 @@ class Table:
     """Row and column of cells that are told to be the best."""
     note: str = ""
 
+    def asked(self, row: Row) -> list[tuple[str, Cell]]:
+        """The cells of a row that were asked for, each with the title of its column."""
+        pairs = zip(self.columns, row.cells, strict=True)
+        return [(title, cell) for title, cell in pairs if cell is not None]
+
     def frame(self, bold: tuple[str, str]) -> pd.DataFrame:
         """The table as it is shown, as text: `3.315 ± 0.061`.
 

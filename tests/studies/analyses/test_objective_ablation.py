@@ -15,7 +15,7 @@ from iddpm.config import LossSecondMoment, TrainConfig, Uniform
 from iddpm.evaluation.config import SampleConfig
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
-from studies.drawing import style
+from studies.drawing import style, vector
 from studies.plan.plan import Plan, expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import SweepSpec, read_sweep
@@ -214,7 +214,7 @@ def test_the_figure_shows_both_metrics_by_row() -> None:
 
 def test_the_same_table_gives_the_same_svg() -> None:
     table, figure = drawn(tables_of(results()))
-    assert style.svg(figure) == style.svg(FIGURES["objective_table"].draw(table))
+    assert vector.svg(figure) == style.svg(FIGURES["objective_table"].draw(table))
 
 
 def test_partial_results_draw_what_is_there() -> None:

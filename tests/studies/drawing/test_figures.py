@@ -23,7 +23,7 @@ from studies.analyses import index
 from studies.analyses.drawings import FIGURES
 from studies.analyses.sample_gallery.sample_grid import COLUMNS, step_counts
 from studies.analyses.sampling_stride.paper import fig_8_numbers
-from studies.drawing import style
+from studies.drawing import style, vector
 from studies.store.store import Store
 from studies.tables.tables import Tables, tables
 from tests.witness.made_up_store import MadeUp, terms, variant, write_store
@@ -379,8 +379,8 @@ def test_grey_levels_are_those_of_the_data(study: Tables) -> None:
 @pytest.mark.parametrize("name", slow_except(STUDY.figures, "beta_ratio", "quality_vs_steps"))
 def test_the_same_table_gives_the_same_svg_bytes(name: str, study: Tables) -> None:
     table, figure = drawn(name, study)
-    again = style.svg(FIGURES[name].draw(table))
-    assert style.svg(figure) == again
+    again = vector.svg(FIGURES[name].draw(table))
+    assert vector.svg(figure) == again
     assert again.startswith("<svg ")
     assert "<dc:date>" not in again
     assert "<text" not in again  # drawn as paths, so no font is asked of the reader
@@ -431,7 +431,7 @@ def test_a_name_that_people_gave_is_drawn_as_it_is_written(name: str) -> None:
     assert drawn_text(style.in_lines(name)) == name
     figure = Figure()
     figure.text(0, 0, style.mathematical(name))
-    assert ElementTree.fromstring(style.svg(figure)).tag.endswith("svg")
+    assert ElementTree.fromstring(vector.svg(figure)).tag.endswith("svg")
 
 
 def test_symbols_of_ours_are_still_set_as_the_paper_sets_them() -> None:

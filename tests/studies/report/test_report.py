@@ -164,16 +164,13 @@ def test_a_figure_on_the_page_looks_as_in_its_file(out: Path) -> None:
     every = re.findall(r'<svg role="img".*?</svg>', html, re.DOTALL)
     for place, name in enumerate(["answer", *STUDY.figures]):
         svg, inline = (out / STUDY.study / f"{name}.svg").read_text(), every[place]
-        rules = dict(re.findall(rf"\.(look{place}-\d+){{([^}}]*)}}", inline))
+        rules = dict(re.findall(rf"\.(k{place}-\d+){{([^}}]*)}}", inline))
         looks = [
-            rules[one] if one else look
+            re.sub(r"; clip-path: .*", "", rules[one] if one else look)
             for look, one in re.findall(r' style="([^"]*)"| class="([^"]*)"', inline)
         ]
         assert looks == re.findall(r' style="([^"]*)"', svg)
-        drawn = re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', inline)
-        assert len(drawn) == len(re.findall(r'(?:xlink:href="#|url\(#)', svg))
-        assert set(drawn) == set(re.findall(r' id="([^"]+)"', inline))
-        assert len(inline) < len(svg)
+        assert len(inline) < 0.8 * len(svg)
 
 
 def test_whatever_people_wrote_is_escaped(page: Page) -> None:

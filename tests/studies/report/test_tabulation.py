@@ -11,6 +11,8 @@ from studies.report.tabulation import Cell, Table, tabulated
 from tests.witness.made_up_results import BOUND, SCORE, study
 
 SEEDS = (0, 1, 2)
+LATER: dict[str, object] = {"images": 384, "value": 40.0, "schedule": "linear"}
+"""An arm that has no value in the first column."""
 
 
 def scores(*arms: dict[str, object], spread: float = 1.0) -> list[dict[str, object]]:
@@ -36,6 +38,15 @@ def test_scores_over_different_numbers_of_samples_have_columns_of_their_own() ->
     assert [[cell and cell.mean for cell in row.cells] for row in table.rows] == [
         [pytest.approx(180), pytest.approx(90)],
         [pytest.approx(160), None],
+    ]
+
+
+def test_values_seed_by_seed_stand_beside_the_title_of_their_own_column() -> None:
+    arms: list[dict[str, object]] = [{"images": 192}, {"images": 384}]
+    table = table_of(scores(*({"value": 9.0} | arm for arm in arms), LATER))
+    _, later = table.rows
+    assert [(title, cell.mean) for title, cell in table.asked(later)] == [
+        ("384 samples", pytest.approx(80))
     ]
 
 
