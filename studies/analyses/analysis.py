@@ -92,6 +92,8 @@ class Analysis:
     """The `claims` room beside it holds just these."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """How studies are answered at a glance, by the name of the sweep."""
+    sentences: Collection[str] = ()
+    """Sweeps that no comparison answers: the room `answer` beside this one says what does."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """Where the paper shows what a sweep asks about, by the name of the sweep."""
     numbers: Callable[[], Iterable[Published]] = tuple

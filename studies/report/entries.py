@@ -9,9 +9,10 @@ import pandas as pd
 from studies.analyses.analysis import Place
 from studies.analyses.index import PLACES
 from studies.analyses.judge import CLAIMS, judge
+from studies.analyses.sentences import SENTENCES
 from studies.judging.families import adjusted
 from studies.judging.verdicts import Claim, Finding, Measured
-from studies.report.answer import answer_of, sweep_of
+from studies.report.answer import answer_of, headline, sentence, sweep_of
 from studies.report.faults import Fault, fault
 from studies.report.more_seeds import More, more_seeds
 from studies.report.work_done import made, work_done
@@ -49,6 +50,8 @@ class Entry:
     among: dict[str, float] = field(default_factory=dict)
     """By claim: its p-value among the claims of the study (`studies.judging.families`)."""
     answered: Answered | None = None
+    said: str = ""
+    """The answer in one or two sentences; empty: there is none."""
     work: Mapping[str, Any] = field(default_factory=dict)
     """As `studies.report.work_done.work_done` gives it."""
     faults: list[Fault] = field(default_factory=list)
@@ -58,6 +61,12 @@ class Entry:
     def is_done(self) -> bool:
         """Whether every cell has its result."""
         return 0 < self.cells["all"] == self.cells.get("done", 0)
+
+    @property
+    def effect(self) -> str:
+        """The answer in a line of the index."""
+        told = self.answered
+        return self.said if told is None else headline(told.table, told.answer)
 
     @property
     def minutes(self) -> float:
@@ -75,6 +84,7 @@ def entry(store: Store, tables: Tables) -> Entry:
     sweep = sweep_of(tables)
     findings = [_judged(name, tables, faults) for name in tables.record["claims"]]
     records = made(store, tables.record["tasks"])
+    answered = _answered(tables, faults)
     return Entry(
         study=tables.study,
         sweep=sweep,
@@ -86,7 +96,8 @@ def entry(store: Store, tables: Tables) -> Entry:
         findings=findings,
         more={one.name: more_seeds(one, tables.record, records) for one in findings},
         among=dict(zip(tables.record["claims"], adjusted(findings), strict=True)),
-        answered=_answered(tables, faults),
+        answered=answered,
+        said=_said(tables, answered, faults),
         work=work_done(records),
         faults=faults,
     )
@@ -101,6 +112,18 @@ def _answered(tables: Tables, faults: list[Fault]) -> Answered | None:
         faults.append(fault(error, "the answer"))
         return None
     return None if answer is None or table.empty else Answered(answer, table)
+
+
+def _said(tables: Tables, answered: Answered | None, faults: list[Fault]) -> str:
+    """The answer in words; what keeps it from being made joins the faults."""
+    if answered is not None:
+        return sentence(answered.table, answered.answer)
+    own = SENTENCES.get(sweep_of(tables))
+    try:
+        return own(tables) if own else ""
+    except Exception as error:
+        faults.append(fault(error, "the answer"))
+        return ""
 
 
 def _judged(name: str, tables: Tables, faults: list[Fault]) -> Finding:

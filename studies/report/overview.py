@@ -10,7 +10,6 @@ import pandas as pd
 from studies.drawing.paired import ends
 from studies.judging.verdicts import Finding, Verdict
 from studies.judging.wording import measured, telling, unmeasured
-from studies.report.answer import headline
 from studies.report.entries import Answered, Entry
 from studies.report.templates import template
 from studies.tables.paired import is_told
@@ -61,9 +60,8 @@ def _section(entry: Entry) -> str:
 def _told(entries: Sequence[Entry], counts: Sequence[tuple[str, int]], judged: int) -> str:
     """What a pasted link says was found: the verdicts, then the first effect of the paper's."""
     said = [f"{judged} verdicts: {', '.join(f'{n} {verdict}' for verdict, n in counts)}."]
-    first = next((one for one in entries if one.answered is not None), None)
-    if first is not None and first.answered is not None:
-        said.append(f"{first.study}: {headline(first.answered.table, first.answered.answer)}")
+    if first := next((one for one in entries if one.effect), None):
+        said.append(f"{first.study}: {first.effect}")
     return " ".join(said)
 
 
@@ -84,7 +82,7 @@ def _row(entry: Entry) -> dict[str, Any]:
             filter(None, (_section(entry), entry.place.shown if entry.place else ""))
         ),
         "section": _section(entry),
-        "effect": "" if answered is None else headline(answered.table, answered.answer),
+        "effect": entry.effect,
         "thumbnail": None if answered is None else _thumbnail(answered),
         "dots": [_dot(entry, finding) for finding in entry.findings],
     }

@@ -42,7 +42,6 @@ from studies.judging.wording import (
     unmeasured,
 )
 from studies.published.published import closest
-from studies.report.answer import sentence
 from studies.report.early import strips
 from studies.report.entries import Entry, entry
 from studies.report.entries import cells as every_cell
@@ -228,12 +227,10 @@ def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:
 
 def _said(told: Entry) -> str:
     """The answer in one sentence, after what a study that is not finished says of itself."""
-    if told.answered is None:
-        return ""
-    said = sentence(told.answered.table, told.answered.answer)
-    if told.is_done:
-        return said
-    return f"So far, with {told.cells.get('done', 0)} of {told.cells['all']} cells done: {said}"
+    if told.is_done or not told.said:
+        return told.said
+    done = f"{told.cells.get('done', 0)} of {told.cells['all']} cells"
+    return f"So far, with {done} done: {told.said}"
 
 
 def _again(told: Entry, tables: Tables) -> list[str]:

@@ -42,5 +42,6 @@ ANALYSIS = Analysis(
         "cosine_falls_evenly_between_its_ends": Need(),
         "first_cosine_noise_is_below_a_pixel_bin": Need(),
     },
+    sentences=("noise_schedules",),
     places={"noise_schedules": Place("3.2", 1, "Figs. 1, 3 and 5")},
 )

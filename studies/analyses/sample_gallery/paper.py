@@ -13,5 +13,6 @@ ANALYSIS = Analysis(
             together(is_samples, (), has(LABELS, True)),
         ),
     },
+    sentences=("sample_gallery",),
     places={"sample_gallery": Place("H", 9, "Figs. 9 and 18 to 31")},
 )

@@ -10,6 +10,7 @@ import pytest
 from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.sample_gallery.class_grid import CLASSES, COLUMNS
+from studies.analyses.sentences import SENTENCES
 from studies.plan.plan import expand
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
@@ -175,3 +176,10 @@ def test_photographs_have_no_classes_to_show_but_both_objectives() -> None:
     arms = [arm.train for arm in plan.spec.arms]
     assert {train.objective.kind for train in arms} == {"hybrid", "vlb"}
     assert not any(train.network.class_conditional for train in arms)
+
+
+def test_the_answer_of_a_gallery_counts_the_images_there_are(study: Tables) -> None:
+    said = SENTENCES["sample_gallery"](study)  # 2 objectives x 2 step counts, and 2 by class
+    assert said.startswith("Pictures to look at, none of them picked: 600 samples in 6 sets")
+    nothing = replace(study, samples=study.samples.assign(path=None))
+    assert SENTENCES["sample_gallery"](nothing) == ""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from iddpm.arrays import FloatArray
 from iddpm.config import Schedule
 from studies.analyses.judge import judge
 from studies.analyses.noise_schedules import claims
+from studies.analyses.sentences import SENTENCES
 from studies.judging.verdicts import Finding
 from studies.tables.tables import Tables
 
@@ -36,6 +38,15 @@ def test_alpha_bar_is_that_of_the_official_code(schedule: Schedule, T: int) -> N
     found = claims.left(schedule, T)[[T // 4, T // 2, 3 * T // 4, T]]
     np.testing.assert_allclose(found, OFFICIAL[schedule, T], rtol=0.02)  # two digits are given
     np.testing.assert_allclose(found[:3], OFFICIAL[schedule, T][:3], rtol=2e-3)
+
+
+def test_the_answer_says_what_is_left_halfway_and_how_long_almost_nothing_is() -> None:
+    rows = pd.DataFrame({"schedule": ["cosine", "linear", "linear"], "T": [4000, 4000, 1000]})
+    assert SENTENCES["noise_schedules"](replace(NOTHING, results=rows)) == (
+        "Halfway through 4,000 steps the cosine schedule leaves 49% and the linear schedule leaves "
+        "8% of the image's variance; less than 1% is left in 6% of the cosine steps and 33% of the "
+        "linear steps."
+    )
 
 
 def cosine(place: float) -> float:

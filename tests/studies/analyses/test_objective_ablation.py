@@ -214,7 +214,7 @@ def test_the_figure_shows_both_metrics_by_row() -> None:
 
 def test_the_same_table_gives_the_same_svg() -> None:
     table, figure = drawn(tables_of(results()))
-    assert vector.svg(figure) == style.svg(FIGURES["objective_table"].draw(table))
+    assert vector.svg(figure) == vector.svg(FIGURES["objective_table"].draw(table))
 
 
 def test_partial_results_draw_what_is_there() -> None:

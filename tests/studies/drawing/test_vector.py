@@ -13,7 +13,8 @@ LETTERS = {"m": 1, "l": 1, "q": 2, "c": 3}
 
 def walked(path: str) -> list[tuple[str, list[tuple[float, float]]]]:
     """A path by steps as letters with absolute points, as the SVG standard reads it."""
-    read, letter, at, begun = [], "", (0.0, 0.0), (0.0, 0.0)
+    read: list[tuple[str, list[tuple[float, float]]]] = []
+    letter, at, begun = "", (0.0, 0.0), (0.0, 0.0)
     tokens = re.findall(r"[a-z]|-?(?:\d+\.?\d*|\.\d+)", path)
     while tokens:
         if tokens[0].isalpha():
@@ -57,7 +58,6 @@ def test_a_path_by_steps_goes_through_the_same_points(seed: int) -> None:
             assert one == pytest.approx(other, abs=0.00501)  # a hundredth is not seen
 
 
-@style.styled
 def drawn(title: str) -> Figure:
     figure, axes = style.new(2)
     axes.plot([0, 1], [0, 1])
