@@ -230,13 +230,14 @@ class GanTraining:
             self.device
         )
 
-    def save(self, file: Path, *, held: Held = nullcontext) -> None:
-        """Write all that moves, whole.
+    @property
+    def content(self) -> dict[str, Any]:
+        """What its states are of: the trajectory, whatever its length."""
+        return trajectory(self.config)
 
-        Raises:
-            StorageError: If it cannot be written, or what `held` raises.
-        """
-        state = {
+    def state(self) -> dict[str, Any]:
+        """All that moves, itself and no copy."""
+        return {
             "weights": self._roles(),
             "norms": dict(self.discriminator.named_buffers()),
             "optimizer": self.optimizer.state_dict(),
@@ -246,7 +247,6 @@ class GanTraining:
             "nonfinite_steps": self.nonfinite_steps,
             "nonfinite_in_a_row": self.nonfinite_in_a_row,
         }
-        checkpoints.save(file, trajectory(self.config), state, held=held)
 
     def _roles(self) -> dict[str, dict[str, Tensor]]:
         return {
@@ -255,18 +255,8 @@ class GanTraining:
             "discriminator": self.opposing.named(self.opposing.vector.detach()),
         }
 
-    def restore(self, file: Path) -> None:
-        """Continue from a state that `save` wrote.
-
-        Raises:
-            CheckpointError: If it is damaged, of another trajectory, or of a later step.
-        """
-        state = checkpoints.load(file, trajectory(self.config))
-        if state["step"] > self.config.steps:
-            raise checkpoints.CheckpointError(
-                f"{file}: expected a state up to step {self.config.steps}, found one of step "
-                f"{state['step']}; train to at least as many steps, or move it away to start anew"
-            )
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state` gave."""
         for role, weights in self._roles().items():
             for name, weight in weights.items():
                 weight.copy_(state["weights"][role][name])

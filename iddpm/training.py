@@ -35,7 +35,7 @@ from iddpm.running.copies import ahead
 from iddpm.running.draws import derived_seed, generator
 from iddpm.running.files import Held
 from iddpm.running.interruption import Progress, StopCheck, TimeCheck
-from iddpm.running.ranks import ALONE, Ranks, RanksError
+from iddpm.running.ranks import ALONE, Ranks
 from iddpm.running.trajectory import Diverged, driven
 
 CURVES = ("loss", "simple_mse", "vlb")
@@ -346,24 +346,15 @@ class Training:
         for block in blocks:  # a loss that is not finite is not remembered
             self.timesteps.record(block.t, block.losses.where(is_finite, math.nan))
 
-    def save(self, file: Path, *, held: Held = nullcontext) -> None:
-        """Write all that moves, whole. The first rank writes, and all return when it has.
+    @property
+    def content(self) -> dict[str, Any]:
+        """What its states are of: the trajectory, whatever its length."""
+        return trajectory(self.config)
 
-        Raises:
-            StorageError: If it cannot be written, or what `held` raises.
-            RanksError: On the other ranks, if the first one could not write it.
-        """
-        failure = self._write(file, held) if self.ranks.number == 0 else None
-        (failed,) = self.ranks.any(failure is not None)
-        if failure is not None:
-            raise failure
-        if failed:
-            raise RanksError("ranks: the first one could not save the state; its log says why")
-
-    def _write(self, file: Path, held: Held) -> Exception | None:
-        """Why it could not be written, if so: the other ranks must hear of it first."""
+    def state(self) -> dict[str, Any]:
+        """All that moves, itself and no copy."""
         self._read()
-        state = {
+        return {
             "weights": self._roles(),
             "optimizer": self.optimizer.state_dict(),
             "timesteps": self.timesteps.state_dict(),
@@ -372,11 +363,6 @@ class Training:
             "nonfinite_steps": self.nonfinite_steps,
             "nonfinite_in_a_row": self.nonfinite_in_a_row,
         }
-        try:
-            checkpoints.save(file, trajectory(self.config), state, held=held)
-        except Exception as error:
-            return error
-        return None
 
     def _roles(self) -> dict[str, dict[str, Tensor]]:
         """The weights themselves, under `raw`, and each average, under its decay, by parameter."""
@@ -384,18 +370,8 @@ class Training:
         vectors |= {str(decay): average for decay, average in self.averages.averages.items()}
         return {role: self.weights.named(vector) for role, vector in vectors.items()}
 
-    def restore(self, file: Path) -> None:
-        """Continue from a state that `save` wrote.
-
-        Raises:
-            CheckpointError: If it is damaged, of another trajectory, or of a later step.
-        """
-        state = checkpoints.load(file, trajectory(self.config))
-        if state["step"] > self.config.steps:
-            raise checkpoints.CheckpointError(
-                f"{file}: expected a state up to step {self.config.steps}, found one of step "
-                f"{state['step']}; train to at least as many steps, or move it away to start anew"
-            )
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state` gave."""
         for role, weights in self._roles().items():
             for name, weight in weights.items():
                 weight.copy_(state["weights"][role][name])

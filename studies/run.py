@@ -28,6 +28,7 @@ from studies.execute.forecast import Left
 from studies.execute.guesses import CPU_CORE, GPUS
 from studies.execute.signals import CutOff
 from studies.execute.slurm import SlurmError
+from studies.execute.worker import CHECKPOINT_EVERY
 from studies.plan.costs import compute_left, costs, labels
 from studies.plan.plan import Plan, absent, chained, expand, needed, record
 from studies.spec.documents import nearest, short
@@ -75,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plans = [needed(plan, store.is_done) for plan in plans]
         if options.no_training:
             _refuse_trainings(plans, store)
+        if options.checkpoint_every is not None:
+            os.environ[CHECKPOINT_EVERY] = f"{options.checkpoint_every:g}"
         if options.dry_run:
             return _dry_run(plans, store, options)
         _print_cautions(plans)
@@ -123,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
         "--retry",
         choices=["failed", *get_args(ErrorClass)],
         help="run failed tasks again, all of them or those that failed in this way",
+    )
+    add(
+        "--checkpoint-every",
+        type=_duration,
+        metavar="TIME",
+        help="how often trainings save: 90s, 10m or 2h; default: 1m, less often where saves would "
+        "take more than a fiftieth of the time",
     )
     add(
         "--no-training",
@@ -217,8 +227,8 @@ def _amount(text: str) -> float:
 
 
 def _duration(text: str) -> float:
-    """Seconds, from a number of minutes or hours."""
-    unit = {"m": 60, "h": 3600}.get(text[-1:])
+    """Seconds, from a number of seconds, minutes or hours."""
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
     if unit is None:
         raise argparse.ArgumentTypeError(f"expected a time such as 30m or 2h, found {short(text)}")
     return _amount(text[:-1]) * unit

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from studies import run
+from studies.execute.worker import CHECKPOINT_EVERY
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
-from studies.spec.sweep import read_sweep
+from studies.spec.sweep import SWEEPS, read_sweep
 from tests.witness.published_files import cifar_files, pixels_of, write_tar
 
 ROOT = Path(__file__).parents[1]
@@ -275,6 +276,7 @@ OPTIONS = {
     "--no-training": "only networks that are there",
     "--decide": "decisions have a budget",
     **dict.fromkeys(("--budget 30m", "--budget 2h"), "decisions have a budget"),
+    "--checkpoint-every 10m": "trainings save so often",
 }
 """What is tested of each option of the table."""
 
@@ -298,6 +300,17 @@ def test_a_setting_of_the_preset_is_changed(tmp_path: Path, option: str) -> None
     folder = tiny_checkout(tmp_path)
     steps = 500 * 3 * 3 + 3  # of three networks under three seeds, and of the classifier
     assert re.search(rf"total .* {steps:,} ", printed(f"{RUN} {option} --dry-run", folder))
+
+
+@pytest.mark.parametrize("option", with_("trainings save so often"))
+def test_processes_of_a_run_are_told_how_often_trainings_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv(CHECKPOINT_EVERY, "60")
+    sweep = str(SWEEPS / "noise_schedules.yaml")
+    store = str(tmp_path / "store")
+    assert run.main([sweep, "--store", store, "--dry-run", *option.split()]) == 0
+    assert os.environ[CHECKPOINT_EVERY] == "600"
 
 
 @pytest.mark.slow

@@ -6,18 +6,17 @@ state of. Anything else is refused before a tensor is used.
 
 import errno
 import hashlib
-import io
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
-from iddpm.running.files import Held, write_whole
+from iddpm.running.files import Held, written_whole
 
 FORMAT = "iddpm-studies"
 VERSION = 1
@@ -32,6 +31,10 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used: says which file, why, and what to try."""
 
 
+class UnreadableError(CheckpointError):
+    """A file is damaged, or was no checkpoint of ours ever."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """What a training that ended said of the state that it left."""
@@ -42,7 +45,12 @@ class Ending:
 
 
 def save(
-    path: Path, content: Mapping[str, Any], state: Mapping[str, Any], *, held: Held = nullcontext
+    path: Path,
+    content: Mapping[str, Any],
+    state: Mapping[str, Any],
+    *,
+    held: Held = nullcontext,
+    before: Path | None = None,
 ) -> None:
     """Write a checkpoint, whole or not at all.
 
@@ -51,13 +59,60 @@ def save(
         content: What it is a checkpoint of, as plain JSON values; `load` must be given the same.
         state: Tensors, numbers, text, and lists and dicts of them.
         held: Keeps the folder, or raises.
+        before: Where the checkpoint that was there is kept; None: it is not.
 
     Raises:
         StorageError: If the file cannot be written.
     """
-    buffer = io.BytesIO()  # torch would hide the reason of a failed write
-    torch.save({"format": FORMAT, "version": VERSION, "content": content, **state}, buffer)
-    write_whole(path, buffer.getbuffer(), held=held)
+    whole = {"format": FORMAT, "version": VERSION, "content": content, **state}
+    with written_whole(path, held=held, before=before) as file:
+        stream = _Stream(file)
+        try:
+            torch.save(whole, stream)  # type: ignore[arg-type]
+        except RuntimeError as error:
+            raise stream.failure or error from None
+
+
+class _Stream:
+    """What torch writes to: it remembers why a write failed, which torch's own error hides."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.flush = file.flush
+        self.failure: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """How many bytes were written.
+
+        Raises:
+            OSError: If they could not be.
+        """
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+def copied(value: Any) -> Any:
+    """A state whose tensors lie on the CPU and share memory among themselves alone."""
+    return _copied(value, {})
+
+
+def _copied(value: Any, storages: dict[int, torch.UntypedStorage]) -> Any:
+    if isinstance(value, Tensor):
+        there = value.untyped_storage()
+        if there.data_ptr() not in storages:
+            whole = torch.empty(0, dtype=torch.uint8, device=value.device).set_(there)
+            storages[there.data_ptr()] = whole.to("cpu", copy=True).untyped_storage()
+        here = torch.empty(0, dtype=value.dtype)
+        place = value.storage_offset(), value.shape, value.stride()
+        return here.set_(storages[there.data_ptr()], *place)
+    if isinstance(value, dict):
+        return {name: _copied(part, storages) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(part, storages) for part in value)
+    return value
 
 
 def save_parts(
@@ -149,7 +204,7 @@ def _opened(path: Path, mapped: bool) -> Any:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # it seeks before the start
             raise
         if _cut_short(path):
-            raise CheckpointError(
+            raise UnreadableError(
                 f"{path}: expected a whole checkpoint, found a file cut short; "
                 "delete it to start anew"
             ) from error
@@ -174,7 +229,7 @@ def _check_sum(path: Path, archive: zipfile.ZipFile, part: str) -> None:
             while file.read(CHUNK_BYTES):  # the sum is compared at the end
                 pass
     except zipfile.BadZipFile as error:
-        raise CheckpointError(
+        raise UnreadableError(
             f"{path}: expected a whole checkpoint, found one whose part {part!r} is damaged; "
             "delete it to start anew"
         ) from error
@@ -187,8 +242,8 @@ def _cut_short(path: Path) -> bool:
     return begins_as_zip and not zipfile.is_zipfile(path)
 
 
-def _foreign(path: Path) -> CheckpointError:
-    return CheckpointError(
+def _foreign(path: Path) -> UnreadableError:
+    return UnreadableError(
         f"{path}: expected a checkpoint that this program wrote, found something else; move it away"
     )
 

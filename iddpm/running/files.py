@@ -41,6 +41,9 @@ REMEDIES_OF_READING = {
 STATE_FILE = "state.pt"
 """In the folder of a training: all that moves."""
 
+BEFORE_FILE = "state.before.pt"
+"""In the folder of a training that has not ended: the state that was saved before the last one."""
+
 WEIGHTS_FILE = "weights.pt"
 """In the folder of a training that nobody will continue: what was kept of its state."""
 
@@ -50,7 +53,7 @@ UNFINISHED = ".part"
 Held = Callable[[], AbstractContextManager[None]]
 """Entered for each moment in which something appears in a folder that may become another's: keeps
 the folder its holder's meanwhile, or raises because it no longer is. `nullcontext`: nobody else
-is about. Never entered twice at once."""
+is about. A thread never enters it twice at once; another thread that enters it waits."""
 
 
 class StorageError(OSError):
@@ -81,12 +84,15 @@ def write_whole(path: Path, data: bytes | memoryview, *, held: Held = nullcontex
 
 
 @contextmanager
-def written_whole(path: Path, *, held: Held = nullcontext) -> Iterator[IO[bytes]]:
+def written_whole(
+    path: Path, *, held: Held = nullcontext, before: Path | None = None
+) -> Iterator[IO[bytes]]:
     """A file to write piece by piece, which appears under `path` when all is written.
 
     Args:
         path: Where it appears.
         held: Keeps the folder for the two moments in which a name appears in it, or raises.
+        before: Where the file that was there is kept; None: it is not.
 
     Raises:
         StorageError: As `write_whole`.
@@ -101,6 +107,9 @@ def written_whole(path: Path, *, held: Held = nullcontext) -> Iterator[IO[bytes]
                 file.flush()
                 os.fsync(file.fileno())
                 with held():
+                    if before is not None and path.exists():
+                        before.unlink(missing_ok=True)
+                        os.link(path, before)
                     os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -1,16 +1,18 @@
 """The loop of every training: it resumes, saves, stops and stays whole, whatever is trained."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 
-from iddpm.running.files import STATE_FILE, Held, make_folder, remove_unfinished
+from iddpm.running import checkpoints
+from iddpm.running.checkpoints import CheckpointError
+from iddpm.running.files import STATE_FILE, Held, make_folder
 from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeCheck
-from iddpm.running.ranks import Ranks
+from iddpm.running.ranks import Ranks, RanksError
+from iddpm.running.saves import Saves
 
 
 class Diverged(RuntimeError):
@@ -40,11 +42,15 @@ class Trajectory(Protocol):
     def advance(self) -> None:
         """Move by a step."""
 
-    def save(self, file: Path, *, held: Held) -> None:
-        """Write all that moves, whole."""
+    @property
+    def content(self) -> dict[str, Any]:
+        """What its states are of, as plain JSON values: all but the length."""
 
-    def restore(self, file: Path) -> None:
-        """Continue from what `save` wrote."""
+    def state(self) -> dict[str, Any]:
+        """All that moves, itself and no copy: tensors, numbers, and lists and dicts of them."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state` gave."""
 
 
 T = TypeVar("T", bound=Trajectory)
@@ -67,70 +73,57 @@ def driven(
     The arguments, and what is raised except `Diverged`, are those of `iddpm.training.train`.
     """
     make_folder(folder)
-    file = folder / STATE_FILE
     with _global_generators_kept():
         training = make()
-        ranks = training.ranks
-        if ranks.number == 0:
-            remove_unfinished(file)
-        if file.exists():
-            training.restore(file)
-        elif start is not None:
-            training.restore(start)
-        training.agree()
-        clock = _SaveClock(checkpoint_every_s)
-        while training.step < training.length and not training.diverged:
-            ends = should_stop() or (ranks.number == 0 and clock.ends(is_due))
-            stop, save = ranks.any(ends, ranks.number == 0 and clock.is_late())
-            if stop:
-                training.save(file, held=held)
-                raise Interrupted(
-                    f"training saved at step {training.step} of {training.length}",
-                    saved=training.step,
-                )
-            if save:
-                with clock.saving():
-                    training.save(file, held=held)
-            training.advance()
-            progress(training.step, training.length)
-            seen(training)
-    training.save(file, held=held)
+        ranks, is_first = training.ranks, training.ranks.number == 0
+        with Saves(folder, training.content, every_s=checkpoint_every_s, held=held) as saves:
+            if is_first:
+                saves.remove_unfinished()
+            _restore(training, saves, folder, start)
+            training.agree()
+            while training.step < training.length and not training.diverged:
+                ends = should_stop() or (is_first and saves.end(is_due))
+                save = is_first and saves.are_due()
+                stop, save, failed = ranks.any(ends, save, saves.failure is not None)
+                if stop or failed:
+                    break
+                if save and is_first:
+                    saves.begin(training.state())
+                training.advance()
+                progress(training.step, training.length)
+                seen(training)
+            has_ended = training.diverged or training.step == training.length
+            if is_first:
+                saves.finish(training.state(), is_last=has_ended)
+            _check(saves, ranks)
+    if not has_ended:
+        raise Interrupted(
+            f"training saved at step {training.step} of {training.length}", saved=training.step
+        )
     return training
 
 
-class _SaveClock:
-    """When a training saves, and how long before its end it must.
+def _restore(training: Trajectory, saves: Saves, folder: Path, start: Path | None) -> None:
+    """Continue from what is found in the folder, else from the file to start from, if any."""
+    file, state = folder / STATE_FILE, saves.found()
+    if state is None and start is not None:
+        file, state = start, checkpoints.load(start, training.content)
+    if state is None:
+        return
+    if state["step"] > training.length:
+        raise CheckpointError(
+            f"{file}: expected a state up to step {training.length}, found one of step "
+            f"{state['step']}; train to at least as many steps, or move it away to start anew"
+        )
+    training.restore(state)
 
-    Args:
-        every_s: Seconds between saves.
-    """
 
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
-        self._saved_at = self._asked_at = time.monotonic()
-        self._longest_s = 0.0
-
-    def is_late(self) -> bool:
-        """Whether the last save is so long ago that it is time for another."""
-        return time.monotonic() - self._saved_at >= self._every_s
-
-    def ends(self, is_due: TimeCheck) -> bool:
-        """Whether time runs out; asked once a step.
-
-        What is needed counts as twice the last step and the longest save: neither takes the same
-        time always.
-        """
-        now = time.monotonic()
-        step_s, self._asked_at = now - self._asked_at, now
-        return self._longest_s > 0 and is_due(2 * (step_s + self._longest_s))
-
-    @contextmanager
-    def saving(self) -> Iterator[None]:
-        """Measure a save."""
-        began = time.monotonic()
-        yield
-        self._saved_at = self._asked_at = time.monotonic()
-        self._longest_s = max(self._longest_s, self._saved_at - began)
+def _check(saves: Saves, ranks: Ranks) -> None:
+    """Raise on every rank if the first one could not save."""
+    (failed,) = ranks.any(saves.failure is not None)
+    if failed:
+        why = RanksError("ranks: the first one could not save the state; its log says why")
+        raise saves.failure or why
 
 
 @contextmanager

@@ -41,6 +41,9 @@ THREAD_LIMITS = dict.fromkeys(
 )
 """Environment of a process that runs tasks and nothing else."""
 
+CHECKPOINT_EVERY = "STUDIES_CHECKPOINT_EVERY_S"
+"""The variable that tells a process that runs tasks how often trainings save, in seconds."""
+
 LIMIT = 3
 """After so many attempts in a row that ended alike, with nothing saved, a task counts as failed."""
 
@@ -162,6 +165,7 @@ def _work(
         device=device,
         ranks=ranks or ALONE,
         held=held,
+        checkpoint_every_s=float(os.environ.get(CHECKPOINT_EVERY, 60)),
     )
     return runners.RUNNERS[task.kind](work), device
 

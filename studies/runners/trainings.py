@@ -30,6 +30,7 @@ def train(work: Work) -> dict[str, Any]:
         progress=work.progress,
         should_stop=work.should_stop,
         is_due=work.is_due,
+        checkpoint_every_s=work.checkpoint_every_s,
         ranks=work.ranks,
         held=work.held,
         seen=lambda training: look(training, work.folder, work.held),
@@ -48,6 +49,7 @@ def gan(work: Work) -> dict[str, Any]:
         progress=work.progress,
         should_stop=work.should_stop,
         is_due=work.is_due,
+        checkpoint_every_s=work.checkpoint_every_s,
         held=work.held,
     ).as_json()
 

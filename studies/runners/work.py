@@ -42,6 +42,8 @@ class Work:
     held: Held = nullcontext
     """Keeps the task for each moment in which a file appears in its folder, or raises: it may have
     been taken over."""
+    checkpoint_every_s: float = 60.0
+    """How often a training saves."""
 
     @property
     def blocks(self) -> Blocks:

@@ -6,6 +6,7 @@ import random
 import signal
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -39,6 +40,7 @@ from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.draws import derived_seed, generator
 from iddpm.running.files import STATE_FILE, UNFINISHED, StorageError
 from iddpm.running.interruption import Interrupted
+from iddpm.running.saves import WRITER
 from iddpm.running.trajectory import Diverged
 from iddpm.training import (
     CURVE_POINTS,
@@ -170,33 +172,62 @@ def test_a_longer_training_continues_a_shorter_one(
     assert seen == [(6, 8), (7, 8), (8, 8)]
 
 
+class Clock:
+    """Time that passes as a training steps and writes, and in no other way."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, step_s: float, write_s: float) -> None:
+        self.now = 0.0
+        self.saved_at: list[float] = []
+        save, advance = checkpoints.save, Training.advance
+
+        def slow_save(*what: Any, **options: Any) -> None:
+            self.saved_at.append(self.now)
+            save(*what, **options)
+            self.now += write_s
+
+        def slow_step(training: Training) -> None:
+            for thread in threading.enumerate():
+                if thread.name == WRITER:
+                    thread.join()
+            advance(training)
+            self.now += step_s
+
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "thread_time", lambda: write_s)
+        monkeypatch.setattr(checkpoints, "save", slow_save)
+        monkeypatch.setattr(Training, "advance", slow_step)
+
+
 def test_a_training_ends_before_the_time_left_is_too_short_for_another_save(
     tmp_path: Path, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, asked = [0.0], []
-    save, advance = Training.save, Training.advance
-
-    def slow_save(training: Training, file: Path, **options: Any) -> None:
-        save(training, file, **options)
-        clock[0] += 7.0
-
-    def slow_step(training: Training) -> None:
-        advance(training)
-        clock[0] += 2.0
+    asked: list[tuple[float, float]] = []
+    clock = Clock(monkeypatch, step_s=200.0, write_s=7.0)
 
     def is_due(seconds: float) -> bool:
-        asked.append((clock[0], seconds))
-        return 40.0 - clock[0] < seconds
+        asked.append((clock.now, seconds))
+        return 1500.0 - clock.now < seconds
 
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(Training, "save", slow_save)
-    monkeypatch.setattr(Training, "advance", slow_step)
-    with pytest.raises(Interrupted, match="training saved at step 7 of 8"):
-        train(CONFIG, tmp_path, is_due=is_due, checkpoint_every_s=5)
-    # steps end at 2, 4 and 6, a save at 13, steps at 15, 17 and 19, a save at 26, a step at 28
-    assert asked == [(15.0, 18.0), (17.0, 18.0), (19.0, 18.0), (28.0, 18.0)]
+    with pytest.raises(Interrupted, match="training saved at step 6 of 8"):
+        train(CONFIG, tmp_path, is_due=is_due, checkpoint_every_s=350)
+    # steps end at 200 and 400, a save at 407, steps at 607 and 807, a save at 814, and so on
+    steps = [607.0, 807.0, 1014.0, 1214.0]
+    assert asked == [
+        (now, 2 * (207 + 7) if now in (607.0, 1014.0) else 2 * (200 + 7)) for now in steps
+    ]
     monkeypatch.undo()
     assert train(CONFIG, tmp_path).as_json() == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("write_s", "saved_at"), [(1.0, [60, 121, 182, 243]), (3.0, [60, 243, 366])]
+)
+def test_saves_take_at_most_a_fiftieth_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_s: float, saved_at: list[float]
+) -> None:
+    clock = Clock(monkeypatch, step_s=60.0, write_s=write_s)
+    train(replace(CONFIG, steps=4 if write_s == 1 else 6), tmp_path, checkpoint_every_s=60)
+    assert clock.saved_at == saved_at  # the last one at the end
 
 
 def test_how_often_the_state_is_saved_moves_nothing(
@@ -214,8 +245,9 @@ def test_torchs_global_generator_moves_nothing_and_is_not_moved(
     assert torch.equal(torch.get_rng_state(), before)
 
 
-EVERY_OPERATION = 27
-"""File operations of a whole undisturbed training."""
+EVERY_OPERATION = 44
+"""File operations of a whole undisturbed training: three for each of nine states, two more for all
+but the first, and one at the end."""
 
 ONE_AFTER_ANOTHER = (5, 1, 8, 4)
 ONCE_AT_EACH = [
@@ -283,12 +315,27 @@ def test_a_state_cut_short_is_refused(tmp_path: Path) -> None:
         train(CONFIG, tmp_path)
 
 
+def test_a_training_whose_last_state_is_damaged_ends_in_the_same_state(
+    tmp_path: Path, undisturbed: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for steps in (3, 2):
+        with pytest.raises(Interrupted):
+            train(CONFIG, tmp_path, should_stop=after(steps))
+    file = tmp_path / STATE_FILE
+    file.write_bytes(file.read_bytes()[:-100])
+    assert train(CONFIG, tmp_path).as_json() == undisturbed
+    assert "found a file cut short" in caplog.text
+    assert "the state of step 3 before it" in caplog.text
+    assert os.listdir(tmp_path) == [STATE_FILE]
+
+
+@pytest.mark.parametrize("every_s", [0, 1000], ids=["beside the steps", "at the end"])
 def test_a_full_disk_leaves_the_state_before_it(
-    tmp_path: Path, undisturbed: dict[str, Any]
+    tmp_path: Path, undisturbed: dict[str, Any], every_s: float
 ) -> None:
     train(replace(CONFIG, steps=3), tmp_path)
     with largest_file(1000), pytest.raises(StorageError, match="cannot write: File too large"):
-        train(CONFIG, tmp_path)
+        train(CONFIG, tmp_path, checkpoint_every_s=every_s)
     assert saved(tmp_path)["step"] == 3
     assert train(CONFIG, tmp_path).as_json() == undisturbed
 
@@ -464,16 +511,14 @@ def broken(network: Network, fault: str) -> Network:
 
 
 @pytest.mark.parametrize("fault", ["loss", "gradient"])
-def test_a_step_that_is_not_finite_moves_nothing_but_the_counts(fault: str, tmp_path: Path) -> None:
+def test_a_step_that_is_not_finite_moves_nothing_but_the_counts(fault: str) -> None:
     training = Training(CONFIG)
     for _ in range(3):
         training.advance()
-    training.save(tmp_path / STATE_FILE)
-    before, whole = saved(tmp_path), training.denoiser
+    before, whole = checkpoints.copied(training.state()), training.denoiser
     training.denoiser = replace(whole, network=broken(whole.network, fault))
     training.advance()
-    training.save(tmp_path / STATE_FILE)
-    skipped = saved(tmp_path)
+    skipped = training.state()
     for part in ("weights", "optimizer", "timesteps"):
         assert_equal_states(skipped[part], before[part])
     counts = [skipped[name] for name in ("step", "nonfinite_steps", "nonfinite_in_a_row")]
@@ -540,7 +585,7 @@ def test_a_step_asks_for_nothing_that_the_device_computes(monkeypatch: pytest.Mo
     assert [tuple(losses.shape) for losses in read] == [(4, len(CURVES))]
 
 
-def test_how_often_losses_are_read_moves_nothing(tmp_path: Path) -> None:
+def test_how_often_losses_are_read_moves_nothing() -> None:
     states, results = [], []
     for every in (1, 3, 50):
         training = Training(EVERYTHING)
@@ -548,9 +593,8 @@ def test_how_often_losses_are_read_moves_nothing(tmp_path: Path) -> None:
         for step in range(7):
             training.advance()
             if step == 3:
-                training.save(tmp_path / STATE_FILE)
-        training.save(tmp_path / STATE_FILE)
-        state = saved(tmp_path, EVERYTHING)
+                training.state()
+        state = training.state()
         states.append({name: state[name] for name in ("optimizer", "timesteps", "curve")})
         results.append(training.result().as_json())
     assert_equal_states(states[1:], [states[0]] * 2)

@@ -1,7 +1,8 @@
 """Signals at counted file operations: a test that kills a process says at which, and never hopes.
 
-Operations of the main thread alone are counted, and each just before it is done. Of work that is a
-function of its address their number is one too, however busy the machine is.
+Operations of threads that work are counted, not of daemons, which only tell of it; each just before
+it is done. Of work that is a function of its address their number is one too, however busy the
+machine is.
 """
 
 import os
@@ -17,7 +18,7 @@ OPERATIONS = ("mkdir", "fsync", "replace", "rename", "link", "unlink", "rmdir")
 
 
 class Count:
-    """How many file operations the main thread of this process has done since counting began."""
+    """How many file operations this process has done since counting began, without daemons'."""
 
     def __init__(self, before_each: Callable[[int], None] = lambda done: None) -> None:
         self.done = 0
@@ -28,7 +29,7 @@ class Count:
     def _counted(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(operation)
         def counted(*words: Any, **options: Any) -> Any:
-            if threading.current_thread() is threading.main_thread():
+            if not threading.current_thread().daemon:
                 self._before_each(self.done)
                 self.done += 1
             return operation(*words, **options)

@@ -198,7 +198,7 @@ def test_a_rank_whose_others_never_come_gives_up(number: int) -> None:
 
 def test_a_full_disk_of_the_first_rank_ends_every_rank(warm: Warm, tmp_path: Path) -> None:
     full = {0: {"disk_is_full": True}}
-    first, second = together(warm, tmp_path, 2, by_rank=full, checkpoint_every_s=1000)
+    first, second = together(warm, tmp_path, 2, by_rank=full)
     assert (first.status, second.status) == (1, 1)
     assert "cannot write: File too large" in first.said
     assert "RanksError: ranks: the first one could not save the state" in second.said

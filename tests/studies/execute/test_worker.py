@@ -19,11 +19,12 @@ import torch
 
 from iddpm.config import OptimizerConfig, Simple
 from iddpm.evaluation.config import Ancestral
+from iddpm.running.files import STATE_FILE
 from iddpm.running.interruption import Interrupted
 from iddpm.running.ranks import Ranks, RanksError
 from studies.execute.memory import remedy
 from studies.execute.signals import OF_TERMINALS, SIGNALS, stop_requests
-from studies.execute.worker import Heartbeat, run_task
+from studies.execute.worker import CHECKPOINT_EVERY, Heartbeat, run_task
 from studies.runners import RUNNERS, Work
 from studies.spec.evaluations import SCOPES, Reference, SamplesConfig
 from studies.store.memory import held_mb
@@ -86,6 +87,24 @@ def test_a_task_ends_with_its_result_and_what_made_it(store: Store) -> None:
     assert made["threads"] == 1
     assert made["seconds"] > 0
     assert 50 < made["peak_memory_mb"] < 8000
+
+
+@pytest.mark.parametrize("every", ["0", "60"])
+def test_a_training_saves_as_often_as_its_process_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, every: str
+) -> None:
+    monkeypatch.setenv(CHECKPOINT_EVERY, every)
+    task, at_each = tiny.training(steps=4), []
+    state = store.folder(task.address) / STATE_FILE
+    progress = Heartbeat.progress
+
+    def look(heartbeat: Heartbeat, done: int, total: int) -> None:
+        progress(heartbeat, done, total)
+        at_each.append(state.exists())
+
+    monkeypatch.setattr(Heartbeat, "progress", look)
+    done(store, task)
+    assert at_each[-1] == (every == "0")  # a save begins when the one before is written
 
 
 def test_a_done_task_is_not_done_again(store: Store) -> None:
