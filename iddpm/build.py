@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from iddpm import samplers
 from iddpm.checks import check_gan, check_training
-from iddpm.config import DiffusionConfig, GanConfig, LossSecondMoment, TrainConfig, kinds
+from iddpm.config import (
+    RESCALED_STEPS,
+    DiffusionConfig,
+    GanConfig,
+    LossSecondMoment,
+    TrainConfig,
+    kinds,
+)
 from iddpm.data import Description
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
@@ -24,9 +31,6 @@ from iddpm.registry import named
 from iddpm.schedules import betas
 from iddpm.strides import kept_steps, stride_timesteps
 from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
-
-RESCALED_STEPS = 1000
-"""Range that the official `rescale_timesteps` brings every chain's step numbers to."""
 
 
 def diffusion(config: DiffusionConfig) -> Diffusion:

@@ -223,6 +223,10 @@ class DiffusionConfig(Bounded):
 # ------------------------------------------------------------------------------------- network
 
 
+RESCALED_STEPS = 1000
+"""Range that the official `rescale_timesteps` brings every chain's step numbers to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UNetConfig(Bounded):
     """The UNet of the paper's Appendix A; the defaults are those of its CIFAR-10 model."""
@@ -410,7 +414,43 @@ class OpenAi(Bounded):
     """Of its training."""
 
 
-Source = OpenAi
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Safetensors(Bounded):
+    """A file that `iddpm.exporting.write_safetensors` wrote, in place of a training.
+
+    It says which network and chain it holds. How the network was trained is stated here where an
+    older file does not say it.
+    """
+
+    kind: Literal["safetensors"] = "safetensors"
+    where: ClassVar = "from.safetensors"
+    short: ClassVar = "path"
+    path: str = field(metadata=NOT_HASHED)
+    objective: Literal["simple", "hybrid", "vlb"] | None = field(default=None, metadata=STATED)
+    weights: float | Literal["raw"] | None = field(default=None, metadata=STATED)
+    """The decay of the average that its weights are, or raw."""
+    steps: Updates | None = field(default=None, metadata=STATED)
+    """Of its training."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diffusers(Bounded):
+    """The folder of a `DDIMPipeline` of diffusers, in place of a training.
+
+    It has no learned variance, so that its network counts as one that was trained by L_simple.
+    """
+
+    kind: Literal["diffusers"] = "diffusers"
+    where: ClassVar = "from.diffusers"
+    short: ClassVar = "path"
+    path: str = field(metadata=NOT_HASHED)
+    weights: float | Literal["raw"] | None = field(default=None, metadata=STATED)
+    """The decay of the average that its weights are, or raw; None: the files say it."""
+    steps: Updates | None = field(default=None, metadata=STATED)
+    """Of its training; None: the files say it."""
+
+
+Source = OpenAi | Safetensors | Diffusers
 """Where a network comes from that is not trained here."""
 
 

@@ -3,11 +3,12 @@
 A file of safetensors holds the weights under the official code's names, and in its metadata all
 that it takes to build the network and its chain. A folder of diffusers is a `DDIMPipeline`, whose
 `UNet2DModel` predicts what our network does; a network that it cannot express is refused. The
-packages safetensors and diffusers are asked for by nothing else: this room needs the first.
+package safetensors is asked for by nothing else, and to write alone.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,22 @@ import torch
 from torch import Tensor
 
 from iddpm import build
-from iddpm.bounds import ConfigError, require
+from iddpm.bounds import ConfigError
 from iddpm.config import TrainConfig, data_name
 from iddpm.data import describe
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
-from iddpm.networks.diffusers_names import (
-    from_diffusers,
-    model_config,
-    settings_of,
-    to_diffusers,
+from iddpm.networks import exported_files
+from iddpm.networks.diffusers_names import from_diffusers, to_diffusers
+from iddpm.networks.diffusers_settings import model_config
+from iddpm.networks.exported_files import (
+    METADATA,
+    MODEL,
+    OF_DIFFUSERS,
+    PREDICTIONS,
+    SCHEDULER,
+    arrays,
+    weights_file,
 )
 from iddpm.networks.unet import UNet
 from iddpm.running.checkpoints import CheckpointError
@@ -32,23 +39,20 @@ from iddpm.running.files import make_folder, write_json, write_whole
 from iddpm.schedules import betas
 
 WEIGHTS, CARD = "network.safetensors", "README.md"
-OF_DIFFUSERS = Path("unet", "diffusion_pytorch_model.safetensors")
 OUTPUT = ("out.2.weight", "out.2.bias")
 """The last convolution: first what is predicted, then the learned variance."""
-SCHEDULER = Path("scheduler", "scheduler_config.json")
-METADATA = "iddpm"
-PREDICTIONS = {"eps": "epsilon", "x_0": "sample", "v": "v_prediction"}
-"""What diffusers calls them."""
 
 
-def write_safetensors(config: TrainConfig, network: UNet, folder: Path, *, weights: str) -> Path:
+def write_safetensors(
+    config: TrainConfig, network: UNet, folder: Path, *, ema_decay: float | None
+) -> Path:
     """Write a network and its model card.
 
     Args:
         config: How it was trained.
         network: The network itself.
         folder: Where the two files go.
-        weights: Which ones these are, `raw` or an average, in words.
+        ema_decay: Which average the weights are; None: the weights themselves.
 
     Returns:
         The path of the weights.
@@ -64,15 +68,18 @@ def write_safetensors(config: TrainConfig, network: UNet, folder: Path, *, weigh
         "prediction": config.prediction,
         "learned_variance": config.learned_variance,
     }
-    metadata = {"format": "pt", METADATA: json.dumps({"network": settings, **chain})}
+    said = {"network": settings, **chain, **_training(config, ema_decay)}
+    metadata = {METADATA: json.dumps(said)}  # alone: several would stand in any order
     make_folder(folder)
     state = _on_cpu(network.state_dict())
     write_whole(folder / WEIGHTS, safetensors.torch.save(state, metadata=metadata))
-    write_whole(folder / CARD, card(config, network, weights=weights).encode())
+    write_whole(folder / CARD, card(config, network, ema_decay=ema_decay).encode())
     return folder / WEIGHTS
 
 
-def write_diffusers(config: TrainConfig, network: UNet, folder: Path, *, weights: str) -> Path:
+def write_diffusers(
+    config: TrainConfig, network: UNet, folder: Path, *, ema_decay: float | None
+) -> Path:
     """Write a network as a `DDIMPipeline` of diffusers, with its model card.
 
     The scheduler has the betas of the network's own chain, float64 as ours are until diffusers
@@ -83,7 +90,7 @@ def write_diffusers(config: TrainConfig, network: UNet, folder: Path, *, weights
         config: How it was trained.
         network: The network itself.
         folder: Of the pipeline.
-        weights: Which ones these are, `raw` or an average, in words.
+        ema_decay: Which average the weights are; None: the weights themselves.
 
     Raises:
         ConfigError: If `UNet2DModel` cannot express the network, or the package safetensors is not
@@ -100,12 +107,13 @@ def write_diffusers(config: TrainConfig, network: UNet, folder: Path, *, weights
     state = _on_cpu(to_diffusers(kept, settings))
     for path in (OF_DIFFUSERS, SCHEDULER):
         make_folder((folder / path).parent)
-    write_whole(folder / OF_DIFFUSERS, safetensors.torch.save(state, metadata={"format": "pt"}))
-    write_json((folder / OF_DIFFUSERS).with_name("config.json"), model)
+    metadata = {METADATA: json.dumps(_training(config, ema_decay))}
+    write_whole(folder / OF_DIFFUSERS, safetensors.torch.save(state, metadata=metadata))
+    write_json(folder / MODEL, model)
     write_json(folder / SCHEDULER, _scheduler(config))
     index = {"scheduler": ["diffusers", "DDIMScheduler"], "unet": ["diffusers", "UNet2DModel"]}
     write_json(folder / "model_index.json", {"_class_name": "DDIMPipeline", **index})
-    said = card(config, network, weights=weights) + _of_pipeline(config)
+    said = card(config, network, ema_decay=ema_decay) + _of_pipeline(config)
     write_whole(folder / CARD, said.encode())
     return folder
 
@@ -150,7 +158,14 @@ def _scheduler(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def card(config: TrainConfig, network: UNet, *, weights: str) -> str:
+def _training(config: TrainConfig, ema_decay: float | None) -> dict[str, Any]:
+    """How the network was trained, as `iddpm.exported` reads it back."""
+    weights = "raw" if ema_decay is None else ema_decay
+    said = {"objective": asdict(config.objective), "weights": weights, "steps": config.steps}
+    return {"training": said}
+
+
+def card(config: TrainConfig, network: UNet, *, ema_decay: float | None) -> str:
     """The model card: what the network is, how it was trained, and how it is read."""
     data, diffusion = describe(config.data), config.diffusion
     parameters = sum(one.numel() for one in network.parameters())
@@ -164,7 +179,7 @@ def card(config: TrainConfig, network: UNet, *, weights: str) -> str:
         "learned variance": variance,
         "objective": config.objective.kind,
         "training steps": f"{config.steps:,}",
-        "weights": weights,
+        "weights": "raw" if ema_decay is None else f"their average of decay {ema_decay:g}",
         "step numbers": f"multiplied by {network.timestep_scale:g}",
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
@@ -190,70 +205,40 @@ def read(path: Path) -> Denoiser:
             learned variance: samplers and likelihoods that take one refuse what is read from it.
 
     Raises:
-        ConfigError: If a file is missing, our network does not compute as that model does, or the
-            package safetensors is not there.
+        ConfigError: If a file is missing, or our network does not compute as that model does.
         CheckpointError: If it is damaged, or was not exported from here.
     """
-    return _read_diffusers(path) if path.is_dir() else _read_safetensors(path)
-
-
-def _read_safetensors(path: Path) -> Denoiser:
-    weights, metadata = _tensors(path)
+    if not (file := weights_file(path)).is_file():
+        raise ConfigError("export", "a file of safetensors", f"no file at {file}")
     try:
-        said = json.loads(metadata[METADATA])
-        return _denoiser(said["network"], weights, said, said["betas"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _foreign(path, error) from error
-
-
-def _read_diffusers(folder: Path) -> Denoiser:
-    weights, _ = _tensors(folder / OF_DIFFUSERS)
-    try:
-        model = json.loads((folder / OF_DIFFUSERS).with_name("config.json").read_text())
-        scheduler = json.loads((folder / SCHEDULER).read_text())
-        settings = settings_of(model)
-        channels, found = model["in_channels"], model["out_channels"]
-        require(found == channels, "UNet2DModel.out_channels", f"{channels}, as images have", found)
-        names = {theirs: ours for ours, theirs in PREDICTIONS.items()}
-        said = {
-            "prediction": names[scheduler.get("prediction_type", "epsilon")],
-            "learned_variance": None,
-        }
-        renamed = from_diffusers(weights, settings)
-        return _denoiser(settings, renamed, said, scheduler["trained_betas"])
+        said, weights = exported_files.read(path), tensors(path)
+        with torch.device("meta"):
+            network = UNet(**said.settings)
+        network.load_state_dict(weights, assign=True)
     except ConfigError:
         raise
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _foreign(folder, error) from error
-
-
-def _denoiser(
-    settings: Mapping[str, Any],
-    weights: Mapping[str, Tensor],
-    said: Mapping[str, Any],
-    of_chain: list[float],
-) -> Denoiser:
-    with torch.device("meta"):
-        network = UNet(**settings)
-    network.load_state_dict(weights, assign=True)
+    except (OSError, TypeError, ValueError, RuntimeError) as error:
+        raise _foreign(path, error) from error
     return Denoiser(
         network=network.eval().requires_grad_(False),
-        diffusion=Diffusion.from_betas(torch.tensor(of_chain, dtype=torch.float64)),
-        prediction=said["prediction"],
-        learned_variance=said["learned_variance"],
+        diffusion=Diffusion.from_betas(torch.from_numpy(said.betas)),
+        prediction=said.prediction,
+        learned_variance=said.learned_variance,
     )
 
 
-def _tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a file and its metadata."""
-    if not path.is_file():
-        raise ConfigError("export", "a file of safetensors", f"no file at {path}")
-    safetensors = _safetensors()
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise _foreign(path, error) from error
+def tensors(path: Path) -> dict[str, Tensor]:
+    """The weights of a network that was exported, under our names.
+
+    Args:
+        path: As for `read`.
+
+    Raises:
+        ForeignError: If a file is damaged, or was not exported from here.
+        OSError: If it cannot be read.
+    """
+    found = {name: torch.from_numpy(array) for name, array in arrays(weights_file(path)).items()}
+    return from_diffusers(found, exported_files.read(path).settings) if path.is_dir() else found
 
 
 def _foreign(path: Path, error: Exception) -> CheckpointError:

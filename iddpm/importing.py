@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from iddpm import build, released
-from iddpm.config import OpenAi, TrainConfig
+from iddpm import build, exporting, released
+from iddpm.config import OpenAi, Source, TrainConfig
 from iddpm.data import Description, describe
-from iddpm.networks import official
+from iddpm.exported import of_file
 from iddpm.networks.unet import UNet
 from iddpm.running import checkpoints
 from iddpm.running.checkpoints import CheckpointError
@@ -51,7 +51,7 @@ def keep(config: TrainConfig, folder: Path, *, digest: str, held: Held) -> dict[
     source, description = config.source, describe(config.data)
     assert source is not None
     released.check(config, description)
-    if (found := official.digest(Path(source.path))) != digest:
+    if (found := released.digest(source)) != digest:
         raise CheckpointError(
             f"{source.path}: expected the file of sha256 {digest[:12]}, which was there when the "
             f"sweep was planned, found {found[:12]}; run the sweep again"
@@ -70,7 +70,10 @@ def keep(config: TrainConfig, folder: Path, *, digest: str, held: Held) -> dict[
     }
 
 
-def _weights(source: OpenAi) -> dict[str, Tensor]:
+def _weights(source: Source) -> dict[str, Tensor]:
+    if not isinstance(source, OpenAi):
+        with of_file(source):
+            return exporting.tensors(Path(source.path))
     try:
         found = torch.load(source.path, map_location="cpu", weights_only=True)
     except MemoryError:

@@ -15,28 +15,26 @@ from typing import Any
 
 from iddpm.bounds import ConfigError
 from iddpm.config import (
+    Diffusers,
     DiffusionConfig,
     Hybrid,
     LossSecondMoment,
-    Objective,
     OpenAi,
     OptimizerConfig,
-    Simple,
+    Source,
     TrainConfig,
     UNetConfig,
     Uniform,
     Vlb,
 )
 from iddpm.data import UNKNOWN, Description, outline
-from iddpm.networks import official
-from iddpm.networks.official import Architecture, ForeignError
+from iddpm.exported import OBJECTIVES, exported_training, of_file
+from iddpm.networks import exported_files, official
+from iddpm.networks.official import Architecture
 from iddpm.networks.size import trained_size
 
 URL = "https://openaipublic.blob.core.windows.net/diffusion/march-2021/"
 AVERAGE = 0.9999
-PATH = "from.openai.path"
-"""The setting that names a file, for an error."""
-OBJECTIVES: Mapping[str, Objective] = {"simple": Simple(), "hybrid": Hybrid(), "vlb": Vlb()}
 TOLD = (
     *("heads", "schedule", "T", "rescale_timesteps", "prediction", "objective", "weights"),
     "steps",
@@ -139,6 +137,8 @@ def resolved(config: TrainConfig) -> TrainConfig:
     """
     source = config.source
     assert source is not None
+    if not isinstance(source, OpenAi):
+        return exported_training(config, source)
     name = source.name or Path(source.path).stem
     if source.name is not None and name not in RELEASED:
         expected = f"a released file, {', '.join(RELEASED)}"
@@ -167,15 +167,15 @@ def check(config: TrainConfig, description: Description, *, outlined: bool = Fal
     """
     source = config.source
     assert source is not None
-    known = RELEASED.get(source.name or "")
-    if known is not None and known.size != description.size:
-        expected = f"data of {known.size}x{known.size} pixels for {source.name}"
-        raise ConfigError(PATH, expected, f"{description.size}x{description.size}")
+    name = source.name if isinstance(source, OpenAi) else None
+    known = None if name is None else RELEASED[name].size
+    if known is not None and known != description.size:
+        expected = f"data of {known}x{known} pixels for {name}"
+        raise ConfigError(_path(source), expected, f"{description.size}x{description.size}")
     if lack := missing(source):
         if outlined:
             return
         raise lack
-    found = _architecture(source)
     channels, enlarges = description.channels, config.network.low_resolution is not None
     classes = description.classes if config.network.class_conditional else None
     wanted = {
@@ -184,23 +184,27 @@ def check(config: TrainConfig, description: Description, *, outlined: bool = Fal
         "labels": classes,
         "parameters": trained_size(config, description).parameters,
     }
-    theirs = (found.in_channels, found.out_channels, found.classes, found.parameters)
-    for (what, ours), count in zip(wanted.items(), theirs, strict=True):
+    for (what, ours), count in zip(wanted.items(), _counts(source), strict=True):
         if count != ours:
+            whose = f"{name} has for such images" if name else "such images need"
             raise ConfigError(
-                PATH,
-                f"a network of {_number(ours)} {what}, as {_whose(config)}",
+                _path(source),
+                f"a network of {_number(ours)} {what}, as {whose}",
                 f"{_number(count)} in {source.path}",
                 _advice(what, count, channels),
             )
 
 
-def missing(source: OpenAi) -> ConfigError | None:
+def missing(source: Source) -> ConfigError | None:
     """Which file to put where, if it is not there."""
-    if Path(source.path).is_file():
+    path = Path(source.path)
+    if isinstance(source, Diffusers):
+        path /= exported_files.OF_DIFFUSERS
+    if path.is_file():
         return None
-    hint = f"get {URL}{source.name}.pt and put it there" if source.name else ""
-    return ConfigError(PATH, "a checkpoint", f"no file at {source.path}", hint)
+    name = source.name if isinstance(source, OpenAi) else None
+    hint = f"get {URL}{name}.pt and put it there" if name else ""
+    return ConfigError(_path(source), "a checkpoint", f"no file at {path}", hint)
 
 
 def told(config: TrainConfig) -> str:
@@ -208,12 +212,13 @@ def told(config: TrainConfig) -> str:
     assert config.source is not None
     weights = [f"the average of decay {decay:g}" for decay in config.ema_decays] or ["raw"]
     name = Path(config.source.path).name
-    return f"{name} (its weights {weights[0]}, of {config.steps:,} training steps)"
+    without = ", without a learned variance" if isinstance(config.source, Diffusers) else ""
+    return f"{name} (its weights {weights[0]}, of {config.steps:,} training steps{without})"
 
 
-def digest(source: OpenAi) -> str:
-    """sha256 of the file; `iddpm.data.UNKNOWN` where it is not there."""
-    return official.digest(Path(source.path)) if missing(source) is None else UNKNOWN
+def digest(source: Source) -> str:
+    """sha256 of the file or files; `iddpm.data.UNKNOWN` where they are not there."""
+    return exported_files.digest(Path(source.path)) if missing(source) is None else UNKNOWN
 
 
 # ----------------------------------------------------------------------------- files of other names
@@ -227,7 +232,7 @@ def _as_stated(config: TrainConfig, source: OpenAi) -> TrainConfig:
     stated: Any = replace(source, **_of_name(source))
     if unsaid := [option for option in TOLD if getattr(stated, option) is None]:
         raise ConfigError(
-            PATH,
+            _path(source),
             f"{', '.join(unsaid)} to be stated, as {Path(source.path).name!r} is no name known",
             "nothing of them",
             "write from: {openai: {path: ..., heads: 4, ...}}, or give the file its own name",
@@ -296,19 +301,25 @@ def _told(config: TrainConfig) -> dict[str, Any]:
 _NAMES = ", ".join(RELEASED)
 
 
+def _path(source: Source) -> str:
+    """The setting that names a file, for an error."""
+    return f"{source.where}.path"
+
+
+def _counts(source: Source) -> tuple[int, int, int | None, int]:
+    """Channels in and out, labels and parameters of the network in a file."""
+    if isinstance(source, OpenAi):
+        found = _architecture(source)
+        return found.in_channels, found.out_channels, found.classes, found.parameters
+    with of_file(source):
+        said = exported_files.read(Path(source.path))
+        of = said.settings
+        return of["in_channels"], of["out_channels"], of["classes"], said.parameters
+
+
 def _architecture(source: OpenAi) -> Architecture:
-    try:
+    with of_file(source):
         return official.architecture(Path(source.path))
-    except ForeignError as error:
-        found = f"{error.found} in {source.path}"
-        raise ConfigError(PATH, error.expected, found, error.hint) from error
-    except OSError as error:
-        raise ConfigError(PATH, "a checkpoint", f"{source.path}: {error.strerror}") from error
-
-
-def _whose(config: TrainConfig) -> str:
-    assert config.source is not None
-    return f"{config.source.name} has for such images" if config.source.name else "such images need"
 
 
 def _number(count: int | None) -> str:

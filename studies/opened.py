@@ -331,8 +331,7 @@ class Study:
 
         network = self.network(seed=seed, ema_decay=ema_decay, **settings)
         config: Any = self._store.task(self._training(seed, settings)).config
-        weights = "raw" if ema_decay is None else f"their average of decay {ema_decay:g}"
-        return exporting.WRITERS[to](config, network, Path(folder), weights=weights)
+        return exporting.WRITERS[to](config, network, Path(folder), ema_decay=ema_decay)
 
     def _training(self, seed: int, settings: Mapping[str, Any]) -> str:
         """The address of the one training of this description that is done."""

@@ -54,6 +54,7 @@ TORCH_FREE = (
     "iddpm.evaluation.frechet_bias",
     "iddpm.networks.size",
     "iddpm.released",
+    "iddpm.exported",
     "iddpm.images.archives",
     "iddpm.images.families",
     "iddpm.running.blocks",

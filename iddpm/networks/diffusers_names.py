@@ -1,124 +1,16 @@
-"""Our UNet and `UNet2DModel` of diffusers: which of ours it can express, and who is called what.
+"""Who is called what in our UNet and in `UNet2DModel` of diffusers, tensor by tensor.
 
-Both go back to Ho et al. (2020, arXiv:2006.11239) and compute alike where their settings agree. The
-one has a width of heads where the other has a number of them, and it embeds step numbers as they
-are. Nothing here needs diffusers.
+One table has every weight. Most differ in their name alone; an attention block of ours is a
+convolution where theirs is linear, and keeps query, key and value of a head together.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
 
-from iddpm.bounds import ConfigError, require
-
-Settings = Mapping[str, Any]
-"""The arguments of `iddpm.networks.unet.UNet` by name."""
-FIXED: dict[str, Any] = {
-    "center_input_sample": False,
-    "time_embedding_type": "positional",
-    "freq_shift": 0,
-    "flip_sin_to_cos": True,
-    "mid_block_scale_factor": 1,
-    "downsample_padding": 1,
-    "downsample_type": "conv",
-    "upsample_type": "conv",
-    "act_fn": "silu",
-    "norm_eps": 1e-5,
-    "add_attention": True,
-    "class_embed_type": None,
-}
-"""What no setting of ours changes."""
-SCALE_SHIFT = {True: "scale_shift", False: "default"}
-ELSE = "export it to safetensors"
-AS_OURS = ", as our network has"
-
-
-def model_config(network: Settings) -> dict[str, Any]:
-    """The settings of the `UNet2DModel` that computes as our network does.
-
-    Raises:
-        ConfigError: If there is none.
-    """
-    widths = [multiplier * network["model_channels"] for multiplier in network["channel_mult"]]
-    sides = [network["image_size"] // 2**level for level in range(len(widths))]
-    attends = [side in network["attention_resolutions"] for side in sides]
-    _check(network, {w for w, a in zip(widths, attends, strict=True) if a} | {widths[-1]})
-    return {
-        **FIXED,
-        "_class_name": "UNet2DModel",
-        "sample_size": network["image_size"],
-        "in_channels": network["in_channels"],
-        "out_channels": network["out_channels"],
-        "down_block_types": [f"{'Attn' if one else ''}DownBlock2D" for one in attends],
-        "up_block_types": [f"{'Attn' if one else ''}UpBlock2D" for one in reversed(attends)],
-        "block_out_channels": widths,
-        "layers_per_block": network["res_blocks"],
-        "dropout": network["dropout"],
-        "attention_head_dim": None if network["heads"] == 1 else widths[-1] // network["heads"],
-        "norm_num_groups": network["groups"],
-        "attn_norm_num_groups": network["groups"],
-        "resnet_time_scale_shift": SCALE_SHIFT[network["scale_shift"]],
-        "num_class_embeds": network["classes"],
-    }
-
-
-def _check(network: Settings, attending: set[int]) -> None:
-    what = "for UNet2DModel of diffusers"
-    scale, heads = network["timestep_scale"], network["heads"]
-    if scale != 1:
-        found = f"step numbers times {scale:g}"
-        raise ConfigError("network.rescale_timesteps", f"false {what}", found, ELSE)
-    if heads > 1 and len(attending) > 1:
-        found = f"{heads} heads at the widths {', '.join(map(str, sorted(attending)))}"
-        raise ConfigError("network.heads", f"heads of one width {what}", found, ELSE)
-    first = network["channel_mult"][0]
-    require(first == 1, "network.channel_mult", f"1 for the first level {what}", first, ELSE)
-    low = network["low_resolution"]
-    require(not low, "network.low_resolution", f"no smaller images {what}", "some", ELSE)
-
-
-def settings_of(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of our network that computes as a `UNet2DModel` does.
-
-    Args:
-        model: Its settings, as diffusers writes them.
-
-    Raises:
-        ConfigError: If there is none.
-    """
-    for name, value in FIXED.items():
-        found = model.get(name, value)
-        require(found == value, f"UNet2DModel.{name}", f"{value!r}{AS_OURS}", found)
-    widths, blocks = model["block_out_channels"], model["down_block_types"]
-    size, head = model["sample_size"], model.get("attention_head_dim", 8)
-    attends = [one == "AttnDownBlock2D" for one in blocks]
-    asked = {
-        "in_channels": model["in_channels"],
-        "out_channels": model["out_channels"],
-        "image_size": size,
-        "model_channels": widths[0],
-        "channel_mult": tuple(width // widths[0] for width in widths),
-        "res_blocks": model["layers_per_block"],
-        "attention_resolutions": tuple(size // 2**i for i, one in enumerate(attends) if one),
-        "heads": 1 if head is None else widths[-1] // head,
-        "groups": model["norm_num_groups"],
-        "dropout": model.get("dropout", 0.0),
-        "scale_shift": model.get("resnet_time_scale_shift") == SCALE_SHIFT[True],
-        "classes": model.get("num_class_embeds"),
-        "low_resolution": False,
-        "timestep_scale": 1.0,
-    }
-    for name, value in model_config(asked).items():
-        found = model.get(name, FIXED.get(name))
-        is_plain_norm = name == "attn_norm_num_groups" and not asked["scale_shift"]
-        if not is_plain_norm and (list(found) if isinstance(found, tuple) else found) != value:
-            raise ConfigError(f"UNet2DModel.{name}", f"{value!r}{AS_OURS}", repr(found))
-    return asked
-
-
-# -------------------------------------------------------------------------------------- tensors
+from iddpm.networks.diffusers_settings import Settings
 
 _RESIDUAL = {
     "in_layers.0": "norm1",
@@ -133,44 +25,49 @@ _QUERY_KEY_VALUE = ("to_q", "to_k", "to_v")
 
 def to_diffusers(weights: Mapping[str, Tensor], network: Settings) -> dict[str, Tensor]:
     """Our weights under the names of diffusers; a head's query, key and value taken apart."""
-    found = {}
-    for ours, theirs in _modules(network):
-        for part in ("weight", "bias"):
-            if f"{ours}.{part}" in weights:
-                found[f"{theirs}.{part}"] = weights[f"{ours}.{part}"]
-    for ours, theirs in _attentions(network):
-        if f"{ours}.qkv.weight" not in weights:
-            continue
-        for part in ("weight", "bias"):
-            tensor = weights[f"{ours}.qkv.{part}"]
-            heads = tensor.reshape(network["heads"], 3, -1, *tensor.shape[1:2])
-            for name, one in zip(_QUERY_KEY_VALUE, heads.unbind(1), strict=True):
-                found[f"{theirs}.{name}.{part}"] = one.flatten(0, 1).contiguous()
-            projection = weights[f"{ours}.proj_out.{part}"]
-            found[f"{theirs}.to_out.0.{part}"] = projection.reshape(projection.shape[:2])
-            found[f"{theirs}.group_norm.{part}"] = weights[f"{ours}.norm.{part}"]
+    found: dict[str, Tensor] = {}
+    for ours, theirs, is_linear in _table(network):
+        if ours in weights:
+            parts = _apart(weights[ours], network["heads"]) if theirs[1:] else [weights[ours]]
+            flat = (part.flatten(1) if is_linear and part.ndim == 3 else part for part in parts)
+            found |= zip(theirs, flat, strict=True)
     return found
 
 
 def from_diffusers(weights: Mapping[str, Tensor], network: Settings) -> dict[str, Tensor]:
     """The weights of a `UNet2DModel` under our names, which `to_diffusers` undoes."""
     found = {}
-    for ours, theirs in _modules(network):
-        for part in ("weight", "bias"):
-            if f"{theirs}.{part}" in weights:
-                found[f"{ours}.{part}"] = weights[f"{theirs}.{part}"]
-    for ours, theirs in _attentions(network):
-        if f"{theirs}.to_q.weight" not in weights:
-            continue
-        for part, more in (("weight", 1), ("bias", 0)):
-            each = [weights[f"{theirs}.{name}.{part}"] for name in _QUERY_KEY_VALUE]
-            apart = [one.reshape(network["heads"], -1, *one.shape[1:]) for one in each]
-            joined = torch.stack(apart, dim=1).flatten(0, 2)
-            found[f"{ours}.qkv.{part}"] = joined[..., None] if more else joined
-            projection = weights[f"{theirs}.to_out.0.{part}"]
-            found[f"{ours}.proj_out.{part}"] = projection[..., None] if more else projection
-            found[f"{ours}.norm.{part}"] = weights[f"{theirs}.group_norm.{part}"]
+    for ours, theirs, is_linear in _table(network):
+        if theirs[0] in weights:
+            parts = [weights[name] for name in theirs]
+            whole = _joined(parts, network["heads"]) if theirs[1:] else parts[0]
+            found[ours] = whole[..., None] if is_linear and whole.ndim == 2 else whole
     return found
+
+
+def _apart(tensor: Tensor, heads: int) -> list[Tensor]:
+    """Query, key and value, each of all heads, of one tensor that has them head by head."""
+    by_head = tensor.reshape(heads, 3, -1, *tensor.shape[1:])
+    return [one.flatten(0, 1).contiguous() for one in by_head.unbind(1)]
+
+
+def _joined(parts: Sequence[Tensor], heads: int) -> Tensor:
+    by_head = [one.reshape(heads, -1, *one.shape[1:]) for one in parts]
+    return torch.stack(by_head, dim=1).flatten(0, 2)
+
+
+def _table(network: Settings) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+    """Each weight that may be there, what it is called there, and whether it is linear there.
+
+    Three names: it is taken apart into query, key and value.
+    """
+    for (ours, theirs), part in product(_modules(network), ("weight", "bias")):
+        yield f"{ours}.{part}", (f"{theirs}.{part}",), False
+    for (ours, theirs), part in product(_attentions(network), ("weight", "bias")):
+        yield f"{ours}.norm.{part}", (f"{theirs}.group_norm.{part}",), False
+        yield f"{ours}.proj_out.{part}", (f"{theirs}.to_out.0.{part}",), True
+        apart = tuple(f"{theirs}.{name}.{part}" for name in _QUERY_KEY_VALUE)
+        yield f"{ours}.qkv.{part}", apart, True
 
 
 def _modules(network: Settings) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ from iddpm.config import (
 from iddpm.data import describe
 from iddpm.denoiser import Denoiser
 from iddpm.networks.conditioning import Conditioning
+from iddpm.networks.exported_files import OF_DIFFUSERS
 from iddpm.networks.unet import UNet
 from iddpm.running.checkpoints import CheckpointError
 from iddpm.samplers import ddim
@@ -84,7 +85,7 @@ def test_diffusers_draws_the_same_images_in_50_ddim_steps(
 ) -> None:
     config = replace(CONFIG, objective=objective)
     network = drawn(config)
-    exporting.write_diffusers(config, network, tmp_path, weights="raw")
+    exporting.write_diffusers(config, network, tmp_path, ema_decay=None)
     x_T = torch.randn(160, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     denoiser = build.denoiser(config, network, build.diffusion(config.diffusion))
     found = ours(denoiser, x_T, 50)
@@ -116,7 +117,7 @@ def test_a_network_comes_back_from_a_folder_of_diffusers_without_its_variance(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
     network = drawn(variant(changes))
-    exporting.write_diffusers(variant(changes), network, tmp_path, weights="raw")
+    exporting.write_diffusers(variant(changes), network, tmp_path, ema_decay=None)
     back = exporting.read(tmp_path)
     assert back.learned_variance is None
     returned: Any = back.network
@@ -139,12 +140,12 @@ def test_the_card_of_a_pipeline_says_what_it_leaves_out(
 ) -> None:
     network = replace(NETWORK, class_conditional=labelled)
     config = replace(CONFIG, network=network, objective=objective)
-    exporting.write_diffusers(config, drawn(config), tmp_path, weights="raw")
+    exporting.write_diffusers(config, drawn(config), tmp_path, ema_decay=None)
     card = (tmp_path / "README.md").read_text()
     learned = isinstance(objective, Hybrid)
     assert ("The learned variance (range) is left out of these files" in card) == learned
     assert ("`DDIMPipeline` hands its network no labels" in card) == labelled
-    exporting.write_safetensors(config, drawn(config), tmp_path, weights="raw")
+    exporting.write_safetensors(config, drawn(config), tmp_path, ema_decay=None)
     card = (tmp_path / "README.md").read_text()
     assert "is left out" not in card
     assert "no labels" not in card
@@ -155,7 +156,7 @@ def test_the_card_of_a_pipeline_says_what_it_leaves_out(
 def test_the_two_networks_say_the_same(changes: dict[str, Any], tmp_path: Path) -> None:
     config = variant(changes)
     network = drawn(config)
-    exporting.write_diffusers(config, network, tmp_path, weights="raw")
+    exporting.write_diffusers(config, network, tmp_path, ema_decay=None)
     import diffusers
 
     made: Any = diffusers.UNet2DModel
@@ -173,14 +174,20 @@ def test_safetensors_come_back_with_their_chain(tmp_path: Path) -> None:
         CONFIG, network=network, diffusion=DiffusionConfig(steps=400), objective=Hybrid()
     )
     unet = drawn(config)
-    path = exporting.write_safetensors(config, unet, tmp_path, weights="average 0.9999")
+    path = exporting.write_safetensors(config, unet, tmp_path, ema_decay=0.9999)
     back = exporting.read(path)
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([0, 399])
     assert torch.equal(back.network(x, t, None), unet(x, t))
     assert torch.equal(back.diffusion.betas, build.diffusion(config.diffusion).betas)
     assert back.learned_variance == "range"
     card = (tmp_path / "README.md").read_text()
-    for said in ("cosine, T = 400", "average 0.9999", "hybrid", "multiplied by 2.5", "digits, 8x8"):
+    for said in (
+        "cosine, T = 400",
+        "average of decay 0.9999",
+        "hybrid",
+        "multiplied by 2.5",
+        "digits, 8x8",
+    ):
         assert said in card
 
 
@@ -201,14 +208,14 @@ def test_what_diffusers_cannot_express_is_refused(said: str, tmp_path: Path) -> 
     network: Any = replace(NETWORK, **changes)
     config = replace(CONFIG, network=network, diffusion=DiffusionConfig(steps=steps))
     with pytest.raises(ConfigError) as caught:
-        exporting.write_diffusers(config, drawn(config), tmp_path, weights="raw")
+        exporting.write_diffusers(config, drawn(config), tmp_path, ema_decay=None)
     assert said in str(caught.value)
     assert "export it to safetensors" in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_model_of_diffusers_that_is_another_network_is_refused(tmp_path: Path) -> None:
-    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path, weights="raw")
+    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path, ema_decay=None)
     file = tmp_path / "unet" / "config.json"
     model = json.loads(file.read_text())
     for name, value in (("freq_shift", 1), ("attn_norm_num_groups", None), ("act_fn", "gelu")):
@@ -218,7 +225,7 @@ def test_a_model_of_diffusers_that_is_another_network_is_refused(tmp_path: Path)
 
 
 def test_a_model_of_diffusers_with_more_channels_than_images_is_refused(tmp_path: Path) -> None:
-    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path, weights="raw")
+    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path, ema_decay=None)
     file = tmp_path / "unet" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "out_channels": 2}))
     with pytest.raises(ConfigError, match=r"UNet2DModel\.out_channels: expected 1, as images have"):
@@ -226,20 +233,20 @@ def test_a_model_of_diffusers_with_more_channels_than_images_is_refused(tmp_path
 
 
 def test_damaged_files_are_told(tmp_path: Path) -> None:
-    path = exporting.write_safetensors(CONFIG, drawn(CONFIG), tmp_path, weights="raw")
+    path = exporting.write_safetensors(CONFIG, drawn(CONFIG), tmp_path, ema_decay=None)
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
     with pytest.raises(CheckpointError, match="expected a whole network that was exported"):
         exporting.read(path)
-    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path / "d", weights="raw")
-    with pytest.raises(CheckpointError, match="KeyError"):  # it has weights, and no word of ours
-        exporting.read(tmp_path / "d" / exporting.OF_DIFFUSERS)
+    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path / "d", ema_decay=None)
+    with pytest.raises(CheckpointError, match="KeyError"):  # it has weights alone
+        exporting.read(tmp_path / "d" / OF_DIFFUSERS)
     with pytest.raises(ConfigError, match="expected a file of safetensors, found no file"):
         exporting.read(tmp_path / "none")
 
 
 def test_the_scheduler_that_is_written_has_our_chain(tmp_path: Path) -> None:
-    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path, weights="raw")
+    exporting.write_diffusers(CONFIG, drawn(CONFIG), tmp_path, ema_decay=None)
     import diffusers
 
     made: Any = diffusers.DDIMScheduler

@@ -38,7 +38,7 @@ def test_an_ensemble_with_a_file_that_nobody_knows_is_not_the_paper_s() -> None:
     (paper,) = {n for n in numbers() if n.networks != "one" and n.metric == "frechet_distance"}
     train = resolved(replace(paper.training, source=OpenAi(path="imagenet64_uncond_100M_1500K.pt")))
     theirs = Ends(source=OpenAi(path="imagenet64_uncond_vlb_100M_1500K.pt")).as_read(train)
-    assert theirs.source
+    assert isinstance(theirs.source, OpenAi)
     assert (theirs.source.name, theirs.objective) == ("imagenet64_uncond_vlb_100M_1500K", Vlb())
     unknown = replace(theirs, source=OpenAi(path="mine.pt"))
     keeping = [

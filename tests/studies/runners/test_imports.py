@@ -10,24 +10,9 @@ from studies import run
 from studies.report.build import build
 from studies.store.store import Store
 from tests.witness import official_files as files
+from tests.witness.imported_sweep import SWEEP
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
-
-SWEEP = """
-study: imported
-question: What does the file say?
-preset: tiny
-train:
-  from: {openai: {path: PATH, SAYS}}
-seeds: [0]
-evaluate:
-  - likelihood: {images: 3, block_size: 2, ema_decay: 0.9999}
-  - samples:
-      sampler: {ancestral: {variance: range}}
-      steps: 4
-      ema_decay: 0.9999
-figures: [quality_vs_steps]
-"""
 
 
 @pytest.fixture(scope="module")

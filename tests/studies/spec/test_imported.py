@@ -1,27 +1,32 @@
 """Sweeps over networks that are read from files: arms, addresses, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from iddpm import build, exporting
 from iddpm.bounds import ConfigError
+from iddpm.config import DiffusionConfig, Digits, Hybrid, TrainConfig, UNetConfig
+from iddpm.data import describe
+from iddpm.networks import exported_files
 from studies.plan.costs import labels
 from studies.plan.plan import Plan, absent, expand
 from studies.spec.sweep import read_sweep
 from tests.witness import official_files as files
+from tests.witness.imported_sweep import SWEEP
 from tests.witness.tiny_sweep import PRESET
 
-SWEEP = """
-study: imported
-question: What does the file say?
-preset: tiny
-train:
-  from: {openai: {path: PATH, SAYS}}
-seeds: [0]
-evaluate:
-  - likelihood: {images: 3, block_size: 2, ema_decay: 0.9999}
-  - samples: {sampler: {ancestral: {variance: range}}, steps: 4, ema_decay: 0.9999}
-"""
+SMALL = UNetConfig(
+    model_channels=8,
+    channel_mult=(1, 2),
+    res_blocks=1,
+    attention_resolutions=(),
+    heads=1,
+    groups=4,
+    rescale_timesteps=False,
+)
 
 
 @pytest.fixture
@@ -111,6 +116,41 @@ def test_a_damaged_file_is_refused_at_its_line(tmp_path: Path, checkpoint: Path)
     said = refusal(tmp_path, checkpoint)
     assert "sweep.yaml:6: train.from.path: expected a state dict of openai" in said
     assert "found a file cut short" in said
+
+
+OPENAI = "{openai: {path: PATH, SAYS}}"
+
+
+def test_an_exported_network_is_a_task_whose_address_is_its_content(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    config = TrainConfig(data=Digits(), network=SMALL, diffusion=DiffusionConfig(steps=20))
+    config = replace(config, objective=Hybrid())
+    addresses = []
+    for seed, place in ((0, "a"), (0, "b"), (1, "c")):
+        torch.manual_seed(seed)
+        unet = build.network(config, describe(Digits()))
+        path = exporting.write_safetensors(config, unet, tmp_path / place, ema_decay=0.9999)
+        plan = planned(tmp_path, path, SWEEP.replace(OPENAI, "{safetensors: PATH}"))
+        addresses.append(network(plan))
+    assert addresses[0].startswith("imported-")
+    assert addresses[0] == addresses[1] != addresses[2]
+    assert labels(plan)[addresses[2]] == "hybrid cosine T=20, imported, seed 0"
+
+
+def test_a_pipeline_is_asked_for_no_learned_variance(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    config = TrainConfig(data=Digits(), network=SMALL, diffusion=DiffusionConfig(steps=20))
+    unet = build.network(config, describe(Digits()))
+    folder = exporting.write_diffusers(config, unet, tmp_path / "pipeline", ema_decay=0.9999)
+    text = SWEEP.replace(OPENAI, "{diffusers: PATH}")
+    said = refusal(tmp_path, folder, text)
+    assert "which a network trained with the objective 'simple' did not learn" in said
+    fixed = text.replace("variance: range", "variance: beta")
+    assert labels(plan := planned(tmp_path, folder, fixed))[network(plan)].startswith("simple")
+    (folder / "unet" / "config.json").write_text("{}")
+    exported_files.read.cache_clear()
+    said = refusal(tmp_path, folder, fixed)
+    assert "sweep.yaml:6: train.from.path: expected a network that was exported" in said
 
 
 def test_a_released_file_that_is_not_there_can_be_planned_and_is_named(tmp_path: Path) -> None:
