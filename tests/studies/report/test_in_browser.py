@@ -1,4 +1,4 @@
-"""What a browser makes of page and index: first screen, widths, ids, links, contrast, scripts.
+"""What a browser makes of page and index: first screen, widths, ids, links, contrast, keyboard.
 
 A headless Chromium lays the pages out; where none is installed these tests are left out. CI has it.
 """
@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import axe_core_python
 import pytest
 
 from studies.report.build import build
@@ -21,10 +22,12 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
 ]
+AXE = Path(axe_core_python.__file__).with_name("axe.min.js").as_uri()
 DARK = "--blink-settings=preferredColorScheme=0"
 LOOK = """
+<script src="AXE"></script>
 <script>
-window.addEventListener("load", () => {
+window.addEventListener("load", async () => {
   const channels = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
     .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
@@ -46,6 +49,21 @@ window.addEventListener("load", () => {
   }
   const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
   const bottom = (name) => document.querySelector(name)?.getBoundingClientRect().bottom ?? null;
+  const first = {
+    answer: bottom(".answer"), figure: bottom("#answer svg"), verdict: bottom("#answer .tag"),
+  };
+  const stops = [...document.querySelectorAll("a[href], summary, button, input, [tabindex]")]
+    .filter((one) => one.checkVisibility({visibilityProperty: true}));
+  const unseen = stops.filter((one) => {
+    one.focus();
+    const shown = getComputedStyle(one).outlineStyle !== "none" || one.matches(".skip");
+    return document.activeElement !== one || !shown;
+  });
+  let checked = null;
+  if (location.hash) {
+    for (const one of document.querySelectorAll("details")) one.open = true;
+    checked = await axe.run();
+  }
   const table = document.querySelector("table.sortable");
   let sorted = null;
   if (table) {
@@ -66,8 +84,10 @@ window.addEventListener("load", () => {
     twice: ids.filter((id, i) => ids.indexOf(id) !== i),
     dead: [...document.querySelectorAll('a[href^="#"]')].map((a) => a.hash.slice(1))
       .filter((id) => !ids.includes(decodeURIComponent(id))),
-    answer: bottom(".answer"), figure: bottom("#answer svg"), verdict: bottom("#answer .tag"),
-    sorted, kept,
+    ...first, sorted, kept, stops: stops.length,
+    unseen: unseen.map((one) => one.outerHTML.slice(0, 80)),
+    passed: checked?.passes.length,
+    axe: checked?.violations.map((one) => [one.id, one.help, one.nodes[0].html.slice(0, 80)]),
   };
   document.body.innerHTML = "<pre id='found'></pre>";
   document.getElementById("found").textContent = JSON.stringify(found);
@@ -84,18 +104,18 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build(Store(write_store(folder / "store", MadeUp(), photos)), folder / "out")
     for path in (folder / "out").rglob("index.html"):
         path.with_name("looked.html").write_text(
-            path.read_text().replace("</body>", f"{LOOK}</body>")
+            path.read_text().replace("</body>", f"{LOOK.replace('AXE', AXE)}</body>")
         )
     return folder / "out"
 
 
-def seen(page: Path, width: int, *options: str, height: int = 900) -> dict[str, Any]:
-    """What the script found in a page at this size."""
+def seen(page: Path, width: int, *options: str, part: str = "") -> dict[str, Any]:
+    """What the script found in a page of this width; of any part of it, all that axe found too."""
     assert BROWSER is not None
     words = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    words += [f"--window-size={width},{height}", "--virtual-time-budget=5000", *options]
+    words += [f"--window-size={width},900", "--virtual-time-budget=5000", *options]
     done = subprocess.run(
-        [*words, "--dump-dom", page.as_uri()], capture_output=True, text=True, check=True
+        [*words, "--dump-dom", page.as_uri() + part], capture_output=True, text=True, check=True
     )
     said = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert said is not None, done.stderr
@@ -118,6 +138,23 @@ def test_a_page_reads_at_every_width_in_light_and_dark(
         assert found["faint"] == []
         assert found["twice"] == []
         assert found["dead"] == []
+
+
+@pytest.mark.parametrize("name", [".", "sigma_ablation-digits"], ids=["index", "study"])
+def test_a_checker_of_accessibility_finds_no_fault_with_everything_open(
+    out: Path, name: str
+) -> None:
+    for options in ((), (DARK,)):
+        found = seen(out / name / "looked.html", 1400, *options, part="#tables")
+        assert found["axe"] == []
+        assert found["passed"] > 25  # so many of its rules found something to look at
+
+
+@pytest.mark.parametrize("name", [".", "sigma_ablation-digits"], ids=["index", "study"])
+def test_whatever_can_be_used_is_reached_by_keyboard_and_seen_to_be(out: Path, name: str) -> None:
+    found = seen(out / name / "looked.html", 1400)
+    assert found["stops"] > 10
+    assert found["unseen"] == []
 
 
 def test_the_first_screen_holds_the_answer_its_figure_and_a_verdict(out: Path) -> None:
