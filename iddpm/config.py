@@ -46,7 +46,7 @@ Precision = Literal["float32", "tf32", "bf16"]
 Split = Literal["train", "test"]
 Cdf = Literal["tanh", "tanh_official"]
 """How a decoder computes the normal distribution function; see `iddpm.gaussians`."""
-Metric = Literal["kid"]
+Metric = Literal["kid", "fd_infinity"]
 """What a score may tell beside its usual three numbers; see `iddpm.evaluation.metrics`."""
 
 NOT_HASHED = {"hashed": False}

@@ -339,6 +339,10 @@ class FeaturesConfig(Bounded):
     """Feature vectors that are kept beside the moments of all images; None: every one."""
 
 
+FD_INFINITY_IMAGES = 10_000
+"""The fewest generated images of an FD-infinity: its line begins at half as many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreConfig(Bounded):
     """Fréchet distance, precision, recall and more of one set of features against another."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from iddpm.arrays import Int64Array
 from iddpm.data import fixed_permutation
+from iddpm.evaluation.config import FD_INFINITY_IMAGES
 from iddpm.evaluation.feature_sets import check_comparable
 from iddpm.evaluation.frechet import Moments, Rooted, merged, moments
 from iddpm.running.interruption import Progress
@@ -19,7 +20,7 @@ from iddpm.running.interruption import Progress
 SIZES = 15
 """Points of the line, as in the paper."""
 
-FEWEST = 5000
+FEWEST = FD_INFINITY_IMAGES // 2
 """Images of the first point, or a tenth of all if that is more. All are at least twice as many."""
 
 GROUPS = 10

@@ -12,10 +12,36 @@ from numpy.typing import NDArray
 
 from iddpm.arrays import FloatArray
 from iddpm.config import Metric
+from iddpm.evaluation import fd_infinity as extrapolation
 from iddpm.evaluation.feature_sets import check_comparable
+from iddpm.evaluation.frechet import Moments, moments
 from iddpm.registry import named
 
 SUBSETS, SUBSET_SIZE = 100, 1000
+
+
+def fd_infinity(
+    real: NDArray[Any],
+    generated: NDArray[Any],
+    reference: Moments | None = None,
+    *,
+    device: str = "cpu",
+) -> float:
+    """The Fréchet distance that endlessly many images like the generated ones (M, D) would have.
+
+    Chong & Forsyth (2020, arXiv:1911.07023), as `iddpm.evaluation.fd_infinity` says.
+
+    Args:
+        real: Features of real images (N, D).
+        generated: Features of generated images.
+        reference: Moments of all real images, where `real` are a part of them; None: of `real`.
+        device: Where products and eigenvalues are taken.
+
+    Raises:
+        ValueError: If there are fewer than 10,000 generated images, or the sets cannot be compared.
+    """
+    of_real = moments(real, device=device) if reference is None else reference
+    return extrapolation.fd_infinity(generated, of_real, device=device).value
 
 
 def kid(real: NDArray[Any], generated: NDArray[Any]) -> float:

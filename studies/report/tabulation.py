@@ -31,6 +31,7 @@ METRICS = {
     "precision": "Precision",
     "recall": "Recall",
     "kid": "Kernel distance (KID)",
+    "fd_infinity": "Fréchet distance of endlessly many images (FD-infinity)",
     "bits_per_dim": "Bits per dimension",
     "decoder_bits_per_dim": "decoder",
     "kl_bits_per_dim": "KL terms",
@@ -44,7 +45,7 @@ METRICS = {
 }
 """Titles of metrics; any other is called by its name."""
 HIGHER = ("precision", "recall")
-LOWER = ("frechet_distance", UNBIASED, "kid", *BOUND_METRICS)
+LOWER = ("frechet_distance", UNBIASED, "kid", "fd_infinity", *BOUND_METRICS)
 """Metrics of which more is better, or less; of others no arm is the best."""
 WHOLE = ("training_loss", "v_outside_range", "alpha_bar_halfway", "log_noise_scale")
 """Metrics of a whole chain: their steps are its T."""

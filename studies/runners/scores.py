@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iddpm.arrays import Int64Array, UInt8Array
-from iddpm.config import data_name
+from iddpm.config import Metric, data_name
 from iddpm.data import Rows, Selection, first_rows, load
 from iddpm.evaluation.config import (
     Classifier,
@@ -35,7 +35,7 @@ from iddpm.evaluation.frechet import (
     merged,
     moments,
 )
-from iddpm.evaluation.metrics import METRICS
+from iddpm.evaluation.metrics import METRICS, fd_infinity
 from iddpm.evaluation.precision_recall import precision_recall, squared_radii
 from iddpm.running.interruption import Interrupted
 from studies.runners.networks import weights_role
@@ -211,7 +211,7 @@ def score(work: Work) -> dict[str, Any]:
         "clipped_mass": distance.clipped_mass,
         "precision": shares.precision,
         "recall": shares.recall,
-        **{name: METRICS[name](real, generated) for name in config.metrics},
+        **{name: _metric(work, name, real, generated) for name in config.metrics},
         "generated": len(generated),
         "reference": len(real),
         "dimensions": generated.shape[1],
@@ -240,12 +240,27 @@ def _radii(work: Work) -> NDArray[np.float64] | None:
 
 def _distance(work: Work, generated: NDArray[np.float32], real: NDArray[np.float32]) -> Distance:
     """Between all that was read, of which the real features may be kept in part only."""
+    if (reference := _moments_of_all(work, real)) is None:
+        return frechet_distance(generated, real, device=work.device)
+    return distance_to_moments(generated, reference, device=work.device)
+
+
+def _metric(
+    work: Work, name: Metric, real: NDArray[np.float32], generated: NDArray[np.float32]
+) -> float:
+    if name == "fd_infinity":
+        return fd_infinity(real, generated, _moments_of_all(work, real), device=work.device)
+    return METRICS[name](real, generated)
+
+
+def _moments_of_all(work: Work, kept: NDArray[np.float32]) -> Moments | None:
+    """Of all real images, where their features are kept in part; None: all are kept."""
     folder = work.parents["reference"]
     images = work.result_of("reference")["images"]
-    if images == len(real):
-        return frechet_distance(generated, real, device=work.device)
+    if images == len(kept):
+        return None
     mean, covariance = (read_array(folder / FEATURES, name) for name in ("mean", "covariance"))
-    return distance_to_moments(generated, Moments(mean, covariance, images), device=work.device)
+    return Moments(mean, covariance, images)
 
 
 def _score_recipe(work: Work, config: ScoreConfig) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from iddpm.bounds import (
 )
 from iddpm.config import ExternalConfig, GanConfig, Metric, Precision, Split, TrainConfig
 from iddpm.evaluation.config import (
+    FD_INFINITY_IMAGES,
     Ancestral,
     Ends,
     ExtractorConfig,
@@ -109,6 +110,12 @@ def _check_counts(config: SamplesConfig | RivalSamples) -> None:
             f"more than the {config.neighbours} neighbours of a score",
             images,
         )
+    require(
+        "fd_infinity" not in config.metrics or config.images >= FD_INFINITY_IMAGES,
+        "samples.images",
+        f"at least {FD_INFINITY_IMAGES:,}, over which the metric fd_infinity draws its line",
+        config.images,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

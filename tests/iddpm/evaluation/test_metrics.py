@@ -7,7 +7,9 @@ import pytest
 
 from iddpm.config import Metric
 from iddpm.evaluation import metrics
-from iddpm.evaluation.metrics import METRICS, SUBSET_SIZE, kid
+from iddpm.evaluation.fd_infinity import fd_infinity as extrapolated
+from iddpm.evaluation.frechet import frechet_distance, moments
+from iddpm.evaluation.metrics import METRICS, SUBSET_SIZE, fd_infinity, kid
 
 
 def features(count: int, seed: int, shift: float = 0.0, dimensions: int = 5) -> np.ndarray:
@@ -33,6 +35,14 @@ def test_every_metric_that_a_sweep_may_name_is_there() -> None:
 def test_the_kernel_distance_is_the_one_of_plain_loops() -> None:
     real, generated = features(12, 0).astype(np.float64), features(9, 1, 0.5).astype(np.float64)
     assert kid(real, generated) == pytest.approx(by_plain_loops(real, generated), rel=1e-10)
+
+
+def test_fd_infinity_is_over_all_real_images_where_features_of_a_part_are_kept() -> None:
+    real, generated = features(300, 0), features(10_000, 1, 0.5)
+    whole = moments(real)
+    found = fd_infinity(real[:9], generated, whole)
+    assert found == fd_infinity(real, generated) == extrapolated(generated, whole).value
+    assert found == pytest.approx(frechet_distance(generated, real).value, rel=0.05)
 
 
 def test_two_samples_of_one_distribution_scatter_around_zero() -> None:

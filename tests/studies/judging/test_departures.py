@@ -16,11 +16,15 @@ FID = (
     | TRAINED_LIKE_THE_PAPER
     | {
         "images": 50_000,
+        "steps": 4000,
         "recipe": json.dumps(
             {"extractor": "inception-2015-12-05:ab", "reference": "cifar10/train"}
         ),
     }
 )
+FEWER = {
+    "recipe": json.dumps({"extractor": "inception-2015-12-05:ab", "reference": "imagenet64/train"})
+}
 BITS = (
     BOUND
     | TRAINED_LIKE_THE_PAPER
@@ -68,8 +72,11 @@ def test_where_nothing_differs_nothing_is_said_to(
 
 
 EDGES = (
-    (FID, {"images": 10_000}, SAMPLES, ()),
-    (FID, {"images": 9_999}, SAMPLES, ("samples that are scored", "9,999")),
+    (FID, {"images": 50_000}, SAMPLES, ()),
+    (FID, {"images": 49_999}, SAMPLES, ("samples that are scored", "49,999", "50,000")),
+    (FID | FEWER, {"images": 10_000}, SAMPLES, ()),
+    (FID | FEWER, {"images": 9_999}, SAMPLES, ("samples that are scored", "9,999", "10,000")),
+    (FID, {"steps": 250}, SAMPLES, ("sampling steps", "250", "all of the chain, beside fewer")),
     (BITS, {"images": 1000}, LIKELIHOOD, ()),
     (BITS, {"images": 999}, LIKELIHOOD, ("images that bits/dim are over", "999")),
     (BITS, {"training_steps": 200_000}, LIKELIHOOD, ()),
@@ -83,7 +90,7 @@ def test_what_differs_begins_just_below_the_papers(
     row: dict[str, Any], change: dict[str, Any], parts: tuple[str, ...], said: tuple[str, ...]
 ) -> None:
     found = of(row | change, parts=parts)
-    assert [one[:2] for one in found] == ([said] if said else [])
+    assert [one[: len(said)] for one in found] == ([said] if said else [])
     assert of(row, row | change, parts=parts) == []  # one of the study is the paper's
 
 
@@ -104,6 +111,11 @@ def test_on_lsun_a_thousand_steps_of_noise_are_the_papers() -> None:
     assert of(lsun, parts=LIKELIHOOD) == []
     other = BITS | {"T": 1000}
     assert of(other, parts=LIKELIHOOD) == [("T", "1,000", "mostly 4,000")]
+
+
+def test_with_labels_the_paper_samples_250_steps() -> None:
+    recipe = {"extractor": "inception-2015-12-05:ab", "reference": "imagenet64_labelled/train"}
+    assert of(FID | {"steps": 250, "recipe": json.dumps(recipe)}, parts=SAMPLES) == []
 
 
 def test_a_gan_here_is_not_the_papers() -> None:

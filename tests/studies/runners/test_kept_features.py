@@ -8,7 +8,7 @@ import pytest
 
 from iddpm.bounds import ConfigError
 from iddpm.config import canonical
-from iddpm.evaluation.config import FeaturesConfig
+from iddpm.evaluation.config import FeaturesConfig, ScoreConfig
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.precision_recall import precision_recall
 from studies.execute.worker import run_task
@@ -74,6 +74,27 @@ def test_a_distance_is_over_all_and_neighbours_are_among_the_kept(store: Store) 
     shares = precision_recall(real[:20], generated, k=1)
     assert (result["precision"], result["recall"]) == shares
     assert (result["recipe"]["reference_images"], result["recipe"]["neighbours_among"]) == (60, 20)
+
+
+def test_fd_infinity_is_over_all_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def told(*features: np.ndarray, device: str) -> float:
+        real, generated, of_all = features
+        seen.append((len(real), len(generated), of_all.count))  # type: ignore[attr-defined]
+        return 1.5
+
+    monkeypatch.setattr(scores, "fd_infinity", told)
+    part = reference(split="train", keep=20)
+    drawn = tiny.drawn_features(tiny.extractor(), DRAWN)
+    task = tiny.score(drawn, part)
+    assert isinstance(task.config, ScoreConfig)
+    task = replace(task, config=replace(task.config, metrics=("fd_infinity",)))
+    done(store, part, drawn, task)
+    result = store.result(task.address)
+    assert result is not None
+    assert result["fd_infinity"] == 1.5
+    assert seen == [(20, result["generated"], 60)]
 
 
 def test_a_plan_keeps_what_is_asked_for_and_says_nothing_where_that_is_all(tmp_path: Path) -> None:

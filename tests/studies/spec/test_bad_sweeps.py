@@ -186,6 +186,10 @@ VALUES = {
         "sweep.yaml:11: evaluate[1].samples.images: expected more than the 3 neighbours of a "
         "score, found 3"
     ),
+    sampling("steps: 10\nimages: 9999\nmetrics: [fd_infinity]"): (
+        "sweep.yaml:11: evaluate[1].samples.images: expected at least 10,000, over which the "
+        "metric fd_infinity draws its line, found 9999"
+    ),
     sampling("steps: 10\nimages: 1"): (
         "sweep.yaml:11: evaluate[1].samples.images: expected at least 2, found 1"
     ),
