@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import get_terminal_size as terminal_size
 from typing import NamedTuple
@@ -15,11 +15,14 @@ from iddpm.bounds import ConfigError
 from iddpm.running.strip_file import STRIP_FILE, steps_of
 from studies.door import door, is_read, path, sentence, told
 from studies.execute.console import counted
-from studies.execute.guesses import guess
+from studies.execute.devices import Device, here
+from studies.execute.forecast import Left
 from studies.execute.standing import UNREADABLE, Standing, standings
+from studies.plan.plan import chained
 from studies.store.records import tasks
 from studies.store.store import Store, StoreError
 from studies.store.verification import damages
+from studies.tasks.kinds import kind_of
 
 INCOMPLETE = 1
 WATCH_SECONDS = 30
@@ -29,6 +32,8 @@ it does not answer."""
 
 LOG_LINES = 3
 UNWATCHED = ("done", "planned", "waiting")
+ENDED = ("done", "failed", "waiting", UNREADABLE)
+"""States of tasks that take no more time."""
 CLEAR = "\x1b[H\x1b[2J"
 """Takes a terminal back to its first line, and empties it."""
 
@@ -160,43 +165,33 @@ def _task_lines(store: Store, found: Mapping[str, Standing]) -> Iterator[str]:
 
 
 def _time_left(store: Store, found: Mapping[str, Standing]) -> str:
-    """How long the rest may take, from the mean time of the study's own tasks of each kind.
-
-    Of a kind of which none is done there is a guess, for the device that others were done on.
-    """
+    """How long the rest may take on the device of what is done; empty: nothing runs, or unknown."""
     workers = sum(standing.state == "running" for standing in found.values())
-    missing = Counter(_kind(a) for a, standing in found.items() if standing.state != "done")
-    seconds: dict[str, list[float]] = {}
-    for address, standing in found.items():
-        if standing.state == "done":
-            seconds.setdefault(_kind(address), []).append(standing.seconds)
-    if not missing or not workers or not seconds:
+    if not workers:
         return ""
-    known = missing.keys() & seconds.keys()
-    left = sum(missing[kind] * sum(seconds[kind]) / len(seconds[kind]) for kind in known)
-    mark = ""
-    if known != missing.keys():
-        guessed = _guessed(store, found, known)
-        if guessed is None:
-            return ""
-        left, mark = left + guessed, ", partly a guess"
-    return f", about {left / workers / 60:.0f} min left{mark}"
-
-
-def _guessed(store: Store, found: Mapping[str, Standing], known: Collection[str]) -> float | None:
-    """Seconds that the missing tasks of all but the known kinds may take; None: who knows."""
-    done = (address for address, standing in found.items() if standing.state == "done")
-    devices = ((store.provenance(address) or {}).get("device", "cpu") for address in done)
-    gpu = next((device for device in devices if device != "cpu"), None)
-    missing = [a for a, s in found.items() if s.state != "done" and _kind(a) not in known]
+    asked = [a for a, s in found.items() if s.state not in ENDED or a.startswith("train-")]
     try:
-        return sum(guess(store.task(a), store.task, gpu=gpu) for a in missing)
+        tasks = chained(store.task(address) for address in asked)
+        unended = [task for task in tasks.values() if found[task.address].state not in ENDED]
+        left = Left(store, unended, workers, _device(store, found))
+        for address, standing in found.items():
+            if standing.beat is not None:
+                left.begun(address, standing.beat, standing.seconds)
+        said = left.said()
     except (StoreError, ConfigError):  # a task not written down yet, or data that are not here
-        return None
+        return ""
+    return f", {said}"
 
 
-def _kind(address: str) -> str:
-    return address.rpartition("-")[0]
+def _device(store: Store, found: Mapping[str, Standing]) -> Device:
+    """What did the tasks that are done, a GPU if any was; this machine where none is."""
+    done = [a for a, s in found.items() if s.state == "done"]
+    done.sort(key=lambda address: not kind_of(address).uses_gpu)
+    made = store.provenance(done[0]) if done else None
+    if made is None:
+        return here()
+    gpu = made.get("device", "cpu")
+    return Device(cpu=made.get("cpu"), gpu=None if gpu == "cpu" else gpu)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 
 from rich.console import Console
@@ -98,7 +99,7 @@ class Bars:
     ) -> None:
         self._progress = progress
         self._labels = labels
-        self._left = left
+        self._left = Pace(left)
         self._all = progress.add_task("all tasks", total=tasks, unit="", left="")
         self._bars: dict[str, TaskID] = {}
 
@@ -110,7 +111,7 @@ class Bars:
             bar = self._bar(event.address)
             beat = event.beat
             self._progress.update(bar, completed=beat.done, total=beat.total, unit=beat.unit)
-            self._progress.update(self._all, left=_left(self._left, event))
+            self._progress.update(self._all, left=self._left(event))
         elif event.kind in ("started", "elsewhere"):
             self._bar(event.address)
         else:
@@ -128,7 +129,7 @@ class Bars:
         if event.address in self._bars:
             self._progress.remove_task(self._bars.pop(event.address))
         if event.kind != "lost":
-            self._progress.update(self._all, advance=1, left=_left(self._left, event))
+            self._progress.update(self._all, advance=1, left=self._left(event))
         if event.kind in ("lost", "failed"):
             said = described(event) + _whose(event, self._labels)
             self._progress.console.print(said, highlight=False)
@@ -140,7 +141,7 @@ class Lines:
     def __init__(self, tasks: int, labels: Mapping[str, str], left: Left | None) -> None:
         self._tasks = tasks
         self._labels = labels
-        self._left = left
+        self._left = Pace(left)
         self._ended: Counter[str] = Counter()
         self._said: dict[str, float] = {}
         self._first: dict[str, tuple[float, int]] = {}
@@ -152,7 +153,7 @@ class Lines:
             return
         if event.kind in ("found", "done", "failed", "waiting"):
             self._ended[event.kind] += 1
-        left = _left(self._left, event)
+        left = self._left(event)
         silent = event.kind in ("found", "waiting")
         if silent or (event.kind == "progress" and not self._is_due(event)):
             return
@@ -181,15 +182,24 @@ class Lines:
         return f", {rate:.3g} {event.beat.unit}/s, {left:.0f} s left"
 
 
-def _left(left: Left | None, event: Event) -> str:
-    """How long the run still takes, after what happened; empty where nothing is known."""
-    if left is None:
-        return ""
-    if event.beat is not None and event.beat.total:
-        left.begun(event.address, event.beat.done / event.beat.total)
-    elif event.kind in ("found", "done", "failed", "waiting"):
-        left.ended(event.address)
-    return "" if event.kind == "found" else left.said()
+class Pace:
+    """How long the run still takes, after each thing that happened; nothing where none is known."""
+
+    def __init__(self, left: Left | None) -> None:
+        self._left = left
+        self._first: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, event: Event) -> str:
+        """Takes in what happened; the time left in words."""
+        if self._left is None:
+            return ""
+        if event.beat is not None:
+            now = time.monotonic()
+            began, before = self._first.setdefault(event.address, (now, event.beat.done))
+            self._left.begun(event.address, replace(event.beat, begun=before), now - began)
+        elif event.kind in ("found", "done", "failed", "waiting"):
+            self._left.ended(event.address)
+        return "" if event.kind == "found" else self._left.said()
 
 
 def _whose(event: Event, labels: Mapping[str, str]) -> str:

@@ -1,15 +1,16 @@
 """How long a task takes of which nothing like it was measured: a guess, and always called one.
 
 It is the multiply-adds of what the task computes over a rate that is stated here for the kind of
-device, and some seconds to begin. Such a guess may be wrong several times over, in both directions:
-it is there to tell an hour from a month before anything has run. What a store has measured is
-asked first (`studies.execute.forecast`).
+device. Such a guess may be wrong several times over, in both directions: it is there to tell an
+hour from a month before anything has run. What was measured is asked first
+(`studies.execute.forecast`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from iddpm.config import Precision
-from studies.tasks.counts import multiply_adds
+from studies.tasks.counts import multiply_adds, network_multiply_adds
 from studies.tasks.kinds import KINDS
 from studies.tasks.task import Task
 
@@ -27,8 +28,42 @@ it is the CIFAR-10 network trained at 600, 1,500 and 2,400 images a second, on a
 ANY_GPU = GPUS["a100"]
 """Of a GPU of another name, or of none."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a device did in studies whose times are committed; it was measured on one network."""
+
+    rates: Mapping[str, float]
+    """Multiply-adds a second, by kind of task, in float32."""
+    multiply_adds: int
+    """Of that network, for one image."""
+    source: str
+    """Where the times stand."""
+
+    def is_of(self, task: Task, parent: Callable[[str], Task]) -> bool:
+        """Whether a task computes what was measured: such a network, within a hundredth."""
+        its = network_multiply_adds(task, parent)
+        is_such = abs(its - self.multiply_adds) <= self.multiply_adds / 100
+        return is_such and task.kind in self.rates and _precision(task, parent) == "float32"
+
+
+CPUS = {
+    "AMD EPYC, a core": Measured(
+        rates={"train": 1.6e10, "sample": 2.0e10, "likelihood": 1.6e10},
+        multiply_adds=4_110_000,
+        source="reports/examples/sigma_ablation-digits",
+    )
+}
+"""Cores of CPUs. The first: 4.73e12 multiply-adds of trainings in 5.0 minutes of computing, 6.22e12
+of samples in 5.2 and 1.18e12 of bounds in 1.2, two processes side by side, on 2026-11-28."""
+
+FACTOR = 3.0
+"""A guess is taken to be at most so many times too long or too short. The CPU of `CPUS` does 1.6 to
+2.0 times `CPU_CORE`; how far off it is beside other work or on a GPU was not measured."""
+
 BEGINNING_S = 10.0
-"""To start Python, load libraries and read what is needed."""
+"""Of a job: to start Python, load libraries and read what is needed. No part of a guess, as one
+process does many tasks where there is no queue."""
 
 
 def guess(
@@ -45,7 +80,13 @@ def guess(
     rate = CPU_CORE
     if gpu is not None and KINDS[task.kind].uses_gpu:
         rate = _of_gpu(gpu)[_precision(task, parent)]
-    return BEGINNING_S + multiply_adds(task, parent) / (rate * processes)
+    return multiply_adds(task, parent) / (rate * processes)
+
+
+def on_core(task: Task, parent: Callable[[str], Task], device: Measured) -> tuple[float, bool]:
+    """Seconds that a task takes a core of a committed CPU, and whether that is a guess."""
+    rate = device.rates.get(task.kind, CPU_CORE)
+    return multiply_adds(task, parent) / rate, not device.is_of(task, parent)
 
 
 def _of_gpu(name: str) -> dict[Precision, float]:

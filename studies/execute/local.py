@@ -6,7 +6,6 @@ of memory, is replaced, and its task tried again a few times.
 
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import IO, Self
 from iddpm.running.files import StorageError
 from iddpm.running.interruption import Interrupted
 from studies.execute.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
+from studies.execute.devices import visible_gpus
 from studies.execute.memory import remedy
 from studies.execute.signals import CutOff, stop_requests
 from studies.execute.worker import THREAD_LIMITS
@@ -67,24 +67,12 @@ def execute(
 
 def slot_environments(workers: int | None) -> list[dict[str, str]]:
     """What each slot's environment adds to this one."""
-    gpus = _gpus()
+    gpus = visible_gpus()
     count = workers or len(gpus) or _cores()
     base = {"STUDIES_EXECUTOR": "local", "PYTHONPATH": _import_path(), **THREAD_LIMITS}
     if not gpus:
         return [base] * count
     return [{**base, "CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(count)]
-
-
-def _gpus() -> list[str]:
-    """Names of this machine's GPUs, as CUDA_VISIBLE_DEVICES takes them; importing no torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name not in ("", "-1", "NoDevFiles")]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True, check=False)
-    return done.stdout.split() if done.returncode == 0 else []
 
 
 def _cores() -> int:

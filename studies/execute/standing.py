@@ -20,7 +20,7 @@ from studies.execute.slurm.settle import (
     was_at,
 )
 from studies.execute.slurm.snapshot import CHANGED_CODE
-from studies.store.store import Failure, State, Store, StoreError
+from studies.store.store import Beat, Failure, State, Store, StoreError
 from studies.store.submissions import Element
 
 AGAIN = "the same run command submits it again, a few times"
@@ -39,7 +39,9 @@ class Standing:
     log: tuple[str, ...] = ()
     """Of a failed task: the last lines that it logged."""
     seconds: float = field(default=0.0, compare=False)
-    """Of a task that is done: how long it took."""
+    """Of a task that is done: how long it took; of one that runs: since it was claimed."""
+    beat: Beat | None = field(default=None, compare=False)
+    """Of a task that runs: how far it is, once it has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +152,14 @@ def _running(store: Store, address: str, element: Element | None, queue: _Queue)
     where = f"on {claim.place.host}, process {claim.pid}"
     if job is not None and job.number == claim.job:
         where = f"on {job.node}, job {job.id}"
-    if beat is None or beat.done <= beat.begun:
-        return Standing("running", where)
     elapsed = time.time() - datetime.fromisoformat(claim.claimed_at).timestamp()
+    if beat is None or beat.done <= beat.begun:
+        return Standing("running", where, seconds=elapsed)
     rate = (beat.done - beat.begun) / max(elapsed, 1e-3)
     left = (beat.total - beat.done) / rate
     pace = f"{rate:.3g} {beat.unit}/s, about {left:.0f} s left"
-    return Standing("running", f"{where}, {beat.done} of {beat.total} {beat.unit}, {pace}")
+    detail = f"{where}, {beat.done} of {beat.total} {beat.unit}, {pace}"
+    return Standing("running", detail, seconds=elapsed, beat=beat)
 
 
 def _submitted(store: Store, address: str, element: Element, queue: _Queue) -> Standing:

@@ -1,13 +1,19 @@
-"""How much of its work a task has before it: training steps, network calls, multiply-adds."""
+"""How much of its work a task has before it: training steps, network calls, disk."""
 
 from collections.abc import Callable
 from typing import Any
 
+from iddpm.config import TrainConfig
+from iddpm.data import outline
+from iddpm.networks.size import trained_size
 from studies.tasks.kinds import KINDS
 from studies.tasks.task import Task
 
 Other = Callable[[str], Task]
 """From the address of a task that one needs or comes after to that task."""
+
+RECORDS = 4096
+"""Bytes of what every task leaves: what it is, its result, how it was made."""
 
 
 def training_steps(task: Task) -> int:
@@ -43,6 +49,20 @@ def multiply_adds(task: Task, other: Other) -> int:
     whole = KINDS[task.kind].effort.multiply_adds(task.config, _Inputs(task, other))
     before, steps = steps_before(task, other), training_steps(task)
     return whole * max(steps - before, 0) // steps if before else whole
+
+
+def network_multiply_adds(task: Task, other: Other) -> int:
+    """Of the diffusion network that a task trains or calls, for one image; 0: of none."""
+    of = _Inputs(task, other)
+    config = of("network") if "network" in of else task.config
+    if not isinstance(config, TrainConfig):
+        return 0
+    return trained_size(config, outline(config.data)).multiply_adds
+
+
+def kept(task: Task, other: Other) -> int:
+    """Bytes that a task leaves on disk, about."""
+    return RECORDS + KINDS[task.kind].effort.kept(task.config, _Inputs(task, other))
 
 
 class _Inputs:

@@ -43,6 +43,11 @@ INCEPTION = 5_700_000_000
 arXiv:1512.00567, Table 3 and Section 6: some five billion), by torch's count."""
 INCEPTION_FEATURES = 2048
 
+BYTES = 4
+"""Of a number in float32."""
+BYTES_OF_A_STEP = 150
+"""Of the terms of a bound at one step, as text: for every fixed variance, with their errors."""
+
 EIGEN = 25
 """The distance of two sets takes so many times D^3 multiply-adds, of two decompositions."""
 
@@ -69,6 +74,8 @@ class Effort:
     """Of all that it computes; 0: little beside starting it."""
     parameters: Callable[[Any], int | None] = lambda config: None
     """Of the network that it trains or imports, of a GAN both; None: none that a plan tells of."""
+    kept: Callable[[Any, Inputs], int] = lambda config, of: 0
+    """Bytes that it leaves on disk beside small records."""
 
 
 # ----------------------------------------------------------------------------------- trainings
@@ -86,14 +93,28 @@ def _same_gan(config: GanConfig, of: Inputs) -> tuple[object, ...]:
     return (replace(config, seed=0, steps=1),)
 
 
+def _states(config: TrainConfig, of: Inputs) -> int:
+    """Weights, their averages and the two moments of the optimizer."""
+    copies = 3 + len(config.ema_decays)
+    return BYTES * copies * trained_size(config, outline(config.data)).parameters
+
+
+def _states_of_gan(config: GanConfig, of: Inputs) -> int:
+    """Both networks with two moments, and the average of the generator."""
+    data = outline(config.data)
+    generator = generator_size(config, data).parameters
+    return BYTES * (3 * gan_parameters(config, data) + generator)
+
+
 TRAINING = Effort(
     counts="training steps",
     amount=_steps,
     alike=_same_training,
     multiply_adds=lambda config, of: training_compute(config, outline(config.data)),
     parameters=lambda config: trained_size(config, outline(config.data)).parameters,
+    kept=_states,
 )
-IMPORT = Effort(parameters=TRAINING.parameters)
+IMPORT = Effort(parameters=TRAINING.parameters, kept=_states)
 """Of a network that is read from a file: its size alone."""
 GAN_TRAINING = Effort(
     counts="training steps",
@@ -101,6 +122,7 @@ GAN_TRAINING = Effort(
     alike=_same_gan,
     multiply_adds=lambda config, of: gan_multiply_adds(config, outline(config.data)),
     parameters=lambda config: gan_parameters(config, outline(config.data)),
+    kept=_states_of_gan,
 )
 
 
@@ -153,17 +175,39 @@ def _same_network(config: Any, of: Inputs) -> tuple[object, ...]:
     return train.network, train.data, asked.block_size, asked.precision
 
 
-def _by_network(amount: Callable[[Any, Inputs], int]) -> Effort:
+def _results_of_chain(config: SampleConfig | LikelihoodConfig | Any, of: Inputs) -> int:
+    """Images, the text of a bound's terms by step, or the same of each block of a shard."""
+    if isinstance(config, SampleConfig):
+        return config.images * _pixels(of("network"))
+    bound, total = _asked(config), of("network").diffusion.steps
+    steps = 0 if bound.estimate else _kept(bound.stride, total, bound.steps or total)
+    blocks = len(config.blocks) if isinstance(config, LikelihoodShardConfig) else 1
+    return BYTES_OF_A_STEP * steps * blocks
+
+
+def _pixels(config: TrainConfig | GanConfig) -> int:
+    data = outline(config.data)
+    return data.channels * data.size**2
+
+
+def _by_network(
+    amount: Callable[[Any, Inputs], int],
+    kept: Callable[[Any, Inputs], int] = lambda config, of: 0,
+) -> Effort:
     def multiply_adds(config: Any, of: Inputs) -> int:
         train = of("network")
         return amount(config, of) * trained_size(train, outline(train.data)).multiply_adds
 
     return Effort(
-        counts="network calls", amount=amount, alike=_same_network, multiply_adds=multiply_adds
+        counts="network calls",
+        amount=amount,
+        alike=_same_network,
+        multiply_adds=multiply_adds,
+        kept=kept,
     )
 
 
-CHAIN = _by_network(_calls)
+CHAIN = _by_network(_calls, _results_of_chain)
 GRADIENTS = _by_network(_calls_for_gradients)
 
 
@@ -181,7 +225,11 @@ def _generation(config: GanSampleConfig, of: Inputs) -> int:
 
 
 GAN_SAMPLES = Effort(
-    counts="network calls", amount=_images, alike=_same_generator, multiply_adds=_generation
+    counts="network calls",
+    amount=_images,
+    alike=_same_generator,
+    multiply_adds=_generation,
+    kept=lambda config, of: config.images * _pixels(of("network")),
 )
 
 # ------------------------------------------------------------------------- features and distances
@@ -206,11 +254,18 @@ def _of_one_image(config: Classifier | RandomNetwork) -> int:
     return first + others + 16 * 2 * width * config.features
 
 
+def _vectors_on_disk(config: FeaturesConfig, of: Inputs) -> int:
+    """Those that are kept, and the moments of all in float64."""
+    width = _width(of("extractor"))
+    return BYTES * _vectors(config) * width + 2 * BYTES * width * (width + 1)
+
+
 FEATURES = Effort(
     counts="images",
     amount=_read_images,
     alike=lambda config, of: (of("extractor"),),
     multiply_adds=_reading,
+    kept=_vectors_on_disk,
 )
 
 
@@ -239,7 +294,10 @@ def _vectors(features: FeaturesConfig) -> int:
 
 
 SCORE = Effort(multiply_adds=_distances_of_score)
-RADII = Effort(multiply_adds=_distances_of_radii)
+RADII = Effort(
+    multiply_adds=_distances_of_radii,
+    kept=lambda config, of: 2 * BYTES * _vectors(of("features")),
+)
 
 # --------------------------------------------------------------------------------------- the rest
 

@@ -10,15 +10,16 @@ import secrets
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from iddpm.bounds import ConfigError
 from iddpm.checks import check_shares
 from iddpm.config import TrainConfig
 from iddpm.running.files import StorageError, write_whole
-from studies.execute.forecast import Forecast
-from studies.execute.guesses import guess
+from studies.execute.devices import Device
+from studies.execute.forecast import Expected, Forecast, longest_chain
+from studies.execute.guesses import BEGINNING_S
 from studies.execute.slurm import queue
 from studies.execute.slurm.layout import Array, Dependency, arrays
 from studies.execute.slurm.queue import Job, SlurmError
@@ -76,6 +77,8 @@ class Submission:
     """Of the arrays, in their order."""
     hours: Mapping[str, "Hours"]
     """By kind of task, of what is submitted now."""
+    expected: Mapping[str, Expected]
+    """By address, how long each task that is submitted now will take."""
     longest_chain_hours: float
     """However many jobs run at once, it takes so long; as good as the hours that it is made of."""
 
@@ -291,22 +294,16 @@ class _Draft:
         for task in tasks:
             self._states[task.address] = self._state(task)
         self._pending = [task for task in tasks if self._states[task.address] == "new"]
-        forecast = Forecast(store)
-        self._measured = {
-            task.address: forecast.seconds(task, self._tasks.__getitem__)
-            for task in (*self._pending, *self._under_way())
-        }
-        self._seconds = {
-            address: self._guess(self._tasks[address]) if seconds is None else seconds
-            for address, seconds in self._measured.items()
-        }
+        self._forecast = Forecast(store, Device(), self._tasks)
+        counted = (*self._pending, *self._under_way())
+        self._expected = {task.address: self._expect(task) for task in counted}
         token = secrets.token_hex(4)
         self.arrays = arrays(
             self._pending,
             queued=self._queued,
             resources=settings.asked,
             name=lambda kind, number: f"{kind}.{settings.name}.{token}-{number}",
-            seconds=lambda task: self._measured[task.address],
+            seconds=self._measured,
             pack_seconds=settings.pack_min * 60,
             max_size=queue.max_array_size() if self._pending else 1,
         )
@@ -399,7 +396,8 @@ class _Draft:
             arrays=tuple(self.arrays),
             scripts=tuple(scripts),
             hours=self._hours(),
-            longest_chain_hours=self._longest_chain() / 3600,
+            longest_chain_hours=longest_chain(self._pending, self._seconds_of_jobs()) / 3600,
+            expected={task.address: self._expected[task.address] for task in self._pending},
         )
 
     def _hours(self) -> dict[str, Hours]:
@@ -410,31 +408,33 @@ class _Draft:
         tasks = [task for task in self._pending if task.kind == kind]
         return Hours(
             tasks=len(tasks),
-            hours=sum(self._seconds[task.address] for task in tasks) / 3600,
+            hours=sum(self._expected[task.address].seconds for task in tasks) / 3600,
             gpu_hours=sum(map(self._gpu_hours, tasks)),
             guessed=sum(map(self._is_guess, tasks)),
         )
 
     def _gpu_hours(self, task: Task) -> float:
         asked = self._settings.asked(task)
-        return self._seconds[task.address] / 3600 * asked.nodes * asked.gpus
+        return self._expected[task.address].seconds / 3600 * asked.nodes * asked.gpus
+
+    def _seconds_of_jobs(self) -> dict[str, float]:
+        return {address: expected.seconds for address, expected in self._expected.items()}
 
     def _is_guess(self, task: Task) -> bool:
-        return self._measured[task.address] is None
+        return self._expected[task.address].is_guess
 
-    def _guess(self, task: Task) -> float:
-        """Seconds that a task may take of which nothing like it was measured."""
+    def _measured(self, task: Task) -> float | None:
+        """Seconds that tasks like it took; None: none did."""
+        return None if self._is_guess(task) else self._expected[task.address].seconds
+
+    def _expect(self, task: Task) -> Expected:
+        """How long the job of a task takes, on whatever of its sort the cluster gives it."""
         asked = self._settings.asked(task)
         gpu = (asked.gpu_type or "") if asked.gpus else None
-        return guess(task, self._tasks.__getitem__, gpu=gpu, processes=asked.processes)
-
-    def _longest_chain(self) -> float:
-        """Seconds until the last pending task could be done if every job started at once."""
-        ends: dict[str, float] = {}
-        for task in self._pending:
-            start = max((ends.get(first, 0.0) for first in task.first), default=0.0)
-            ends[task.address] = start + self._seconds[task.address]
-        return max(ends.values(), default=0.0)
+        found = self._forecast.expected(
+            task, self._tasks.__getitem__, device=Device(gpu=gpu), processes=asked.processes
+        )
+        return replace(found, seconds=found.seconds + BEGINNING_S * found.is_guess)
 
 
 def _dependency(after: Collection[Dependency], numbers: Mapping[str, str]) -> str:

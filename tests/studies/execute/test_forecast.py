@@ -7,8 +7,16 @@ import pytest
 
 from iddpm.config import DiffusionConfig
 from iddpm.evaluation.config import Ancestral, Ddim
-from studies.execute.forecast import Forecast, Left, duration
-from studies.store.store import Store
+from studies.execute.devices import Device
+from studies.execute.forecast import (
+    Expected,
+    Forecast,
+    Left,
+    duration,
+    finish_time,
+    longest_chain,
+)
+from studies.store.store import Beat, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.records import edit
@@ -19,11 +27,11 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def took(store: Store, seconds: float, task: Task, attempt: int = 1) -> None:
+def took(store: Store, seconds: float, task: Task, attempt: int = 1, **made: str) -> None:
     store.create(task)
     claim = store.claim(task.address)
     assert claim is not None
-    store.publish(claim, {}, {"seconds": seconds, "attempt": attempt})
+    store.publish(claim, {}, {"seconds": seconds, "attempt": attempt, **made})
 
 
 def seconds(store: Store, task: Task, *parents: Task) -> float | None:
@@ -31,6 +39,10 @@ def seconds(store: Store, task: Task, *parents: Task) -> float | None:
 
 
 TRAINING = tiny.training(steps=10)
+
+
+def _none(address: str) -> Task:
+    raise AssertionError(address)
 
 
 def test_of_a_kind_that_was_never_done_nothing_is_known(store: Store) -> None:
@@ -121,22 +133,116 @@ def test_the_time_left_is_that_of_tasks_alike_and_not_of_how_many_ended(store: S
     tasks = [tiny.training(seed=seed, steps=steps) for seed in (0, 1) for steps in (10, 40)]
     left = Left(store, [*tasks, tiny.extractor()], workers=1)
     left.ended(tiny.extractor().address)
-    assert left.seconds()[1]  # nothing like them was measured
+    assert left.finish().is_guess  # nothing like them was measured
     took(store, 5.0, tasks[0])
     left.ended(tasks[0].address)
-    seconds, is_guess = left.seconds()
-    assert seconds == pytest.approx(20 + 5 + 20)
-    assert not is_guess
-    left.begun(tasks[1].address, 0.75)
-    assert left.seconds()[0] == pytest.approx(5 + 5 + 20)
+    assert left.finish().seconds == pytest.approx(20 + 5 + 20)
+    assert not left.finish().is_guess
+    left.begun(tasks[1].address, Beat(done=30, total=40, unit="steps"), 1.0)
+    assert left.finish().seconds == pytest.approx(5 + 5 + 20)
     assert left.said() == "about 30 s left"
-    assert Left(store, tasks, workers=50).seconds()[0] == pytest.approx(20)  # the longest
+    assert Left(store, tasks, workers=50).finish().seconds == pytest.approx(20)  # the longest
     for task in tasks:
         left.ended(task.address)
     assert left.said() == ""
 
 
+def test_a_training_under_way_that_goes_on_from_a_shorter_one_has_its_own_steps_left(
+    store: Store,
+) -> None:
+    took(store, 5.0, TRAINING)
+    longer = replace(tiny.training(steps=40), after=(TRAINING.address,))
+    left = Left(store, [TRAINING, longer], workers=1)
+    left.ended(TRAINING.address)
+    assert left.finish().seconds == pytest.approx(15.0)
+    left.begun(longer.address, Beat(done=25, total=40, unit="steps", begun=10), 1.0)
+    assert left.finish().seconds == pytest.approx(7.5)
+
+
+def test_before_anything_like_it_is_done_the_pace_of_a_task_under_way_counts(
+    store: Store,
+) -> None:
+    """Three of ten steps in six seconds, once five seconds were watched."""
+    first, second = tiny.training(seed=1, steps=10), tiny.training(seed=2, steps=40)
+    left = Left(store, [first, second], workers=1)
+    left.begun(first.address, Beat(done=5, total=10, unit="steps", begun=3), 4.0)
+    assert left.finish().is_guess
+    left.begun(first.address, Beat(done=6, total=10, unit="steps", begun=3), 6.0)
+    assert left.finish().seconds == pytest.approx(4 * 2.0 + 40 * 2.0)
+    assert not left.finish().is_guess
+    took(store, 10.0, first)
+    left.ended(first.address)
+    assert left.finish().seconds == pytest.approx(40.0)  # what was measured wins
+
+
+# ------------------------------------------------------------------------------------ of a device
+
+SAMPLING = tiny.sampling(TRAINING)
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        (Device(cpu="slow"), 6.0),
+        (Device(cpu="fast"), 2.0),
+        (Device(cpu="new"), None),
+        (Device(cpu="slow", gpu="NVIDIA H200"), 0.5),
+        (Device(cpu="slow", gpu="h200"), 0.5),
+        (Device(cpu="slow", gpu="a100"), None),
+        (Device(), 4.0),
+    ],
+)
+def test_a_time_counts_for_the_device_that_it_was_taken_on(
+    store: Store, device: Device, expected: float | None
+) -> None:
+    store.create(TRAINING)
+    for seed, (cpu, gpu, seconds) in enumerate(
+        [("slow", "cpu", 6.0), ("fast", "cpu", 2.0), ("slow", "NVIDIA H200", 0.5)]
+    ):
+        took(store, seconds, tiny.sampling(TRAINING, seed=seed), cpu=cpu, device=gpu)
+    found = Forecast(store, device).seconds(
+        tiny.sampling(TRAINING, seed=9), {TRAINING.address: TRAINING}.__getitem__
+    )
+    assert found == (None if expected is None else pytest.approx(expected))
+
+
+def test_what_numpy_does_beside_a_gpu_counts_for_the_cpu(store: Store) -> None:
+    real = tiny.real_features(tiny.extractor())
+    took(store, 2.0, tiny.score(real, real), cpu="slow", device="NVIDIA H200")
+    drawn = tiny.drawn_features(tiny.extractor(), SAMPLING, images=2)
+    assert Forecast(store, Device(cpu="slow")).seconds(tiny.score(drawn, real), _none) == 2.0
+    assert (
+        Forecast(store, Device(cpu="fast", gpu="h200")).seconds(tiny.score(drawn, real), _none)
+        is None
+    )
+
+
+# ------------------------------------------------------------------------------- a whole plan
+
+
+def after(task: Task, *addresses: str) -> Task:
+    return replace(task, after=addresses)
+
+
+def test_so_many_workers_take_the_first_task_that_is_ready() -> None:
+    """By hand: a (0 to 4) and b (0 to 3); c after b (3 to 8); d when a ends (4 to 6)."""
+    a, b, c, d = (tiny.training(seed=seed) for seed in range(4))
+    c = after(c, b.address)
+    times = dict(zip((t.address for t in (a, b, c, d)), (4.0, 3.0, 5.0, 2.0), strict=True))
+    assert finish_time([a, b, c, d], times, 2) == 8.0
+    assert finish_time([a, b, c, d], times, 1) == 14.0
+    assert finish_time([a, b, d], times, 2) == 5.0
+    assert longest_chain([a, b, c, d], times) == 8.0
+    assert finish_time([c], times, 2) == 5.0  # what it comes after is done
+
+
+def test_what_was_measured_is_told_more_closely_than_a_guess() -> None:
+    measured, guessed = Expected(100.0, is_guess=False), Expected(100.0, is_guess=True)
+    assert (measured.least, measured.most) == pytest.approx((85.0, 115.0))
+    assert (guessed.least, guessed.most) == pytest.approx((100 / 3, 300.0))
+
+
 def test_times_are_told_in_the_unit_that_suits() -> None:
-    assert [duration(s) for s in (4.4, 89, 90, 1200, 7200)] == [
-        *("4 s", "89 s", "2 min", "20 min", "2.0 h"),
+    assert [duration(s) for s in (4.4, 89, 90, 1200, 7200, 864_000)] == [
+        *("4 s", "89 s", "2 min", "20 min", "2.0 h", "10 days"),
     ]

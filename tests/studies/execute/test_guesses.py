@@ -7,7 +7,7 @@ import pytest
 
 from iddpm.config import GanConfig, TrainConfig
 from iddpm.evaluation.config import FeaturesConfig, LikelihoodShardConfig, SampleConfig
-from studies.execute.guesses import BEGINNING_S, CPU_CORE, GPUS, guess
+from studies.execute.guesses import CPU_CORE, CPUS, GPUS, guess, on_core
 from studies.plan.plan import Plan, expand
 from studies.spec.sweep import read_sweep
 from studies.tasks.counts import training_steps
@@ -50,7 +50,7 @@ def test_a_training_that_continues_another_takes_the_steps_that_are_left() -> No
     plan = planned("overfitting", "cifar10")
     lengths = [t for t in plan.tasks.values() if isinstance(t.config, TrainConfig)]
     linear = [t for t in lengths if t.config.diffusion.schedule == "linear"]  # type: ignore[union-attr]
-    in_parts = sum(guess(t, plan.tasks.__getitem__, gpu="h100") - BEGINNING_S for t in linear)
+    in_parts = sum(guess(t, plan.tasks.__getitem__, gpu="h100") for t in linear)
     assert in_parts / HOUR == pytest.approx(500_000 * 128 / 1500 / HOUR, rel=0.02)
 
 
@@ -68,7 +68,7 @@ def test_all_samples_of_an_fid_take_12_hours_and_an_exact_bound_two_and_a_half()
         for t in shards
         if isinstance(t.config, SampleConfig)
     )
-    took = sum(hours(plan, t) - BEGINNING_S / HOUR for t in shards)
+    took = sum(hours(plan, t) for t in shards)
     assert took * 50_000 / drawn == pytest.approx(12.3, rel=0.02)
     bounds = [
         t
@@ -77,7 +77,7 @@ def test_all_samples_of_an_fid_take_12_hours_and_an_exact_bound_two_and_a_half()
         and plan.tasks[t.parents["network"]].config.diffusion.steps == 4000  # type: ignore[union-attr]
     ]
     one = [t for t in bounds if t.parents["network"] == bounds[0].parents["network"]]
-    took = sum(hours(plan, t) - BEGINNING_S / HOUR for t in one)
+    took = sum(hours(plan, t) for t in one)
     assert took == pytest.approx(2.5, rel=0.02)
 
 
@@ -88,7 +88,7 @@ def test_what_numpy_does_takes_a_cpu_core_whatever_gpu_there_is() -> None:
     for kind, count in pairs.items():
         task = next(t for t in plan.tasks.values() if t.kind == kind)
         sums = 2048 * count + (25 * 2048**3 if kind == "score" else 0)
-        assert hours(plan, task) == pytest.approx((BEGINNING_S + sums / CPU_CORE) / HOUR)
+        assert hours(plan, task) == pytest.approx(sums / CPU_CORE / HOUR)
         assert hours(plan, task, None) == hours(plan, task)
 
 
@@ -97,7 +97,7 @@ def test_inception_reads_some_thousand_images_a_second() -> None:
     features = next(
         t for t in plan.tasks.values() if isinstance(t.config, FeaturesConfig) and t.config.data
     )
-    seconds = guess(features, plan.tasks.__getitem__, gpu="h100") - BEGINNING_S
+    seconds = guess(features, plan.tasks.__getitem__, gpu="h100")
     assert 1000 < 50_000 / seconds < 4000
 
 
@@ -115,4 +115,25 @@ def test_rounding_as_tf32_does_is_faster_and_bf16_faster_still() -> None:
 def test_there_is_a_guess_for_every_kind_of_task() -> None:
     tasks = {task.address: task for task in tiny.study()}
     for task in tasks.values():
-        assert BEGINNING_S <= guess(task, tasks.__getitem__, gpu=None) < BEGINNING_S + 60
+        assert 0 <= guess(task, tasks.__getitem__, gpu=None) < 60
+
+
+def test_the_committed_core_takes_the_minutes_of_the_page_that_it_is_told_from() -> None:
+    """What `reports/examples/sigma_ablation-digits` says under "How it was made"."""
+    plan = planned("sigma_ablation", "digits")
+    (cpu,) = CPUS.values()
+    for kind, minutes in {"train": 5.0, "sample": 5.2, "likelihood": 1.2}.items():
+        tasks = [task for task in plan.tasks.values() if task.kind == kind]
+        found = [on_core(task, plan.tasks.__getitem__, cpu) for task in tasks]
+        assert not any(is_guess for _, is_guess in found)
+        assert sum(seconds for seconds, _ in found) / 60 == pytest.approx(minutes, rel=0.04)
+
+
+def test_of_another_network_the_committed_core_is_guessed() -> None:
+    training = tiny.training()
+    (cpu,) = CPUS.values()
+    assert on_core(training, _no_other, cpu)[1]
+
+
+def _no_other(address: str) -> Task:
+    raise AssertionError(address)

@@ -1,0 +1,50 @@
+"""This machine's devices by name, told by made-up tools of the system."""
+
+from pathlib import Path
+
+import pytest
+
+from studies.execute import devices
+from studies.execute.devices import Device, done_on, here, visible_gpus
+
+SMI = """#!/bin/sh
+case "$1" in
+--query-gpu=name) printf 'NVIDIA H200\\nNVIDIA H200\\n' ;;
+--query-gpu=index) printf '0\\n1\\n' ;;
+esac
+"""
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    here.cache_clear()
+
+
+def test_a_machine_with_gpus_is_called_after_its_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(SMI)
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(devices, "cpu_model", lambda: "a core")
+    assert visible_gpus() == ["0", "1"]
+    assert here() == Device(cpu="a core", gpu="NVIDIA H200")
+    here.cache_clear()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert here() == Device(cpu="a core")
+
+
+def test_a_machine_without_gpus_has_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus() == []
+    assert here().gpu is None
+
+
+def test_what_did_a_task_stands_in_its_provenance() -> None:
+    made = {"cpu": "a core", "device": "NVIDIA H200"}
+    assert done_on(made, "train") == ("NVIDIA H200", True)
+    assert done_on(made, "score") == ("a core", False)
+    assert done_on({"cpu": "a core", "device": "cpu"}, "train") == ("a core", False)
