@@ -20,21 +20,22 @@ from iddpm.bounds import ConfigError
 from iddpm.running.files import StorageError
 from iddpm.running.interruption import Interrupted
 from studies import execute as executors
+from studies import preview
 from studies.analyses.index import cautions, checked
 from studies.door import door, path, told
-from studies.execute import slurm
+from studies.execute import slurm, throughput
 from studies.execute.console import counted, terminal, watching
+from studies.execute.devices import here
 from studies.execute.forecast import Left
-from studies.execute.guesses import CPU_CORE, GPUS
 from studies.execute.signals import CutOff
 from studies.execute.slurm import SlurmError
 from studies.execute.worker import CHECKPOINT_EVERY
-from studies.plan.costs import compute_left, costs, labels
-from studies.plan.plan import Plan, absent, chained, expand, needed, record
+from studies.plan.costs import labels
+from studies.plan.plan import Plan, chained, expand, needed, record
 from studies.spec.documents import nearest, short
 from studies.spec.resources import Resources, override_layer, resources, user_layer
 from studies.spec.sweep import SWEEPS, read_sweep
-from studies.store.pruning import needed_again, reopen_needed
+from studies.store.pruning import reopen_needed
 from studies.store.store import ErrorClass, Store, StoreError
 from studies.tasks.task import Task
 
@@ -42,7 +43,7 @@ INCOMPLETE, INTERRUPTED = 1, 130
 MOST_FAILURES = 10
 """Of those that failed, as many are named."""
 PACK_MIN = 10.0
-LOCAL_ONLY = {"workers": "--workers"}
+LOCAL_ONLY = {"workers": "--workers", "measure": "--measure"}
 SLURM_ONLY = {
     "partition": "--partition",
     "resources": "--resource",
@@ -139,7 +140,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="only ask networks that the store has; refused where one is missing",
     )
-    add("--dry-run", action="store_true", help="show what would run and what it costs")
+    add("--dry-run", action="store_true", help="say what would run, for how long, and how large")
+    add("--verbose", action="store_true", help="with --dry-run: all arms, and scripts of jobs")
+    add(
+        "--measure",
+        action="store_true",
+        help="with --dry-run: first do some seconds of each sort of work, and keep how fast it was",
+    )
+    add("--devices", action="store_true", help="with --dry-run: how long on some other devices")
     _add_cluster_options(parser.add_argument_group("on a cluster (--executor slurm)").add_argument)
     return parser
 
@@ -307,6 +315,9 @@ def _refuse_idle_options(options: argparse.Namespace) -> None:
     idle, other = (LOCAL_ONLY, "local") if options.executor == "slurm" else (SLURM_ONLY, "slurm")
     if options.budget is not None and not options.decide:
         raise ConfigError("--budget", "--decide with it", "none")
+    for option in ("verbose", "measure", "devices"):
+        if getattr(options, option) and not options.dry_run:
+            raise ConfigError(f"--{option}", "--dry-run with it", "none")
     if options.decide and options.executor == "slurm":
         raise ConfigError("--decide", "--executor inline or local with it", "slurm")
     for name, option in idle.items():
@@ -381,9 +392,9 @@ def _execute(
     store.retry(tasks, _retried(options))
     console = terminal()
     named = {address: label for plan in plans for address, label in labels(plan).items()}
-    left = Left(
-        store, list(tasks.values()), executors.side_by_side(options.executor, options.workers)
-    )
+    at_once = executors.side_by_side(options.executor, options.workers)
+    left = Left(store, list(tasks.values()), at_once, here())
+    preview.foresee(plans, store, preview.on_this_machine(plans, tasks, store, at_once).expected)
     with watching(len(tasks), console, named, left) as watch:
         executors.execute(
             store,
@@ -464,6 +475,25 @@ def _print_results(
             print(f"    {more.command}{there}")
 
 
+def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
+    tasks = _tasks(plans)
+    if options.measure:
+        left = [address for address in tasks if not store.is_done(address)]
+        workers = 1 if options.executor == "inline" else options.workers
+        throughput.measure(store, left, tasks, here(), workers)
+    preview.show(
+        plans,
+        tasks,
+        store,
+        at_once=executors.side_by_side(options.executor, options.workers),
+        settings=_settings(plans, options) if options.executor == "slurm" else None,
+        retried=_retried(options),
+        verbose=options.verbose,
+        devices=options.devices,
+    )
+    return told()
+
+
 # -------------------------------------------------------------------------------------- a cluster
 
 
@@ -471,22 +501,11 @@ def _submit(plans: Sequence[Plan], store: Store, options: argparse.Namespace) ->
     settings = _settings(plans, options)
     slurm.require_scheduler()
     tasks = list(_begin(plans, store).values())
-    _print_submission(slurm.submit(store, tasks, settings, retry=_retried(options)))
+    submission = slurm.submit(store, tasks, settings, retry=_retried(options))
+    preview.foresee(plans, store, submission.expected)
+    preview.print_submission(submission)
     print(f"python -m studies.status {plans[0].study} shows how far they are")
     return 0
-
-
-def _preview(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> None:
-    tasks, settings = list(_tasks(plans).values()), _settings(plans, options)
-    submission = slurm.preview(store, tasks, settings, retry=_retried(options))
-    if not slurm.is_here():
-        print(
-            "There is no SLURM on this machine: nothing is taken to be queued, and arrays to have "
-            "the usual limit. A login node of the cluster knows better."
-        )
-    for array, script in zip(submission.arrays, submission.scripts, strict=True):
-        print(f"\n{array.name}:\n{script}")
-    _print_submission(submission)
 
 
 def _settings(plans: Sequence[Plan], options: argparse.Namespace) -> slurm.SubmitSettings:
@@ -538,72 +557,6 @@ def _resources(
                 layers = [*ours, of_preset, *plan.resources[network], of_sweep, *last]
                 others[task.address] = resources(layers)[task.kind]
     return chosen, others
-
-
-GUESSED_GPUS = ", ".join(
-    f"a GPU {name.upper()} {', '.join(f'{rate:.1e} in {how}' for how, rate in rates.items())}"
-    for name, rates in GPUS.items()
-)
-
-
-def _print_submission(submission: slurm.Submission) -> None:
-    """Hours by kind of task, and how many tasks stand where."""
-    table = Table(title="what goes to the cluster")
-    for i, column in enumerate(("kind", "tasks", "arrays", "jobs", "hours", "GPU-hours")):
-        table.add_column(column, justify="left" if i == 0 else "right")
-    for kind, hours in submission.hours.items():
-        arrays = [array for array in submission.arrays if array.kind == kind]
-        jobs = sum(len(array.elements) for array in arrays)
-        mark = "~" if hours.guessed else ""
-        times = (f"{mark}{hours.hours:.2f}", f"{mark}{hours.gpu_hours:.2f}")
-        table.add_row(kind, str(hours.tasks), str(len(arrays)), str(jobs), *times)
-    terminal().print(table)
-    guessed = sum(hours.guessed for hours in submission.hours.values())
-    if guessed:
-        print(
-            f"~ is a guess where nothing alike was measured, here for {guessed} tasks: their "
-            f"multiply-adds over what a device is taken to do in a second, a CPU core "
-            f"{CPU_CORE:.0e}, {GUESSED_GPUS}."
-        )
-    mark = "~" if guessed else ""
-    print(f"The longest chain takes {mark}{submission.longest_chain_hours:.2f} hours.")
-    print(f"{submission.states.total()} tasks: {counted(submission.states)}")
-
-
-# ---------------------------------------------------------------------------------------- dry run
-
-
-def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
-    tasks = _tasks(plans)
-    again = needed_again(store, list(tasks.values()))
-    states = {a: "planned" if a in again else store.state(a) for a in tasks}
-    done = {address for address, state in states.items() if state == "done"}
-    console = terminal()
-    for plan in plans:
-        table = Table(title=f"{plan.study}: what is left to do")
-        for i, column in enumerate(
-            ("arm", "tasks", "parameters", "training steps", "network calls")
-        ):
-            table.add_column(column, justify="left" if i == 0 else "right")
-        for cost in costs(plan, done=done):
-            counts = (cost.tasks, cost.parameters, cost.training_steps, cost.network_calls)
-            table.add_row(cost.arm, *("" if n is None else f"{n:,}" for n in counts))
-        console.print(table)
-    _print_cautions(plans)
-    for sentence in sorted({text for plan in plans for text in absent(plan)}):
-        print(f"Planned as declared; a run is refused until this is there. {sentence}")
-    print("A network call is of one image; a training step is of one batch, forwards and back.")
-    compute = compute_left((cell for plan in plans for cell in plan.cells), tasks, done=done)
-    print(f"The training steps take {compute:.2e} multiply-adds, as the paper counts compute.")
-    print(f"{len(tasks)} tasks: {counted(Counter[str](states.values()))}")
-    if options.retry:
-        failed = len(store.failed(tasks, _retried(options)))
-        print(
-            f"--retry {options.retry} runs {failed} failed tasks again; above they count as failed"
-        )
-    if options.executor == "slurm":
-        _preview(plans, store, options)
-    return told()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ HOMES = {
     ),
     "seaborn": ("studies/drawing/", "studies/analyses/"),
     "jinja2": ("studies/report/",),
-    "rich": ("studies/run.py", "studies/status.py", "studies/execute/console.py"),
+    "rich": ("studies/run.py", "studies/preview.py", "studies/execute/console.py"),
     "sklearn": ("iddpm/data.py",),
     "lmdb": ("iddpm/images/trees.py",),
     "safetensors": ("iddpm/exporting.py",),
@@ -103,6 +103,7 @@ FLOORS = (
     "status",
     "prune",
     "decide",
+    "preview",
     "run",
 )
 """Packages and files of studies, each above all that it imports."""

@@ -99,8 +99,8 @@ def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
         return  # there is nothing to do
     try:
         with stop_requests() as stop, one_thread_deterministic():
-            watch = _Watch(lambda done, total: None, stop.is_set, stop.is_due)
-            _work(Store(Path(store_root)), address, watch, _of_the_first, ranks)
+            watch = Watch(lambda done, total: None, stop.is_set, stop.is_due)
+            work(Store(Path(store_root)), address, watch, _of_the_first, ranks)
     except (ValueError, Diverged) as error:  # all ranks meet these alike; the first records them
         logger.warning("%s: %s", address, error)
 
@@ -115,9 +115,9 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             one_thread_deterministic(),
         ):
             stopwatch = Stopwatch()
-            watch = _Watch(heartbeat.progress, lambda: stop.is_set() or heartbeat.lost, stop.is_due)
+            watch = Watch(heartbeat.progress, lambda: stop.is_set() or heartbeat.lost, stop.is_due)
             held = partial(store.owned, claim)
-            result, device = _work(store, claim.address, watch, held, ranks)
+            result, device = work(store, claim.address, watch, held, ranks)
             record = provenance(claim, stopwatch, device)
             if claim.address.startswith("train-"):
                 record["steps_before"] = heartbeat.begun
@@ -139,7 +139,7 @@ def _of_the_first() -> NoReturn:
     raise AssertionError("of processes that do a task together only the first one writes")
 
 
-class _Watch(NamedTuple):
+class Watch(NamedTuple):
     """Whom to tell of the work, and whom to ask whether to go on."""
 
     progress: Progress
@@ -147,8 +147,8 @@ class _Watch(NamedTuple):
     is_due: TimeCheck
 
 
-def _work(
-    store: Store, address: str, watch: _Watch, held: Held, ranks: "Ranks | None"
+def work(
+    store: Store, address: str, watch: Watch, held: Held, ranks: "Ranks | None"
 ) -> tuple[dict[str, object], str]:
     """The result of the task, and the device that made it."""
     from iddpm.running.ranks import ALONE

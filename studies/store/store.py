@@ -2,6 +2,8 @@
 
     store.json                          the format of all this
     studies/<study id>.json             what was asked: the sweep, its cells, its tasks
+    forecasts/<study id>.json           how long each task was expected to take
+    rates/<device>.json                 how long a unit of work takes on a device
     submissions/<name>/                 one per job array: submission.json, the script, its logs;
                                         queued.json once the scheduler has taken it
     tasks/<address>/task.json           what the task is

@@ -7,6 +7,7 @@ from typing import Any
 
 from iddpm.running.blocks import UNREADABLE
 from studies.store.checksums import StoreError, read_record
+from studies.store.forecasts import foreseen
 from studies.store.integrity import (
     ANEW,
     RESULT,
@@ -17,6 +18,7 @@ from studies.store.integrity import (
     provenance_of,
 )
 from studies.store.npy import read_array
+from studies.store.rates import rates_of
 from studies.store.store import WRITTEN_ANEW, Store
 from studies.tasks.kinds import KINDS
 
@@ -47,6 +49,9 @@ def damages(store: Store, study: str | None, told: Told) -> Iterator[str]:
     if study is None:
         for record in sorted((store.root / "submissions").glob("*/*.json")):
             yield from _said(read_record, record, "run its sweep again")
+        yield from _said(lambda: list(rates_of(store.root)))
+        for name in names:
+            yield from _said(foreseen, store.root, name)
 
 
 def _of_task(store: Store, address: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ def test_the_commands_for_a_cluster_do_what_they_say(
     (home / "resources.yaml").write_text("all: {memory_gb: 1, time_min: 5}")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent))
 
-    shown = printed(preview, folder)
+    shown = printed(f"{preview} --verbose", folder)
     assert "#SBATCH --mem=1024M" in shown
     assert "GPU-hours" in shown
     assert not (folder / "store").exists()

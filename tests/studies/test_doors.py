@@ -36,7 +36,9 @@ def test_from_a_sweep_file_to_a_page_and_nothing_twice(
     store = tmp_path / "store"
     assert call(sweep, "--dry-run") == 0
     planned = capsys.readouterr().out
-    assert "tiny-tiny: what is left to do" in planned
+    assert planned.startswith("tiny-tiny: ")
+    assert call(sweep, "--dry-run", "--verbose") == 0
+    assert "tiny-tiny: what is left to do" in capsys.readouterr().out
     assert not store.exists()
 
     assert call(sweep) == 0

@@ -172,7 +172,7 @@ def test_a_preset_without_its_data_can_be_looked_at(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     sweep = str(ROOT / "sweeps/sampling_stride.yaml")
-    assert run.main([sweep, "--preset", preset, "--dry-run"]) == 0
+    assert run.main([sweep, "--preset", preset, "--dry-run", "--verbose"]) == 0
     said = capsys.readouterr().out
     assert f"found no file at data/{ABSENT[preset][0]}; put there" in said
     assert "found no file at data/pt_inception-2015-12-05-6726825d.pth; get https://" in said

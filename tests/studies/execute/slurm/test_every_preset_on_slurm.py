@@ -59,7 +59,7 @@ def told(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     words = [str(ROOT / f"sweeps/{sweep}.yaml"), "--preset", preset, "--executor", "slurm"]
-    code = run.main([*words, "--dry-run"])
+    code = run.main([*words, "--dry-run", "--verbose"])
     captured = capsys.readouterr()
     assert code == (2 if is_refused(sweep, preset) else 0), captured.err
     return captured.err if code else captured.out
@@ -94,11 +94,11 @@ def test_each_training_of_table_4_has_a_process_for_as_many_gpus_as_share_its_ba
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     words = [str(ROOT / "sweeps/gan_comparison.yaml"), "--preset", "imagenet64_cond"]
-    assert run.main([*words, "--executor", "slurm", "--dry-run"]) == 0
+    assert run.main([*words, "--executor", "slurm", "--dry-run", "--verbose"]) == 0
     trainings = [options for kind, options in asked(capsys.readouterr().out) if kind == "train"]
     found = sorted((o["gpus-per-node"], o["ntasks-per-node"]) for o in trainings)
     assert found == [("4", "4"), ("8", "8")]  # 4 blocks of 32 images, and 64
     given = ["--resource", "train.gpus=2"]
-    assert run.main([*words, "--executor", "slurm", "--dry-run", *given]) == 0
+    assert run.main([*words, "--executor", "slurm", "--dry-run", "--verbose", *given]) == 0
     trainings = [options for kind, options in asked(capsys.readouterr().out) if kind == "train"]
     assert {o["gpus-per-node"] for o in trainings} == {"2"}
