@@ -16,6 +16,7 @@ from studies.report.answer import answer_of, headline, sentence, sweep_of
 from studies.report.faults import Fault, fault
 from studies.report.more_seeds import More, more_seeds
 from studies.report.work_done import made, work_done
+from studies.store.forecasts import foreseen
 from studies.store.store import Store
 from studies.tables.answer import Answer
 from studies.tables.paired import paired
@@ -98,7 +99,7 @@ def entry(store: Store, tables: Tables) -> Entry:
         among=dict(zip(tables.record["claims"], adjusted(findings), strict=True)),
         answered=answered,
         said=_said(tables, answered, faults),
-        work=work_done(records),
+        work=work_done(records, foreseen(store.root, tables.study)),
         faults=faults,
     )
 

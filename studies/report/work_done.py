@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from studies.store.forecasts import Foreseen
 from studies.store.store import Store, StoreError
 
 NEEDED = (
@@ -36,17 +38,25 @@ def made(store: Store, addresses: Iterable[str]) -> Made:
     return records
 
 
-def work_done(records: Made) -> dict[str, Any]:
+def work_done(
+    records: Made, foreseen: Mapping[str, Foreseen] = MappingProxyType({})
+) -> dict[str, Any]:
     """The provenance of finished tasks, put together; empty where there is none.
+
+    Args:
+        records: The provenance, by address.
+        foreseen: How long tasks were expected to take before they began, by address.
 
     Returns:
         `kinds` (per kind of task: how many, seconds in all, peak memory), `facts` (everything else
-        by name, each as its distinct values), and `started` and `ended` (UTC, ISO 8601).
+        by name, each as its distinct values), `started` and `ended` (UTC, ISO 8601), and
+        `forecasts` (per kind and in all: tasks, seconds forecast and taken, whether a guess).
     """
     if not records:
         return {}
     return {
         "kinds": _kinds(records),
+        "forecasts": _forecasts(records, foreseen),
         "facts": _facts(records.values()),
         "started": min(record["started"] for record in records.values()),
         "ended": max(record["ended"] for record in records.values()),
@@ -56,7 +66,7 @@ def work_done(records: Made) -> dict[str, Any]:
 def _kinds(records: Made) -> list[dict[str, Any]]:
     grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for address, record in records.items():
-        grouped[address.partition("-")[0]].append(record)
+        grouped[_kind(address)].append(record)
     return [
         {
             "kind": kind,
@@ -66,6 +76,28 @@ def _kinds(records: Made) -> list[dict[str, Any]]:
         }
         for kind, group in sorted(grouped.items())
     ]
+
+
+def _forecasts(records: Made, foreseen: Mapping[str, Foreseen]) -> list[dict[str, Any]]:
+    """Of the tasks that were done at one go after something was foreseen of them."""
+    whole = [a for a in records if a in foreseen and records[a]["attempt"] == 1]
+    if not whole:
+        return []
+    grouped = {kind: [a for a in whole if _kind(a) == kind] for kind in map(_kind, whole)}
+    return [
+        {
+            "kind": kind,
+            "tasks": len(group),
+            "foreseen": sum(foreseen[address].seconds for address in group),
+            "taken": sum(records[address]["seconds"] for address in group),
+            "is_guess": any(foreseen[address].is_guess for address in group),
+        }
+        for kind, group in [*sorted(grouped.items()), ("all", whole)]
+    ]
+
+
+def _kind(address: str) -> str:
+    return address.partition("-")[0]
 
 
 def _facts(records: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
