@@ -19,6 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from studies.execute.agenda import Event, Watcher
@@ -28,6 +29,8 @@ LINE_EVERY_S = 30.0
 """Seconds between two lines on the progress of one task, where there is no terminal."""
 STOPPING = "stopping at the next step, saving (Ctrl-C again: stop at once)"
 TABLE_WIDTH = 120
+WIDE = 100
+"""Letters in a line that hold all columns of a bar."""
 
 
 def terminal() -> Console:
@@ -59,16 +62,21 @@ def watching(
     if not console.is_terminal or console.is_dumb_terminal:
         yield Lines(tasks, labels, left)
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeElapsedColumn(),
-        Remaining(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    columns = _columns(console.width)
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
         yield Bars(progress, tasks, labels, left)
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """What fits: where lines are short, time gone and rate are left out, and no letters."""
+    words = TextColumn("{task.description}", markup=False, table_column=Column(ratio=1))
+    bar, of = BarColumn(20 if width >= WIDE else 10), MofNCompleteColumn(table_column=_whole())
+    more = [Rate(table_column=_whole()), TimeElapsedColumn()] if width >= WIDE else []
+    return [words, bar, of, *more, Remaining(table_column=_whole())]
+
+
+def _whole() -> Column:
+    return Column(no_wrap=True)
 
 
 class Rate(ProgressColumn):
@@ -110,7 +118,8 @@ class Bars:
         elif event.kind == "progress" and event.beat is not None:
             bar = self._bar(event.address)
             beat = event.beat
-            self._progress.update(bar, completed=beat.done, total=beat.total, unit=beat.unit)
+            if beat.total:  # else it is still starting
+                self._progress.update(bar, completed=beat.done, total=beat.total, unit=beat.unit)
             self._progress.update(self._all, left=self._left(event))
         elif event.kind in ("started", "elsewhere"):
             self._bar(event.address)

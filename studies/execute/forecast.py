@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from studies.execute.devices import ANY_CPU, Device, done_on
-from studies.execute.guesses import FACTOR, guess
+from studies.execute.guesses import BEGINNING_S, FACTOR, guess
 from studies.store.rates import Rates, name_of, rates_of
 from studies.store.store import Beat, Store, StoreError
 from studies.tasks.counts import alike, amount, steps_before, training_steps
@@ -268,7 +268,9 @@ class Left:
         tasks = sorted(self._left.values(), key=lambda task: task.address not in self._begun)
         found = self.expected()
         seconds = {address: expected.seconds for address, expected in found.items()}
-        return Expected(finish_time(tasks, seconds, self._workers), guessed(found.values()))
+        start = Expected(0.0 if self._begun else BEGINNING_S, is_guess=True)
+        finish = start.seconds + finish_time(tasks, seconds, self._workers)
+        return Expected(finish, guessed([start, *found.values()]))
 
     def said(self) -> str:
         """`about 12 min left`, with `~` where a part is a guess; empty: nothing is left."""

@@ -46,6 +46,33 @@ def test_a_terminal_shows_bars_with_rate_and_time_left(monkeypatch: pytest.Monke
     assert f"{TRAINING}: failed: the loss is not finite" in shown
 
 
+def test_a_narrow_terminal_shows_fewer_columns_and_whole_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    label = "hybrid cosine T=1000, ancestral range, 250 steps, EMA 0.995, 192 images, seed 1"
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=24)
+    with watching(278, console, {TRAINING: label}) as watch:
+        watch(Event(kind="started", address=TRAINING))
+        watch(Event(kind="progress", address=TRAINING, beat=Beat(done=0, total=0, unit="steps")))
+        starting = pane(console)
+        watch(progress(30))
+        under_way = pane(console)
+    assert re.search(r"0/\? +starting$", starting, re.MULTILINE)
+    assert "30/100" in under_way
+    assert "steps/s" not in under_way
+    assert max(map(len, (starting + under_way).splitlines())) <= 80
+    for word in label.split():
+        assert word in under_way
+
+
+def pane(console: Console) -> str:
+    """What the live lines hold now, without the terminal's codes."""
+    (progress,) = console._live_stack
+    with console.capture() as captured:
+        console.print(progress.get_renderable())
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", captured.get())
+
+
 def test_elsewhere_a_line_tells_progress_now_and_then_with_rate_and_time_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +117,7 @@ def test_the_run_s_time_left_is_told_by_its_tasks_and_never_by_finished_ones(
     for task in tasks[:2]:
         claim = store.claim(task.address)
         assert claim is not None
-        store.publish(claim, {}, {"seconds": 200.0, "attempt": 1})
+        store.publish(claim, {}, {"seconds": 230.0, "attempt": 1})
     events = [
         *(Event(kind="found", address=task.address) for task in tasks[:2]),
         Event(kind="started", address=tasks[2].address),
@@ -98,7 +125,7 @@ def test_the_run_s_time_left_is_told_by_its_tasks_and_never_by_finished_ones(
     with watching(3, Console(file=io.StringIO()), left=Left(store, tasks, 2)) as watch:
         for event in events:
             watch(event)
-    assert capsys.readouterr().out == f"[2/3, about 3 min left] {tasks[2].address}: started\n"
+    assert capsys.readouterr().out == f"[2/3, about 4 min left] {tasks[2].address}: started\n"
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     with watching(3, console, left=Left(store, tasks, 2)) as watch:
         for event in events:
