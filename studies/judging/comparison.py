@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from studies.judging.verdicts import Measured, Measurement, Unit, Untold
 from studies.tables.intervals import (
+    Formula,
     OfSeeds,
+    formula_of,
     log_ratios_of_means,
     paired_differences,
     t_interval,
@@ -84,6 +86,8 @@ class Comparison:
     """What is missing while there are no values, where `what` does not say it."""
     untold: str = ""
     """Why the values, once there, do not tell; empty: they do. They decide nothing then."""
+    formula: Formula | None = None
+    """How the values are made of raw rows, where they do not know it."""
 
     @property
     def _least(self) -> float:
@@ -107,6 +111,7 @@ class Comparison:
             matters=self._least if self.region in (BELOW_ZERO, ABOVE_ZERO) else 0.0,
             values=tuple(self.values.items()),
             worked_out=self.values.of if isinstance(self.values, OfSeeds) else None,
+            formula=self.formula or formula_of(self.values),
         )
         return [measurement, *([Untold(self.untold)] if self.untold else [])]
 

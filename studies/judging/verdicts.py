@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from studies.tables.intervals import Interval
+from studies.tables.intervals import Formula, Interval
 from studies.tables.tables import Tables
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
@@ -42,6 +42,8 @@ class Measurement:
         default=None, compare=False, repr=False
     )
     """Gives the values where there are just these seeds; None: each depends on its own seed."""
+    formula: Formula | None = field(default=None, compare=False, repr=False)
+    """How the values are made of raw rows; None: it is not said."""
 
     @property
     def verdict(self) -> Verdict:

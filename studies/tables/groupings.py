@@ -9,8 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from studies.tables.intervals import half_width_per_deviation
+from studies.tables.intervals import Made, half_width_per_deviation
 from studies.tables.tables import DRAWN, MEASURED, NETWORK, OF_DRAWS, OF_LOSSES, Tables
+
+ROW = ("address", "metric", "variance")
+"""What tells the rows of a table of results apart, beside the seed."""
 
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:
@@ -68,10 +71,15 @@ def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield {str(name): value for name, value in row.items()}
 
 
-def by_seed(table: pd.DataFrame, value: str = "value") -> dict[int, float]:
+def by_seed(table: pd.DataFrame, value: str = "value") -> Made:
     """Value by seed of the rows of one arm, those without a value left out."""
     done = table.dropna(subset=[value])
-    return dict(zip(done["seed"].astype(int), done[value].astype(float), strict=True))
+    seeds = done["seed"].astype(int).tolist()
+    found = Made(zip(seeds, done[value].astype(float), strict=True))
+    if not {*ROW} <= {*done.columns}:
+        return found
+    rows = done[[*ROW]].astype(object).where(done[[*ROW]].notna(), None)
+    return found.by("rows", tuple(zip(seeds, rows.itertuples(index=False, name=None), strict=True)))
 
 
 def over_seeds(table: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:

@@ -82,22 +82,57 @@ def half_width_per_deviation(n: ArrayLike, *, confidence: float = CONFIDENCE) ->
 # ------------------------------------------------------------------- two arms, seed by seed
 
 
-class OfSeeds(dict[int, float]):
+Formula = tuple[Any, ...]
+"""How a number for each seed is made: an operation of `studies/bundling/verifier.py` and what it is
+of, other formulas or numbers, down to `("rows", ((seed, row), ...))`. A row of the results is named
+by its address, metric and Σ."""
+
+
+class Made(dict[int, float]):
+    """Values by seed that know the raw rows which they are made of."""
+
+    formula: Formula | None = None
+
+    def by(self, *formula: Any) -> "Made":
+        """These values, with how they are made: an operation, and values or formulas or numbers.
+
+        Where one of them does not know it, neither do they.
+        """
+        parts = [formula_of(part) if isinstance(part, Mapping) else part for part in formula]
+        self.formula = None if None in parts else tuple(parts)
+        return self
+
+    def only(self, seeds: Collection[int]) -> "Made":
+        """Those of some seeds, in their order; of values that are rows themselves."""
+        _, rows = self.formula or ("rows", ())
+        some = tuple((seed, row) for seed, row in rows if seed in seeds)
+        return Made((seed, self[seed]) for seed in seeds).by("rows", some or None)
+
+
+def formula_of(values: Mapping[int, float]) -> Formula | None:
+    """How values by seed are made of raw rows; None: they do not know it."""
+    return values.formula if isinstance(values, Made) else None
+
+
+class OfSeeds(Made):
     """Values by seed, each of which may depend on what other seeds there are."""
 
     def __init__(
         self,
         seeds: Collection[int],
         worked_out: Callable[[Collection[int]], Mapping[int, float]],
+        *formula: Any,
     ) -> None:
         """Work the values out.
 
         Args:
             seeds: Those that there are, in order.
             worked_out: Gives the values where there are just these seeds.
+            formula: As `by` takes it; none: not known.
         """
         super().__init__(worked_out(seeds))
         self._worked_out = worked_out
+        self.by(*formula or (None,))
 
     def of(self, seeds: Collection[int]) -> Mapping[int, float]:
         """The values where there are just these of the seeds."""
@@ -110,28 +145,32 @@ def of_seeds(values: Mapping[int, float], seeds: Collection[int]) -> Mapping[int
 
 
 def paired(
-    a: Mapping[int, float], b: Mapping[int, float], how: Callable[[float, float], float]
+    a: Mapping[int, float],
+    b: Mapping[int, float],
+    how: Callable[[float, float], float],
+    *formula: Any,
 ) -> OfSeeds:
     """`how` of a and b for every seed that both have, in the order of the seeds.
 
-    What other seeds there are counts for it where it counts for a or for b.
+    What other seeds there are counts for it where it counts for a or for b. `formula` says how,
+    as `Made.by` takes it.
     """
 
     def worked_out(seeds: Collection[int]) -> dict[int, float]:
         first, second = of_seeds(a, seeds), of_seeds(b, seeds)
         return {seed: how(first[seed], second[seed]) for seed in seeds}
 
-    return OfSeeds(sorted(a.keys() & b.keys()), worked_out)
+    return OfSeeds(sorted(a.keys() & b.keys()), worked_out, *formula)
 
 
 def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
     """By seed: a - b."""
-    return paired(a, b, lambda x, y: x - y)
+    return paired(a, b, lambda x, y: x - y, "difference", a, b)
 
 
 def paired_log_ratios(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
     """By seed: the natural log of a over b, both above zero."""
-    return paired(a, b, lambda x, y: math.log(x) - math.log(y))
+    return paired(a, b, lambda x, y: math.log(x) - math.log(y), "log_ratio", a, b)
 
 
 def log_ratios_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
@@ -151,7 +190,7 @@ def log_ratios_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> OfSee
         whole = math.log(above / below)
         return {seed: whole + first[seed] / above - second[seed] / below for seed in seeds}
 
-    return OfSeeds(sorted(a.keys() & b.keys()), worked_out)
+    return OfSeeds(sorted(a.keys() & b.keys()), worked_out, "log_ratio_of_means", a, b)
 
 
 def log_odds(share: float, *, smallest: float = SMALLEST_SHARE) -> float:
@@ -163,6 +202,12 @@ def log_odds(share: float, *, smallest: float = SMALLEST_SHARE) -> float:
     """
     held = min(max(share, smallest), 1 - smallest)
     return math.log(held) - math.log1p(-held)
+
+
+def log_odds_of(shares: Mapping[int, float], smallest: float = SMALLEST_SHARE) -> Made:
+    """By seed: the log of the odds of its share."""
+    odds = {seed: log_odds(share, smallest=smallest) for seed, share in shares.items()}
+    return Made(odds).by("log_odds", shares, smallest)
 
 
 def mean(values: Mapping[int, float]) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from studies.published.published import ENSEMBLE
 from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import OfSeeds, log_ratios_of_means, of_seeds
+from studies.tables.intervals import Made, OfSeeds, log_ratios_of_means, of_seeds
 from studies.tables.labels import labelled
 from studies.tables.table_rows import LEARNED, has_learned
 from studies.tables.tables import Tables
@@ -64,6 +64,8 @@ def with_own_variance(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 DROPOUT = "train.network.dropout"
+ADDRESSES = ("address_hybrid", "address_vlb")
+"""Of the bounds of whose terms there is the log of a ratio."""
 
 
 def tied_to_schedule(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -122,12 +124,20 @@ def log_ratios(arms: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> OfSeeds:
         return {seed: math.fsum(of[seed] for of in logs) / len(logs) for seed in seeds}
 
     common = set.intersection(*(set(values) for pair in pairs for values in pair))
-    return OfSeeds(sorted(common), worked_out)
+    made = [log_ratios_of_means(*pair) for pair in pairs]
+    return OfSeeds(sorted(common), worked_out, "mean", *made)
 
 
 def series_by_seed(values: pd.Series) -> dict[int, float]:
     """The values of a series over seeds, those that are NaN left out."""
     return {int(str(seed)): float(value) for seed, value in values.dropna().items()}
+
+
+def bounds_by_seed(terms: pd.DataFrame, address: str = "address") -> Made:
+    """The rows of the bounds that terms are of, without their values."""
+    rows = terms.drop_duplicates("seed")
+    named = zip(rows["seed"], rows[address], rows["variance"], strict=True)
+    return Made().by("rows", tuple((int(s), (a, "bits_per_dim", v)) for s, a, v in named))
 
 
 def term_log_ratios(tables: Tables) -> pd.DataFrame:
@@ -143,11 +153,12 @@ def term_log_ratios(tables: Tables) -> pd.DataFrame:
             terms = terms[terms[column].isna()]
     without = ("objective", "variance", "train.timesteps", *ENSEMBLE)
     found = [_log_ratios(pair).assign(compared=name) for name, pair in alike(terms, *without)]
-    columns = ["compared", "T", "seed", "step", "log_ratio"]
+    columns = ["compared", "T", "seed", "step", "log_ratio", "variance", *ADDRESSES]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
 def _log_ratios(pair: pd.DataFrame) -> pd.DataFrame:
     hybrid, vlb = parted(pair, "objective", "hybrid", "vlb")
     both = hybrid.merge(vlb, on=["T", "seed", "step"], suffixes=("_hybrid", "_vlb"))
-    return both.assign(log_ratio=np.log(both["mean_hybrid"]) - np.log(both["mean_vlb"]))
+    logs = np.log(both["mean_hybrid"]) - np.log(both["mean_vlb"])
+    return both.assign(log_ratio=logs, variance="range")

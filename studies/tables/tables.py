@@ -324,7 +324,8 @@ def steps_table(study: StudyFiles) -> pd.DataFrame:
     `part` is `decoder` (L_0 of Eq. 5, step 0), `kl` (Eq. 6) or `prior` (L_T of Eq. 7, step T); the
     terms of one bound add up to it.
     """
-    columns = [*ARM, *_swept(study), "seed", "recipe", "part", "step", "mean", "standard_error"]
+    measured = ("seed", "recipe", "address", "part", "step", "mean", "standard_error")
+    columns = [*ARM, *_swept(study), *measured]
     frames = [
         frame
         for cell in study.cells
@@ -357,6 +358,7 @@ def _terms_of(cell: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[pd
                 "variance": variance,
                 "seed": cell["seed"],
                 "recipe": _recipe(result),
+                "address": cell["tasks"]["likelihood"],
             }
         )
 
@@ -447,7 +449,7 @@ def losses_table(study: StudyFiles) -> pd.DataFrame:
     names = [*NETWORK, *(name for name in _swept(study) if name.startswith("train."))]
     networks = {cell["tasks"]["train"]: cell for cell in study.cells if "train" in cell["tasks"]}
     frames = [_loss_frame(study, address, cell, names) for address, cell in networks.items()]
-    columns = [*names, *("seed", "training_steps", "settings", "step"), *OF_LOSSES]
+    columns = [*names, *("seed", "training_steps", "settings", "address", "step"), *OF_LOSSES]
     whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return whole.reindex(columns=columns)
 
@@ -465,6 +467,7 @@ def _loss_frame(
         seed=cell["seed"],
         training_steps=training.steps,
         settings=settings_behind({"train": study.task(address)}),
+        address=address,
         images_seen=frame["step"] * training.batch_size,
         bits_per_dim=training.diffusion.steps * terms,
     )

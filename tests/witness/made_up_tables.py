@@ -49,7 +49,9 @@ def made_up(
         study=plan.study,
         record=record(plan),
         results=pd.DataFrame(rows, columns=columns),
-        steps=pd.DataFrame(columns=[*ARM, *swept, "seed", "recipe", "part", "step", "mean"]),
+        steps=pd.DataFrame(
+            columns=[*ARM, *swept, "seed", "recipe", "address", "part", "step", "mean"]
+        ),
         samples=pd.DataFrame(columns=[*ARM, *swept, "seed", "path", "levels"]),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ from studies.judging.comparison import (
 from studies.judging.verdicts import Claim, Measured, Untold
 from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import (
+    Made,
     log_ratios_of_means,
     mean,
     paired_differences,
@@ -46,15 +47,13 @@ def along(tables: Tables, metric: str) -> pd.DataFrame:
     return rows[rows[SPLIT] != "train"] if SPLIT in rows else rows
 
 
-def _by_length(arms: pd.DataFrame) -> dict[int, dict[int, float]]:
+def _by_length(arms: pd.DataFrame) -> dict[int, Made]:
     """Value by seed at each milestone, for the seeds that have all of them."""
     found = {
         int(str(steps)): by_seed(rows) for steps, rows in arms.groupby("training_steps", sort=True)
     }
     seeds = set.intersection(*map(set, found.values())) if found else set()
-    return {
-        steps: {seed: values[seed] for seed in sorted(seeds)} for steps, values in found.items()
-    }
+    return {steps: values.only(sorted(seeds)) for steps, values in found.items()}
 
 
 def best(arms: pd.DataFrame) -> dict[int, tuple[int, float]]:
@@ -139,7 +138,12 @@ def _compared(
 
 def _best_values(what: str, one: pd.DataFrame, two: pd.DataFrame, region: Region) -> Comparison:
     """The best value of one training over that of another."""
-    first, second = ({seed: value for seed, (_, value) in best(arm).items()} for arm in (one, two))
+    first, second = (
+        Made({seed: value for seed, (_, value) in best(arm).items()}).by(
+            "least", *_by_length(arm).values()
+        )
+        for arm in (one, two)
+    )
     detail = f"{mean(first):.4g} against {mean(second):.4g}"
     return _ratio(what, log_ratios_of_means(first, second), region, detail)
 
@@ -149,7 +153,10 @@ def _steps_to_best(
 ) -> Comparison | str:
     """The steps to the best of one training over those of another."""
     first, second = (
-        {seed: float(steps) for seed, (steps, _) in best(arm).items()} for arm in (one, two)
+        Made({seed: float(steps) for seed, (steps, _) in best(arm).items()}).by(
+            "place_of_least", *chain.from_iterable(_by_length(arm).items())
+        )
+        for arm in (one, two)
     )
     last = max(one["training_steps"].max(), two["training_steps"].max())
     if {*first.values(), *second.values()} == {last}:

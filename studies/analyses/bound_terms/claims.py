@@ -6,8 +6,8 @@ from studies.analyses.bound_terms.paper import FIRST_SHARE, MOST_OF_THE_BOUND
 from studies.judging.comparison import Comparison, Region, compared
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import by_seed
-from studies.tables.intervals import log_odds
-from studies.tables.rows import alike, asked, exact_bounds, series_by_seed
+from studies.tables.intervals import Made, log_odds, log_odds_of
+from studies.tables.rows import alike, asked, bounds_by_seed, exact_bounds, series_by_seed
 from studies.tables.tables import Tables
 
 FIRST_SHARE_OF = f"share of the bound in the first {FIRST_SHARE:.0%} of steps,"
@@ -17,7 +17,7 @@ def _first_steps(tables: Tables) -> Measured:
     found: list[Comparison | str] = [
         Comparison(
             what=f"{FIRST_SHARE_OF} {name}",
-            values={seed: log_odds(share) for seed, share in _first_shares(arm).items()},
+            values=log_odds_of(_first_shares(arm)),
             unit="log odds",
             region=Region(low=log_odds(MOST_OF_THE_BOUND)),
         )
@@ -32,10 +32,11 @@ def _first_steps(tables: Tables) -> Measured:
     )
 
 
-def _first_shares(arm: pd.DataFrame) -> dict[int, float]:
+def _first_shares(arm: pd.DataFrame) -> Made:
     """By seed: what the first steps' terms add up to, over the whole bound (prior included)."""
     first = arm[arm["step"] < FIRST_SHARE * arm["T"]]  # the prior stands at step T
-    return series_by_seed(first.groupby("seed")["mean"].sum() / arm.groupby("seed")["mean"].sum())
+    shares = first.groupby("seed")["mean"].sum() / arm.groupby("seed")["mean"].sum()
+    return Made(series_by_seed(shares)).by("share_of_first_terms", bounds_by_seed(arm), FIRST_SHARE)
 
 
 CLAIMS: dict[str, Claim] = {

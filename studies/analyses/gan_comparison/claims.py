@@ -11,7 +11,13 @@ from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Value
 from studies.judging.pairs import Pair
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import arm_columns
-from studies.tables.intervals import log_odds, log_ratios_of_means, mean, paired
+from studies.tables.intervals import (
+    Made,
+    log_odds_of,
+    log_ratios_of_means,
+    mean,
+    paired_differences,
+)
 from studies.tables.labels import labelled
 from studies.tables.rows import judged, of_any_weights
 from studies.tables.tables import Tables
@@ -41,7 +47,8 @@ def _values(pair: Pair) -> tuple[Values, Values]:
         return {}, {}
     ours, theirs = pair.values
     if not pair.decides and theirs:
-        theirs = dict.fromkeys(ours, next(iter(theirs.values())))
+        one = next(iter(theirs.values()))
+        theirs = Made(dict.fromkeys(ours, one)).by("one_for_all", theirs, ours)
     return ours, theirs
 
 
@@ -65,11 +72,11 @@ def _more(metric: str, tables: Tables, *, of_gan: bool = False) -> Measured:
     def compare(pair: Pair) -> Comparison:
         ours, theirs = _values(pair)
         more, less = (theirs, ours) if of_gan else (ours, theirs)
-        of_one = partial(log_odds, smallest=0.5 / int(pair.first["images"].iloc[0]))
+        smallest = 0.5 / int(pair.first["images"].iloc[0])
         names = pair.names[::-1] if of_gan else pair.names
         return Comparison(
             what=f"log odds of the {metric} of {names[0]} minus those of {names[1]}",
-            values=paired(more, less, lambda x, y: of_one(x) - of_one(y)),
+            values=paired_differences(*(log_odds_of(one, smallest) for one in (more, less))),
             unit="log odds ratio",
             region=ABOVE_ZERO,
             decides=pair.decides,

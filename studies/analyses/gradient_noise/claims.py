@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from studies.analyses.needs import LENGTH
 from studies.judging.comparison import Comparison, Region, Values, compared
 from studies.judging.verdicts import Claim, Measured, Untold
 from studies.tables.groupings import by_seed
-from studies.tables.intervals import mean, paired_differences
+from studies.tables.intervals import Made, mean, paired_differences
 from studies.tables.rows import alike, asked, parted
 from studies.tables.tables import Tables
 
@@ -69,10 +70,11 @@ def _at_checkpoint(what: str, arms: pd.DataFrame, *, is_last: bool) -> Compariso
 def _over_checkpoints(checkpoints: list[pd.DataFrame]) -> Values:
     """The mean of the log ratio over the training steps at which a seed has both scales."""
     ratios: dict[int, list[float]] = {}
-    for arms in checkpoints:
-        for seed, ratio in paired_differences(*_log_scales(arms)).items():
-            ratios.setdefault(seed, []).append(ratio)
-    return {seed: math.fsum(values) / len(values) for seed, values in ratios.items()}
+    differences = [paired_differences(*_log_scales(arms)) for arms in checkpoints]
+    for seed, ratio in chain.from_iterable(found.items() for found in differences):
+        ratios.setdefault(seed, []).append(ratio)
+    means = {seed: math.fsum(values) / len(values) for seed, values in ratios.items()}
+    return Made(means).by("mean_of_known", *differences)
 
 
 def _log_scales(arms: pd.DataFrame) -> tuple[Values, Values]:

@@ -15,9 +15,17 @@ from studies.judging.pairs import Pair, fewer_bits
 from studies.judging.verdicts import Claim, Measured, Untold
 from studies.published.published import ENSEMBLE
 from studies.tables.groupings import by_seed
-from studies.tables.intervals import log_ratios_of_means, mean
+from studies.tables.intervals import Made, log_ratios_of_means, mean
 from studies.tables.labels import is_ensemble
-from studies.tables.rows import alike, asked, judged, series_by_seed, term_log_ratios
+from studies.tables.rows import (
+    ADDRESSES,
+    alike,
+    asked,
+    bounds_by_seed,
+    judged,
+    series_by_seed,
+    term_log_ratios,
+)
 from studies.tables.tables import Tables
 
 # ----------------------------------------------------------------------------- term by term
@@ -47,7 +55,12 @@ def _hybrid_in_the_middle(tables: Tables) -> Measured:
 def _over_region(region: int, name: str, pair: pd.DataFrame, lack: str) -> Comparison:
     steps = Ends().inner_steps(int(pair["T"].iloc[0]))
     place = (pair["step"] >= steps.start).astype(int) + (pair["step"] >= steps.stop)
-    means = series_by_seed(pair[place == region].groupby("seed")["log_ratio"].mean())
+    of_region = pair[place == region]
+    means = Made(series_by_seed(of_region.groupby("seed")["log_ratio"].mean())).by(
+        "mean_log_ratio_of_terms",
+        *(bounds_by_seed(of_region, address) for address in ADDRESSES),
+        *((0, steps.start), (steps.start, steps.stop), (steps.stop, pair["T"].iloc[0]))[region],
+    )
     return Comparison(
         what=f"{TERMS} {REGIONS[region]}{name}",
         values=means,

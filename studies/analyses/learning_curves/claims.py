@@ -1,8 +1,9 @@
 """What the paper says of learning curves and of importance sampling: Section 3.3, Fig. 6."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from studies.judging.importance import how_much, lack_of_importance
 from studies.judging.pairs import Pair, fewer_bits, network_pairs
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import network_columns, records
-from studies.tables.intervals import mean, paired_differences, paired_log_ratios
+from studies.tables.intervals import Made, mean, paired_differences, paired_log_ratios
 from studies.tables.labels import OBJECTIVES, TIMESTEPS, is_resampled
 from studies.tables.table_rows import bounds
 from studies.tables.tables import Tables
@@ -65,14 +66,18 @@ def _less_noise(tables: Tables, pair: Pair) -> Comparison:
     )
 
 
-def _noises(tables: Tables, network: pd.DataFrame) -> dict[int, float]:
+def _noises(tables: Tables, network: pd.DataFrame) -> Made:
     """Noise of each seed's curve; a seed whose training is not finished has none."""
-    found: dict[int, float] = {}
-    for seed, curve in _curves(tables, network):
-        noise = noise_of(curve)
-        if noise > 0:  # neither unknown nor that of a curve too short to have any
-            found[seed] = noise
-    return found
+    curves = dict(_curves(tables, network))
+    noises = {seed: noise_of(curve) for seed, curve in curves.items()}
+    # neither unknown nor that of a curve too short to have any
+    found = Made({seed: noise for seed, noise in noises.items() if noise > 0})
+    return found.by("noise_of_curve", _trainings(curves, found))
+
+
+def _trainings(curves: Mapping[int, pd.DataFrame], seeds: Iterable[int]) -> tuple[Any, ...]:
+    """The trainings behind the curves of some seeds, in place of rows."""
+    return "rows", tuple((seed, (curves[seed]["address"].iloc[0], "", None)) for seed in seeds)
 
 
 def _curves(tables: Tables, network: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -125,8 +130,9 @@ def _lower_curve(tables: Tables, pair: Pair) -> Comparison:
 
 def _ends(tables: Tables, network: pd.DataFrame) -> Values:
     """Mean of the second half of each seed's curve."""
-    curves = _curves(tables, network)
-    return {seed: float(second_half(curve)["bits_per_dim"].mean()) for seed, curve in curves}
+    curves = dict(_curves(tables, network))
+    means = {s: float(second_half(curve)["bits_per_dim"].mean()) for s, curve in curves.items()}
+    return Made(means).by("end_of_curve", _trainings(curves, means))
 
 
 def _no_help(tables: Tables) -> Measured:

@@ -18,7 +18,7 @@ from studies.judging.comparison import (
 from studies.judging.verdicts import Claim, Measured, Untold
 from studies.published.published import INCEPTION, settings_of
 from studies.tables.groupings import by_seed, records
-from studies.tables.intervals import mean
+from studies.tables.intervals import Made, mean
 from studies.tables.labels import setting
 from studies.tables.rows import alike, judged, parted, with_own_variance
 from studies.tables.tables import Tables
@@ -95,7 +95,8 @@ def _straight(what: str, arms: pd.DataFrame) -> Comparison:
         int(str(seed)): float(np.polyfit(np.log(rows["compute"]), np.log(rows["value"]), 1)[0])
         for seed, rows in arms.astype({"compute": float, "value": float}).groupby("seed")
     }
-    return Comparison(what=what, values=slopes, unit="exponent", region=BELOW_ZERO)
+    values = Made(slopes).by("slope", by_seed(arms))
+    return Comparison(what=what, values=values, unit="exponent", region=BELOW_ZERO)
 
 
 def _exponent(what: str, found: Trend) -> Comparison:

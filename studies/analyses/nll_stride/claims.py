@@ -12,6 +12,8 @@ from studies.analyses.nll_stride.paper import GREATLY_WORSE, MOST_OF_A_LOSS, PLU
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
 from studies.judging.pairs import SIMPLE_BASELINES, Pair, against_fixed
 from studies.judging.verdicts import Claim, Measured, listed
+from studies.tables.groupings import by_seed
+from studies.tables.intervals import Made, paired_differences, paired_log_ratios
 from studies.tables.rows import alike, asked, series_by_seed, with_own_variance
 from studies.tables.tables import Tables
 
@@ -24,6 +26,7 @@ class _Arm:
 
     name: str
     T: int
+    rows: pd.DataFrame
     even: pd.DataFrame
     plus: pd.DataFrame
 
@@ -38,14 +41,26 @@ class _Arm:
 def _arms(tables: Tables) -> Iterator[_Arm]:
     rows = with_own_variance(asked(tables, "bits_per_dim"))
     for name, arm in alike(rows, "steps", "stride"):
-        yield _Arm(name, int(arm["T"].iloc[0]), _curves(arm, "even"), _curves(arm, PLUS))
+        yield _Arm(name, int(arm["T"].iloc[0]), arm, _curves(arm, "even"), _curves(arm, PLUS))
 
 
 def _curves(arm: pd.DataFrame, stride: str) -> pd.DataFrame:
     """Bits/dim by seed (rows) and step count (columns); by any stride T steps are the whole."""
+    rows = _of_stride(arm, stride)
+    return rows.assign(value=rows["value"].astype(float)).pivot(
+        index="seed", columns="steps", values="value"
+    )
+
+
+def _of_stride(arm: pd.DataFrame, stride: str) -> pd.DataFrame:
     rows = arm[(arm["stride"] == stride) | (arm["steps"] == arm["T"])]
-    rows = rows.assign(value=rows["value"].astype(float)).drop_duplicates(["seed", "steps"])
-    return rows.pivot(index="seed", columns="steps", values="value")
+    return rows.drop_duplicates(["seed", "steps"])
+
+
+def _at(arm: pd.DataFrame, stride: str, counts: list[int]) -> list[Made]:
+    """The bounds of one stride by seed, at each of these step counts."""
+    rows = _of_stride(arm, stride)
+    return [by_seed(rows[rows["steps"] == count]) for count in counts]
 
 
 def _shared(one: pd.DataFrame, other: pd.DataFrame) -> list[int]:
@@ -79,9 +94,11 @@ def _growth(arm: _Arm, lacking: str) -> Comparison:
     """How much the even stride worsens the bound."""
     rows = arm.even[[*arm.few, arm.T]].dropna()
     means = ", ".join(f"{rows[count].mean():.4g}" for count in arm.few)
+    *few, whole = _at(arm.rows, "even", [*arm.few, arm.T])
+    growth = Made(series_by_seed(np.log(rows[arm.few].div(rows[arm.T], axis=0)).mean(axis=1)))
     return Comparison(
         what=f"bits/dim at {listed(arm.few)} even steps against all {arm.T:,}, {arm.name}",
-        values=series_by_seed(np.log(rows[arm.few].div(rows[arm.T], axis=0)).mean(axis=1)),
+        values=growth.by("mean", *(paired_log_ratios(one, whole) for one in few)),
         unit="log ratio",
         region=Region(low=math.log1p(GREATLY_WORSE)),
         detail=f"{means} against {rows[arm.T].mean():.4g} bits/dim",
@@ -96,10 +113,19 @@ def _repair(arm: _Arm, lacking: str) -> Comparison:
     even, whole = arm.even.loc[plus.index, arm.few], arm.even.loc[plus.index, arm.T]
     lost = even.mean(axis=1) - whole
     won = (even - plus).mean(axis=1)
+    *at_even, at_all = _at(arm.rows, "even", [*arm.few, arm.T])
+    losses = [paired_differences(one, at_all) for one in at_even]
+    pairs = zip(at_even, _at(arm.rows, PLUS, arm.few), strict=True)
+    gains = [paired_differences(*pair) for pair in pairs]
+    surplus = Made(series_by_seed(won - MOST_OF_A_LOSS * lost)).by(
+        "difference",
+        Made().by("mean", *gains),
+        Made().by("times", MOST_OF_A_LOSS, Made().by("mean", *losses)),
+    )
     return Comparison(
         what=f"won back by every t up to T/K, minus half of what an even stride loses, at "
         f"{listed(arm.few)} steps, {arm.name}",
-        values=series_by_seed(won - MOST_OF_A_LOSS * lost),
+        values=surplus,
         unit="bits/dim",
         region=ABOVE_ZERO,
         detail=f"{won.mean():.4g} of {lost.mean():.4g} bits/dim lost",
@@ -126,9 +152,11 @@ def _largest_difference(pair: Pair) -> Comparison | str:
     differences = (ours[steps] - theirs[steps]).dropna()
     means = differences.mean()
     worst = steps[int(means.to_numpy().argmax())]
+    pairs = zip(*(_at(arm, PLUS, steps) for arm in pair.arms), strict=True)
+    each = [paired_differences(*of_one) for of_one in pairs]
     return Comparison(
         what=f"largest difference over {listed(steps)} steps, {pair.name}",
-        values=series_by_seed(differences.max(axis=1)),
+        values=Made(series_by_seed(differences.max(axis=1))).by("most", *each),
         unit="bits/dim",
         region=BELOW_ZERO,
         detail=f"on average largest at {worst:,} steps, {means.max():.4g} bits/dim",

@@ -11,7 +11,13 @@ from studies.judging.comparison import BELOW_ZERO, Comparison, Region, compared,
 from studies.judging.pairs import SIMPLE_BASELINES, Baseline, Pair, against_fixed, fewer_bits
 from studies.judging.verdicts import Claim, Measured, listed
 from studies.tables.groupings import by_seed, is_longest
-from studies.tables.intervals import log_odds, log_ratios_of_means, mean, paired_differences
+from studies.tables.intervals import (
+    log_odds,
+    log_odds_of,
+    log_ratios_of_means,
+    mean,
+    paired_differences,
+)
 from studies.tables.rows import alike, asked, judged, log_ratios, parted
 from studies.tables.tables import OUTSIDE_RANGE, Tables
 
@@ -104,7 +110,7 @@ def _shares_outside(tables: Tables) -> Iterator[Comparison]:
     for name, arm in alike(asked(tables, OUTSIDE_RANGE)):
         yield Comparison(
             what=f"share of v below 0 or above 1, {name}",
-            values={seed: log_odds(share, smallest=NONE) for seed, share in by_seed(arm).items()},
+            values=log_odds_of(by_seed(arm), NONE),
             unit="log odds",
             region=Region(high=log_odds(HARDLY_EVER)),
         )

@@ -248,7 +248,13 @@ def made_up(
         results += bounds
         results += distance_rows(trained, "range", values[1], **{"samples.ensemble": kind})
         steps += [
-            {**bound, "part": "kl", "step": step, "mean": term * (1 + bound["seed"]) / (1 + step)}
+            {
+                **bound,
+                "address": f"{arm}-{bound['seed']}",
+                "part": "kl",
+                "step": step,
+                "mean": term * (1 + bound["seed"]) / (1 + step),
+            }
             for bound in bounds
             for step in range(T)
             for term in [1 if is_vlb else ratio(step, bound["seed"])]

@@ -49,7 +49,8 @@ def curve(way: tuple[str, str], seed: int, noise: float) -> pd.DataFrame:
     frame = pd.DataFrame({"step": STEPS, "bits_per_dim": 3.5 + 20 / STEPS + wave})
     trained = network(way[0], T=1000, timesteps=way[1])
     del trained["ema_decay"]
-    return frame.assign(**trained, seed=seed, images_seen=64 * STEPS)
+    address = f"train-{'-'.join(way)}-{seed}"
+    return frame.assign(**trained, seed=seed, images_seen=64 * STEPS, address=address)
 
 
 def study(
