@@ -17,6 +17,7 @@ DOORS = {
     "score": ("studies.score", "FID, KID, precision, recall and more of any two sets of images"),
     "diff": ("studies.diff", "what differs between two studies, arms or tasks"),
     "export": ("studies.export", "a study for TensorBoard, W&B, MLflow, trackio, or as Parquet"),
+    "bundle": ("studies.bundle", "a study in one archive that a stranger can check"),
     "data": ("studies.data", "prepare, list and check image data"),
 }
 

@@ -193,6 +193,10 @@ SAYS = {
         r"(?m)^recall \(k = 3\): 0\.\d",
     ),
     "python -m studies.report --formats png pdf": (r"reports/index\.html",),
+    "python -m studies.bundle sigma_ablation-digits": (
+        r"(?m)^bundles/sigma_ablation-digits\.zip: \d+\.\d MB$",
+        r"python -I verifier\.py bundles/sigma_ablation-digits\.zip",
+    ),
     "python -m studies.prune": (r"(?m)^moments +\d+\.\d MB in +\d+ tasks: ",),
 }
 """What each command shows, as the README says."""

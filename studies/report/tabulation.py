@@ -315,7 +315,7 @@ def _cell(rows: pd.DataFrame) -> Cell | None:
         half_width=interval.half_width if interval and interval.n > 1 else None,
         n=len(values),
         of=len(rows),
-        values=dict(sorted(values.items())),
+        values=values.only(sorted(values)),
         states=tuple(sorted(set(lacking))),
         recipe=of_any_weights(recipes.iloc[0]) if len(recipes) else "",
         paper=_published(rows),

@@ -12,8 +12,9 @@ import pandas as pd
 from studies.tables.intervals import Made, half_width_per_deviation
 from studies.tables.tables import DRAWN, MEASURED, NETWORK, OF_DRAWS, OF_LOSSES, Tables
 
-ROW = ("address", "metric", "variance")
-"""What tells the rows of a table of results apart, beside the seed."""
+ROW = ("address", "metric", "variance", "value")
+"""What tells the rows of a table of results apart, beside the seed; the value, as a row of a
+distance may be judged on that of another row, the distance without its bias."""
 
 
 def arm_columns(table: pd.DataFrame, *, without: tuple[str, ...] = ()) -> list[str]:

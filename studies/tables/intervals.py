@@ -83,9 +83,9 @@ def half_width_per_deviation(n: ArrayLike, *, confidence: float = CONFIDENCE) ->
 
 
 Formula = tuple[Any, ...]
-"""How a number for each seed is made: an operation of `studies/bundling/verifier.py` and what it is
-of, other formulas or numbers, down to `("rows", ((seed, row), ...))`. A row of the results is named
-by its address, metric and Σ."""
+"""How a number for each seed is made: an operation of `studies/bundling/verifier.py`, and what it
+is of. That is formulas, numbers, rows of the results as `("rows", ((seed, row), ...))`, each by the
+columns `groupings.ROW`, or results of tasks as `("results", ((seed, address, path), ...))`."""
 
 
 class Made(dict[int, float]):

@@ -14,7 +14,7 @@ import pandas as pd
 
 from studies.tables.answer import ANY, FIRST, LEAST, Answer
 from studies.tables.groupings import arm_columns, by_seed, is_longest
-from studies.tables.intervals import paired_differences, t_interval
+from studies.tables.intervals import Made, paired_differences, t_interval
 from studies.tables.labels import NAMED, TIMESTEPS, labelled, setting, short_name
 from studies.tables.tables import Tables
 
@@ -156,7 +156,7 @@ def _compared(group: pd.DataFrame, answer: Answer) -> Iterator[dict[str, Any]]:
             "arm": first["arm"],
             "baseline": baseline["arm"].iloc[0],
             "at": first[answer.along] if answer.along in group else 0,
-            "seeds": {seed: scaled(value) for seed, value in differences.items()},
+            "seeds": _scaled(differences, answer),
             "estimate": scaled(interval.mean),
             "low": scaled(interval.low),
             "high": scaled(interval.high),
@@ -166,16 +166,25 @@ def _compared(group: pd.DataFrame, answer: Answer) -> Iterator[dict[str, Any]]:
         }
 
 
+def _scaled(differences: Made, answer: Answer) -> Made:
+    """The values of the seeds as they are told, with what the differences are made of."""
+    scaled = _ratio if answer.is_ratio else float
+    found = Made({seed: scaled(value) for seed, value in differences.items()})
+    found.formula = differences.formula
+    return found
+
+
 def _ratio(log: float) -> float:
     return math.exp(log) if log < LARGEST_LOG else math.inf
 
 
-def _values(rows: pd.DataFrame, answer: Answer) -> dict[int, float]:
+def _values(rows: pd.DataFrame, answer: Answer) -> Made:
     """By seed; logarithms where ratios are compared, of what has one."""
     values = by_seed(rows)
     if not answer.is_ratio or answer.metric.startswith("log_"):
         return values
-    return {seed: math.log(value) for seed, value in values.items() if value > 0}
+    some = values.only([seed for seed, value in values.items() if value > 0])
+    return Made({seed: math.log(value) for seed, value in some.items()}).by("log", some)
 
 
 def is_told(row: pd.Series) -> bool:

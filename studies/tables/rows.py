@@ -9,7 +9,7 @@ import pandas as pd
 
 from studies.published.published import ENSEMBLE
 from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import Made, OfSeeds, log_ratios_of_means, of_seeds
+from studies.tables.intervals import Formula, OfSeeds, log_ratios_of_means, of_seeds
 from studies.tables.labels import labelled
 from studies.tables.table_rows import LEARNED, has_learned
 from studies.tables.tables import Tables
@@ -133,11 +133,15 @@ def series_by_seed(values: pd.Series) -> dict[int, float]:
     return {int(str(seed)): float(value) for seed, value in values.dropna().items()}
 
 
-def bounds_by_seed(terms: pd.DataFrame, address: str = "address") -> Made:
-    """The rows of the bounds that terms are of, without their values."""
+def terms_by_seed(terms: pd.DataFrame, address: str = "address") -> tuple[Formula, Formula]:
+    """Where the results hold the terms of one bound of each seed, and its prior."""
     rows = terms.drop_duplicates("seed")
-    named = zip(rows["seed"], rows[address], rows["variance"], strict=True)
-    return Made().by("rows", tuple((int(s), (a, "bits_per_dim", v)) for s, a, v in named))
+    bounds = list(zip(rows["seed"], rows[address], rows["variance"], strict=True))
+    by_step = ((int(s), a, ("variances", v, "by_step", "mean")) for s, a, v in bounds)
+    return ("results", tuple(by_step)), (
+        "results",
+        tuple((int(s), a, ("prior", "mean")) for s, a, _ in bounds),
+    )
 
 
 def term_log_ratios(tables: Tables) -> pd.DataFrame:

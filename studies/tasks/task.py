@@ -122,7 +122,12 @@ def _shortest_first(need: tuple[str, str]) -> tuple[int, str]:
 
 
 def _address(task: Task) -> str:
-    identity = {
+    return f"{task.kind}-{hashlib.sha256(identity(task).encode()).hexdigest()[:16]}"
+
+
+def identity(task: Task) -> str:
+    """The text that an address is the hash of: all that the task is, as canonical JSON."""
+    whole = {
         "schema": SCHEMA_VERSION,
         "kind": task.kind,
         "version": KINDS[task.kind].version,
@@ -130,8 +135,7 @@ def _address(task: Task) -> str:
         "needs": _inputs(task, derived=False),
         "digests": dict(task.digests),
     }
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return f"{task.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def task_json(task: Task) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from studies.judging.comparison import Comparison, Region, compared
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.groupings import by_seed
 from studies.tables.intervals import Made, log_odds, log_odds_of
-from studies.tables.rows import alike, asked, bounds_by_seed, exact_bounds, series_by_seed
+from studies.tables.rows import alike, asked, exact_bounds, series_by_seed, terms_by_seed
 from studies.tables.tables import Tables
 
 FIRST_SHARE_OF = f"share of the bound in the first {FIRST_SHARE:.0%} of steps,"
@@ -36,7 +36,8 @@ def _first_shares(arm: pd.DataFrame) -> Made:
     """By seed: what the first steps' terms add up to, over the whole bound (prior included)."""
     first = arm[arm["step"] < FIRST_SHARE * arm["T"]]  # the prior stands at step T
     shares = first.groupby("seed")["mean"].sum() / arm.groupby("seed")["mean"].sum()
-    return Made(series_by_seed(shares)).by("share_of_first_terms", bounds_by_seed(arm), FIRST_SHARE)
+    count = int(first["step"].nunique())
+    return Made(series_by_seed(shares)).by("share_of_first", *terms_by_seed(arm), count)
 
 
 CLAIMS: dict[str, Claim] = {

@@ -21,10 +21,10 @@ from studies.tables.rows import (
     ADDRESSES,
     alike,
     asked,
-    bounds_by_seed,
     judged,
     series_by_seed,
     term_log_ratios,
+    terms_by_seed,
 )
 from studies.tables.tables import Tables
 
@@ -55,11 +55,11 @@ def _hybrid_in_the_middle(tables: Tables) -> Measured:
 def _over_region(region: int, name: str, pair: pd.DataFrame, lack: str) -> Comparison:
     steps = Ends().inner_steps(int(pair["T"].iloc[0]))
     place = (pair["step"] >= steps.start).astype(int) + (pair["step"] >= steps.stop)
-    of_region = pair[place == region]
+    of_region, ends = pair[place == region], (0, steps.start, steps.stop, int(pair["T"].iloc[0]))
     means = Made(series_by_seed(of_region.groupby("seed")["log_ratio"].mean())).by(
-        "mean_log_ratio_of_terms",
-        *(bounds_by_seed(of_region, address) for address in ADDRESSES),
-        *((0, steps.start), (steps.start, steps.stop), (steps.stop, pair["T"].iloc[0]))[region],
+        "log_ratio_of_terms",
+        *(terms_by_seed(of_region, address)[0] for address in ADDRESSES),
+        *ends[region : region + 2],
     )
     return Comparison(
         what=f"{TERMS} {REGIONS[region]}{name}",

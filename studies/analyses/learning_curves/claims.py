@@ -72,12 +72,18 @@ def _noises(tables: Tables, network: pd.DataFrame) -> Made:
     noises = {seed: noise_of(curve) for seed, curve in curves.items()}
     # neither unknown nor that of a curve too short to have any
     found = Made({seed: noise for seed, noise in noises.items() if noise > 0})
-    return found.by("noise_of_curve", _trainings(curves, found))
+    return found.by("noise", *_late(network, curves, found))
 
 
-def _trainings(curves: Mapping[int, pd.DataFrame], seeds: Iterable[int]) -> tuple[Any, ...]:
-    """The trainings behind the curves of some seeds, in place of rows."""
-    return "rows", tuple((seed, (curves[seed]["address"].iloc[0], "", None)) for seed in seeds)
+def _late(
+    network: pd.DataFrame, curves: Mapping[int, pd.DataFrame], seeds: Iterable[int]
+) -> tuple[Any, ...]:
+    """Where the results hold the curves of some seeds, the window that begins the late half, T."""
+    addresses = [(seed, curves[seed]["address"].iloc[0]) for seed in seeds]
+    steps = next((curve["step"] for curve in curves.values()), pd.Series(dtype=int))
+    late = int(steps.le(steps.max() / 2).sum())
+    paths = tuple((seed, address, ("loss_curve", "vlb")) for seed, address in addresses)
+    return ("results", paths), late, int(network["T"].iloc[0])
 
 
 def _curves(tables: Tables, network: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -132,7 +138,7 @@ def _ends(tables: Tables, network: pd.DataFrame) -> Values:
     """Mean of the second half of each seed's curve."""
     curves = dict(_curves(tables, network))
     means = {s: float(second_half(curve)["bits_per_dim"].mean()) for s, curve in curves.items()}
-    return Made(means).by("end_of_curve", _trainings(curves, means))
+    return Made(means).by("level", *_late(network, curves, means))
 
 
 def _no_help(tables: Tables) -> Measured:

@@ -1,6 +1,7 @@
 """What the paper says of larger networks and more compute."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,8 @@ def _straight(what: str, arms: pd.DataFrame) -> Comparison:
         int(str(seed)): float(np.polyfit(np.log(rows["compute"]), np.log(rows["value"]), 1)[0])
         for seed, rows in arms.astype({"compute": float, "value": float}).groupby("seed")
     }
-    values = Made(slopes).by("slope", by_seed(arms))
+    points = [(float(str(C)), by_seed(rows)) for C, rows in arms.groupby("compute")]
+    values = Made(slopes).by("slope", *chain.from_iterable(points))
     return Comparison(what=what, values=values, unit="exponent", region=BELOW_ZERO)
 
 

@@ -1,0 +1,325 @@
+"""A stranger's program works a study out again from its bundle, and finds what was changed."""
+
+import ast
+import io
+import json
+import random
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy
+from scipy import stats
+
+from studies import bundle as door
+from studies.analyses.judge import judge
+from studies.bundling import verifier
+from studies.bundling.archive import bundle, packed
+from studies.judging.families import adjusted
+from studies.judging.looks import bounds
+from studies.store.store import Store
+from studies.tables.tables import tables
+from tests.witness.made_up_store import ARMS, variant
+from tests.witness.vouched_store import write_vouched
+
+STUDY = variant(steps=(10, 200), arms=(ARMS[0], ARMS[1], ARMS[5]), figures=())
+SOURCE = Path(verifier.__file__)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_vouched(tmp_path_factory.mktemp("bundled") / "store", STUDY)
+
+
+@pytest.fixture(scope="module")
+def archive(store: Path) -> bytes:
+    return bundle(Store(store), STUDY.study)
+
+
+@pytest.fixture(scope="module")
+def files(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        return {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+
+
+# ------------------------------------------------------------------------------- what it says
+
+
+def test_the_verifier_is_short_and_takes_numpy_and_scipy_alone() -> None:
+    source = SOURCE.read_text()
+    assert len(source.splitlines()) <= 300
+    nodes = list(ast.walk(ast.parse(source)))
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    found |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    rest = {name.partition(".")[0] for name in found} - sys.stdlib_module_names
+    assert rest == {"numpy", "scipy"}
+
+
+def test_a_process_that_has_nothing_else_verifies_a_bundle(
+    tmp_path: Path, archive: bytes, files: dict[str, bytes]
+) -> None:
+    site = Path(scipy.__file__).parents[1]
+    for name in ("numpy", "numpy.libs", "scipy", "scipy.libs"):
+        if (site / name).exists():
+            (tmp_path / name).symlink_to(site / name)
+    (tmp_path / "verifier.py").write_bytes(files["verifier.py"])
+    (tmp_path / "bundle.zip").write_bytes(archive)
+    script = (
+        "import runpy, sys; sys.path.append('.'); sys.argv = ['verifier.py', 'bundle.zip']; "
+        "runpy.run_path('verifier.py', run_name='__main__')"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "supported: Learning Σ with the hybrid objective gives fewer bits/dim" in done.stdout
+    assert "Not recomputed:\n" in done.stdout
+
+
+def test_intervals_verdicts_and_p_values_are_those_of_scipy_and_of_the_page(
+    store: Path, archive: bytes
+) -> None:
+    claims = verifier.verified(io.BytesIO(archive)).how["claims"]
+    read = tables(Store(store), STUDY.study)
+    findings = [judge(claim["name"], read) for claim in claims]
+    assert [claim["verdict"] for claim in claims] == [one.verdict for one in findings]
+    among = [claim.get("among", np.nan) for claim in claims]
+    np.testing.assert_allclose(among, adjusted(findings), rtol=1e-9)
+    (lower,) = (claim for claim in claims if claim["name"] == "learned_sigma_lowers_nll")
+    bits = read.results[read.results["metric"] == "bits_per_dim"]
+    ours, theirs = (
+        bits["value"][(bits["objective"] == objective) & (bits["variance"] == variance)].tolist()
+        for objective, variance in (("hybrid", "range"), ("simple", "beta"))
+    )
+    interval = stats.ttest_1samp(np.subtract(ours, theirs), 0).confidence_interval()
+    found = (lower["quantities"][0]["from"], lower["quantities"][0]["to"])
+    assert found == pytest.approx((interval.low, interval.high), rel=1e-9)
+
+
+@pytest.mark.slow
+def test_the_looks_are_those_of_the_claims() -> None:
+    assert dict(bounds()) == verifier.LOOKS
+
+
+def test_the_same_store_gives_the_same_bytes(store: Path, archive: bytes) -> None:
+    assert bundle(Store(store), STUDY.study) == archive
+
+
+# ------------------------------------------------------------------------------ corruptions
+
+Files = dict[str, bytes]
+
+
+def edited(files: Files, name: str, change: Callable[[str], str]) -> Files:
+    """The files with one of them changed; it must be."""
+    text = files[name].decode()
+    new = change(text)
+    assert new != text
+    return {**files, name: new.encode()}
+
+
+def with_digit(files: Files, name: str, pattern: str, most: int, draw: random.Random) -> Files:
+    """One number of a file, matched by a pattern, with another of its first significant digits."""
+
+    def change(text: str) -> str:
+        match = draw.choice([*re.finditer(pattern, text)])
+        number = match[0]
+        zeros = len(number) - len(number.lstrip("−-0.,"))
+        first = zeros if zeros < len(number) else 0
+        places = [i for i in range(first, len(number)) if number[i].isdigit()][:most]
+        place = match.start() + draw.choice(places)
+        digit = draw.choice([d for d in "123456789" if d != text[place]])
+        return text[:place] + digit + text[place + 1 :]
+
+    return edited(files, name, change)
+
+
+DIGITS = {
+    "value": ("page/index.html", r'(?<=<data value=")-?[\d.]*[1-9][\d.]*(?=")', 9),
+    "shown": ("page/index.html", r'(?<=">)−?\d[\d.,]*(?=</data>)', 9),
+    "row": ("page/results.csv", r'(?<=,)-?\d+\.\d+(?=,[\d.e-]*,"|,,")', 5),
+    "result": ("", r"(?<=: )\d+(?=[.,\n])", 9),
+    "identity": ("identities.json", r"(?<=:)\d+(?=[,}])", 9),
+}
+"""Where numbers stand: the file, how they are found there, and how many digits are held."""
+
+
+def a_digit(files: Files, draw: random.Random) -> Files:
+    """Of the page, in full or as it is shown, of a row, or of a task's result or settings."""
+    name, pattern, most = DIGITS[draw.choice([*DIGITS])]
+    results = [name for name in files if name.endswith("/result.json")]
+    return with_digit(files, name or draw.choice(results), pattern, most, draw)
+
+
+def derived(files: Files, change: Callable[[Any], None]) -> Files:
+    how = json.loads(files["derivations.json"])
+    change(how)
+    return {**files, "derivations.json": json.dumps(how).encode()}
+
+
+def quantity(how: Any, draw: random.Random, *, of: str = "") -> Any:
+    found = [
+        q for claim in how["claims"] for q in claim["quantities"] if of in json.dumps(q["made"])
+    ]
+    return draw.choice(found)
+
+
+def a_unit(files: Files, draw: random.Random) -> Files:
+    if draw.random() < 0.5:
+        units = re.compile("<td>(log ratio|bits/dim|%|ratio|percentage points)</td>")
+
+        def change(page: str) -> str:
+            one = draw.choice([*units.finditer(page)])
+            other = "bits/dim" if one[1] != "bits/dim" else "log ratio"
+            return f"{page[: one.start()]}<td>{other}</td>{page[one.end() :]}"
+
+        return edited(files, "page/index.html", change)
+
+    def change_unit(how: Any) -> None:
+        one = quantity(how, draw)
+        one["unit"] = "bits/dim" if one["unit"] == "log odds" else "log odds"
+
+    return derived(files, change_unit)
+
+
+def leaves(made: Any) -> list[Any]:
+    if made[0] == "rows":
+        return [made]
+    return [leaf for part in made[1:] if isinstance(part, list) for leaf in leaves(part)]
+
+
+def two_arms(files: Files, draw: random.Random) -> Files:
+    """Swapped in the names of a table's rows, in how a quantity is made, or in the results."""
+    kind = draw.choice(["page", "made", "rows"])
+    if kind == "page":
+
+        def change(page: str) -> str:
+            heads = [*re.finditer(r'<th scope="row">([^\n]*?)</th><td class="number', page)]
+            one, two = draw.sample(heads, 2)
+            while one[1] == two[1]:
+                one, two = draw.sample(heads, 2)
+            one, two = sorted((one, two), key=lambda match: match.start())
+            middle = page[one.end(1) : two.start(1)]
+            return page[: one.start(1)] + two[1] + middle + one[1] + page[two.end(1) :]
+
+        return edited(files, "page/index.html", change)
+    if kind == "made":
+
+        def swap(how: Any) -> None:
+            one, two = draw.sample(leaves(quantity(how, draw, of='"rows"')["made"]), 2)
+            one[1], two[1] = two[1], one[1]
+
+        return derived(files, swap)
+
+    def swapped(csv: str) -> str:
+        lines = csv.splitlines(keepends=True)
+        one, two = draw.sample(range(1, len(lines)), 2)
+        lines[one], lines[two] = lines[two], lines[one]
+        return "".join(lines)
+
+    return edited(files, "page/results.csv", swapped)
+
+
+def a_seed(files: Files, draw: random.Random) -> Files:
+    """Dropped from a quantity, from a cell of a table, or from the results."""
+    if draw.random() < 0.3:
+
+        def dropped(csv: str) -> str:
+            lines = csv.splitlines(keepends=True)
+            del lines[draw.randrange(1, len(lines))]
+            return "".join(lines)
+
+        return edited(files, "page/results.csv", dropped)
+
+    def drop(how: Any) -> None:
+        of_tables = [made for _, made in how["others"].values()]
+        made = draw.choice([quantity(how, draw, of='"rows"')["made"], draw.choice(of_tables)])
+        rows = draw.choice(leaves(made))[1]
+        del rows[draw.randrange(len(rows))]
+
+    return derived(files, drop)
+
+
+def a_verdict(files: Files, draw: random.Random) -> Files:
+    words = ["supported", "contradicted", "inconclusive", "not run"]
+
+    def change(page: str) -> str:
+        one = draw.choice([*re.finditer(r'<span class="tag[^"]*">([a-z ]+)</span>', page)])
+        other = draw.choice([word for word in words if word != one[1]])
+        return page[: one.start(1)] + other + page[one.end(1) :]
+
+    return edited(files, "page/index.html", change)
+
+
+KINDS = (a_digit, a_unit, two_arms, a_seed, a_verdict)
+
+
+def caught(files: Files, number: int) -> str:
+    """What the verifier says of the n-th corruption; all hashes of the bundle are those of it."""
+    draw = random.Random(number)
+    kind = KINDS[number % len(KINDS)]
+    try:
+        verifier.verified(io.BytesIO(packed(kind(files, draw))))
+    except SystemExit as end:
+        return str(end.code)
+    return ""
+
+
+def test_what_is_changed_is_found_though_every_hash_of_the_bundle_is_made_to_fit(
+    files: Files,
+) -> None:
+    assert [n for n in range(50) if not caught(files, n).startswith("DIFFERS: ")] == []
+
+
+@pytest.mark.slow
+def test_a_thousand_changes_are_found(files: Files) -> None:
+    assert [n for n in range(50, 1050) if not caught(files, n).startswith("DIFFERS: ")] == []
+
+
+def test_a_byte_that_the_hashes_are_not_made_to_fit_is_found_anywhere(archive: bytes) -> None:
+    draw = random.Random(0)
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        content = {name: opened.read(name) for name in opened.namelist()}
+    for name in draw.sample(sorted(content), 20):
+        if not content[name]:
+            continue
+        place = draw.randrange(len(content[name]))
+        flipped = bytearray(content[name])
+        flipped[place] ^= 1
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as out:
+            for one, data in content.items():
+                out.writestr(one, bytes(flipped) if one == name else data)
+        with pytest.raises(SystemExit, match="DIFFERS: "):
+            verifier.verified(buffer)
+
+
+# ------------------------------------------------------------------------------------ the door
+
+
+def test_the_door_writes_a_bundle_and_says_how_to_check_it(
+    store: Path, archive: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [STUDY.study, "--store", str(store), "--out", str(tmp_path / "a" / "b")]
+    assert door.main(words) == 0
+    file = tmp_path / "a" / "b" / f"{STUDY.study}.zip"
+    assert file.read_bytes() == archive
+    assert f"python -I verifier.py {file}" in capsys.readouterr().out
+
+
+def test_a_study_that_is_not_there_and_a_record_of_an_older_version_are_refused(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert door.main(["nobody", "--store", str(store), "--out", str(tmp_path)]) == 2
+    assert "no study 'nobody'" in capsys.readouterr().err
+    older = write_vouched(tmp_path / "older", STUDY)
+    (older / "store.json").write_text('{"format": 1}\n')
+    assert door.main([STUDY.study, "--store", str(older), "--out", str(tmp_path)]) == 2
+    assert "expected a record with a checksum, found one of an older version" in (
+        capsys.readouterr().err
+    )
