@@ -24,6 +24,7 @@ from iddpm.data import Description
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion
 from iddpm.evaluation.config import SampleConfig, Sampler
+from iddpm.gaussians import Generators
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.gan import Discriminator, Generator
 from iddpm.networks.unet import UNet
@@ -142,7 +143,7 @@ def _widths(config: GanConfig) -> tuple[int, ...]:
     return tuple(multiplier * config.channels for multiplier in config.channel_mult)
 
 
-Sample = Callable[[Tensor, torch.Generator, Conditioning | None], Tensor]
+Sample = Callable[[Tensor, Generators, Conditioning | None], Tensor]
 """(x_T of shape (B, C, H, W), generator, conditioning) -> images near [-1, 1]."""
 
 
@@ -161,7 +162,7 @@ def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
     short = replace(denoiser, diffusion=denoiser.diffusion.respaced(kept))
     start = kept_steps(len(kept), config.skip)
 
-    def sample(x_T: Tensor, generator: torch.Generator, given: Conditioning | None) -> Tensor:
+    def sample(x_T: Tensor, generator: Generators, given: Conditioning | None) -> Tensor:
         return SAMPLERS[config.sampler.kind](
             short,
             x_T,

@@ -5,7 +5,7 @@ neighbouring levels are 2 / (levels - 1) apart and each owns half that distance 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, get_args
 
 import torch
@@ -112,14 +112,21 @@ PROBABILITIES: dict[Cdf, Callable[[Tensor, Gaussian, float], Tensor]] = named(
 """From pixels, their Gaussian and half a bin's width to the probabilities of the bins, by name."""
 
 
-def sample(gaussian: Gaussian, generator: torch.Generator) -> Tensor:
+Generators = torch.Generator | Sequence[torch.Generator]
+"""One for a whole batch, or several, each for as many images of it, in their order."""
+
+
+def sample(gaussian: Gaussian, generator: Generators) -> Tensor:
     """One draw of each element, of the mean's shape.
 
     The noise is drawn on the generator's device, so that a CPU generator gives every device the
-    same draws.
+    same draws. Several generators draw what each would for its images alone.
     """
     mean, log_variance = gaussian
-    noise = torch.randn(
-        mean.shape, generator=generator, device=generator.device, dtype=mean.dtype
-    ).to(mean.device)
+    each = [generator] if isinstance(generator, torch.Generator) else generator
+    drawn = [
+        torch.randn(part.shape, generator=one, device=one.device, dtype=mean.dtype)
+        for one, part in zip(each, mean.chunk(len(each)) if each[1:] else [mean], strict=True)
+    ]
+    noise = (torch.cat(drawn) if each[1:] else drawn[0]).to(mean.device)
     return mean + torch.exp(0.5 * log_variance) * noise

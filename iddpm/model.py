@@ -11,6 +11,7 @@ What a study does task by task is done here by the same functions on the same dr
 from here is the number of a study with these settings.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,8 +195,9 @@ class Model:
         check_samples(config, self.config)
         draw = build.sampler(config, self.denoiser)
         blocks = [
-            block_of_images(config, self.config, draw, block, self.device)
+            images
             for block in range(config.last_block)
+            for images in blocks_of_images(config, self.config, draw, [block], self.device)
         ]
         return np.concatenate(blocks)[:count]
 
@@ -262,28 +264,29 @@ def extractor(data: Data, *, seed: int = 0) -> Extractor:
     return make_extractor(Classifier(data=data, seed=seed))
 
 
-def block_of_images(
+def blocks_of_images(
     config: SampleConfig,
     trained: TrainConfig,
     draw: build.Sample,
-    block: int,
+    blocks: Sequence[int],
     device: torch.device | str,
-) -> UInt8Array:
-    """One block of images as level indices (B, H, W, C).
+) -> list[UInt8Array]:
+    """Blocks of images as level indices (B, H, W, C), drawn side by side.
 
     Every sampler of one seed starts from the same x_T. The label of an image is its place in the
-    stream modulo the number of classes.
+    stream modulo the number of classes. No draw of a block depends on the others.
     """
-    data = describe(trained.data)
-    shape = (config.block_size, data.channels, data.size, data.size)
-    x_T = torch.randn(shape, generator=generator(config.seed, "x_T", block)).to(device)
+    data, size = describe(trained.data), config.block_size
+    shape = (size, data.channels, data.size, data.size)
+    starts = [torch.randn(shape, generator=generator(config.seed, "x_T", one)) for one in blocks]
+    noise = [generator(config.seed, "reverse", one, device=device) for one in blocks]
     classes, given = labels_told(trained), None
     if classes is not None:
-        places = torch.arange(block * config.block_size, (block + 1) * config.block_size)
+        places = torch.cat([torch.arange(one * size, (one + 1) * size) for one in blocks])
         given = Conditioning(labels=(places % classes).to(device))
     with arithmetic(config.precision, device):
-        x_0 = draw(x_T, generator(config.seed, "reverse", block, device=device), given)
-    return to_uint8(x_0, data.levels).cpu().numpy()
+        x_0 = draw(torch.cat(starts).to(device), noise if noise[1:] else noise[0], given)
+    return np.split(to_uint8(x_0, data.levels).cpu().numpy(), len(blocks))
 
 
 def labels_told(trained: TrainConfig) -> int | None:

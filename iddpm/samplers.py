@@ -12,7 +12,7 @@ from torch import Tensor
 
 from iddpm.config import Variance
 from iddpm.denoiser import Denoiser
-from iddpm.gaussians import Gaussian, sample
+from iddpm.gaussians import Gaussian, Generators, sample
 from iddpm.networks.conditioning import Conditioning
 
 TRUNCATED_LEVELS = 256
@@ -25,7 +25,7 @@ def ancestral(
     *,
     variance: Variance,
     clip: bool,
-    generator: torch.Generator,
+    generator: Generators,
     conditioning: Conditioning | None = None,
     start: int | None = None,
 ) -> Tensor:
@@ -63,7 +63,7 @@ def ddim(
     *,
     eta: float,
     clip: bool,
-    generator: torch.Generator,
+    generator: Generators,
     conditioning: Conditioning | None = None,
     start: int | None = None,
 ) -> Tensor:

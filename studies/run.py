@@ -29,7 +29,7 @@ from studies.execute.devices import here
 from studies.execute.forecast import Left
 from studies.execute.signals import CutOff
 from studies.execute.slurm import SlurmError
-from studies.execute.worker import CHECKPOINT_EVERY
+from studies.execute.worker import CHECKPOINT_EVERY, IMAGES_PER_PASS
 from studies.plan.costs import labels
 from studies.plan.plan import Plan, chained, expand, needed, record
 from studies.spec.documents import nearest, short
@@ -79,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _refuse_trainings(plans, store)
         if options.checkpoint_every is not None:
             os.environ[CHECKPOINT_EVERY] = f"{options.checkpoint_every:g}"
+        if options.images_per_pass is not None:
+            os.environ[IMAGES_PER_PASS] = str(options.images_per_pass)
         if options.dry_run:
             return _dry_run(plans, store, options)
         _print_cautions(plans)
@@ -134,6 +136,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help="how often trainings save: 90s, 10m or 2h; default: 1m, less often where saves would "
         "take more than a fiftieth of the time",
+    )
+    add(
+        "--images-per-pass",
+        type=_count,
+        metavar="N",
+        help="images that share a pass of a network which samples or bounds; default: a block's. "
+        "Draws stay as they are, the last digits may not",
     )
     add(
         "--no-training",

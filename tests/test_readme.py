@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from studies import run
-from studies.execute.worker import CHECKPOINT_EVERY
+from studies.execute.worker import CHECKPOINT_EVERY, IMAGES_PER_PASS
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import SWEEPS, read_sweep
@@ -284,6 +284,7 @@ OPTIONS = {
     "--decide": "decisions have a budget",
     **dict.fromkeys(("--budget 30m", "--budget 2h"), "decisions have a budget"),
     "--checkpoint-every 10m": "trainings save so often",
+    "--images-per-pass N": "processes are told",
 }
 """What is tested of each option of the table."""
 
@@ -319,6 +320,16 @@ def test_processes_of_a_run_are_told_how_often_trainings_save(
     store = str(tmp_path / "store")
     assert run.main([sweep, "--store", store, "--dry-run", *option.split()]) == 0
     assert os.environ[CHECKPOINT_EVERY] == "600"
+
+
+@pytest.mark.parametrize("option", with_("processes are told"))
+def test_processes_of_a_run_are_told_how_many_images_share_a_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv(IMAGES_PER_PASS, "1")
+    words = [str(SWEEPS / "noise_schedules.yaml"), "--store", str(tmp_path / "store"), "--dry-run"]
+    assert run.main([*words, *option.replace("N", "64").split()]) == 0
+    assert os.environ[IMAGES_PER_PASS] == "64"
 
 
 @pytest.mark.slow

@@ -39,6 +39,14 @@ class Conditioning:
                 f"found {len(labels)}"
             )
 
+    def part(self, images: slice) -> "Conditioning":
+        """The same for some of the images."""
+        labels, low = self.labels, self.low_resolution
+        return Conditioning(
+            labels=None if labels is None else labels[images],
+            low_resolution=None if low is None else low[images],
+        )
+
     def repeated(self, times: int) -> "Conditioning":
         """The same for the batch written so many times one after the other."""
         labels, low = self.labels, self.low_resolution

@@ -44,6 +44,12 @@ THREAD_LIMITS = dict.fromkeys(
 CHECKPOINT_EVERY = "STUDIES_CHECKPOINT_EVERY_S"
 """The variable that tells a process that runs tasks how often trainings save, in seconds."""
 
+IMAGES_PER_PASS = "STUDIES_IMAGES_PER_PASS"
+"""The variable that tells it how many images share a pass of a network."""
+
+PASSED_ON = (CHECKPOINT_EVERY, IMAGES_PER_PASS)
+"""Variables that the script of a job hands on."""
+
 LIMIT = 3
 """After so many attempts in a row that ended alike, with nothing saved, a task counts as failed."""
 
@@ -121,6 +127,8 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             record = provenance(claim, stopwatch, device)
             if claim.address.startswith("train-"):
                 record["steps_before"] = heartbeat.begun
+            if IMAGES_PER_PASS in os.environ:
+                record["images_per_pass"] = int(os.environ[IMAGES_PER_PASS])
         store.publish(claim, result, record)
     except Interrupted as error:
         store.fail(claim, _stopped(store, claim, error, stop.reason))
@@ -166,6 +174,7 @@ def work(
         ranks=ranks or ALONE,
         held=held,
         checkpoint_every_s=float(os.environ.get(CHECKPOINT_EVERY, 60)),
+        images_per_pass=int(os.environ.get(IMAGES_PER_PASS, 0)) or None,
     )
     return runners.RUNNERS[task.kind](work), device
 

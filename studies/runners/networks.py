@@ -2,9 +2,10 @@
 
 from iddpm import build, training
 from iddpm.config import TrainConfig
-from iddpm.denoiser import Denoiser
+from iddpm.denoiser import Denoiser, Network
 from iddpm.evaluation.config import LikelihoodConfig, SampleConfig
 from iddpm.networks.ensembles import SwitchedNetwork
+from iddpm.networks.passes import InPasses
 from iddpm.networks.unet import UNet
 from iddpm.running.files import weights_file
 from studies.runners.work import Work, of_a_finished_task
@@ -20,11 +21,16 @@ def trained_denoiser(
     trained, network = trained_network(work, "network", config.ema_decay)
     diffusion = build.diffusion(trained.diffusion).to(work.device)
     if config.ensemble is None:
-        return trained, build.denoiser(trained, network, diffusion)
+        return trained, build.denoiser(trained, _in_passes(network, work), diffusion)
     _, partner = trained_network(work, "network_b", config.ema_decay)
     inner_steps = config.ensemble.inner_steps(trained.diffusion.steps)
     both = SwitchedNetwork(inner=network, outer=partner, inner_steps=inner_steps)
-    return trained, build.denoiser(trained, both, diffusion)
+    return trained, build.denoiser(trained, _in_passes(both, work), diffusion)
+
+
+def _in_passes(network: Network, work: Work) -> Network:
+    limit = work.images_per_pass
+    return network if limit is None else InPasses(network=network, images=limit)
 
 
 def trained_network(work: Work, role: str, ema_decay: float | None) -> tuple[TrainConfig, UNet]:

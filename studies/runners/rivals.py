@@ -38,13 +38,14 @@ def gan_sample(work: Work) -> dict[str, Any]:
     with of_a_finished_task(state):
         digests = work.result_of("network")["weights"]
         network = load_generator(state, trained, work.device, digests)
-    finished = []
+    of_block = partial(gan_block, config, trained, network, device=work.device)
+    finished: list[UInt8Array] = []
     for index, block in enumerate(range(config.first_block, config.last_block)):
         done = index * config.block_size
         if work.should_stop():
             raise Interrupted(f"{work.task.address}: the finished blocks are kept", saved=done)
-        draw = partial(gan_block, config, trained, network, block, work.device)
-        finished.append(drawn_once(work, trained, block, config.block_size, draw))
+        draw = partial(map, of_block, [block])
+        finished += drawn_once(work, trained, [block], config.block_size, draw)
         work.progress(done + config.block_size, config.images)
     images = np.concatenate(finished)
     work.save_array(SAMPLES, images)

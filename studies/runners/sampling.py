@@ -1,6 +1,6 @@
 """Images drawn by a diffusion network, block by block."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from iddpm.config import GanConfig, TrainConfig
 from iddpm.data import describe
 from iddpm.denoiser import Network
 from iddpm.evaluation.config import SampleConfig
-from iddpm.model import block_of_images, labels_told
+from iddpm.model import blocks_of_images, labels_told
 from iddpm.networks.conditioning import Conditioning
 from iddpm.running.interruption import Interrupted
 from studies.runners.networks import trained_denoiser
@@ -32,11 +32,14 @@ def sample(work: Work) -> dict[str, Any]:
     blocks = range(config.first_block, config.last_block)
     network = Watched(denoiser.network, work, len(blocks) * steps)
     draw = build.sampler(config, replace(denoiser, network=network))
-    finished = []
-    for index, block in enumerate(blocks):
-        network.calls = network.saved = index * steps
-        images_of = partial(block_of_images, config, trained, draw, block, work.device)
-        finished.append(drawn_once(work, trained, block, config.block_size, images_of))
+    together = max(1, (work.images_per_pass or 0) // config.block_size)
+    finished: list[UInt8Array] = []
+    for start in range(0, len(blocks), together):
+        group = blocks[start : start + together]
+        network.calls = network.saved = start * steps
+        network.at_once = len(group)
+        images_of = partial(blocks_of_images, config, trained, draw, group, work.device)
+        finished += drawn_once(work, trained, group, config.block_size, images_of)
     images = np.concatenate(finished)
     work.save_array(SAMPLES, images)
     drawn = {
@@ -51,18 +54,20 @@ def sample(work: Work) -> dict[str, Any]:
 def drawn_once(
     work: Work,
     trained: TrainConfig | GanConfig,
-    block: int,
+    blocks: Sequence[int],
     count: int,
-    draw: Callable[[], UInt8Array],
-) -> UInt8Array:
-    """A block of so many images: as an earlier attempt kept it, or else drawn and kept."""
+    draw: Callable[[], Iterable[UInt8Array]],
+) -> list[UInt8Array]:
+    """Blocks of so many images: as an earlier attempt kept them, or else drawn and kept."""
     data = describe(trained.data)
     like = {"images": ((count, data.size, data.size, data.channels), "uint8")}
-    if kept := work.blocks.kept(block, like):
-        return kept["images"]
-    images = draw()
-    work.blocks.keep(block, {"images": images})
-    return images
+    kept = [arrays for block in blocks if (arrays := work.blocks.kept(block, like))]
+    if len(kept) == len(blocks):
+        return [arrays["images"] for arrays in kept]
+    drawn = list(draw())
+    for block, images in zip(blocks, drawn, strict=True):
+        work.blocks.keep(block, {"images": images})
+    return drawn
 
 
 class Watched:
@@ -73,6 +78,8 @@ class Watched:
 
     def __init__(self, network: Network, work: Work, total: int) -> None:
         self.calls = 0
+        self.at_once = 1
+        """Blocks that a call is for; it counts for each."""
         self.saved = 0
         """Calls whose images are on disk, as the caller says."""
         self._network = network
@@ -90,6 +97,6 @@ class Watched:
                 f"{self._work.task.address}: the finished blocks are kept", saved=self.saved
             )
         output = self._network(x_t, t, conditioning)
-        self.calls += 1
+        self.calls += self.at_once
         self._work.progress(self.calls, self._total)
         return output

@@ -42,6 +42,9 @@ class Work:
     held: Held = nullcontext
     """Keeps the task for each moment in which a file appears in its folder, or raises: it may have
     been taken over."""
+    images_per_pass: int | None = None
+    """How many images share a pass of a network that samples or bounds; None: those of a block. No
+    draw depends on it, but rounding may."""
     checkpoint_every_s: float = 60.0
     """How often a training saves."""
 

@@ -194,6 +194,14 @@ def test_a_sample_is_the_noise_of_its_generator_scaled_and_added() -> None:
     torch.testing.assert_close(drawn - mean, noise * log_variance.exp().sqrt())
 
 
+def test_several_generators_draw_what_each_would_alone() -> None:
+    whole = Gaussian(torch.arange(12.0).view(6, 2), torch.linspace(-1, 1, 12).view(6, 2))
+    parts = [Gaussian(*(part[first : first + 2] for part in whole)) for first in (0, 2, 4)]
+    alone = [sample(part, torch.Generator().manual_seed(i)) for i, part in enumerate(parts)]
+    together = sample(whole, [torch.Generator().manual_seed(i) for i in range(3)])
+    assert torch.equal(together, torch.cat(alone))
+
+
 def test_a_likelihood_of_mismatched_shapes_is_refused() -> None:
     with pytest.raises(ValueError, match=r"x and the mean of one shape, found \(3,\) and \(2,\)"):
         discretised_log_likelihood(torch.zeros(3), gaussian(0, 2), levels=17)

@@ -19,7 +19,7 @@ from iddpm.bounds import ConfigError
 from studies.execute.slurm.layout import Array
 from studies.execute.slurm.queue import SlurmError, client
 from studies.execute.slurm.snapshot import check
-from studies.execute.worker import CHECKPOINT_EVERY, THREAD_LIMITS
+from studies.execute.worker import PASSED_ON, THREAD_LIMITS
 from studies.spec.resources import Resources
 
 SHORTEST_WARNING_S, LONGEST_WARNING_S = 20, 300
@@ -152,8 +152,8 @@ def _setup(code: Path, time_min: int) -> list[str]:
         "PYTHONDONTWRITEBYTECODE": "1",  # nothing is added to the code, which is checked whole
         **THREAD_LIMITS,
     }
-    if CHECKPOINT_EVERY in os.environ:
-        environment[CHECKPOINT_EVERY] = shlex.quote(os.environ[CHECKPOINT_EVERY])
+    asked = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment |= {name: shlex.quote(value) for name, value in asked.items()}
     return [f"export {name}={value}" for name, value in environment.items()]
 
 

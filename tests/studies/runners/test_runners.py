@@ -24,17 +24,19 @@ from iddpm.evaluation.config import (
     LikelihoodConfig,
     LikelihoodShardConfig,
     SampleConfig,
+    Sampler,
 )
 from iddpm.evaluation.features import extract
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.gradient_noise import LossGradient
 from iddpm.evaluation.precision_recall import precision_recall
-from iddpm.model import block_of_images
+from iddpm.gaussians import Generators
+from iddpm.model import blocks_of_images
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.unet import UNet
 from iddpm.running.blocks import Blocks
 from iddpm.running.interruption import Interrupted
-from studies.execute.worker import run_task
+from studies.execute.worker import IMAGES_PER_PASS, run_task
 from studies.runners import RUNNERS, Work, scores
 from studies.store.store import BLOCKS, SHARD, Store
 from studies.tasks.task import Task
@@ -145,6 +147,31 @@ def test_shards_put_together_are_the_images_of_one(store: Store, sampler: Ancest
     assert np.array_equal(np.concatenate(shards), whole)
 
 
+@pytest.mark.parametrize("per_pass", [3, 9])
+@pytest.mark.parametrize("sampler", [Ancestral(variance="range"), Ddim()])
+def test_how_many_images_share_a_pass_moves_no_draw(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: Sampler, per_pass: int
+) -> None:
+    task = tiny.sampling(TRAINED, sampler, last_block=3, block_size=4)
+    usual, seen, forward = samples(store, task), set[int](), UNet.forward
+
+    def noted(network: UNet, x: Tensor, *told: Any) -> Tensor:
+        seen.add(len(x))
+        return forward(network, x, *told)
+
+    monkeypatch.setattr(UNet, "forward", noted)
+    monkeypatch.setenv(IMAGES_PER_PASS, str(per_pass))
+    shutil.copytree(store.root, tmp_path / "store")
+    other = Store(tmp_path / "store")
+    (other.folder(task.address) / "result.json").unlink()
+    found = samples(other, task)
+    assert seen == {3: {3, 1}, 9: {8, 4}}[per_pass]
+    assert np.mean(found != usual) < 0.01  # where rounding by 1e-6 crosses half a level
+    made = other.provenance(task.address)
+    assert made is not None
+    assert made["images_per_pass"] == per_pass
+
+
 def given(block: int, seed: int = 0, **changes: Any) -> tuple[Tensor, Tensor, Tensor | None]:
     """x_T, the first noise of the steps, and the labels that a block is drawn with."""
     config = tiny.sampling(TRAINED, seed=seed).config
@@ -152,12 +179,13 @@ def given(block: int, seed: int = 0, **changes: Any) -> tuple[Tensor, Tensor, Te
     network = replace(tiny.NETWORK, class_conditional=True)
     seen: list[tuple[Tensor, Tensor, Tensor | None]] = []
 
-    def draw(x_T: Tensor, noise: torch.Generator, told: Conditioning | None) -> Tensor:
+    def draw(x_T: Tensor, noise: Generators, told: Conditioning | None) -> Tensor:
+        assert isinstance(noise, torch.Generator)
         seen.append((x_T, torch.randn(3, generator=noise), told.labels if told else None))
         return x_T
 
     config = replace(config, **changes)
-    block_of_images(config, replace(tiny.TRAINING, network=network), draw, block, "cpu")
+    blocks_of_images(config, replace(tiny.TRAINING, network=network), draw, [block], "cpu")
     return seen[0]
 
 

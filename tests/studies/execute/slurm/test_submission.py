@@ -29,7 +29,7 @@ from studies.execute.slurm import SlurmError, Submission, SubmitSettings, queue
 from studies.execute.slurm.queue import NEVER
 from studies.execute.slurm.script import warning_seconds
 from studies.execute.slurm.snapshot import snapshot
-from studies.execute.worker import CHECKPOINT_EVERY, run_task
+from studies.execute.worker import PASSED_ON, run_task
 from studies.plan.plan import chained
 from studies.spec.resources import TEXTS, Resources
 from studies.store.folders import locked
@@ -154,12 +154,13 @@ def test_the_script_of_an_array_is_the_one_that_was_looked_at(
     assert general(written.read_text(), store) == text
 
 
-def test_a_script_passes_on_how_often_trainings_save(
-    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", PASSED_ON)
+def test_a_script_passes_on_what_its_processes_are_told(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv(CHECKPOINT_EVERY, "600")
+    monkeypatch.setenv(name, "600")
     (text,) = submit(store, TRAINING).scripts
-    assert f"export {CHECKPOINT_EVERY}=600" in text.splitlines()
+    assert f"export {name}=600" in text.splitlines()
 
 
 def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
