@@ -430,6 +430,8 @@ def _end(
         _print_results(store, plan, console, there, recorded(plan))
     states: Counter[str] = Counter(store.state(address) for address in tasks)
     if states["done"] == len(tasks):
+        pages = shlex.join(plan.study for plan in plans)
+        print(f"python -m studies.report {pages}{there} --open shows the page")
         print(f"{len(tasks)} tasks: {counted(states)}")
         return 0
     _print_failures(plans, store, named, there)

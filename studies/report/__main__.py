@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"error: {sentence}", file=sys.stderr)
         return INCOMPLETE
     _print(pages)
+    if options.open:
+        index, *others = pages
+        page = others[0] if len(options.studies) == 1 else index
+        webbrowser.open(page.resolve().as_uri())
     return 0
 
 
@@ -48,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=path, default=Path("reports"), help="default: reports")
     parser.add_argument(
         "--formats", nargs="+", choices=FORMATS, default=[], help="of figures, besides SVG"
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="show the page, or the index of several"
     )
     return parser
 

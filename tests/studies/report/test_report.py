@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import webbrowser
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -404,6 +405,17 @@ def test_the_door_prints_where_the_pages_are(
     assert main(["--store", str(root), "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out.split()
     assert printed == [str(tmp_path / "index.html"), str(tmp_path / STUDY.study / "index.html")]
+
+
+@pytest.mark.parametrize("asked", [[], [STUDY.study]])
+def test_the_page_that_was_asked_for_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    root = write_store(tmp_path / "store", SMALL)
+    shown: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", shown.append)
+    assert main([*asked, "--store", str(root), "--out", str(tmp_path), "--open"]) == 0
+    assert shown == [(tmp_path.joinpath(*asked) / "index.html").as_uri()]
 
 
 def test_a_store_without_studies_is_nothing_to_report(
