@@ -295,7 +295,7 @@ def _refuse_trainings(plans: Sequence[Plan], store: Store) -> None:
             if task.kind in ("train", "gan") and not store.is_done(task.address)
         }
         if missing:
-            named = labels(plan)
+            named = labels(plan.cells)
             raise ConfigError(
                 "--no-training",
                 f"networks that {store.root} has",
@@ -400,7 +400,7 @@ def _execute(
     tasks = _begin(plans, store, recorded)
     store.retry(tasks, _retried(options))
     console = terminal()
-    named = {address: label for plan in plans for address, label in labels(plan).items()}
+    named = {address: label for plan in plans for address, label in labels(plan.cells).items()}
     at_once = executors.side_by_side(options.executor, options.workers)
     left = Left(store, list(tasks.values()), at_once, here())
     preview.foresee(plans, store, preview.on_this_machine(plans, tasks, store, at_once).expected)
@@ -424,7 +424,7 @@ def _end(
 ) -> int:
     """Print what came out; the exit code."""
     console = terminal()
-    named = {address: label for plan in plans for address, label in labels(plan).items()}
+    named = {address: label for plan in plans for address, label in labels(plan.cells).items()}
     there = "" if options.store == STORE else f" --store {shlex.quote(str(options.store))}"
     for plan in plans:
         _print_results(store, plan, console, there, recorded(plan))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import get_terminal_size as terminal_size
+from types import MappingProxyType
 from typing import NamedTuple
 
 from iddpm.bounds import ConfigError
@@ -18,7 +19,8 @@ from studies.execute.console import counted
 from studies.execute.devices import Device, here
 from studies.execute.forecast import Left
 from studies.execute.standing import UNREADABLE, Standing, standings
-from studies.plan.plan import chained
+from studies.plan.costs import labels
+from studies.plan.plan import Cell, chained
 from studies.store.records import tasks
 from studies.store.store import Store, StoreError
 from studies.store.verification import damages
@@ -32,6 +34,7 @@ it does not answer."""
 
 LOG_LINES = 3
 UNWATCHED = ("done", "planned", "waiting")
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 ENDED = ("done", "failed", "waiting", UNREADABLE)
 """States of tasks that take no more time."""
 CLEAR = "\x1b[H\x1b[2J"
@@ -120,9 +123,10 @@ def _show(store: Store, study: str | None, height: int | None) -> _Look:
             print(f"error: {name}: {words}", file=sys.stderr)
     addresses = list(dict.fromkeys(address for some in studies.values() for address in some))
     found, note = standings(store, addresses)
-    lines = list(_task_lines(store, found) if study else _study_lines(store, studies, found))
+    named = _named(store, study) if study else {}
+    lines = list(_task_lines(store, found, named) if study else _study_lines(store, studies, found))
     if height:
-        lines = _in_view(store, study, found, height) if study else lines[: height - 2]
+        lines = _in_view(store, study, found, height, named) if study else lines[: height - 2]
         print(CLEAR, end="")
     for line in (*lines, *([note] if note else [])):
         print(line, flush=True)
@@ -143,21 +147,39 @@ def _study_lines(
                 yield f"    {address}  {UNREADABLE}  {found[address].detail}"
 
 
-def _in_view(store: Store, study: str, found: Mapping[str, Standing], height: int) -> list[str]:
+def _named(store: Store, study: str) -> dict[str, str]:
+    """The tasks of a study in words, by address; none where its record is of another version."""
+    try:
+        return labels(Cell(**cell) for cell in store.study(study)["cells"])
+    except (KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _in_view(
+    store: Store,
+    study: str,
+    found: Mapping[str, Standing],
+    height: int,
+    named: Mapping[str, str] = NO_NAMES,
+) -> list[str]:
     """The tasks that a person watches for, as far as they fit: those that failed, then the others.
 
     What is done or has not begun is counted.
     """
     watched = {a: s for a, s in found.items() if s.state not in UNWATCHED}
     first = sorted(watched.items(), key=lambda item: (item[1].state != "failed", item[1].state))
-    lines = [*_study_lines(store, {study: list(found)}, found), *_task_lines(store, dict(first))]
+    lines = list(_study_lines(store, {study: list(found)}, found))
+    lines += _task_lines(store, dict(first), named)
     more = len(lines) - (height - 2)
     return [*lines[: height - 3], f"and {more + 1} lines more"] if more > 0 else lines
 
 
-def _task_lines(store: Store, found: Mapping[str, Standing]) -> Iterator[str]:
+def _task_lines(
+    store: Store, found: Mapping[str, Standing], named: Mapping[str, str] = NO_NAMES
+) -> Iterator[str]:
     for address, standing in found.items():
-        yield f"{address}  {standing.state}" + (f"  {standing.detail}" if standing.detail else "")
+        whose = f"({named[address]})" if address in named else ""
+        yield "  ".join(filter(None, (address, standing.state, standing.detail, whose)))
         strip = store.folder(address) / STRIP_FILE
         if standing.state != "done" and (steps := steps_of(strip)):
             yield f"    early samples, the last after {steps[-1]} steps: {strip}"

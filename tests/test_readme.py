@@ -184,7 +184,7 @@ SAYS = {
     f"{RUN} --preset cifar10 --dry-run": (r"days with \d+ at once", r"data/cifar10\.npz"),
     "python -m studies.status": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
     "python -m studies.status sigma_ablation-digits": (
-        r"(?m)^train-[0-9a-f]{16}  done  in \d+ s$",
+        r"(?m)^train-[0-9a-f]{16}  done  in \d+ s  \(.* training, seed \d\)$",
     ),
     "python -m studies.status --watch": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
     "python -m studies.status --verify": (r"(?m)^0 damaged files in \d+ tasks$",),

@@ -51,13 +51,13 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
     return [*counted, _cost(plan, "total", whole)]
 
 
-def labels(plan: Plan) -> dict[str, str]:
+def labels(cells: Iterable[Cell]) -> dict[str, str]:
     """Tasks in words, by address: the arm and the seed that they work for.
 
     A task that several cells share goes by the first of them; one that is nobody's own has none.
     """
     found: dict[str, str] = {}
-    for cell in plan.cells:
+    for cell in cells:
         for role, address in cell.tasks.items():
             trains = role in ("train", "gan")
             words = _network_label(cell, role) if trains else arm_label(cell.arm)

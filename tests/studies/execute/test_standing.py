@@ -570,7 +570,9 @@ def test_the_time_left_is_by_the_times_of_others_with_a_small_part_guessed(
     assert capsys.readouterr().out.rstrip().endswith(", about 15 min left")
     done(store, BOUND, 30.0)
     assert status.main(["--store", str(store.root)]) == 0
-    assert capsys.readouterr().out.rstrip().endswith(", about 14 min left")  # 3 * 290 s
+    assert (
+        capsys.readouterr().out.rstrip().endswith(", about 15 min left")
+    )  # 3 * 290 s, ten to begin
 
 
 def test_before_anything_is_done_the_time_left_is_a_guess_and_of_what_waits_none(
@@ -583,7 +585,7 @@ def test_before_anything_is_done_the_time_left_is_a_guess_and_of_what_waits_none
     assert "left" not in capsys.readouterr().out
     assert store.claim(TRAINING.address)
     assert status.main(["--store", str(store.root)]) == 0
-    assert capsys.readouterr().out.rstrip().endswith("1 running, 1 planned, ~1 s left")
+    assert capsys.readouterr().out.rstrip().endswith("1 running, 1 planned, ~10 s left")
 
 
 def test_a_running_task_tells_its_pace_before_anything_like_it_is_done(
@@ -601,3 +603,17 @@ def test_a_running_task_tells_its_pace_before_anything_like_it_is_done(
     store.beat(claim, Beat(done=6, total=10, unit="steps", begun=3), now)
     assert status.main(["--store", str(store.root)]) == 0
     assert capsys.readouterr().out.rstrip().endswith(", about 2 min left")  # 140 s
+
+
+def test_a_task_of_a_study_is_told_with_the_arm_and_seed_that_it_works_for(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a record of another version there are the addresses alone."""
+    done(store, TRAINING, 12.0)
+    arm = {"evaluation": "train", "objective": "hybrid", "schedule": "cosine", "T": 10}
+    cell = {"arm": {**arm, "prediction": "eps"}, "seed": 4, "compute": 0}
+    cell["tasks"] = {"train": TRAINING.address}
+    for cells, words in (([cell], "  (hybrid cosine T=10, training, seed 4)"), ([{"a": 1}], "")):
+        store.record_study("mine", {"tasks": [TRAINING.address], "cells": cells})
+        assert status.main(["mine", "--store", str(store.root)]) == 0
+        assert capsys.readouterr().out == f"{TRAINING.address}  done  in 12 s{words}\n"

@@ -59,7 +59,7 @@ def test_a_network_from_a_file_is_one_task_of_its_own_kind(
     plan = planned(tmp_path, checkpoint)
     address = network(plan)
     assert address.startswith("imported-")
-    assert labels(plan)[address] == "hybrid cosine T=20, imported, seed 0"
+    assert labels(plan.cells)[address] == "hybrid cosine T=20, imported, seed 0"
     assert {cell.arm["T"] for cell in plan.cells} == {20}  # the file's, not the preset's 8
     assert "training" not in {task.kind for task in plan.tasks.values()}
 
@@ -134,7 +134,7 @@ def test_an_exported_network_is_a_task_whose_address_is_its_content(tmp_path: Pa
         addresses.append(network(plan))
     assert addresses[0].startswith("imported-")
     assert addresses[0] == addresses[1] != addresses[2]
-    assert labels(plan)[addresses[2]] == "hybrid cosine T=20, imported, seed 0"
+    assert labels(plan.cells)[addresses[2]] == "hybrid cosine T=20, imported, seed 0"
 
 
 def test_a_pipeline_is_asked_for_no_learned_variance(tmp_path: Path) -> None:
@@ -146,7 +146,9 @@ def test_a_pipeline_is_asked_for_no_learned_variance(tmp_path: Path) -> None:
     said = refusal(tmp_path, folder, text)
     assert "which a network trained with the objective 'simple' did not learn" in said
     fixed = text.replace("variance: range", "variance: beta")
-    assert labels(plan := planned(tmp_path, folder, fixed))[network(plan)].startswith("simple")
+    assert labels((plan := planned(tmp_path, folder, fixed)).cells)[network(plan)].startswith(
+        "simple"
+    )
     (folder / "unet" / "config.json").write_text("{}")
     exported_files.read.cache_clear()
     said = refusal(tmp_path, folder, fixed)
