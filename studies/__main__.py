@@ -18,6 +18,7 @@ DOORS = {
     "diff": ("studies.diff", "what differs between two studies, arms or tasks"),
     "export": ("studies.export", "a study for TensorBoard, W&B, MLflow, trackio, or as Parquet"),
     "bundle": ("studies.bundle", "a study in one archive that a stranger can check"),
+    "merge": ("studies.merge", "bring stores and bundles together in one store"),
     "data": ("studies.data", "prepare, list and check image data"),
 }
 

@@ -99,6 +99,7 @@ FLOORS = (
     "cancel",
     "export",
     "bundle",
+    "merge",
     "diff",
     "data",
     "score",

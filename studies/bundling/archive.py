@@ -97,6 +97,8 @@ def _files(store: Store, study: str) -> Iterator[tuple[str, bytes]]:
 def _records(store: Store, study: str) -> Iterator[tuple[str, bytes]]:
     """The records of a study and of its tasks as they lie in the store, and what addresses hash."""
     addresses = tasks(store, study)
+    for address in addresses:  # grows as it goes, by what is needed of other studies
+        addresses += [need for need in store.inputs(address) if need not in addresses]
     folders = [store.folder(address) for address in addresses]
     names = ("task.json", RESULT, PROVENANCE)
     paths = [folder / name for folder in folders for name in names]

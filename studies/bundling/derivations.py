@@ -63,6 +63,9 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
     settings = settings_behind(store, rows.rows)
     columns = {column for of in settings.values() for column in of}
     left = [name for name in rows.rows[0] if name not in {*columns, *NOT_SETTINGS}]
+    texts = list(printed(told, tabled))
+    named = {name.partition(" ")[0] for _, names in texts for name in names if name}
+    others = _others(tabled, told, rows).items()
     claims = [_claim(one, tables, told, rows) for one in told.findings]
     unknown = [
         f"{one['what']} (held as it is)"
@@ -79,8 +82,8 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
         },
         "settings": settings,
         "claims": claims,
-        "others": _others(tabled, told, rows),
-        "printed": list(printed(told, tabled)),
+        "others": {name: how for name, how in others if name in named},
+        "printed": texts,
         "not_recomputed": [
             *unknown,
             *ALWAYS,

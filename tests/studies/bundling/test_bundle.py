@@ -199,7 +199,9 @@ def two_arms(files: Files, draw: random.Random) -> Files:
     if kind == "page":
 
         def change(page: str) -> str:
-            heads = [*re.finditer(r'<th scope="row">([^\n]*?)</th><td class="number', page)]
+            heads = [
+                *re.finditer(r'<th scope="row">([^\n]*?)</th><td class="number[^"]*"><data', page)
+            ]
             one, two = draw.sample(heads, 2)
             while one[1] == two[1]:
                 one, two = draw.sample(heads, 2)
