@@ -24,6 +24,7 @@ from iddpm.arrays import Int64Array
 from iddpm.checks import check_shares
 from iddpm.config import TrainConfig, canonical
 from iddpm.data import batch_indices, describe, load, to_unit
+from iddpm.networks.compiling import Compiling, compiled
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.ema import MovingAverages
 from iddpm.networks.flat import FlatWeights
@@ -80,6 +81,7 @@ def train(
     ranks: Ranks = ALONE,
     held: Held = nullcontext,
     seen: Callable[["Training"], None] = lambda training: None,
+    compiling: Compiling = "off",
 ) -> TrainResult:
     """Train to `config.steps`, and leave the full state in `folder/state.pt`.
 
@@ -95,6 +97,7 @@ def train(
         ranks: The processes that train together; all call this alike, and the first one saves.
         held: Keeps the folder for each moment in which a file appears there, or raises.
         seen: Handed the training after each step.
+        compiling: Whether the network is compiled; moves the numbers by rounding.
 
     Raises:
         ConfigError: If the blocks of a batch cannot be shared out evenly.
@@ -105,7 +108,7 @@ def train(
         StorageError: If the state cannot be written.
     """
     training = driven(
-        lambda: Training(config, device, ranks),
+        lambda: Training(config, device, ranks, compiling),
         folder,
         start=start,
         progress=progress,
@@ -176,13 +179,18 @@ class Training:
         config: The trajectory; its length is the caller's to watch.
         device: Where to train.
         ranks: The processes that train together, each with one of these.
+        compiling: Whether the network is compiled.
 
     Raises:
         ConfigError: If the blocks of a batch cannot be shared out evenly.
     """
 
     def __init__(
-        self, config: TrainConfig, device: torch.device | str = "cpu", ranks: Ranks = ALONE
+        self,
+        config: TrainConfig,
+        device: torch.device | str = "cpu",
+        ranks: Ranks = ALONE,
+        compiling: Compiling = "off",
     ) -> None:
         check_shares(config, ranks.count)
         self.ranks = ranks
@@ -198,7 +206,7 @@ class Training:
         self.optimizer = build.optimizer(config, [self.weights.vector])
         self.timesteps = build.timestep_sampler(config, self.device)
         diffusion = build.diffusion(config.diffusion).to(self.device)
-        self.denoiser = build.denoiser(config, self.network, diffusion)
+        self.denoiser = build.denoiser(config, compiled(self.network, compiling), diffusion)
         self.curve = LossCurve()
         self.read_every = READ_EVERY if on_gpu else 1
         self._unread: list[Tensor] = []

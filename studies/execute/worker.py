@@ -129,6 +129,8 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
                 record["steps_before"] = heartbeat.begun
             if IMAGES_PER_PASS in os.environ:
                 record["images_per_pass"] = int(os.environ[IMAGES_PER_PASS])
+            if (how := os.environ.get("STUDIES_COMPILE", "off")) != "off":
+                record["compiling"] = how
         store.publish(claim, result, record)
     except Interrupted as error:
         store.fail(claim, _stopped(store, claim, error, stop.reason))
@@ -171,6 +173,7 @@ def work(
         parent_tasks={role: store.task(parent) for role, parent in task.inputs},
         **watch._asdict(),
         device=device,
+        compiling=runners.compiling(),
         ranks=ranks or ALONE,
         held=held,
         checkpoint_every_s=float(os.environ.get(CHECKPOINT_EVERY, 60)),

@@ -4,6 +4,7 @@ from iddpm import build, training
 from iddpm.config import TrainConfig
 from iddpm.denoiser import Denoiser, Network
 from iddpm.evaluation.config import LikelihoodConfig, SampleConfig
+from iddpm.networks.compiling import compiled
 from iddpm.networks.ensembles import SwitchedNetwork
 from iddpm.networks.passes import InPasses
 from iddpm.networks.unet import UNet
@@ -18,11 +19,13 @@ def trained_denoiser(
 
     In an ensemble the network of the role `network_b` takes its part of that chain.
     """
-    trained, network = trained_network(work, "network", config.ema_decay)
+    trained, plain = trained_network(work, "network", config.ema_decay)
+    network = compiled(plain, work.compiling)
     diffusion = build.diffusion(trained.diffusion).to(work.device)
     if config.ensemble is None:
         return trained, build.denoiser(trained, _in_passes(network, work), diffusion)
-    _, partner = trained_network(work, "network_b", config.ema_decay)
+    _, plain = trained_network(work, "network_b", config.ema_decay)
+    partner = compiled(plain, work.compiling)
     inner_steps = config.ensemble.inner_steps(trained.diffusion.steps)
     both = SwitchedNetwork(inner=network, outer=partner, inner_steps=inner_steps)
     return trained, build.denoiser(trained, _in_passes(both, work), diffusion)

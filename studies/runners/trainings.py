@@ -33,6 +33,7 @@ def train(work: Work) -> dict[str, Any]:
         checkpoint_every_s=work.checkpoint_every_s,
         ranks=work.ranks,
         held=work.held,
+        compiling=work.compiling,
         seen=lambda training: look(training, work.folder, work.held),
     ).as_json()
 

@@ -1,15 +1,18 @@
 """What a task is done with, and what every kind of task does with its files."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from iddpm.bounds import ConfigError
+from iddpm.networks.compiling import Compiling
 from iddpm.running.blocks import Blocks
 from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.files import Held, written_whole
@@ -37,6 +40,8 @@ class Work:
     should_stop: StopCheck
     is_due: TimeCheck
     device: str
+    compiling: Compiling = "off"
+    """Whether networks are compiled; no result depends on it by more than rounding."""
     ranks: Ranks = ALONE
     """The processes that do it together; only a training knows how."""
     held: Held = nullcontext
@@ -76,6 +81,19 @@ class Work:
 def device() -> str:
     """Where tasks run on this machine."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compiling() -> Compiling:
+    """Whether this process compiles networks: what the variable STUDIES_COMPILE says, or `off`.
+
+    Raises:
+        ConfigError: If it says something else.
+    """
+    said = os.environ.get("STUDIES_COMPILE", "off")
+    known: tuple[Compiling, ...] = get_args(Compiling)
+    if said not in known:
+        raise ConfigError("STUDIES_COMPILE", f"one of {', '.join(known)}", said)
+    return next(name for name in known if name == said)
 
 
 @contextmanager
