@@ -29,6 +29,7 @@ from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.ema import MovingAverages
 from iddpm.networks.flat import FlatWeights
 from iddpm.networks.precision import arithmetic, tf32
+from iddpm.networks.rounded import RoundedWeights
 from iddpm.networks.unet import UNet
 from iddpm.objectives import Losses, objective_losses
 from iddpm.running import checkpoints
@@ -201,12 +202,16 @@ class Training:
         self.data = load(config.data, "train")
         torch.manual_seed(derived_seed(config.seed_of("weights"), "weights"))
         self.network = build.network(config, describe(config.data)).to(self.device).train()
-        self.weights = FlatWeights(self.network)
+        self.weights = FlatWeights(self.network, memory_format=self.memory_format)
+        is_rounded = config.precision == "bf16"
+        self.rounded = RoundedWeights(self.network, self.weights) if is_rounded else None
+        asked = self.network if self.rounded is None else self.rounded.network
+        self._parameters = list(asked.parameters())
         self.averages = MovingAverages(self.weights.vector, config.ema_decays)
         self.optimizer = build.optimizer(config, [self.weights.vector])
         self.timesteps = build.timestep_sampler(config, self.device)
         diffusion = build.diffusion(config.diffusion).to(self.device)
-        self.denoiser = build.denoiser(config, compiled(self.network, compiling), diffusion)
+        self.denoiser = build.denoiser(config, compiled(asked, compiling), diffusion)
         self.curve = LossCurve()
         self.read_every = READ_EVERY if on_gpu else 1
         self._unread: list[Tensor] = []
@@ -238,6 +243,8 @@ class Training:
     def advance(self) -> None:
         """One step. If its loss or gradient is not finite, nothing moves but the counts."""
         self.weights.gradient.zero_()
+        if self.rounded is not None:
+            self.rounded.follow()
         blocks = self._gathered([self._backward(block, rows) for block, rows in self._own_blocks()])
         self.ranks.add_up(self.weights.gradient)
         means = torch.stack([block.means for block in blocks]).mean(dim=0)
@@ -317,7 +324,8 @@ class Training:
                 conditioning=conditioning,
             )
         with tf32(config.precision):
-            torch.autograd.backward((weights * losses.total).sum() / config.batch_size)
+            loss = (weights * losses.total).sum() / config.batch_size
+            self.weights.add_gradients(loss, self._parameters)
         return _Block(t=t, losses=losses.total.detach(), means=_weighted_means(losses, weights))
 
     def _images(self, rows: Int64Array) -> tuple[Tensor, Conditioning | None]:
@@ -364,7 +372,7 @@ class Training:
         self._read()
         return {
             "weights": self._roles(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._turned(self.optimizer.state_dict(), self.weights.in_order),
             "timesteps": self.timesteps.state_dict(),
             "curve": self.curve.state_dict(),
             "step": self.step,
@@ -378,12 +386,26 @@ class Training:
         vectors |= {str(decay): average for decay, average in self.averages.averages.items()}
         return {role: self.weights.named(vector) for role, vector in vectors.items()}
 
+    def _turned(
+        self, optimizer: dict[str, Any], turned: Callable[[Tensor], Tensor]
+    ) -> dict[str, Any]:
+        """An optimizer's state with its vectors turned: files hold them channel by channel."""
+        moments = {
+            key: {
+                name: turned(value) if value.shape == self.weights.vector.shape else value
+                for name, value in of_vector.items()
+            }
+            for key, of_vector in optimizer["state"].items()
+        }
+        return {**optimizer, "state": moments}
+
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state` gave."""
         for role, weights in self._roles().items():
             for name, weight in weights.items():
                 weight.copy_(state["weights"][role][name])
-        self.optimizer.load_state_dict(state["optimizer"])
+        optimizer = self._turned(state["optimizer"], self.weights.laid_out)
+        self.optimizer.load_state_dict(optimizer)
         self.timesteps.load_state_dict(state["timesteps"])
         self.curve.load_state_dict(state["curve"])
         self.step = state["step"]

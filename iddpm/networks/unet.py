@@ -262,9 +262,28 @@ class GroupNorm(nn.GroupNorm):
         """The same shape and dtype, each group of channels of each image normalised."""
         exact = torch.promote_types(input.dtype, torch.float32)
         weight, bias = self.weight.to(exact), self.bias.to(exact)
-        return F.group_norm(input.to(exact), self.num_groups, weight, bias, self.eps).to(
-            input.dtype
+        normalise = partial(
+            F.group_norm, num_groups=self.num_groups, weight=weight, bias=bias, eps=self.eps
         )
+        if input.is_cuda and not torch.compiler.is_compiling():
+            return as_it_lies(normalise, input, exact)
+        return normalise(input.to(exact)).to(input.dtype)
+
+
+def as_it_lies(normalise: Callable[[Tensor], Tensor], x: Tensor, exact: torch.dtype) -> Tensor:
+    """What a function that knows one memory format makes of images, in theirs.
+
+    Torch's GroupNorm on a GPU is one. The casts, which are needed anyway, turn the images.
+
+    Args:
+        normalise: Gives the shape that it takes.
+        x: Images, shape (B, C, H, W), with channels first or last in memory.
+        exact: The type to compute in.
+    """
+    is_last = x.is_contiguous(memory_format=torch.channels_last)
+    lies = torch.channels_last if is_last else torch.contiguous_format
+    turned = x.to(exact, memory_format=torch.contiguous_format)
+    return normalise(turned).to(x.dtype, memory_format=lies)
 
 
 class Downsample(nn.Module):

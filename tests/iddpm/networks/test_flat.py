@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +40,49 @@ def test_backward_passes_add_up_in_the_vector_of_gradients() -> None:
     for name, weight in plain.named_parameters():
         assert weight.grad is not None
         assert torch.equal(flat.named(flat.gradient)[name], weight.grad)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_gradients_of_all_weights_are_added_at_once(memory_format: torch.memory_format) -> None:
+    plain, ours = network(), network()
+    flat = FlatWeights(ours, memory_format=memory_format)
+    for seed in (0, 1):
+        plain(images(seed)).square().sum().backward()
+        flat.add_gradients(ours(images(seed)).square().sum(), list(ours.parameters()))
+    for name, weight in plain.named_parameters():
+        found = flat.named(flat.gradient)[name]
+        torch.testing.assert_close(found, weight.grad, rtol=1e-5, atol=1e-5)  # another order
+
+
+def test_gradients_of_a_shorter_type_are_cast_and_then_added() -> None:
+    plain, ours = network(), network()
+    flat, short = FlatWeights(ours), network().bfloat16()
+    flat.add_gradients(ours(images(0)).square().sum(), list(ours.parameters()))
+    flat.add_gradients(short(images(1).bfloat16()).square().sum(), list(short.parameters()))
+    plain(images(0)).square().sum().backward()
+    for one, other in zip(plain.parameters(), short.parameters(), strict=True):
+        assert one.grad is not None
+        assert other.grad is None
+    again = network().bfloat16()
+    again(images(1).bfloat16()).square().sum().backward()
+    found = flat.named(flat.gradient)
+    for (name, one), other in zip(plain.named_parameters(), again.parameters(), strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        assert torch.equal(found[name], one.grad + other.grad.float())
+
+
+def test_a_vector_with_channels_last_holds_the_same_weights_and_is_kept_in_order() -> None:
+    plain, ours = network(), network()
+    first, last = FlatWeights(plain), FlatWeights(ours, memory_format=torch.channels_last)
+    for one, other in zip(plain.parameters(), ours.parameters(), strict=True):
+        assert torch.equal(one, other)
+        if other.dim() == 4:
+            assert other.is_contiguous(memory_format=torch.channels_last)
+    assert not torch.equal(first.vector, last.vector)
+    assert torch.equal(last.in_order(last.vector.detach()), first.vector)
+    assert torch.equal(last.laid_out(first.vector.detach()), last.vector)
+    assert first.in_order(first.vector) is first.vector
 
 
 def test_one_step_of_the_vector_is_a_step_of_every_weight() -> None:

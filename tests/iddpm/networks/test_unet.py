@@ -9,8 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from iddpm.config import Precision
 from iddpm.networks.conditioning import Conditioning
-from iddpm.networks.unet import AttentionBlock, GroupNorm, ResBlock, UNet, timestep_features
+from iddpm.networks.precision import arithmetic
+from iddpm.networks.unet import (
+    AttentionBlock,
+    GroupNorm,
+    ResBlock,
+    UNet,
+    as_it_lies,
+    timestep_features,
+)
 from tests.witness import freeze_unet_outputs as frozen
 from tests.witness.unet_layout import layout
 
@@ -231,6 +240,56 @@ def test_channels_last_weights_give_channels_last_outputs_and_the_same_numbers(
     output = network(x.to(memory_format=torch.channels_last), t)
     assert output.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
+def test_what_knows_one_memory_format_gives_back_that_of_its_input(
+    dtype: torch.dtype, form: torch.memory_format
+) -> None:
+    x = torch.randn(2, 8, 3, 5).to(dtype).contiguous(memory_format=form)
+    met: list[Tensor] = []
+
+    def normalised(images: Tensor) -> Tensor:
+        met.append(images)
+        return nn.functional.group_norm(images, 4)
+
+    found = as_it_lies(normalised, x, torch.float32)
+    assert met[0].is_contiguous()
+    assert met[0].dtype == torch.float32
+    assert found.is_contiguous(memory_format=form)
+    assert found.dtype == dtype
+    assert torch.equal(found, nn.functional.group_norm(x.float().contiguous(), 4).to(dtype))
+
+
+def convolved(network: UNet, device: str) -> list[bool]:
+    """Of each convolution of feature maps, whether what it took had its channels last."""
+    found: list[bool] = []
+    nn.utils.convert_conv2d_weight_memory_format(network.to(device), torch.channels_last)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_pre_hook(
+                lambda _, given: found.append(
+                    given[0].is_contiguous(memory_format=torch.channels_last)
+                )
+            )
+    x, t = noisy()
+    x = x.to(device, memory_format=torch.channels_last)
+    network(x, t.to(device))
+    return found
+
+
+def test_channels_are_last_from_end_to_end() -> None:
+    found = convolved(tiny(), "cpu")
+    assert len(found) > 10
+    assert all(found)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_channels_are_last_from_end_to_end_on_a_gpu(precision: Precision) -> None:
+    with arithmetic(precision, "cuda"):
+        assert all(convolved(tiny(), "cuda"))
 
 
 def test_dropout_acts_in_training_alone() -> None:
