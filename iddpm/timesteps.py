@@ -126,7 +126,7 @@ class LossSecondMomentTimesteps:
         """
         p = self.probabilities
         drawn = torch.rand(count, dtype=torch.float64, generator=generator)
-        cumulative = p.cumsum(dim=0)
+        cumulative = p.cumsum(dim=0) if self._device.type == "cpu" else deterministic_cumsum(p)
         t = torch.searchsorted(cumulative / cumulative[-1], ahead(drawn, self._device))
         return t, (1 / (len(p) * p[t])).float()
 
@@ -165,6 +165,15 @@ class LossSecondMomentTimesteps:
         _check_shapes(self.state_dict(), state)
         self._losses.copy_(state["losses"])
         self._counts.copy_(state["counts"])
+
+
+def deterministic_cumsum(p: Tensor) -> Tensor:
+    """Cumulative sums of float64 probabilities (T,), to T times 2**-53.
+
+    A GPU refuses the sums of floats in the deterministic mode, in which tasks run; those of
+    integers it gives.
+    """
+    return (p * 2.0**52).round().long().cumsum(dim=0).double() / 2.0**52
 
 
 def _check_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:

@@ -37,6 +37,7 @@ class _Compiled:
     def __init__(self, network: Network, *, has_graphs: bool) -> None:
         from torch._dynamo.exc import TorchDynamoException  # slow to import
 
+        torch.compiler.reset()  # of a class it compiles a few networks, and no more in silence
         self._failure = TorchDynamoException
         self._plain = network
         self._has_graphs = has_graphs

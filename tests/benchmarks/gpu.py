@@ -247,7 +247,10 @@ def _layer(
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     x = images.to(bench.device, dtype, memory_format=torch.channels_last).requires_grad_()
     ours = _channels_last(layer.to(bench.device))
-    call = ours if how == "off" else torch.compile(ours, dynamic=False)
+    call: Callable[..., torch.Tensor] = ours
+    if how != "off":
+        torch.compiler.reset()
+        call = torch.compile(ours, dynamic=False)
 
     def both_ways() -> None:
         with arithmetic(precision, bench.device):

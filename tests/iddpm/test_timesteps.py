@@ -1,10 +1,16 @@
 import math
+from itertools import accumulate
 
 import pytest
 import torch
 from torch import Tensor
 
-from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
+from iddpm.timesteps import (
+    LossSecondMomentTimesteps,
+    TimestepSampler,
+    UniformTimesteps,
+    deterministic_cumsum,
+)
 
 STEPS = 6
 DRAWS = 100_000
@@ -56,6 +62,16 @@ def test_a_cpu_draws_as_multinomial_does(steps: int) -> None:
         assert torch.equal(t, torch.multinomial(p, 1000, replacement=True, generator=drawn[1]))
         timesteps.record(torch.arange(steps), torch.rand(steps, generator=generator(1)) ** 4)
     assert torch.equal(drawn[0].get_state(), drawn[1].get_state())
+
+
+def test_sums_of_integers_are_those_of_floats() -> None:
+    p = torch.rand(4000, dtype=torch.float64, generator=generator()) ** 4
+    p /= p.sum()
+    found, expected = (
+        deterministic_cumsum(p),
+        torch.tensor([*accumulate(p.tolist())], dtype=p.dtype),
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=4000 * 2.0**-53)
 
 
 def test_losses_are_remembered_as_one_after_another() -> None:
@@ -170,5 +186,9 @@ def test_a_gpu_remembers_and_draws_like_a_cpu() -> None:
     there.record(t.cuda(), losses.cuda())
     for name, state in here.state_dict().items():
         assert torch.equal(state, there.state_dict()[name].cpu())
-    draws = [one.draw(DRAWS, generator())[0] for one in (here, there)]
+    torch.use_deterministic_algorithms(True)  # as workers do
+    try:
+        draws = [one.draw(DRAWS, generator())[0] for one in (here, there)]
+    finally:
+        torch.use_deterministic_algorithms(False)
     assert torch.equal(draws[0], draws[1].cpu())
