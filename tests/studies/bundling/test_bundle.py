@@ -193,6 +193,12 @@ def leaves(made: Any) -> list[Any]:
     return [leaf for part in made[1:] if isinstance(part, list) for leaf in leaves(part)]
 
 
+def pairs(made: Any) -> list[Any]:
+    """The operations on two arms whose order counts."""
+    own = [made] if made[0] in ("difference", "log_ratio", "log_ratio_of_means") else []
+    return own + [one for part in made[1:] if isinstance(part, list) for one in pairs(part)]
+
+
 def two_arms(files: Files, draw: random.Random) -> Files:
     """Swapped in the names of a table's rows, in how a quantity is made, or in the results."""
     kind = draw.choice(["page", "made", "rows"])
@@ -213,8 +219,8 @@ def two_arms(files: Files, draw: random.Random) -> Files:
     if kind == "made":
 
         def swap(how: Any) -> None:
-            one, two = draw.sample(leaves(quantity(how, draw, of='"rows"')["made"]), 2)
-            one[1], two[1] = two[1], one[1]
+            one = draw.choice(pairs(quantity(how, draw, of='"rows"')["made"]))
+            one[1], one[2] = one[2], one[1]
 
         return derived(files, swap)
 
