@@ -174,7 +174,7 @@ def _on_a_cluster(
 def _notes(plans: Sequence[Plan]) -> list[str]:
     lacking = sorted({text for plan in plans for text in absent(plan)})
     refused = "Planned as declared; a run is refused until this is there."
-    return [*cautions(plans), *(f"{refused} {sentence}" for sentence in lacking)]
+    return [*(f"{refused} {sentence}" for sentence in lacking), *cautions(plans)]
 
 
 # ------------------------------------------------------------------------------------ ten lines

@@ -171,17 +171,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 SAYS = {
     RUN: (r"sigma_ablation-digits: mean over seeds", r"(\d+) tasks: \1 done"),
-    f"{RUN} --dry-run": (
-        r"sigma_ablation-digits: (\d+) tasks: \1 (done|planned)",
-        r"\d+ trainings.* steps; .* network calls",
-        r"Done in ~?.* with \d+ at once",
-    ),
+    f"{RUN} --dry-run": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
     f"{RUN} --preset photos": (r"sigma_ablation-photos: mean over seeds", r"(\d+) tasks: \1 done"),
-    "python -m studies.run sweeps/*.yaml --dry-run": (r"(?m)^[12]\d studies: \d+ tasks: ",),
+    "python -m studies.run sweeps/*.yaml --dry-run": (r"(?m)^\d+ studies: \d+ tasks: ",),
     "python -m studies.data prepare cifar10 cifar-10-python.tar.gz": (
         r"data/cifar10\.npz: 50 training and 10 test images of 32x32x3, 10 classes",
     ),
-    f"{RUN} --preset cifar10 --dry-run": (r"days with \d+ at once", r"data/cifar10\.npz"),
+    f"{RUN} --preset cifar10 --dry-run": (r"days\) with \d+ at once", r"data/cifar10\.npz"),
     "python -m studies.status": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
     "python -m studies.status sigma_ablation-digits": (
         r"(?m)^train-[0-9a-f]{16}  done  in \d+ s  \(.* training, seed \d\)$",
