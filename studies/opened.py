@@ -54,6 +54,7 @@ VERDICT = [
         "smallest_effect",
         "seeds_to_decide",
         "outlying_seed",
+        "reason",
         "says",
     ),
 ]
@@ -189,7 +190,7 @@ class Study:
         intervals decide, `p_among` the same by Holm's correction among all claims of the study, and
         `stands` whether the verdict does so there. `looked` is the verdict where seeds were added
         after looking, by the `look` at so many seeds (`studies.judging.looks`). `outlying_seed`
-        stands apart from the others.
+        stands apart from the others. `reason` says what decided, or what keeps the claim open.
 
         Raises:
             StoreError: If a newer version asked for a claim that this one does not have.
@@ -202,6 +203,7 @@ class Study:
                 "claim": found.name,
                 "verdict": found.verdict,
                 "final": done or found.is_exact,
+                "reason": found.reason,
                 "says": found.claim.says,
                 "p": p_value(found),
                 **dict(zip(("looked", "look"), decided_by(found), strict=True)),

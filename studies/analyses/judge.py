@@ -10,6 +10,7 @@ has numbers that do not tell, the claim is left open too.
 from importlib import import_module
 
 from studies.analyses import index
+from studies.analyses.trained import conditional
 from studies.judging.looks import BY_LOOKS, by_looks
 from studies.judging.verdicts import Claim, Finding, Untold, decide
 from studies.store.store import StoreError
@@ -38,7 +39,7 @@ def judge(name: str, tables: Tables) -> Finding:
     if name not in CLAIMS:
         raise StoreError(f"expected a claim that there is, found {name!r}; {NEWER}")
     claim = CLAIMS[name]
-    measured = claim.measure(tables)
+    measured = conditional(claim, claim.measure(tables), tables)
     done = is_done(tables)
     verdict, reason = decide(measured, done=done)
     if measured.measurements:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studies.analyses.judge import CLAIMS
+from studies.analyses.trained import conditional
 from studies.bundling.behind import settings_behind
 from studies.bundling.printed import flat, printed
 from studies.judging.looks import BY_LOOKS
@@ -140,7 +141,8 @@ class _Rows:
 
 
 def _claim(finding: Finding, tables: Tables, told: Entry, rows: _Rows) -> dict[str, Any]:
-    missing = CLAIMS[finding.name].measure(tables).missing if finding.name in CLAIMS else []
+    claim = CLAIMS.get(finding.name)
+    missing = conditional(claim, claim.measure(tables), tables).missing if claim else []
     untold = [what for what in missing if told.is_done and isinstance(what, Untold)]
     order = list(tables.record["seeds"])
     return {

@@ -4,9 +4,12 @@ A claim is written in three steps: choose the arms, say by what numbers they are
 seed (`studies.tables.intervals`), say the region. Interval, verdict and what is missing follow.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+import pandas as pd
 
 from studies.judging.verdicts import Measured, Measurement, Unit, Untold
 from studies.tables.intervals import (
@@ -88,6 +91,8 @@ class Comparison:
     """Why the values, once there, do not tell; empty: they do. They decide nothing then."""
     formula: Formula | None = None
     """How the values are made of raw rows, where they do not know it."""
+    networks: tuple[pd.DataFrame, ...] = ()
+    """Rows of the arms that it compares, where they are networks of their own."""
 
     @property
     def _least(self) -> float:
@@ -108,12 +113,21 @@ class Comparison:
             high=self.region.high,
             decides=self.decides and not self.untold,
             detail=self.detail,
+            untold=self.untold,
+            networks=trainings_behind(self.networks),
             matters=self._least if self.region in (BELOW_ZERO, ABOVE_ZERO) else 0.0,
             values=tuple(self.values.items()),
             worked_out=self.values.of if isinstance(self.values, OfSeeds) else None,
             formula=self.formula or formula_of(self.values),
         )
         return [measurement, *([Untold(self.untold)] if self.untold else [])]
+
+
+def trainings_behind(arms: Iterable[pd.DataFrame]) -> frozenset[str]:
+    """The settings of the trainings behind some rows, as `Tables.trainings` has them."""
+    settings = {text for rows in arms for text in rows["settings"].unique()}
+    of_training = [own for text in settings if "train" in (own := json.loads(text))]
+    return frozenset(json.dumps({"train": o["train"]}, sort_keys=True) for o in of_training)
 
 
 def compared(comparisons: Iterable[Comparison | str], nothing: str = "") -> Measured:

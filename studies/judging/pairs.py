@@ -56,6 +56,7 @@ def fewer_bits(pair: Pair) -> Comparison:
         unit="bits/dim",
         region=BELOW_ZERO,
         decides=pair.decides,
+        networks=pair.arms,
         detail=f"{mean(first):.4g} against {mean(second):.4g} bits/dim",
     )
 

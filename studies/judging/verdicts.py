@@ -34,6 +34,10 @@ class Measurement:
     decides: bool = True
     detail: str = ""
     """The same measurement in more familiar numbers."""
+    untold: str = ""
+    """Why it decides nothing though the claim asks for it; empty: it decides, or never would."""
+    networks: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """The settings of the trainings that it compares, as `Tables.trainings` has them."""
     matters: float = 0.0
     """The smallest difference from zero that matters, where the claim is of any; 0: not so."""
     values: tuple[tuple[int, float], ...] = ()
@@ -112,6 +116,10 @@ class Claim:
     source: str
     method: str
     measure: Callable[[Tables], Measured]
+    of_trained: bool = False
+    """Whether it compares what trainings arrive at: untold where one has not arrived."""
+    of_chains: bool = False
+    """Whether it compares bounds of chains, which must meet the data as the paper's meet its."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

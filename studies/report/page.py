@@ -11,6 +11,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, cast
 
 import pandas as pd
@@ -22,6 +23,8 @@ from studies.analyses.drawings import FIGURES
 from studies.analyses.index import FIGURES as NEEDS
 from studies.analyses.index import numbers
 from studies.analyses.judge import NEWER
+from studies.analyses.noise_schedules.paper import NOISE_AT_LEAST
+from studies.analyses.trained import LEVEL, trainings
 from studies.drawing import paired as drawing
 from studies.drawing.captions import estimate_note
 from studies.drawing.vector import inlined, rendered, svg
@@ -104,6 +107,7 @@ def study_page(
     inline = map(Markup, inlined((figure.title, figure.svg) for figure in seen))
     shown = [_shown(finding, told) for finding in told.findings]
     _share_axes(shown)
+    ended = trainings(tables)
     html = template("study.html.j2").render(
         study=tables.study,
         record=tables.record,
@@ -123,6 +127,9 @@ def study_page(
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
         differs=_differs(tables),
+        trainings=ended,
+        plateau=LEVEL,
+        noise_at_least=Fraction(NOISE_AT_LEAST).limit_denominator(100),
         work=told.work,
         luck=luck,
         early=early,
@@ -132,6 +139,8 @@ def study_page(
         drawn |= figure.files()
     for table in tabled:
         drawn |= {f"{table.name}.csv": _csv(frame(table)), f"{table.name}.tex": latex(table)}
+    if ended:
+        drawn["trainings.csv"] = _csv(tables.trainings.drop(columns="settings"))
     results = _csv(tables.results.drop(columns="settings"))
     return Page(
         files={"results.csv": results, **drawn, "index.html": html},

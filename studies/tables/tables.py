@@ -16,9 +16,11 @@ import pandas as pd
 from iddpm.config import Data, ExternalConfig, GanConfig, LossSecondMoment, TrainConfig, canonical
 from iddpm.data import levels
 from iddpm.evaluation.config import LikelihoodMergeConfig, ScoreConfig
+from iddpm.schedules import betas
 from studies.published.published import SAMPLE_METRICS
 from studies.store.records import answering, whole
 from studies.store.store import LATENTS, SAMPLES, Store
+from studies.tables.plateaus import fall, log_fall
 from studies.tables.recipes import result_of
 from studies.tables.resampling import share_resampled
 from studies.tables.study_files import StudyFiles
@@ -83,6 +85,7 @@ class Tables:
     samples: pd.DataFrame
     latents: pd.DataFrame = field(default_factory=pd.DataFrame)
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trainings: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) -> Tables:
@@ -106,6 +109,7 @@ def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) ->
         samples=samples_table(read),
         latents=latents_table(read),
         losses=losses_table(read),
+        trainings=trainings_table(read),
     )
 
 
@@ -446,12 +450,23 @@ def losses_table(study: StudyFiles) -> pd.DataFrame:
     for a window without a finite loss. `step` is the window's last, `images_seen` counts those of
     all steps up to it.
     """
-    names = [*NETWORK, *(name for name in _swept(study) if name.startswith("train."))]
-    networks = {cell["tasks"]["train"]: cell for cell in study.cells if "train" in cell["tasks"]}
-    frames = [_loss_frame(study, address, cell, names) for address, cell in networks.items()]
+    names = _of_networks(study)
+    frames = [
+        _loss_frame(study, address, cell, names) for address, cell in _networks(study).items()
+    ]
     columns = [*names, *("seed", "training_steps", "settings", "address", "step"), *OF_LOSSES]
     whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return whole.reindex(columns=columns)
+
+
+def _of_networks(study: StudyFiles) -> list[str]:
+    """The columns that tell one network from another, seeds apart."""
+    return [*NETWORK, *(name for name in _swept(study) if name.startswith("train."))]
+
+
+def _networks(study: StudyFiles) -> dict[str, Mapping[str, Any]]:
+    """A cell of each training, by the training's address."""
+    return {cell["tasks"]["train"]: cell for cell in study.cells if "train" in cell["tasks"]}
 
 
 def _loss_frame(
@@ -471,3 +486,50 @@ def _loss_frame(
         images_seen=frame["step"] * training.batch_size,
         bits_per_dim=training.diffusion.steps * terms,
     )
+
+
+# ------------------------------------------------------------------------------------ trainings
+
+OF_TRAININGS = ("levels", "first_noise", "loss_fall", "bound_fall")
+
+
+def trainings_table(study: StudyFiles) -> pd.DataFrame:
+    """Each training that is done: its data, its chain, and how its loss ended.
+
+    `levels` are the values that a pixel of its data can take, `first_noise` is √β of the first
+    step, of images in [-1, 1]. `loss_fall` is the natural log by which the loss that it minimises
+    fell over the last doubling of its steps (`studies.tables.plateaus`), and `bound_fall` the
+    bits/dim by which the bound while training did; NaN where the curve does not say. A network
+    trained elsewhere has no curve, and no row.
+    """
+    names = _of_networks(study)
+    rows = [
+        row
+        for address, cell in _networks(study).items()
+        if (row := _training_row(study, address, cell, names)) is not None
+    ]
+    columns = [*names, "seed", "training_steps", "settings", "address", *OF_TRAININGS]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _training_row(
+    study: StudyFiles, address: str, cell: Mapping[str, Any], names: list[str]
+) -> dict[str, Any] | None:
+    training, result = _training(study, cell), study.result(address)
+    with study.reading(address):
+        curve = {"step": []} if result is None else result["loss_curve"]
+        if not curve["step"]:
+            return None
+        loss, term = fall(curve), fall(curve, "vlb") if "vlb" in curve else (math.nan, math.nan)
+    chain = training.diffusion
+    return {
+        **{name: cell["arm"].get(name) for name in names},
+        "seed": cell["seed"],
+        "training_steps": training.steps,
+        "settings": settings_behind({"train": study.task(address)}),
+        "address": address,
+        "levels": levels(training.data),
+        "first_noise": math.sqrt(float(betas(chain.schedule, chain.steps)[0])),
+        "loss_fall": log_fall(*loss),
+        "bound_fall": chain.steps * (term[0] - term[1]),
+    }

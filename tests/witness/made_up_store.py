@@ -161,7 +161,7 @@ def _train(root: Path, study: MadeUp, objective: Objective, seed: int) -> Task:
         seed=seed,
     )
     task = Task(kind="train", config=config, digests=(("data", "d1"),))
-    curve = {"step": [100, 200], "loss": [0.5, 0.25]}
+    curve = {"step": [100, 200], "loss": [0.25, 0.25]}
     result = {
         "steps": study.training_steps,
         "parameters": 123_456,

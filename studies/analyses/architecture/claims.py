@@ -68,6 +68,7 @@ def _comparisons(
             unit=quantity.unit,
             region=BELOW_ZERO,
             decides=decides,
+            networks=tuple(arms),
             matters=0.0,  # the paper's word is "slightly"
             detail=f"{mean(ours):.4g} against {mean(theirs):.4g}",
             missing=said,
@@ -99,5 +100,6 @@ CLAIMS: dict[str, Claim] = {
         "Supported if the intervals of all three lie below zero. The differences in bits/dim, per "
         "seed, are given and decide nothing.",
         measure=_improves,
+        of_trained=True,
     ),
 }

@@ -145,7 +145,17 @@ def _best_values(what: str, one: pd.DataFrame, two: pd.DataFrame, region: Region
         for arm in (one, two)
     )
     detail = f"{mean(first):.4g} against {mean(second):.4g}"
-    return _ratio(what, log_ratios_of_means(first, second), region, detail)
+    found = _ratio(what, log_ratios_of_means(first, second), region, detail)
+    return replace(found, networks=tuple(map(_not_past_their_best, (one, two))))
+
+
+def _not_past_their_best(arms: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a training's last milestone, if it is at its best there: it may get better."""
+    curves = _by_length(arms)
+    is_last = min(curves, key=lambda steps: mean(curves[steps]), default=0) == max(
+        curves, default=0
+    )
+    return arms[arms["training_steps"].eq(max(curves, default=0)) & is_last]
 
 
 def _steps_to_best(
@@ -286,6 +296,7 @@ CLAIMS: dict[str, Claim] = {
         f"Similar means within a factor of {1 + SIMILAR:g}, fixed beforehand: supported if the "
         f"whole interval lies inside. {OF_ONE_AVERAGE}",
         measure=_similar_best,
+        of_trained=True,
     ),
     "small_dropout_improves_the_best_quality": Claim(
         says="A small dropout improves the best FID.",
@@ -294,6 +305,7 @@ CLAIMS: dict[str, Claim] = {
         "dropout above none, over that without dropout, paired by seed. Supported if every "
         f"interval lies below zero. {OF_ONE_AVERAGE}",
         measure=_dropout_improves,
+        of_trained=True,
     ),
     "small_dropout_takes_longer": Claim(
         says="With a small dropout the best FID is reached later.",
@@ -323,5 +335,6 @@ CLAIMS: dict[str, Claim] = {
         "best over that with the other of the two, paired by seed. Supported if the intervals of "
         f"both schedules lie below zero. {OF_ONE_AVERAGE}",
         measure=_dropout_by_schedule,
+        of_trained=True,
     ),
 }

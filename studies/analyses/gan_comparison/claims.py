@@ -80,6 +80,7 @@ def _more(metric: str, tables: Tables, *, of_gan: bool = False) -> Measured:
             unit="log odds ratio",
             region=ABOVE_ZERO,
             decides=pair.decides,
+            networks=pair.arms,
             detail=_against(metric, pair, ours, theirs),
             missing=_scored_alike(pair),
         )
@@ -112,6 +113,7 @@ def _ratio(pair: Pair, *, larger: bool) -> Comparison:
         unit="log ratio",
         region=BELOW_ZERO if larger else ABOVE_ZERO,
         decides=pair.decides,
+        networks=pair.arms,
         detail=_against("FD", pair, ours, theirs),
         missing=_scored_alike(pair),
     )
@@ -136,6 +138,7 @@ CLAIMS: dict[str, Claim] = {
         "per seed, over the same features, neighbours and numbers of images; less than half an "
         "image counts as half a one. Supported if every interval lies above zero." + ASIDE,
         measure=partial(_more, "recall"),
+        of_trained=True,
     ),
     "gan_is_more_precise": Claim(
         says="The GAN has a higher precision than class-conditional diffusion.",
@@ -144,6 +147,7 @@ CLAIMS: dict[str, Claim] = {
         "model, per seed, over the same features, neighbours and numbers of images; less than half "
         "an image counts as half a one. Supported if every interval lies above zero." + ASIDE,
         measure=partial(_more, "precision", of_gan=True),
+        of_trained=True,
     ),
     "only_large_diffusion_beats_gan": Claim(
         says="The larger diffusion model has a lower Fréchet distance than the GAN, the smaller "
@@ -153,5 +157,6 @@ CLAIMS: dict[str, Claim] = {
         "GAN, paired by seed. Supported if the interval of the model of the most channels lies "
         "below zero and that of the model of the fewest above." + ASIDE,
         measure=_size_decides,
+        of_trained=True,
     ),
 }

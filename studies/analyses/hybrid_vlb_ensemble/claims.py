@@ -40,14 +40,17 @@ TERMS = "log of L_hybrid's terms over L_vlb's, mean over"
 
 def _hybrid_in_the_middle(tables: Tables) -> Measured:
     bounds = asked(tables, "bits_per_dim")
-    vlb = bounds[bounds["objective"] == "vlb"]
+    bounds = bounds[bounds["objective"].isin(NAMES)]
     found: list[Comparison] = []
     drawn: list[str] = []
     for name, pair in term_log_ratios(tables).groupby("compared", sort=False):
-        network = vlb[vlb["T"].isin(pair["T"])]
+        both = bounds[bounds["T"].isin(pair["T"])]
+        network = both[both["objective"] == "vlb"]
         lack = lack_of_importance(network, f"L_vlb{name}")
         drawn += remarks(network, f"L_vlb{name}") if len(network) and not lack else []
-        found += [_over_region(place, str(name), pair, lack) for place in range(len(REGIONS))]
+        for place in range(len(REGIONS)):
+            one = _over_region(place, str(name), pair, lack)
+            found.append(replace(one, networks=(both,)))
     measured = compared(found or [f"{TERMS} {where}" for where in REGIONS])
     return replace(measured, remarks=drawn)
 
@@ -112,7 +115,8 @@ def _lower_nll(tables: Tables) -> Measured:
         for objective, alone in trio.alone.items():
             names = ("bits/dim of the ensemble", f"that of {NAMES[objective]}")
             pair = Pair(trio.ensemble, alone, names, trio.context)
-            found.append(replace(fewer_bits(pair), untold=lack))
+            both = tuple(trio.alone.values())
+            found.append(replace(fewer_bits(pair), untold=lack, networks=both))
         drawn += [] if lack else remarks(*trio.vlb)
     measured = compared(found, "bits/dim of an ensemble and of its two networks")
     return replace(measured, remarks=drawn)
@@ -134,6 +138,7 @@ def _relative_difference(trio: _Trio, objective: str) -> Comparison:
         unit="log ratio",
         region=within(MINOR) if is_hybrid else BELOW_ZERO,
         decides=is_hybrid,
+        networks=tuple(trio.alone.values()),
         detail=f"mean FD {mean(together):.3g} against {mean(single):.3g}",
         missing=f"FD of the ensemble and of L_hybrid{trio.context}",
     )
@@ -155,6 +160,7 @@ CLAIMS: dict[str, Claim] = {
         "over those between, per seed. Supported if the intervals of the first two lie above zero "
         f"and that of the third below.{_BEGUN}",
         measure=_hybrid_in_the_middle,
+        of_trained=True,
     ),
     "ensemble_lowers_nll": Claim(
         says="An ensemble, L_vlb's network at the ends and L_hybrid's between, gives fewer "
@@ -164,6 +170,7 @@ CLAIMS: dict[str, Claim] = {
         "images and noise. Supported if both intervals lie below zero. In the paper, on ImageNet "
         f"64: {APPENDIX_D['bits_per_dim']} against 3.57 (L_hybrid) and 3.53 (L_vlb)." + _BEGUN,
         measure=_lower_nll,
+        of_trained=True,
     ),
     "ensemble_keeps_hybrid_quality": Claim(
         says="The ensemble's samples are about as good as those of L_hybrid's network alone.",
@@ -175,5 +182,6 @@ CLAIMS: dict[str, Claim] = {
         f"ImageNet 64: FID {APPENDIX_D['frechet_distance']} against 19.2 (L_hybrid) and 40.1 "
         "(L_vlb).",
         measure=_quality_of_hybrid,
+        of_trained=True,
     ),
 }

@@ -1,5 +1,6 @@
 """Fig. 6: the bound on ImageNet 64 while training."""
 
+import math
 from collections.abc import Iterator
 
 from studies.analyses.analysis import Analysis, Need, Place, Test
@@ -38,6 +39,14 @@ FIG_6_ERROR = 0.02
 """Of both, one side: an allowance of this project, a hundredth of the axis, which spans 2 bits/dim.
 How far off the vertices of the drawn polyline were read is not on record."""
 
+SETTLED = math.log(
+    (FIG_6_RESAMPLED[100_000] + FIG_6_ERROR) / (FIG_6_RESAMPLED[200_000] - FIG_6_ERROR)
+)
+"""Largest log by which a loss falls or rises over the last doubling of a training that has reached
+its plateau, 2.2%: what the curve of the paper still fell, at the most that its digitisation allows,
+over the doubling that ends where Table 1 compares networks. It stands for any loss: with Σ = β̃ the
+terms of the bound are as the squared errors at their steps (Ho et al. 2020, arXiv:2006.11239,
+Eq. 8)."""
 CONSIDERABLY = 0.5
 """Largest share of a curve's noise that is considerably less noise: half. Fixed beforehand; the
 paper gives no number."""

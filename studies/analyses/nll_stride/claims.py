@@ -159,6 +159,7 @@ def _largest_difference(pair: Pair) -> Comparison | str:
         values=Made(series_by_seed(differences.max(axis=1))).by("most", *each),
         unit="bits/dim",
         region=BELOW_ZERO,
+        networks=pair.arms,
         detail=f"on average largest at {worst:,} steps, {means.max():.4g} bits/dim",
         missing=pair.name,
     )
@@ -192,5 +193,6 @@ CLAIMS: dict[str, Claim] = {
         "differences. Supported if both intervals lie below zero. The curves of Fig. 15 are not on "
         "record here: the claim carries the order of the tables to fewer steps.",
         measure=_learned_is_best,
+        of_trained=True,
     ),
 }

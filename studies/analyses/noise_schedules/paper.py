@@ -27,6 +27,10 @@ BEND = 0.05
 """Largest distance of ᾱ from a straight line that it falls almost along."""
 PIXEL_BIN = 1 / 127.5
 """Width of the bin of a pixel, of images in [-1, 1]."""
+NOISE_AT_LEAST = 1 / 6
+"""Smallest share of its data's bin that the first noise of a chain has whose first steps have
+something to tell: below it three deviations lie within half a bin, and rounding gives the image
+back. The paper's chains have 0.4 of a bin and more."""
 BIN_SHARE = 0.5
 """Smallest share of the bin that is only slightly smaller than the bin."""
 

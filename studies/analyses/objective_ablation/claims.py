@@ -103,6 +103,7 @@ def _larger_distance(pair: Pair) -> Comparison:
         values=log_ratios_of_means(first, second),
         unit="log ratio",
         region=ABOVE_ZERO,
+        networks=pair.arms,
         detail=f"mean FD {mean(first):.3g} against {mean(second):.3g}",
         missing=pair.name,
     )
@@ -121,6 +122,7 @@ def _hardly_larger(pair: Pair) -> Comparison:
         values=log_ratios_of_means(first, second),
         unit="log ratio",
         region=Region(high=math.log1p(KEPT)),
+        networks=pair.arms,
         detail=f"mean FD {mean(first):.3g} against {mean(second):.3g}",
         missing=pair.name,
     )
@@ -135,6 +137,8 @@ CLAIMS: dict[str, Claim] = {
         "importance sampling of t began at the smaller T and never at the larger, T is not all "
         "that differs: the pair is given and decides nothing.",
         measure=_longer_chain,
+        of_trained=True,
+        of_chains=True,
     ),
     "cosine_lowers_nll": Claim(
         says="The cosine schedule gives fewer bits/dim than the linear one.",
@@ -142,6 +146,8 @@ CLAIMS: dict[str, Claim] = {
         method="For networks that differ in the schedule alone: bits/dim with cosine minus that "
         f"with linear, per seed. Supported if every interval lies below zero. {READ}",
         measure=_cosine,
+        of_trained=True,
+        of_chains=True,
     ),
     "vlb_gives_lowest_nll": Claim(
         says="Training on L_vlb gives the fewest bits/dim of all.",
@@ -151,6 +157,7 @@ CLAIMS: dict[str, Claim] = {
         f"length of training. Supported if every interval lies below zero. {READ} A network of "
         "L_vlb that drew every t uniformly is given and decides nothing.",
         measure=_vlb_lowest,
+        of_trained=True,
     ),
     "vlb_worsens_samples": Claim(
         says="L_vlb gives worse samples than L_hybrid.",
@@ -160,6 +167,7 @@ CLAIMS: dict[str, Claim] = {
         "equal steps and equal numbers of samples. Supported if the interval lies above zero. A "
         "network of L_vlb that drew every t uniformly is given and decides nothing.",
         measure=_worse_samples,
+        of_trained=True,
     ),
     "hybrid_keeps_quality": Claim(
         says="L_hybrid keeps about the sample quality of L_simple.",
@@ -169,5 +177,6 @@ CLAIMS: dict[str, Claim] = {
         f"and numbers of samples. Kept means at most {KEPT:.0%} more, fixed beforehand: supported "
         "if every interval lies below that, contradicted if one lies above.",
         measure=_kept_quality,
+        of_trained=True,
     ),
 }

@@ -46,6 +46,7 @@ def _distances(what: str, above: pd.DataFrame, below: pd.DataFrame, region: Regi
         values=ratios,
         unit="log ratio",
         region=region,
+        networks=(above, below),
         detail=f"distances are ×{math.exp(mean(ratios)):.3g} of the other's",
     )
 
@@ -158,6 +159,7 @@ CLAIMS: dict[str, Claim] = {
         "to the end. Supported if the interval lies "
         f"below log {NEAR_OPTIMAL:g} = {math.log(NEAR_OPTIMAL):.3f}, fixed beforehand.",
         measure=_hundred_suffice,
+        of_trained=True,
     ),
     "even_stride_hurts_ddim": Claim(
         says="DDIM needs its own constant stride: over the paper's even one its quality is much "
@@ -188,6 +190,7 @@ CLAIMS: dict[str, Claim] = {
         "and over those above, per seed. Supported if the first interval lies below zero and the "
         "second above.",
         measure=_ddim_below_fifty,
+        of_trained=True,
     ),
     "large_batches_help_hybrid_not_ddim": Claim(
         says="At equal numbers of images seen, L_hybrid gains from large batches at a high "

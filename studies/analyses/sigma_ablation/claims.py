@@ -82,6 +82,7 @@ def _loss_difference(pair: Pair) -> Comparison | None:
         unit="log ratio",
         region=BELOW_ZERO,
         decides=pair.decides,
+        networks=pair.arms,
         detail=f"FD grows ×{math.exp(mean(learned)):.3g} with learned Σ, "
         f"×{math.exp(mean(fixed)):.3g} with {pair.names[1].rpartition(', ')[2]}",
         missing=pair.name,
@@ -135,6 +136,7 @@ CLAIMS: dict[str, Claim] = {
         "differences within the L_hybrid network, where Σ alone changes, are given and decide "
         "nothing.",
         measure=_lower_nll,
+        of_trained=True,
     ),
     "learned_sigma_keeps_quality_at_few_steps": Claim(
         says="With learned Σ, a few sampling steps give nearly the quality of the full chain, "
@@ -147,6 +149,7 @@ CLAIMS: dict[str, Claim] = {
         "intervals lie below zero. The same within the L_hybrid network is given and decides "
         "nothing.",
         measure=_few_steps,
+        of_trained=True,
     ),
     "learned_v_stays_in_range": Claim(
         says="Nothing holds the v that Σ is interpolated by to [0, 1], and yet networks do not "

@@ -34,20 +34,34 @@ def _cosine_suffers(tables: Tables) -> Measured:
         f"log growth of FD by skipping {A_FIFTH:.0%}, cosine minus linear",
         _sooner,
         ABOVE_ZERO,
+        of_two=True,
     )
     return alone + beside_linear
 
 
 def _compared(
-    tables: Tables, what: str, growth: Callable[[pd.DataFrame], Values | None], region: Region
+    tables: Tables,
+    what: str,
+    growth: Callable[[pd.DataFrame], Values | None],
+    region: Region,
+    *,
+    of_two: bool = False,
 ) -> Measured:
-    """The growth in every context of the study in which it is asked for."""
+    """The growth in every context of the study in which it is asked for, of one network or two."""
     scores = judged(tables, "frechet_distance")
     found: list[Comparison] = []
     for name, arms in alike(scores, "schedule", "skip", *tied_to_schedule(scores)):
         if (growths := growth(arms)) is not None:
             said = f"{what}, {name}"
-            found.append(Comparison(what=said, values=growths, unit="log ratio", region=region))
+            found.append(
+                Comparison(
+                    what=said,
+                    values=growths,
+                    unit="log ratio",
+                    region=region,
+                    networks=(arms,) if of_two else (),
+                )
+            )
     return compared(found, what)
 
 
@@ -86,5 +100,6 @@ CLAIMS: dict[str, Claim] = {
         f"skipping {A_FIFTH:.0%} less that of the linear network of the same seed. Supported if "
         "both intervals lie above zero.",
         measure=_cosine_suffers,
+        of_trained=True,
     ),
 }

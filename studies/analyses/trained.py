@@ -1,0 +1,184 @@
+"""Claims that are conditional: on trainings that have arrived, on chains as fine as the data.
+
+Undertrained networks tell how fast they learn and not where they end, so a claim about what
+trainings arrive at is untold where one that it compares has not reached its plateau. A chain whose
+first noise lies far below the bin of a pixel has nothing left to say in its first steps: its bound
+charges a network for not snapping to the grid, and a claim about chains is untold.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from iddpm.schedules import SCHEDULES, betas
+from studies.analyses.learning_curves.paper import SETTLED
+from studies.analyses.noise_schedules.paper import LENGTHS, NOISE_AT_LEAST, PIXEL_BIN
+from studies.judging.verdicts import Claim, Measured, Measurement, Untold
+from studies.judging.wording import fixed
+from studies.tables.groupings import network_columns, records
+from studies.tables.intervals import Interval, t_interval
+from studies.tables.labels import objective_name, setting
+from studies.tables.tables import Tables
+
+Plateau = Literal["reached", "not reached", "not told"]
+STATES: dict[Plateau, str] = {
+    "reached": "has reached",
+    "not reached": "has not reached",
+    "not told": "is not shown to have reached",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A network of a study and how its training ended, over seeds."""
+
+    name: str
+    fall: Interval | None
+    """Of the natural log by which its loss fell over the last doubling; None: nothing is known."""
+    bound: Interval | None
+    """Of the bits/dim by which the bound while training did; None: its objective knows none."""
+
+    @property
+    def plateau(self) -> Plateau:
+        """Where the interval lies: the loss hardly moves any more, it does, or it is open.
+
+        A loss that rises has not arrived anywhere either.
+        """
+        if self.fall is None:
+            return "not told"
+        if self.fall.within(-SETTLED, SETTLED):
+            return "reached"
+        return "not reached" if self.fall.outside(-SETTLED, SETTLED) else "not told"
+
+    @property
+    def said(self) -> str:
+        """`9.1% (6.7 to 11.4%)`, by how much the loss fell."""
+        return "an unknown part" if self.fall is None else _percent(self.fall)
+
+    @property
+    def bound_said(self) -> str:
+        """`1.65 (−2.68 to 5.98)`, the bits/dim by which the bound while training fell; or `–`."""
+        if self.bound is None:
+            return "–"
+        mean, low, high = (
+            fixed(one, 2) for one in (self.bound.mean, self.bound.low, self.bound.high)
+        )
+        return mean if self.bound.n < 2 else f"{mean} ({low} to {high})"
+
+
+def trainings(tables: Tables) -> list[Training]:
+    """How far the trainings of a study got, in its order."""
+    return [
+        Training(name=name, fall=_over_seeds(rows["loss_fall"]), bound=_over_seeds(bounds))
+        for name, rows in _networks(tables)
+        for bounds in [rows["bound_fall"].dropna()]
+    ]
+
+
+def _networks(tables: Tables) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The trainings of each network, one for each seed, and what it is called."""
+    table = tables.trainings
+    if table.empty:
+        return
+    columns = [*network_columns(table), "training_steps"]
+    for _, rows in table.groupby(columns, sort=False, dropna=False):
+        yield network_name(next(records(rows)), columns), rows
+
+
+def network_name(row: Mapping[str, Any], columns: list[str]) -> str:
+    """`L_hybrid, cosine schedule, T = 1000, after 800 training steps`, and further settings."""
+    told = ("objective", "prediction", "train.timesteps", "train.steps", "training_steps")
+    others = [c for c in columns if c not in told and not pd.isna(row[c])]
+    steps = setting("train.steps", row["training_steps"])
+    words = [objective_name(row), *(setting(column, row[column]) for column in others)]
+    return ", ".join([*words, f"after {steps}"])
+
+
+def _over_seeds(values: "pd.Series[float]") -> Interval | None:
+    """None of no value, or where one of them is not known."""
+    found = [float(value) for value in values]
+    return t_interval(found) if found and all(map(math.isfinite, found)) else None
+
+
+def _percent(fall: Interval) -> str:
+    """A log by which something fell as a share, with its interval."""
+    mean, low, high = (-100 * math.expm1(-end) for end in (fall.mean, fall.low, fall.high))
+    if fall.n < 2:
+        return f"{fixed(mean, 1)}%, without a spread"
+    return f"{fixed(mean, 1)}% ({fixed(low, 1)} to {fixed(high, 1)}%)"
+
+
+LEVEL = f"{-math.expm1(-SETTLED):.1%}"
+"""The largest fall at which a training counts as arrived, in words."""
+
+
+# ------------------------------------------------------------------------------------ conditions
+
+
+def conditional(claim: Claim, measured: Measured, tables: Tables) -> Measured:
+    """What a claim found, untold where a condition of it does not hold.
+
+    Args:
+        claim: With what it is conditional on.
+        measured: What it found.
+        tables: Of the study.
+    """
+    conditions: list[Callable[[Measurement, Tables], list[str]]] = []
+    if claim.of_chains:
+        conditions.append(_too_fine)
+    if claim.of_trained:
+        conditions.append(_not_arrived)
+    found, missing = [], list(measured.missing)
+    for one in measured.measurements:
+        if one.decides:
+            why = [reason for condition in conditions for reason in condition(one, tables)]
+            missing += map(Untold, why)
+            one = replace(one, decides=not why, untold="; ".join(why))
+        found.append(one)
+    return replace(measured, measurements=found, missing=list(dict.fromkeys(missing)))
+
+
+def _not_arrived(measurement: Measurement, tables: Tables) -> list[str]:
+    """Sentences on the networks of a comparison that have not reached their plateau.
+
+    One seed has no spread to show it by, and decides nothing for that.
+    """
+    if measurement.interval.n == 1:
+        return []
+    return [
+        f"{network.name}, {STATES[network.plateau]} its plateau (over the last doubling of its "
+        f"training its loss fell by {network.said}; at most {LEVEL} is one)"
+        for network in trainings(_of(measurement, tables))
+        if network.plateau != "reached"
+    ]
+
+
+def _too_fine(measurement: Measurement, tables: Tables) -> list[str]:
+    """A sentence on chains of a comparison that begin far below the bin of a pixel."""
+    found = _of(measurement, tables).trainings
+    if found.empty:
+        return []
+    bins = 2 / (found["levels"] - 1)
+    shares = sorted({round(float(share), 3) for share in found["first_noise"] / bins})
+    if shares[0] >= NOISE_AT_LEAST:
+        return []
+    theirs = [math.sqrt(float(betas(s, T)[0])) / PIXEL_BIN for s in SCHEDULES for T in LENGTHS]
+    said = " and ".join(dict.fromkeys([f"{shares[0]:.3f}", f"{shares[-1]:.3f}"]))
+    levels = " and ".join(str(one) for one in sorted(set(found["levels"])))
+    return [
+        f"the first noise of these chains is {said} of the bin of pixels of {levels} levels, so "
+        "that rounding gives the image back and their first terms charge a network for not "
+        f"snapping to the grid; those of the paper begin at {min(theirs):.2f} to "
+        f"{max(theirs):.2f} of one"
+    ]
+
+
+def _of(measurement: Measurement, tables: Tables) -> Tables:
+    """The tables with the trainings that a comparison needs alone."""
+    table = tables.trainings
+    if table.empty:
+        return tables
+    return replace(tables, trainings=table[table["settings"].isin(measurement.networks)])

@@ -1,0 +1,191 @@
+"""Claims about trained networks and about chains are untold where their condition does not hold."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from studies.analyses.best_of_training.claims import _not_past_their_best
+from studies.analyses.judge import CLAIMS, judge
+from studies.analyses.learning_curves.paper import SETTLED
+from studies.analyses.trained import conditional, trainings
+from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.report.build import build
+from studies.store.store import Store
+from studies.tables.intervals import t_interval
+from studies.tables.tables import Tables, tables
+from tests.witness.made_up_store import MadeUp, write_store
+
+FALLS = np.array([0.08, 0.09, 0.13])
+LOWER, FIRST = "learned_sigma_lowers_nll", "first_steps_carry_the_bound"
+
+
+@pytest.fixture(scope="module")
+def ablation(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    root = write_store(tmp_path_factory.mktemp("store"), MadeUp())
+    return tables(Store(root), MadeUp().study)
+
+
+def falling(study: Tables, falls: "np.ndarray | float", objective: str = "hybrid") -> Tables:
+    """The study with other falls of one objective's networks."""
+    table = study.trainings.sort_values("seed")
+    is_it = table["objective"] == objective
+    table.loc[is_it, "loss_fall"] = falls
+    return replace(study, trainings=table)
+
+
+def test_a_plateau_is_what_the_papers_own_curve_still_fell_before_it_was_compared() -> None:
+    """Fig. 6: 3.595 bits/dim at 100,000 steps, 3.555 at 200,000, either 0.02 off."""
+    assert math.exp(SETTLED) == pytest.approx(3.615 / 3.535)
+    assert math.log(3.595 / 3.555) < SETTLED
+
+
+def test_a_study_knows_its_trainings(ablation: Tables) -> None:
+    table, T = ablation.trainings, MadeUp().T
+    assert len(table) == 6  # two objectives, three seeds
+    assert set(table["levels"]) == {17}
+    f = [math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2 for t in (0, 1)]
+    assert table["first_noise"].to_numpy() == pytest.approx(math.sqrt(1 - f[1] / f[0]))
+    assert table["loss_fall"].tolist() == [0.0] * 6
+    assert {(one.plateau, one.said) for one in trainings(ablation)} == {
+        ("reached", "0.0% (0.0 to 0.0%)")
+    }
+
+
+def test_a_training_that_still_learns_leaves_the_claims_on_what_it_arrives_at_untold(
+    ablation: Tables,
+) -> None:
+    assert judge(LOWER, ablation).verdict == "supported"
+    found = judge(LOWER, falling(ablation, FALLS))
+    mean, half = FALLS.mean(), stats.t.ppf(0.975, 2) * FALLS.std(ddof=1) / math.sqrt(3)
+    low, high = (100 * (1 - math.exp(-end)) for end in (mean - half, mean + half))
+    assert (found.verdict, found.is_untold) == ("inconclusive", True)
+    assert found.reason.startswith(
+        "The numbers of the study do not tell: L_hybrid, cosine schedule, T = 200, after 1,500 "
+        "training steps, has not reached its plateau (over the last doubling of its training its "
+        f"loss fell by {100 * (1 - math.exp(-mean)):.1f}% ({low:.1f} to {high:.1f}%); at most 2.2% "
+    )
+    asked = [one for one in found.measurements if one.untold]
+    assert len(asked) == 2
+    assert not any(one.decides for one in found.measurements)
+    both = judge(LOWER, falling(falling(ablation, FALLS), FALLS, "simple"))
+    assert both.reason.count("has not reached its plateau") == 2
+
+
+def test_what_cannot_be_told_from_a_fall_does_not_count_as_a_plateau(ablation: Tables) -> None:
+    found = judge(LOWER, falling(ablation, np.array([-0.05, 0.0, 0.05])))
+    assert found.verdict == "inconclusive"
+    assert (
+        "L_hybrid, cosine schedule, T = 200, after 1,500 training steps, is not shown to have "
+        in (found.reason)
+    )
+    assert "its loss fell by an unknown part;" in judge(LOWER, falling(ablation, math.nan)).reason
+
+
+def test_a_loss_that_rises_has_not_reached_a_plateau(ablation: Tables) -> None:
+    reason = judge(LOWER, falling(ablation, -FALLS)).reason
+    assert "has not reached its plateau" in reason
+    assert f"its loss fell by −{100 * (math.exp(FALLS.mean()) - 1):.1f}% (−" in reason
+
+
+def test_falls_that_lie_wholly_below_the_level_are_a_plateau(ablation: Tables) -> None:
+    small = SETTLED * np.array([0.80, 0.82, 0.84])
+    assert judge(LOWER, falling(ablation, small)).verdict == "supported"
+    large = SETTLED * np.array([0.96, 0.98, 1.00])
+    assert judge(LOWER, falling(ablation, large)).verdict == "inconclusive"
+
+
+def test_claims_that_hold_of_any_training_stay(ablation: Tables) -> None:
+    learning = falling(falling(ablation, FALLS), FALLS, "simple")
+    assert judge(FIRST, learning).verdict == "supported"
+    assert judge(FIRST, learning) == judge(FIRST, ablation)
+    assert not CLAIMS["larger_networks_are_better"].of_trained  # after equal training steps
+
+
+def test_only_the_networks_of_a_comparison_count(ablation: Tables) -> None:
+    other = ablation.trainings.assign(settings="another", loss_fall=9.0)
+    both = pd.concat([ablation.trainings, other], ignore_index=True)
+    assert judge(LOWER, replace(ablation, trainings=both)).verdict == "supported"
+
+
+def test_networks_from_elsewhere_have_no_curve_and_count_as_trained(ablation: Tables) -> None:
+    without = replace(ablation, trainings=ablation.trainings.head(0))
+    assert judge(LOWER, without).verdict == "supported"
+
+
+# ---------------------------------------------------------------------------------------- chains
+
+
+def of_chains(study: Tables, levels: int, first_noise: float) -> Measured:
+    """A claim on chains over networks of such data and noise."""
+    network = frozenset(study.trainings["settings"])
+    values = [-0.2, -0.21, -0.22]
+    one = Measurement(
+        what="", interval=t_interval(values), unit="bits/dim", high=0.0, networks=network
+    )
+    claim = Claim(
+        says="", source="", method="", measure=lambda _: Measured([one], []), of_chains=True
+    )
+    table = study.trainings.assign(levels=levels, first_noise=first_noise)
+    return conditional(claim, claim.measure(study), replace(study, trainings=table))
+
+
+def test_a_chain_that_begins_far_below_a_bin_tells_nothing_of_chains(ablation: Tables) -> None:
+    """The linear chain of T = 4000: β of its first step is 0.1/4000, √β 0.005."""
+    noise = math.sqrt(0.1 / 4000)
+    digits = of_chains(ablation, 17, noise)
+    assert [one.decides for one in digits.measurements] == [False]
+    (why,) = digits.missing
+    assert f"is {noise / 0.125:.3f} of the bin of pixels of 17 levels" in why
+    f = [math.cos((t / 4000 + 0.008) / 1.008 * math.pi / 2) ** 2 for t in (0, 1)]
+    ends = [127.5 * math.sqrt(beta) for beta in (1 - f[1] / f[0], 0.1 / 1000)]
+    assert "those of the paper begin at {:.2f} to {:.2f} of one".format(*ends) in why
+    photos = of_chains(ablation, 256, noise)
+    assert [one.decides for one in photos.measurements] == [True]
+    assert photos.missing == []
+
+
+def test_below_a_sixth_of_a_bin_rounding_gives_the_image_back(ablation: Tables) -> None:
+    """Then half a bin is three deviations."""
+    assert stats.norm.sf(0.5 / (1 / 6)) == pytest.approx(stats.norm.sf(3))
+    told = [of_chains(ablation, 17, share * 0.125).missing for share in (0.166, 0.167)]
+    assert [len(missing) for missing in told] == [1, 0]
+
+
+# ------------------------------------------------------------------------------- best of training
+
+
+@pytest.mark.parametrize(("values", "count"), [((3.0, 2.0, 2.5), 0), ((3.0, 2.0, 1.5), 2)])
+def test_a_training_that_has_passed_its_best_has_arrived_there(
+    values: tuple[float, ...], count: int
+) -> None:
+    rows = pd.DataFrame(
+        [
+            {"training_steps": steps, "seed": seed, "value": value + 0.01 * seed}
+            for steps, value in zip((100, 200, 400), values, strict=True)
+            for seed in (0, 1)
+        ]
+    )
+    found = _not_past_their_best(rows)
+    assert len(found) == count
+    assert set(found["training_steps"]) <= {400}
+
+
+# -------------------------------------------------------------------------------------- the page
+
+
+def test_the_page_shows_how_far_its_trainings_got(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", MadeUp(figures=(), claims=(LOWER,)))
+    build(Store(root), tmp_path / "out")
+    folder = tmp_path / "out" / MadeUp().study
+    page = (folder / "index.html").read_text()
+    assert page.count("<td>reached</td><td>0.0% (0.0 to 0.0%)</td><td>–</td>") == 2
+    assert 'where one has not reached its <a href="#trainings">plateau</a>' in page
+    kept = pd.read_csv(folder / "trainings.csv")
+    expected = tables(Store(root), MadeUp().study).trainings
+    assert kept["loss_fall"].tolist() == expected["loss_fall"].tolist()
+    assert kept["address"].tolist() == expected["address"].tolist()
