@@ -1,6 +1,6 @@
 """What is told of a study beyond its own page: in the index, the scorecard and a pasted link."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from studies.analyses.index import PLACES
 from studies.analyses.judge import CLAIMS, judge
 from studies.analyses.sentences import SENTENCES
 from studies.judging.families import adjusted
+from studies.judging.statements import statements
 from studies.judging.verdicts import Claim, Finding, Measured
 from studies.report.answer import answer_of, headline, sentence, sweep_of
 from studies.report.faults import Fault, fault
@@ -138,6 +139,24 @@ def _judged(name: str, tables: Tables, faults: list[Fault]) -> Finding:
         reason = f"Could not be judged: {found.sentence}."
         claim = CLAIMS.get(name, unknown)
         return Finding(name=name, claim=claim, verdict="not run", reason=reason, measurements=())
+
+
+def same_numbers(entries: Sequence[Entry]) -> dict[tuple[str, str], str]:
+    """By study and claim: the other verdicts that rest on the same numbers; most have none.
+
+    Named by their study, and by their claim where it is another one.
+    """
+    every = [(one.study, finding) for one in entries for finding in one.findings]
+    groups = statements([finding for _, finding in every])
+    told = {}
+    for (study, finding), group in zip(every, groups, strict=True):
+        others = [
+            name if other.name == finding.name else f"{name} ({other.name})"
+            for (name, other), its in zip(every, groups, strict=True)
+            if its == group and other is not finding
+        ]
+        told[study, finding.name] = ", ".join(others)
+    return told
 
 
 def cells(tables: Tables) -> pd.DataFrame:

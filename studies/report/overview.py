@@ -2,15 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import pandas as pd
 
 from studies.drawing.paired import ends
+from studies.judging.statements import told
 from studies.judging.verdicts import Finding, Verdict
 from studies.judging.wording import measured, telling, unmeasured
-from studies.report.entries import Answered, Entry
+from studies.report.entries import Answered, Entry, same_numbers
 from studies.report.templates import template
 from studies.tables.paired import is_told
 
@@ -32,12 +33,13 @@ def index_page(entries: Sequence[Entry]) -> str:
     ordered = sorted(entries, key=_order)
     findings = [finding for one in ordered for finding in one.findings]
     score = Counter(finding.verdict for finding in findings)
-    claims = list(_claims(ordered))
+    claims = list(_claims(ordered, same_numbers(ordered)))
     counts = [(verdict, score[verdict]) for verdict in VERDICTS if score[verdict]]
     return template("index.html.j2").render(
         studies=[list(some) for some in _by_sweep(ordered)],
         claims=claims,
         judged=score.total(),
+        statements=told(findings) if findings else "",
         counts=counts,
         presets=sorted({one.preset for one in ordered if one.preset}),
         sections=list(dict.fromkeys(_section(one) for one in ordered if _section(one))),
@@ -143,12 +145,19 @@ def _along(value: float, answered: Answered) -> float:
 # ---------------------------------------------------------------------------------------- claims
 
 
-def _claims(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    """Every claim once, with what each study found of it, by preset."""
+def _claims(
+    entries: Sequence[Entry], alike: Mapping[tuple[str, str], str]
+) -> Iterator[dict[str, Any]]:
+    """Every claim once, with what each study found of it, by preset.
+
+    Args:
+        entries: What is told of each study.
+        alike: As `studies.report.entries.same_numbers` gives it.
+    """
     names = dict.fromkeys(finding.name for one in entries for finding in one.findings)
     for name in names:
         found = [
-            _dot(one, finding)
+            {**_dot(one, finding), "alike": alike[one.study, name]}
             for one in entries
             for finding in one.findings
             if finding.name == name

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import get_args
 
 from studies.judging.families import adjusted, stands_alone
+from studies.judging.statements import told
 from studies.judging.verdicts import Verdict
 from studies.judging.wording import measured, telling, unmeasured
-from studies.report.entries import Entry
+from studies.report.entries import Entry, same_numbers
 
 HEAD = (
-    "| study | verdict | what the paper says, in our words | measured |\n| --- | --- | --- | --- |"
+    "| study | verdict | what the paper says, in our words | measured | the same numbers as |\n"
+    "| --- | --- | --- | --- | --- |"
 )
 
 
@@ -28,6 +30,7 @@ def scorecard(entries: Sequence[Entry]) -> str:
     )
     lines, alone = [], 0
     family = adjusted([finding for _, finding in findings])
+    alike = same_numbers(entries)
     for (entry, finding), p in zip(findings, family, strict=True):
         is_alone = stands_alone(finding, p)
         alone += is_alone
@@ -37,12 +40,15 @@ def scorecard(entries: Sequence[Entry]) -> str:
         page = f"{entry.study}/index.html#{finding.name}"
         link = f"[{entry.study}]({page})" if entry.has_page else entry.study
         verdict = f"{finding.verdict}{so_far}{', alone' if is_alone else ''}"
-        lines.append(f"| {link} | {verdict} | {finding.claim.says} | {what} |")
-    told = f"{len(findings)} verdicts: {counts or 'none'}. 95% intervals over seeds decide them."
+        others = alike[entry.study, finding.name]
+        lines.append(f"| {link} | {verdict} | {finding.claim.says} | {what} | {others} |")
+    said = f"{len(findings)} verdicts: {counts or 'none'}. 95% intervals over seeds decide them."
+    if findings:
+        said += f" {told([finding for _, finding in findings])}"
     if alone:
         measured_ones = sum(not math.isnan(p) for p in family)
-        told += (
+        said += (
             f" Of the verdicts {alone} stand alone and not among the {measured_ones} that are "
             "measured (Holm, 5% for any false one)."
         )
-    return "\n".join(["# Scorecard", "", told, "", HEAD, *lines, ""])
+    return "\n".join(["# Scorecard", "", said, "", HEAD, *lines, ""])

@@ -10,6 +10,7 @@ from studies.analyses.judge import judge
 from studies.judging.wording import measured, telling, unmeasured
 from studies.report.build import build
 from studies.report.entries import entry
+from studies.report.overview import index_page
 from studies.report.scorecard import scorecard
 from studies.store.store import Store
 from studies.tables.tables import tables
@@ -22,9 +23,11 @@ def test_every_claim_has_a_row_with_its_verdict_number_and_link(tmp_path: Path) 
     build(store, out)
     found = tables(store, study.study)
     text = (out / "scorecard.md").read_text()
-    rows = re.findall(r"^\| \[(\S+)\]\((\S+)#(\w+)\) \| ([a-z ]+) \| (.+) \| (.+) \|$", text, re.M)
+    row = r"^\| \[(\S+)\]\((\S+)#(\w+)\) \| ([a-z ]+) \| (.+) \| (.+) \| (.*) \|$"
+    rows = re.findall(row, text, re.M)
     assert [name for _, _, name, *_ in rows] == list(found.record["claims"])
-    for shown, path, name, verdict, says, what in rows:
+    for shown, path, name, verdict, says, what, alike in rows:
+        assert alike == ""
         finding = judge(name, found)
         first, _ = telling(finding)
         assert shown == study.study
@@ -78,6 +81,25 @@ def test_the_scorecard_is_a_family_of_all_studies(tmp_path: Path) -> None:
     told = entry(store, tables(store, study.study))
     alone = [scorecard(entries).count("alone |") for entries in ([told], [told, told])]
     assert alone == [0, 2]
+
+
+def test_verdicts_on_the_same_numbers_are_counted_once_and_name_each_other(tmp_path: Path) -> None:
+    """Two studies of one store with the same results: the second adds verdicts, no statement."""
+    names, lower = ("first-digits", "second-digits"), "learned_sigma_lowers_nll"
+    for name in names:
+        write_store(tmp_path, MadeUp(study=name, figures=(), claims=(lower,)))
+    store = Store(tmp_path)
+    entries = [entry(store, tables(store, name)) for name in names]
+    card = scorecard(entries)
+    assert (
+        "As some rest on the same numbers, they make 1 statements. Were nothing true, 1 that "
+        "intervals may decide would give at most 0.025 false supports and 0.05 false "  # of two
+    ) in card
+    assert [line.rpartition(" | ")[2] for line in card.splitlines()[-2:]] == [
+        "second-digits |",
+        "first-digits |",
+    ]
+    assert index_page(entries).count("; the same numbers as ") == 2
 
 
 def test_a_seed_that_stands_apart_is_named_on_the_page(tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""Verdicts that rest on the same numbers are one statement, counted once."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from studies.judging.statements import counted, statements, told
+from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Unit, Untold, decide
+from studies.tables.intervals import exact, t_interval
+
+LOW, OTHER = {0: -0.5, 1: -0.4, 2: -0.3}, {0: -0.5, 1: -0.4, 2: -0.2}
+
+
+def of(values: Mapping[int, float], *, unit: Unit = "bits/dim", untold: str = "") -> Measurement:
+    return Measurement(
+        what="",
+        interval=t_interval(list(values.values())),
+        unit=unit,
+        high=0.0,
+        decides=not untold,
+        untold=untold,
+        values=tuple(values.items()),
+    )
+
+
+def fact(value: float, what: str = "ratio of a schedule") -> Measurement:
+    return Measurement(what=what, interval=exact(value), unit="ratio", high=1.0)
+
+
+def finding(*measurements: Measurement) -> Finding:
+    missing: list[str] = [Untold(one.untold) for one in measurements if one.untold]
+    verdict, reason = decide(Measured(list(measurements), missing), done=True)
+    claim = Claim(says="", source="", method="", measure=lambda _: Measured([], []))
+    return Finding(
+        name="",
+        claim=claim,
+        verdict=verdict,
+        reason=reason,
+        measurements=measurements,
+        is_untold=bool(missing),
+    )
+
+
+def test_the_same_values_of_the_same_seeds_are_one_statement() -> None:
+    turned = {seed: -value for seed, value in reversed(LOW.items())}
+    moved = {seed + 1: value for seed, value in LOW.items()}
+    findings = [finding(of(one)) for one in (LOW, OTHER, turned, moved)]
+    assert statements(findings) == [0, 1, 0, 3]
+    assert statements([finding(of(LOW)), finding(of(LOW, unit="log ratio"))]) == [0, 1]
+
+
+def test_rounding_in_the_last_digits_keeps_no_statements_apart() -> None:
+    """0.1 + 0.2 is not 0.3 in binary."""
+    sums = [{0: 0.3, 1: 0.5, 2: 0.6}, {0: 0.1 + 0.2, 1: 0.5, 2: 0.6}]
+    assert sums[0] != sums[1]
+    assert statements([finding(of(one)) for one in sums]) == [0, 0]
+
+
+def test_verdicts_are_joined_through_others() -> None:
+    findings = [finding(of(LOW)), finding(of(OTHER)), finding(of(OTHER), of(LOW))]
+    assert statements(findings) == [0, 0, 0]
+
+
+def test_what_decides_nothing_joins_nothing_unless_a_condition_keeps_it_from_it() -> None:
+    aside = Measurement(what="", interval=t_interval([-0.5, -0.4]), unit="bits/dim", decides=False)
+    assert statements([finding(aside, of(LOW)), finding(aside, of(OTHER))]) == [0, 1]
+    assert statements([finding(of(LOW)), finding(of(LOW, untold="not trained"))]) == [0, 0]
+
+
+def test_no_difference_at_all_is_no_number_to_share() -> None:
+    none = dict.fromkeys(range(3), 0.0)
+    assert statements([finding(of(none)), finding(of(none))]) == [0, 1]
+
+
+def test_exact_facts_are_the_same_by_quantity_and_number() -> None:
+    findings = [finding(fact(0.9)), finding(fact(0.9)), finding(fact(0.9, "another"))]
+    assert statements(findings) == [0, 0, 2]
+    assert counted(findings).exact == 2
+
+
+def test_chance_is_counted_over_what_intervals_may_decide() -> None:
+    """A support errs in 2.5% of statements, a contradiction in 2.5% of what may make one."""
+    one_more = {0: 0.2, 1: 0.9, 2: -0.1}
+    findings = [
+        finding(fact(0.9)),
+        finding(of(LOW)),
+        finding(of(LOW)),
+        finding(of(OTHER), of(one_more)),
+        finding(of({0: -7.0, 1: -8.0}, untold="not trained")),
+    ]
+    count = counted(findings)
+    assert (count.statements, count.exact, count.measured) == (4, 1, 2)
+    assert count.false_supports == pytest.approx(2 * 0.025)
+    assert count.false_contradictions == pytest.approx(3 * 0.025)
+    assert told(findings).startswith(
+        "As some rest on the same numbers, they make 4 statements, 1 of them exact, of schedules "
+        "alone. Were nothing true, 2 that intervals may decide would give at most 0.05 false "
+    )
+    assert told(findings[1::2]).startswith("None rests on the numbers of another. Were nothing")
