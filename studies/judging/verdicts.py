@@ -116,6 +116,8 @@ class Claim:
     source: str
     method: str
     measure: Callable[[Tables], Measured]
+    shared: str = ""
+    """What its arms of one seed have in common, where that is not all."""
     of_trained: bool = False
     """Whether it compares what trainings arrive at: untold where one has not arrived."""
     of_chains: bool = False

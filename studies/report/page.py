@@ -20,8 +20,8 @@ from markupsafe import Markup
 from iddpm import released
 from iddpm.config import TrainConfig
 from studies.analyses.drawings import FIGURES
+from studies.analyses.index import CLAIMS, numbers
 from studies.analyses.index import FIGURES as NEEDS
-from studies.analyses.index import numbers
 from studies.analyses.judge import NEWER
 from studies.analyses.noise_schedules.paper import NOISE_AT_LEAST
 from studies.analyses.trained import LEVEL, trainings
@@ -30,6 +30,7 @@ from studies.drawing.captions import estimate_note
 from studies.drawing.vector import inlined, rendered, svg
 from studies.judging.departures import Departure, departures
 from studies.judging.families import stands_alone
+from studies.judging.left_out import left_out
 from studies.judging.verdicts import Finding, Measurement
 from studies.judging.wording import (
     among,
@@ -105,9 +106,8 @@ def study_page(
     told.faults.extend(figure.fault for figure in figures if figure.fault)
     seen = [figure for figure in (answer, *figures) if figure.svg]
     inline = map(Markup, inlined((figure.title, figure.svg) for figure in seen))
-    shown = [_shown(finding, told) for finding in told.findings]
+    shown = [_shown(finding, told, tables) for finding in told.findings]
     _share_axes(shown)
-    ended = trainings(tables)
     html = template("study.html.j2").render(
         study=tables.study,
         record=tables.record,
@@ -127,9 +127,7 @@ def study_page(
         trained=bool((tables.results["training_steps"] > 0).any()),
         recipes=_recipes(tables),
         differs=_differs(tables),
-        trainings=ended,
-        plateau=LEVEL,
-        noise_at_least=Fraction(NOISE_AT_LEAST).limit_denominator(100),
+        conditions=_conditions(tables),
         work=told.work,
         luck=luck,
         early=early,
@@ -139,7 +137,7 @@ def study_page(
         drawn |= figure.files()
     for table in tabled:
         drawn |= {f"{table.name}.csv": _csv(frame(table)), f"{table.name}.tex": latex(table)}
-    if ended:
+    if len(tables.trainings):
         drawn["trainings.csv"] = _csv(tables.trainings.drop(columns="settings"))
     results = _csv(tables.results.drop(columns="settings"))
     return Page(
@@ -325,7 +323,17 @@ def _is_number(text: str) -> bool:
 # -------------------------------------------------------------------------------------- claims
 
 
-def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
+def _conditions(tables: Tables) -> dict[str, Any]:
+    """Of claims on trainings that have arrived, and on chains as fine as their data."""
+    return {
+        "trainings": trainings(tables),
+        "plateau": LEVEL,
+        "noise_at_least": Fraction(NOISE_AT_LEAST).limit_denominator(100),
+    }
+
+
+def _shown(finding: Finding, told: Entry, tables: Tables) -> dict[str, Any]:
+    known = CLAIMS.get(finding.name)
     first, deciding = telling(finding)
     p = told.among[finding.name]
     return {
@@ -335,6 +343,7 @@ def _shown(finding: Finding, told: Entry) -> dict[str, Any]:
         "looked": looked(finding),
         "alone": stands_alone(finding, p),
         "so_far": told.so_far(finding),
+        "left_out": left_out(tables, known.parts) if known else "",
         "deciding": None if first is None else _told(first),
         "decide": deciding,
         "unmeasured": unmeasured(finding),

@@ -18,6 +18,7 @@ from studies.judging.comparison import (
     compared,
     within,
 )
+from studies.judging.shared import TWO_CHAINS
 from studies.judging.verdicts import Claim, Measured, Untold
 from studies.tables.groupings import arm_columns, by_seed
 from studies.tables.intervals import (
@@ -287,6 +288,7 @@ CLAIMS: dict[str, Claim] = {
         "intervals lie below zero. Where every training of both is at its best at the last "
         f"milestone, neither optimum was reached, and nothing is measured. {OF_ONE_AVERAGE}",
         measure=_cosine_sooner,
+        shared=TWO_CHAINS,
     ),
     "schedules_reach_similar_quality": Claim(
         says="Linear and cosine reach a similar best FID.",
@@ -296,6 +298,7 @@ CLAIMS: dict[str, Claim] = {
         f"Similar means within a factor of {1 + SIMILAR:g}, fixed beforehand: supported if the "
         f"whole interval lies inside. {OF_ONE_AVERAGE}",
         measure=_similar_best,
+        shared=TWO_CHAINS,
         of_trained=True,
     ),
     "small_dropout_improves_the_best_quality": Claim(

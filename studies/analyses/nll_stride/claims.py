@@ -11,6 +11,7 @@ from studies.analyses.needs import FEW_STEPS, FEW_STEPS_SHARE
 from studies.analyses.nll_stride.paper import GREATLY_WORSE, MOST_OF_A_LOSS, PLUS
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
 from studies.judging.pairs import SIMPLE_BASELINES, Pair, against_fixed
+from studies.judging.shared import BOUNDS_OF_ONE_NETWORK
 from studies.judging.verdicts import Claim, Measured, listed
 from studies.tables.groupings import by_seed
 from studies.tables.intervals import Made, paired_differences, paired_log_ratios
@@ -175,6 +176,7 @@ CLAIMS: dict[str, Claim] = {
         f"Supported if every interval lies above {math.log1p(GREATLY_WORSE):.3f}, a growth of "
         f"{GREATLY_WORSE:.0%}, fixed beforehand.",
         measure=_costs,
+        shared=BOUNDS_OF_ONE_NETWORK,
     ),
     "first_steps_win_back_likelihood": Claim(
         says="To add every t up to T/K to the K even steps greatly improves the bound.",
@@ -184,6 +186,7 @@ CLAIMS: dict[str, Claim] = {
         "Supported if every interval lies above zero: greatly means most of the loss, fixed "
         "beforehand. K counts the steps asked for; the added ones cost up to T/K network calls.",
         measure=_wins_back,
+        shared=BOUNDS_OF_ONE_NETWORK,
     ),
     "learned_sigma_has_the_best_short_bound": Claim(
         says="Learned Σ gives the fewest bits/dim over few steps as well as over all of them.",
@@ -193,6 +196,7 @@ CLAIMS: dict[str, Claim] = {
         "differences. Supported if both intervals lie below zero. The curves of Fig. 15 are not on "
         "record here: the claim carries the order of the tables to fewer steps.",
         measure=_learned_is_best,
+        shared=BOUNDS_OF_ONE_NETWORK,
         of_trained=True,
     ),
 }

@@ -14,6 +14,7 @@ from studies.judging.pairs import (
     network_pairs,
     networks_pair,
 )
+from studies.judging.shared import TWO_CHAINS
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.intervals import log_ratios_of_means, mean
 from studies.tables.labels import TIMESTEPS, is_resampled
@@ -137,6 +138,7 @@ CLAIMS: dict[str, Claim] = {
         "importance sampling of t began at the smaller T and never at the larger, T is not all "
         "that differs: the pair is given and decides nothing.",
         measure=_longer_chain,
+        shared=TWO_CHAINS,
         of_trained=True,
         of_chains=True,
     ),
@@ -146,6 +148,7 @@ CLAIMS: dict[str, Claim] = {
         method="For networks that differ in the schedule alone: bits/dim with cosine minus that "
         f"with linear, per seed. Supported if every interval lies below zero. {READ}",
         measure=_cosine,
+        shared=TWO_CHAINS,
         of_trained=True,
         of_chains=True,
     ),

@@ -15,6 +15,7 @@ from studies.analyses.sampling_stride.paper import (
     TRAINING,
 )
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, Region, compared
+from studies.judging.shared import CHAINS_OF_ONE_NETWORK
 from studies.judging.verdicts import Claim, Measured, listed
 from studies.tables.groupings import is_longest
 from studies.tables.intervals import mean
@@ -159,6 +160,7 @@ CLAIMS: dict[str, Claim] = {
         "to the end. Supported if the interval lies "
         f"below log {NEAR_OPTIMAL:g} = {math.log(NEAR_OPTIMAL):.3f}, fixed beforehand.",
         measure=_hundred_suffice,
+        shared=CHAINS_OF_ONE_NETWORK,
         of_trained=True,
     ),
     "even_stride_hurts_ddim": Claim(

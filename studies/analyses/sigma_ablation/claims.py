@@ -9,6 +9,7 @@ from studies.analyses.needs import FEW_STEPS, FEW_STEPS_SHARE
 from studies.analyses.sigma_ablation.paper import HARDLY_EVER, MINOR, NONE
 from studies.judging.comparison import BELOW_ZERO, Comparison, Region, compared, within
 from studies.judging.pairs import SIMPLE_BASELINES, Baseline, Pair, against_fixed, fewer_bits
+from studies.judging.shared import CHAINS_OF_ONE_NETWORK
 from studies.judging.verdicts import Claim, Measured, listed
 from studies.tables.groupings import by_seed, is_longest
 from studies.tables.intervals import (
@@ -149,6 +150,7 @@ CLAIMS: dict[str, Claim] = {
         "intervals lie below zero. The same within the L_hybrid network is given and decides "
         "nothing.",
         measure=_few_steps,
+        shared=CHAINS_OF_ONE_NETWORK,
         of_trained=True,
     ),
     "learned_v_stays_in_range": Claim(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from studies.analyses.skip_prefix.paper import A_FIFTH, AT_ONCE, HARDLY_WORSE
 from studies.judging.comparison import ABOVE_ZERO, Comparison, Region, Values, compared
+from studies.judging.shared import CHAINS_OF_ONE_NETWORK, TWO_CHAINS
 from studies.judging.verdicts import Claim, Measured
 from studies.tables.intervals import paired_differences
 from studies.tables.rows import alike, judged, log_ratios, parted, tied_to_schedule
@@ -91,6 +92,7 @@ CLAIMS: dict[str, Claim] = {
         f"{HARDLY_WORSE:.0%}, fixed beforehand: supported if the whole interval lies below, "
         "contradicted if it lies above.",
         measure=_linear_spares,
+        shared=CHAINS_OF_ONE_NETWORK,
     ),
     "cosine_suffers_from_any_skip": Claim(
         says="With the cosine schedule samples get worse as soon as anything is skipped, and "
@@ -100,6 +102,7 @@ CLAIMS: dict[str, Claim] = {
         f"skipping {A_FIFTH:.0%} less that of the linear network of the same seed. Supported if "
         "both intervals lie above zero.",
         measure=_cosine_suffers,
+        shared=TWO_CHAINS,
         of_trained=True,
     ),
 }

@@ -18,9 +18,10 @@ def test_a_curve_in_the_log_of_the_steps_falls_by_its_slope_for_each_doubling() 
 
 
 def test_the_windows_of_the_second_quarter_stand_against_those_of_the_second_half() -> None:
-    curve = {"step": [1, 2, 3, 4, 5, 6, 7, 8], "loss": [9.0, 9.0, 4.0, 2.0, 1.0, 1.0, 2.0, 2.0]}
+    loss = [9.0, 9.0, 4.0, 2.0, 1.0, 1.0, 2.0, 2.0]
+    curve: dict[str, list[float]] = {"step": [*range(1, 9)], "loss": loss, "vlb": [1.0] * 8}
     assert fall(curve) == (3.0, 1.5)
-    assert fall(curve | {"vlb": [1.0] * 8}, "vlb") == (1.0, 1.0)
+    assert fall(curve, "vlb") == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(
