@@ -54,6 +54,7 @@ VERDICT = [
         "smallest_effect",
         "seeds_to_decide",
         "outlying_seed",
+        "untold",
         "reason",
         "says",
     ),
@@ -183,6 +184,8 @@ class Study:
     def verdicts(self) -> pd.DataFrame:
         """One row for each measurement that decides a claim, with the verdict on the claim.
 
+        One that does not tell, though the claim asks for it, has a row too: `untold` says why.
+
         `final` is false while results are missing that may change the verdict. `smallest_effect` is
         how far beyond a border of what is claimed a mean had to lie for these seeds to tell it with
         80% power; `seeds_to_decide` is the number that would decide an open claim at the means
@@ -211,11 +214,12 @@ class Study:
                 "stands": found.verdict in DECIDED and not stands_alone(found, among),
                 "seeds_to_decide": seeds_to_decide(found),
             }
-            deciding = [m for m in found.measurements if m.decides]
+            deciding = [m for m in found.measurements if m.decides or m.untold]
             rows += [
                 said
                 | {"what": m.what, "unit": m.unit, "seeds": m.interval.n}
                 | {"smallest_effect": smallest_effect(m), "outlying_seed": outlying(m)}
+                | {"untold": m.untold}
                 | {end: getattr(m.interval, end) for end in ("mean", "low", "high")}
                 for m in deciding
             ] or [said]

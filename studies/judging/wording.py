@@ -17,10 +17,12 @@ FEWEST_SEEDS = 3
 def telling(finding: Finding) -> tuple[Measurement | None, int]:
     """The measurement that stands for a finding, and how many decide it.
 
-    It is the first of those that decide whose own verdict is that of the claim.
+    It is the first of those that decide whose own verdict is that of the claim; where none does, as
+    a condition of the claim does not hold, the first that would.
     """
     deciding = [m for m in finding.measurements if m.decides]
     same = [m for m in deciding if m.verdict == finding.verdict] or deciding
+    same = same or [m for m in finding.measurements if m.untold]
     return (same[0], len(deciding)) if same else (None, 0)
 
 
@@ -31,16 +33,18 @@ def unmeasured(finding: Finding) -> str:
 
 
 def measured(measurement: Measurement) -> str:
-    """`−0.079 bits/dim (−0.094 to −0.063), claimed below 0.000, 3 seeds`."""
+    """`−0.079 bits/dim (−0.094 to −0.063), claimed below 0.000, 3 seeds`.
+
+    What does not tell ends with `: decides nothing here`.
+    """
     interval = measurement.interval
     unit = shown_unit(measurement)
     ends = (quantity(end, measurement) for end in (interval.low, interval.high))
     spread = f" ({' to '.join(ends)})" if interval.n > 1 else ""
     seeds = f"{interval.n} seed{'s' if interval.n > 1 else ''}" if interval.n else "exact"
     mean = quantity(interval.mean, measurement)
-    return (
-        f"{mean}{'' if unit == '%' else ' '}{unit}{spread}, claimed {region(measurement)}, {seeds}"
-    )
+    said = f"{mean}{'' if unit == '%' else ' '}{unit}{spread}, claimed {region(measurement)}"
+    return f"{said}, {seeds}{': decides nothing here' if measurement.untold else ''}"
 
 
 def shown_unit(measurement: Measurement) -> str:

@@ -14,6 +14,7 @@ from studies.analyses.judge import CLAIMS, judge
 from studies.analyses.learning_curves.paper import SETTLED
 from studies.analyses.trained import conditional, trainings
 from studies.judging.verdicts import Claim, Measured, Measurement
+from studies.judging.wording import measured, telling
 from studies.report.build import build
 from studies.store.store import Store
 from studies.tables.intervals import t_interval
@@ -72,6 +73,9 @@ def test_a_training_that_still_learns_leaves_the_claims_on_what_it_arrives_at_un
     asked = [one for one in found.measurements if one.untold]
     assert len(asked) == 2
     assert not any(one.decides for one in found.measurements)
+    first, deciding = telling(found)
+    assert (first, deciding) == (asked[0], 0)
+    assert measured(asked[0]).endswith(", claimed below 0.000, 3 seeds: decides nothing here")
     both = judge(LOWER, falling(falling(ablation, FALLS), FALLS, "simple"))
     assert both.reason.count("has not reached its plateau") == 2
 
