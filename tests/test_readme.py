@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from studies import run
+from studies.analyses.judge import CLAIMS
 from studies.execute.worker import CHECKPOINT_EVERY, IMAGES_PER_PASS
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
@@ -443,7 +444,10 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
         assert missing == [], path
 
 
-ROW = re.compile(r"^\| \[([\w-]+)\]\((\S+)#(\w+)\) \| ([a-z ]+) \| (.*) \| (.*) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| \[([\w-]+)\]\((\S+)#(\w+)\) \| ([a-z ]+)(?:, alone)? \| (.*?) \| (.*) \| [^|]* \|$",
+    re.MULTILINE,
+)
 """Of the scorecard: study, page, claim, verdict, what the claim says and what was measured."""
 
 
@@ -462,6 +466,7 @@ def test_the_scorecard_holds_every_claim_of_every_sweep_and_the_readme_counts_th
     asked = {(f"{spec.study}-digits", claim) for spec in specs for claim in spec.claims}
     assert len(rows) == len(asked)
     assert {(study, claim) for study, _, claim, *_ in rows} == asked
+    assert all(says == CLAIMS[claim].says for _, _, claim, _, says, _ in rows)
     counts = Counter(verdict for *_, verdict, _, _ in rows)
     told = re.search(r"(\d+) of (\d+) verdicts are supported, (\d+) contradicted", README)
     assert told is not None

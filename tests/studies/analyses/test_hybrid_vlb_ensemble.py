@@ -20,6 +20,7 @@ from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D, appendix_d_nu
 from studies.analyses.index import numbers
 from studies.analyses.judge import judge
 from studies.analyses.objective_ablation.paper import table_numbers
+from studies.drawing import style
 from studies.execute.worker import run_task
 from studies.judging.verdicts import Finding
 from studies.plan.costs import arm_label
@@ -267,7 +268,10 @@ def made_up(
     )
 
 
-def test_the_curve_is_the_geometric_mean_of_the_ratio_and_its_band_the_interval() -> None:
+def test_the_curve_is_the_geometric_mean_of_the_ratio_and_its_band_the_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(style, "MOST_POINTS", T)  # every point is drawn
     study = made_up()
     table = FIGURES["term_ratio"].table(study)
     logs = np.log([[ratio_of_the_paper(step, seed) for seed in SEEDS] for step in range(T)])

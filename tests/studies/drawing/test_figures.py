@@ -33,6 +33,12 @@ from tests.witness.marks import slow_except
 STUDY = MadeUp()
 
 
+@pytest.fixture(autouse=True)
+def every_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curves of the made-up chains are drawn point by point."""
+    monkeypatch.setattr(style, "MOST_POINTS", 300)
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     root = write_store(tmp_path_factory.mktemp("figures") / "store", STUDY)
@@ -458,3 +464,11 @@ def test_a_word_without_end_is_broken() -> None:
     lines = style.in_lines("$" * 200, most_in=1.8).split("\n")
     assert "".join(map(drawn_text, lines)) == "$" * 200
     assert max(map(style.width_in, lines)) <= 1.8
+
+
+def test_a_long_curve_is_drawn_by_its_first_points_its_last_and_some_between() -> None:
+    drawn = style.thinned(pd.DataFrame({"step": np.arange(4000)}))["step"]
+    assert len(drawn) <= style.MOST_POINTS
+    assert drawn.iloc[:5].tolist() == [0, 1, 2, 3, 4]
+    assert drawn.iloc[-1] == 3999
+    assert np.diff(drawn).max() < 4000 / 25

@@ -56,6 +56,8 @@ CHOICES = {
     "random": "",
     "npz": "",
     "openai": "path: x",
+    "safetensors": "path: x",
+    "diffusers": "path: x",
 }
 """Those that a key may name, with what they need."""
 
