@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[str, dict[str, list[str]]]] = {
 def settings_behind(store: Store, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """By evaluation and column: the needs that lead from a row's task to another, and a path there.
 
-    A column is told where it is what the config says in every row that has both.
+    A column is told where it is what the config says in every row that has both, and one has.
     """
     found: dict[str, Any] = {}
     for evaluation in dict.fromkeys(row["evaluation"] for row in rows):
@@ -51,7 +51,7 @@ def settings_behind(store: Store, rows: Sequence[Mapping[str, Any]]) -> dict[str
         found[evaluation] = {
             column: [way, path]
             for column, way, path in candidates
-            if all(_agrees(store, row, column, way, path) for row in of)
+            if {True} == {_agrees(store, row, column, way, path) for row in of} - {None}
         }
     return found
 
@@ -77,7 +77,8 @@ def _ways(store: Store, address: str) -> dict[str, list[str]]:
 
 def _agrees(
     store: Store, row: Mapping[str, Any], column: str, way: Sequence[str], path: Sequence[str]
-) -> bool:
+) -> bool | None:
+    """Whether a row says what a config does; None: the config says nothing."""
     address = row["address"]
     for role in way:
         address = _identity(store, address)["needs"].get(role, "")
@@ -87,7 +88,7 @@ def _agrees(
     for name in path:
         setting = setting.get(name) if isinstance(setting, dict) else None
     if setting is None:
-        return True
+        return None
     shown = float(row[column]) if type(setting) in (int, float) else str(row[column])
     return bool(shown == setting)
 
