@@ -126,17 +126,19 @@ def conditional(claim: Claim, measured: Measured, tables: Tables) -> Measured:
         measured: What it found.
         tables: Of the study.
     """
-    conditions: list[Callable[[Measurement, Tables], list[str]]] = []
+    conditions: dict[str, Callable[[Measurement, Tables], list[str]]] = {}
     if claim.of_chains:
-        conditions.append(_too_fine)
+        conditions["its chains begin far below the bin of a pixel"] = _too_fine
     if claim.of_trained:
-        conditions.append(_not_arrived)
+        conditions["its trainings have not arrived"] = _not_arrived
     found, missing = [], list(measured.missing)
     for one in measured.measurements:
         if one.decides:
-            why = [reason for condition in conditions for reason in condition(one, tables)]
+            told = {because: holds(one, tables) for because, holds in conditions.items()}
+            why = [reason for reasons in told.values() for reason in reasons]
             missing += map(Untold, why)
-            one = replace(one, decides=not why, untold="; ".join(why))
+            because = " and ".join(because for because, reasons in told.items() if reasons)
+            one = replace(one, decides=not why, untold="; ".join(why), because=because)
         found.append(one)
     return replace(measured, measurements=found, missing=list(dict.fromkeys(missing)))
 

@@ -36,6 +36,8 @@ class Measurement:
     """The same measurement in more familiar numbers."""
     untold: str = ""
     """Why it decides nothing though the claim asks for it; empty: it decides, or never would."""
+    because: str = ""
+    """The same in a few words, where they are few."""
     networks: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The settings of the trainings that it compares, as `Tables.trainings` has them."""
     matters: float = 0.0

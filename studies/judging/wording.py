@@ -35,8 +35,9 @@ def unmeasured(finding: Finding) -> str:
 def measured(measurement: Measurement) -> str:
     """`−0.079 bits/dim (−0.094 to −0.063), claimed below 0.000, 3 seeds`.
 
-    What does not tell ends with `: decides nothing here`.
+    What does not tell ends with `: decides nothing here`, and with why, where that is short.
     """
+    because = f", as {measurement.because}" if measurement.because else ""
     interval = measurement.interval
     unit = shown_unit(measurement)
     ends = (quantity(end, measurement) for end in (interval.low, interval.high))
@@ -44,7 +45,7 @@ def measured(measurement: Measurement) -> str:
     seeds = f"{interval.n} seed{'s' if interval.n > 1 else ''}" if interval.n else "exact"
     mean = quantity(interval.mean, measurement)
     said = f"{mean}{'' if unit == '%' else ' '}{unit}{spread}, claimed {region(measurement)}"
-    return f"{said}, {seeds}{': decides nothing here' if measurement.untold else ''}"
+    return f"{said}, {seeds}{f': decides nothing here{because}' if measurement.untold else ''}"
 
 
 def shown_unit(measurement: Measurement) -> str:

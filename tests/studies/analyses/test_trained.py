@@ -75,7 +75,8 @@ def test_a_training_that_still_learns_leaves_the_claims_on_what_it_arrives_at_un
     assert not any(one.decides for one in found.measurements)
     first, deciding = telling(found)
     assert (first, deciding) == (asked[0], 0)
-    assert measured(asked[0]).endswith(", claimed below 0.000, 3 seeds: decides nothing here")
+    why = "decides nothing here, as its trainings have not arrived"
+    assert measured(asked[0]).endswith(f", claimed below 0.000, 3 seeds: {why}")
     both = judge(LOWER, falling(falling(ablation, FALLS), FALLS, "simple"))
     assert both.reason.count("has not reached its plateau") == 2
 
