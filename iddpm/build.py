@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from iddpm import samplers
 from iddpm.checks import check_gan, check_training
 from iddpm.config import (
-    RESCALED_STEPS,
     DiffusionConfig,
     GanConfig,
     LossSecondMoment,
@@ -29,7 +28,7 @@ from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.gan import Discriminator, Generator
 from iddpm.networks.unet import UNet
 from iddpm.registry import named
-from iddpm.schedules import betas
+from iddpm.schedules import RESCALED_STEPS, betas
 from iddpm.strides import kept_steps, stride_timesteps
 from iddpm.timesteps import LossSecondMomentTimesteps, TimestepSampler, UniformTimesteps
 

@@ -223,10 +223,6 @@ class DiffusionConfig(Bounded):
 # ------------------------------------------------------------------------------------- network
 
 
-RESCALED_STEPS = 1000
-"""Range that the official `rescale_timesteps` brings every chain's step numbers to."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UNetConfig(Bounded):
     """The UNet of the paper's Appendix A; the defaults are those of its CIFAR-10 model."""
@@ -418,8 +414,7 @@ class OpenAi(Bounded):
 class Safetensors(Bounded):
     """A file that `iddpm.exporting.write_safetensors` wrote, in place of a training.
 
-    It says which network and chain it holds. How the network was trained is stated here where an
-    older file does not say it.
+    It says which network it holds; how that was trained is stated where an older file does not.
     """
 
     kind: Literal["safetensors"] = "safetensors"
@@ -435,10 +430,7 @@ class Safetensors(Bounded):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diffusers(Bounded):
-    """The folder of a `DDIMPipeline` of diffusers, in place of a training.
-
-    It has no learned variance, so that its network counts as one that was trained by L_simple.
-    """
+    """A `DDIMPipeline` of diffusers, in place of a training: no learned Σ, as of L_simple."""
 
     kind: Literal["diffusers"] = "diffusers"
     where: ClassVar = "from.diffusers"

@@ -14,7 +14,6 @@ import numpy as np
 
 from iddpm.bounds import ConfigError
 from iddpm.config import (
-    RESCALED_STEPS,
     Diffusers,
     DiffusionConfig,
     Hybrid,
@@ -32,7 +31,7 @@ from iddpm.data import outline
 from iddpm.networks import exported_files
 from iddpm.networks.exported_files import FOREIGN, Exported
 from iddpm.networks.official import ForeignError
-from iddpm.schedules import betas
+from iddpm.schedules import RESCALED_STEPS, betas
 
 OBJECTIVES: Mapping[str, Objective] = {"simple": Simple(), "hybrid": Hybrid(), "vlb": Vlb()}
 

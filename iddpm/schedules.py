@@ -14,6 +14,9 @@ from iddpm.bounds import require, require_type
 from iddpm.config import Schedule
 from iddpm.registry import named
 
+RESCALED_STEPS = 1000
+"""Range that the official `rescale_timesteps` brings every chain's step numbers to."""
+
 
 def betas(schedule: Schedule, steps: int) -> FloatArray:
     """The named schedule over `steps` forward steps, shape (T,), each beta in (0, 1).

@@ -123,6 +123,13 @@ def _parser() -> argparse.ArgumentParser:
         help="with --decide: begin no further look after 30m, or 2h",
     )
     add("--store", type=path, default=STORE, help="where results live; default: store")
+    _add_running_options(add)
+    _add_looking_options(add)
+    _add_cluster_options(parser.add_argument_group("on a cluster (--executor slurm)").add_argument)
+    return parser
+
+
+def _add_running_options(add: Callable[..., object]) -> None:
     add("--executor", choices=executors.NAMES, help="default: what suits this machine")
     add("--workers", type=_count, help="processes at once; default: one per GPU, else per core")
     add(
@@ -149,6 +156,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="only ask networks that the store has; refused where one is missing",
     )
+
+
+def _add_looking_options(add: Callable[..., object]) -> None:
     add("--dry-run", action="store_true", help="say what would run, for how long, and how large")
     add("--verbose", action="store_true", help="with --dry-run: all arms, and scripts of jobs")
     add(
@@ -157,8 +167,6 @@ def _parser() -> argparse.ArgumentParser:
         help="with --dry-run: first do some seconds of each sort of work, and keep how fast it was",
     )
     add("--devices", action="store_true", help="with --dry-run: how long on some other devices")
-    _add_cluster_options(parser.add_argument_group("on a cluster (--executor slurm)").add_argument)
-    return parser
 
 
 def _add_cluster_options(add: Callable[..., object]) -> None:

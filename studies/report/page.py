@@ -46,13 +46,13 @@ from studies.judging.wording import (
     unmeasured,
 )
 from studies.published.published import closest
-from studies.report.early import strips
+from studies.report.early import Strip, strips
 from studies.report.entries import Entry, entry
 from studies.report.entries import cells as every_cell
 from studies.report.exports import frame, latex
 from studies.report.faults import Fault, fault
 from studies.report.more_seeds import command
-from studies.report.tabulation import metric_title, tabulated
+from studies.report.tabulation import Table, metric_title, tabulated
 from studies.report.templates import template
 from studies.spec.arms import RIVALS
 from studies.store.store import Store, StoreError
@@ -132,16 +132,8 @@ def study_page(
         luck=luck,
         early=early,
     )
-    drawn: dict[str, str | bytes] = {strip.name: strip.picture for strip in early}
-    for figure in (answer, *figures):
-        drawn |= figure.files()
-    for table in tabled:
-        drawn |= {f"{table.name}.csv": _csv(frame(table)), f"{table.name}.tex": latex(table)}
-    if len(tables.trainings):
-        drawn["trainings.csv"] = _csv(tables.trainings.drop(columns="settings"))
-    results = _csv(tables.results.drop(columns="settings"))
     return Page(
-        files={"results.csv": results, **drawn, "index.html": html},
+        files={**_files(tables, [answer, *figures], tabled, early), "index.html": html},
         undrawn=[
             figure.name
             for figure in (answer, *figures)
@@ -208,6 +200,23 @@ class _Figure:
         """Where the sentence ends that is the last to fit in about three lines."""
         ends = [match.end() for match in SENTENCE_END.finditer(self.caption)]
         return max([end for end in ends if end <= LEAD] or ends[:1] or [0])
+
+
+def _files(
+    tables: Tables, figures: Sequence[_Figure], tabled: Sequence[Table], early: Sequence[Strip]
+) -> dict[str, str | bytes]:
+    """What lies beside a page, by name: the results first."""
+    found: dict[str, str | bytes] = {
+        "results.csv": _csv(tables.results.drop(columns="settings")),
+        **{strip.name: strip.picture for strip in early},
+    }
+    for figure in figures:
+        found |= figure.files()
+    for table in tabled:
+        found |= {f"{table.name}.csv": _csv(frame(table)), f"{table.name}.tex": latex(table)}
+    if len(tables.trainings):
+        found["trainings.csv"] = _csv(tables.trainings.drop(columns="settings"))
+    return found
 
 
 def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:
