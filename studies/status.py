@@ -3,10 +3,13 @@
 With `--verify` every file is read, and each that is damaged is named with its remedy."""
 
 import argparse
+import os
 import sys
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from shutil import get_terminal_size as terminal_size
 from types import MappingProxyType
@@ -57,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.verify:
             return _verify(store, options.study)
         wait = WATCH_SECONDS
-        height = terminal_size().lines if options.watch and sys.stdout.isatty() else None
-        while (look := _show(store, options.study, height)).moves and options.watch and is_read():
+        screen = terminal_size() if options.watch and sys.stdout.isatty() else None
+        while (look := _show(store, options.study, screen)).moves and options.watch and is_read():
             wait = WATCH_SECONDS if look.answered else min(2 * wait, LONGEST_WAIT_SECONDS)
             time.sleep(wait)
     except KeyboardInterrupt:
@@ -107,8 +110,8 @@ class _Look(NamedTuple):
     """Whether a study or a task cannot be read."""
 
 
-def _show(store: Store, study: str | None, height: int | None) -> _Look:
-    """Print the lines; in place of the last ones where a terminal of this height is watched."""
+def _show(store: Store, study: str | None, screen: os.terminal_size | None) -> _Look:
+    """Print the lines; in place of the last ones where a terminal of this size is watched."""
     names = [study] if study else store.studies()
     if not names:
         print(f"{store.root}: holds no study yet; python -m studies.run SWEEP begins one")
@@ -125,8 +128,8 @@ def _show(store: Store, study: str | None, height: int | None) -> _Look:
     found, note = standings(store, addresses)
     named = _named(store, study) if study else {}
     lines = list(_task_lines(store, found, named) if study else _study_lines(store, studies, found))
-    if height:
-        lines = _in_view(store, study, found, height, named) if study else lines[: height - 2]
+    if screen:
+        lines = _fitting(_watched(store, study, found, named) if study else lines, screen)
         print(CLEAR, end="")
     for line in (*lines, *([note] if note else [])):
         print(line, flush=True)
@@ -155,23 +158,26 @@ def _named(store: Store, study: str) -> dict[str, str]:
         return {}
 
 
-def _in_view(
-    store: Store,
-    study: str,
-    found: Mapping[str, Standing],
-    height: int,
-    named: Mapping[str, str] = NO_NAMES,
+def _watched(
+    store: Store, study: str, found: Mapping[str, Standing], named: Mapping[str, str] = NO_NAMES
 ) -> list[str]:
-    """The tasks that a person watches for, as far as they fit: those that failed, then the others.
+    """The tasks that a person watches for: those that failed, then the others.
 
     What is done or has not begun is counted.
     """
     watched = {a: s for a, s in found.items() if s.state not in UNWATCHED}
     first = sorted(watched.items(), key=lambda item: (item[1].state != "failed", item[1].state))
-    lines = list(_study_lines(store, {study: list(found)}, found))
-    lines += _task_lines(store, dict(first), named)
-    more = len(lines) - (height - 2)
-    return [*lines[: height - 3], f"and {more + 1} lines more"] if more > 0 else lines
+    counts = _study_lines(store, {study: list(found)}, found)
+    return [*counts, *_task_lines(store, dict(first), named)]
+
+
+def _fitting(lines: list[str], screen: os.terminal_size) -> list[str]:
+    """The first lines that leave two rows of a terminal free; a long line takes several rows."""
+    taken = list(accumulate(max(1, -(-len(line) // screen.columns)) for line in lines))
+    if not taken or taken[-1] <= screen.lines - 2:
+        return lines
+    kept = bisect_right(taken, screen.lines - 3)
+    return [*lines[:kept], f"and {len(lines) - kept} lines more"]
 
 
 def _task_lines(

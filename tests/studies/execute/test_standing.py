@@ -1,5 +1,6 @@
 """Where tasks stand, in the words that a person reads."""
 
+import math
 import os
 import sys
 import time
@@ -468,10 +469,19 @@ def test_what_does_not_fit_a_terminal_is_counted(store: Store) -> None:
     found = {f"train-{n}": Standing("running", "here") for n in range(30)}
     found |= {"train-30": Standing("failed", "diverged", log=("a", "b"))}
     found |= {"train-31": Standing("done", seconds=60.0)}
-    lines = status._in_view(store, "mine", found, 24)
+    lines = status._fitting(status._watched(store, "mine", found), os.terminal_size((80, 24)))
     assert lines[0] == "mine: 32 tasks: 30 running, 1 failed, 1 done"
     assert lines[1:4] == ["train-30  failed  diverged", "    a", "    b"]
     assert (len(lines), lines[-1]) == (22, "and 13 lines more")  # of 1, 3 and 30
+
+
+def test_a_line_that_wraps_takes_the_rows_that_it_takes() -> None:
+    lines = ["x" * 80, "y" * 81, "", "z" * 240]
+    for rows, kept in ((9, 4), (8, 3), (7, 3), (6, 2), (5, 1)):
+        fits = status._fitting(lines, os.terminal_size((80, rows)))
+        more = [] if kept == 4 else [f"and {4 - kept} lines more"]
+        assert fits == lines[:kept] + more
+        assert sum(max(1, math.ceil(len(line) / 80)) for line in fits) <= rows - 2
 
 
 def test_watch_asks_less_and_less_often_while_the_queue_does_not_answer(
