@@ -306,4 +306,4 @@ def test_status_tells_what_is_queued_and_what_runs(
     assert " steps/s, about " in lines[training]
     bound, *_ = study.tasks("likelihood")
     assert lines[bound].startswith("queued  as job ")
-    assert lines[bound].endswith("(Dependency)")
+    assert " (Dependency)  (simple cosine T=8, likelihood, 8 steps, " in lines[bound]
