@@ -122,9 +122,14 @@ class LossSecondMomentTimesteps:
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Steps in [0, T), int64 (count,), and weights 1 / (T p_t), float32 (count,).
 
-        They are `torch.multinomial`'s draws on a CPU: it inverts the distribution function too.
+        They are `torch.multinomial`'s draws on a CPU: of several it inverts the distribution
+        function too.
         """
         p = self.probabilities
+        if count == 1:  # which it draws by other means
+            one = torch.multinomial(p.cpu(), 1, replacement=True, generator=generator)
+            t = one.to(self._device)
+            return t, (1 / (len(p) * p[t])).float()
         drawn = torch.rand(count, dtype=torch.float64, generator=generator)
         cumulative = p.cumsum(dim=0) if self._device.type == "cpu" else deterministic_cumsum(p)
         t = torch.searchsorted(cumulative / cumulative[-1], ahead(drawn, self._device))

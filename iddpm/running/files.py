@@ -47,6 +47,9 @@ BEFORE_FILE = "state.before.pt"
 WEIGHTS_FILE = "weights.pt"
 """In the folder of a training that nobody will continue: what was kept of its state."""
 
+WITHOUT_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a file system says that gives a file no second name."""
+
 UNFINISHED = ".part"
 """How temporary names end."""
 
@@ -109,7 +112,7 @@ def written_whole(
                 with held():
                     if before is not None and path.exists():
                         before.unlink(missing_ok=True)
-                        os.link(path, before)
+                        _linked(path, before)
                     os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -119,6 +122,15 @@ def written_whole(
         if isinstance(error, StorageError):
             raise
         raise _refused(path, error) from error
+
+
+def _linked(path: Path, before: Path) -> None:
+    """Give a file a second name, where the file system has such."""
+    try:
+        os.link(path, before)
+    except OSError as error:
+        if error.errno not in WITHOUT_LINKS:
+            raise
 
 
 def make_folder(folder: Path) -> None:

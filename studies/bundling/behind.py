@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from studies.store.store import Store
+from studies.store.store import Store, StoreError
 from studies.tasks.task import identity
 
 OF_TRAINING = {
@@ -38,6 +38,9 @@ def settings_behind(store: Store, rows: Sequence[Mapping[str, Any]]) -> dict[str
     """By evaluation and column: the needs that lead from a row's task to another, and a path there.
 
     A column is told where it is what the config says in every row that has both, and one has.
+
+    Raises:
+        StoreError: If one that every network has is so in some rows and not in others.
     """
     found: dict[str, Any] = {}
     for evaluation in dict.fromkeys(row["evaluation"] for row in rows):
@@ -48,11 +51,16 @@ def settings_behind(store: Store, rows: Sequence[Mapping[str, Any]]) -> dict[str
             for kind, column, path in _candidates(of[0])
             if kind in ways and column in of[0]
         ]
-        found[evaluation] = {
-            column: [way, path]
-            for column, way, path in candidates
-            if {True} == {_agrees(store, row, column, way, path) for row in of} - {None}
-        }
+        found[evaluation] = {}
+        for column, way, path in candidates:
+            agree = {_agrees(store, row, column, way, path) for row in of} - {None}
+            if agree == {True, False} and column in OF_TRAINING:
+                raise StoreError(
+                    f"{column}: expected what the tasks behind rows of {evaluation} say in all of "
+                    "them, found others; please report it"
+                )
+            if agree == {True}:
+                found[evaluation][column] = [way, path]
     return found
 
 

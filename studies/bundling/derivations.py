@@ -46,6 +46,7 @@ ALWAYS = (
     "in figures and their CSV files (held by sha256)",
     "what seeds could have told with 80% power, and how many would decide a claim",
     "numbers in the names of arms, in remarks and in the details beside a quantity",
+    "whether trainings had arrived, and chains are as fine as the data, where a claim asks for it",
     "work: minutes, memory, dates (held by the checksums of the records)",
 )
 """What no bundle works out again."""
@@ -62,8 +63,6 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
     rows = _Rows(tables)
     tabled = tabulated(tables.results)
     settings = settings_behind(store, rows.rows)
-    columns = {column for of in settings.values() for column in of}
-    left = [name for name in rows.rows[0] if name not in {*columns, *NOT_SETTINGS}]
     texts = list(printed(told, tabled))
     named = {name.partition(" ")[0] for _, names in texts for name in names if name}
     others = _others(tabled, told, rows).items()
@@ -88,7 +87,11 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
         "not_recomputed": [
             *unknown,
             *ALWAYS,
-            f"columns of page/results.csv beside values and settings: {', '.join(left)}",
+            *(
+                f"columns of page/results.csv in rows of {evaluation}: "
+                f"{', '.join(name for name in rows.rows[0] if name not in {*of, *NOT_SETTINGS})}"
+                for evaluation, of in settings.items()
+            ),
         ],
     }
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from zipfile import BadZipFile
 
+from iddpm.running.files import STATE_FILE, WEIGHTS_FILE
 from studies.bundling.verifier import Bundle
 from studies.store.checksums import StoreError, write_record
 from studies.store.folders import made, storage_errors
@@ -36,6 +36,8 @@ RECORDS = "store/"
 """What the records of the store stand under in a bundle."""
 OF_SEEDS = ("seeds", "cells", "tasks")
 """What records of one study may differ in: the merged one has the seeds of all."""
+STATES = (STATE_FILE, WEIGHTS_FILE)
+"""Equal states have unequal bytes where one was continued; the result has the hashes of weights."""
 MOST = 10
 """So many differences are told one by one."""
 UNFINISHED = ".merging"
@@ -71,6 +73,7 @@ def merge(sources: Sequence[Path], into: Path) -> Merged:
         new = [(store, address) for store, address in found if _is_new(store, address, target)]
         for store, address in new:
             _check(store, address)
+            _require_idle(target, address)
         for store, address in new:
             _place(store, address, target)
         before = {name: target.study(name) for name in target.studies()}
@@ -88,7 +91,9 @@ def _opened(path: Path) -> Iterator[Store]:
         return
     try:
         files = Bundle(str(path)).files
-    except (SystemExit, KeyError, ValueError, BadZipFile) as error:
+    except OSError:
+        raise
+    except (SystemExit, Exception) as error:
         raise StoreError(f"{path}: expected a store or a whole bundle, found {error}") from error
     with TemporaryDirectory() as folder:
         root = Path(folder)
@@ -135,7 +140,7 @@ def _differences(address: str, stores: Sequence[Store]) -> Iterator[str]:
     folders = [store.folder(address) for store in stores if store.is_done(address)]
     for one, other in ((folders[0], other) for other in folders[1:]):
         pair = [listed_files(folder) or left_files(folder) for folder in (one, other)]
-        names = [name for name in pair[0].keys() & pair[1].keys() if name != RESULT]
+        names = (pair[0].keys() & pair[1].keys()) - {RESULT, *STATES}
         differ = [name for name in names if pair[0][name]["sha256"] != pair[1][name]["sha256"]]
         if (one / RESULT).read_bytes() != (other / RESULT).read_bytes():
             differ.append(RESULT)
@@ -168,8 +173,20 @@ def _joined(
         )
     both = {key: [*one[key], *other[key]] for key in OF_SEEDS}
     texts = {json.dumps(cell, sort_keys=True): cell for cell in both["cells"]}
-    once = {"seeds": [*dict.fromkeys(both["seeds"])], "tasks": [*dict.fromkeys(both["tasks"])]}
+    once = {
+        "seeds": _in_order(one["seeds"], other["seeds"]),
+        "tasks": [*dict.fromkeys(both["tasks"])],
+    }
     return {**one, **once, "cells": list(texts.values())}
+
+
+def _in_order(one: list[int], other: list[int]) -> list[int]:
+    """The seeds of both, whichever is named first: looks are at the first ones.
+
+    Where one went on from the other they stay as they were asked.
+    """
+    short, long = sorted((one, other), key=len)
+    return long if long[: len(short)] == short else sorted({*one, *other})
 
 
 # ---------------------------------------------------------------------------------------- copying
@@ -199,11 +216,16 @@ def _check(store: Store, address: str) -> None:
         check_file(store.folder(address) / name, "the bytes that its task left")
 
 
+def _require_idle(target: Store, address: str) -> None:
+    if target.claim_of(address) is not None:
+        there = target.folder(address)
+        raise StoreError(f"{there}: expected a task that nobody is at, found a claim; merge later")
+
+
 def _place(store: Store, address: str, target: Store) -> None:
     """Copy a task: what it is, and if it is done all that it left. It appears whole."""
     source, there = store.folder(address), target.folder(address)
-    if target.claim_of(address) is not None:
-        raise StoreError(f"{there}: expected a task that nobody is at, found a claim; merge later")
+    _require_idle(target, address)
     names = ["task.json"]
     if store.is_done(address):
         left = listed_files(source) or left_files(source)

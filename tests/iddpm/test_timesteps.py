@@ -52,14 +52,15 @@ def test_draws_follow_the_root_mean_square_of_the_losses() -> None:
     check_frequencies(t, 0.999 * size / size.sum() + 0.001 / STEPS)
 
 
+@pytest.mark.parametrize("count", [1, 2, 1000])
 @pytest.mark.parametrize("steps", [2, 100, 4000])
-def test_a_cpu_draws_as_multinomial_does(steps: int) -> None:
+def test_a_cpu_draws_as_multinomial_does(steps: int, count: int) -> None:
     timesteps, drawn = LossSecondMomentTimesteps(steps, history=1), [generator(7), generator(7)]
     for is_warm in (False, True):
         p = timesteps.probabilities
-        t, _ = timesteps.draw(1000, drawn[0])
+        t, _ = timesteps.draw(count, drawn[0])
         assert timesteps.warmed_up == is_warm
-        assert torch.equal(t, torch.multinomial(p, 1000, replacement=True, generator=drawn[1]))
+        assert torch.equal(t, torch.multinomial(p, count, replacement=True, generator=drawn[1]))
         timesteps.record(torch.arange(steps), torch.rand(steps, generator=generator(1)) ** 4)
     assert torch.equal(drawn[0].get_state(), drawn[1].get_state())
 

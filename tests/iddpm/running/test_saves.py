@@ -1,5 +1,7 @@
 """States are written beside the steps, and none is lost or swallowed: the last two are kept."""
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -62,6 +64,18 @@ def test_the_last_two_states_are_kept_until_the_training_ends(tmp_path: Path) ->
         states.finish({"step": 4}, is_last=True)
     assert [file.name for file in tmp_path.iterdir()] == [STATE_FILE]
     assert step_in(tmp_path / STATE_FILE) == 4
+
+
+def test_where_a_file_has_no_second_name_the_last_state_alone_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*names: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    kept(tmp_path, 1, 2)
+    assert step_in(tmp_path / STATE_FILE) == 2
+    assert not (tmp_path / BEFORE_FILE).exists()
 
 
 def cut_short(whole: bytes) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from studies.bundling import behind
-from studies.store.store import Store
+from studies.store.store import Store, StoreError
 
 TASK = {
     "needs": {},
@@ -27,3 +27,5 @@ def test_a_setting_is_told_where_the_config_says_it_and_rows_agree(
     }
     told = behind.settings_behind(Store(tmp_path), [row, row | {"train.network.heads": 3}])
     assert set(told["train"]) == {"seed", "objective"}
+    with pytest.raises(StoreError, match=r"seed: expected what the tasks behind rows of train"):
+        behind.settings_behind(Store(tmp_path), [row, row | {"seed": 3}])

@@ -1,10 +1,13 @@
 """Stores and bundles are brought together whole, or not at all."""
 
 import json
+import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from iddpm.running.files import STATE_FILE
 from studies import merge as door
 from studies.bundling import merging
 from studies.bundling.archive import bundle
@@ -84,6 +87,48 @@ def test_results_that_differ_are_named_and_nothing_is_changed(
     assert not (tmp_path / "both").exists()
 
 
+def test_equal_weights_may_lie_in_states_of_other_bytes(
+    stores: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for folder in (root / "tasks" for root in stores):
+        for note in folder.glob("train-*/provenance.json"):
+            record = json.loads(note.read_text())
+            del record["checksum"]
+            state = f"as {folder} continued it".encode()
+            (note.parent / STATE_FILE).write_bytes(state)
+            its = {"sha256": sha256(state).hexdigest(), "bytes": len(state)}
+            write_record(note, record | {"files": {**record["files"], STATE_FILE: its}})
+    assert merge(stores, tmp_path / "both").studies == 1
+
+
+def test_nothing_is_copied_while_a_task_is_worked_at(
+    stores: tuple[Path, Path], tmp_path: Path
+) -> None:
+    one, other = (Store(root) for root in stores)
+    last = [a for a in other.addresses() if not one.is_done(a)][-1]
+    one.create(other.task(last))
+    claim = one.claim(last)
+    assert claim
+    before = files(stores[0])
+    with pytest.raises(StoreError, match="found a claim; merge later"):
+        merge(stores, stores[0])
+    assert files(stores[0]) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ([0, 1, 2], [3, 4], [0, 1, 2, 3, 4]),
+        ([5, 1, 2], [5, 1, 2, 7], [5, 1, 2, 7]),
+        ([9, 1], [4, 9], [1, 4, 9]),
+    ],
+)
+def test_seeds_stand_in_one_order_whichever_store_is_named_first(
+    one: list[int], other: list[int], both: list[int]
+) -> None:
+    assert merging._in_order(one, other) == merging._in_order(other, one) == both
+
+
 def test_studies_that_ask_something_else_under_one_name_are_refused(
     stores: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -152,6 +197,10 @@ def test_an_archive_that_is_cut_short_and_a_path_to_nothing_are_refused(
     (tmp_path / "cut.zip").write_bytes(b"PK")
     assert door.main([str(tmp_path / "cut.zip"), "--into", str(tmp_path / "none")]) == 2
     assert "cut.zip: expected a store or a whole bundle" in capsys.readouterr().err
+    with zipfile.ZipFile(tmp_path / "list.zip", "w") as archive:
+        archive.writestr("manifest.json", "[]")
+    assert door.main([str(tmp_path / "list.zip"), "--into", str(tmp_path / "none")]) == 2
+    assert "list.zip: expected a store or a whole bundle" in capsys.readouterr().err
     assert door.main([str(tmp_path / "nothing"), "--into", str(tmp_path / "none")]) == 2
     assert "nothing: cannot be read or written" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
