@@ -10,6 +10,7 @@ from pathlib import Path
 
 from studies.store.checksums import StoreError, read_record, write_record
 from studies.store.folders import made
+from studies.store.rates import warn_once
 
 FORECASTS = "forecasts"
 REMEDY = "delete it: what was forecast is then no longer known"
@@ -24,6 +25,15 @@ class Foreseen:
 
 
 def foreseen(root: Path, study: str) -> dict[str, Foreseen]:
+    """What `checked_forecast` gives; empty, with a warning, if the file is damaged."""
+    try:
+        return checked_forecast(root, study)
+    except StoreError as error:
+        warn_once(str(error))
+        return {}
+
+
+def checked_forecast(root: Path, study: str) -> dict[str, Foreseen]:
     """By address, what the store at `root` holds of the tasks of a study.
 
     Raises:
@@ -38,13 +48,16 @@ def foreseen(root: Path, study: str) -> dict[str, Foreseen]:
 
 
 def foresee(root: Path, study: str, expected: Mapping[str, Foreseen]) -> None:
-    """Add the tasks that nothing was foreseen of.
+    """Add the tasks that nothing was foreseen of; a damaged file is warned of and stays.
 
     Raises:
-        StoreError: If the file is damaged.
         StorageError: If the store cannot be written.
     """
-    known = foreseen(root, study)
+    try:
+        known = checked_forecast(root, study)
+    except StoreError as error:
+        warn_once(str(error))
+        return
     if expected.keys() <= known.keys():
         return
     both = {**expected, **known}

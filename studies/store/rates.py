@@ -6,14 +6,18 @@ tasks that are alike. It belongs to the device and to no task: no address depend
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from iddpm.config import canonical
 from studies.store.checksums import StoreError, read_record, write_record
 from studies.store.folders import made, names_in
+
+logger = logging.getLogger(__name__)
 
 RATES = "rates"
 REMEDY = "delete it and measure again, with --dry-run --measure"
@@ -38,28 +42,43 @@ def name_of(likeness: tuple[object, ...]) -> str:
 
 
 def rates_of(root: Path) -> Iterator[Rates]:
-    """What the store at `root` holds of each device.
+    """What the store at `root` holds of each device; a damaged file is warned of and left out."""
+    for path in rates_files(root):
+        try:
+            yield checked_rates(path)
+        except StoreError as error:
+            warn_once(str(error))
+
+
+def rates_files(root: Path) -> list[Path]:
+    """A file for each device, in the order of their names."""
+    return [root / RATES / name for name in sorted(names_in(root / RATES))]
+
+
+def checked_rates(path: Path) -> Rates:
+    """What a file holds of a device.
 
     Raises:
-        StoreError: If a file is damaged.
+        StoreError: If it is damaged.
     """
-    for name in sorted(names_in(root / RATES)):
-        path = root / RATES / name
-        found = read_record(path, REMEDY) or {}
-        try:
-            seconds = {str(key): float(value) for key, value in found["seconds"].items()}
-            yield Rates(device=found["device"], on_gpu=found["on_gpu"], seconds=seconds)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StoreError(
-                f"{path}: expected rates of a device, found {error}; {REMEDY}"
-            ) from error
+    found = read_record(path, REMEDY) or {}
+    try:
+        seconds = {str(key): float(value) for key, value in found["seconds"].items()}
+        return Rates(device=str(found["device"]), on_gpu=found["on_gpu"], seconds=seconds)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{path}: expected rates of a device, found {error}; {REMEDY}") from error
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Log a warning, in each process the first time only."""
+    logger.warning("%s", message)
 
 
 def keep(root: Path, rates: Rates) -> None:
-    """Write what was measured of a device beside what the store has of it.
+    """Write what was measured of a device beside what can be read of it.
 
     Raises:
-        StoreError: If what it has is damaged.
         StorageError: If the store cannot be written.
     """
     before = [r.seconds for r in rates_of(root) if r.device == rates.device]

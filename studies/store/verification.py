@@ -7,7 +7,7 @@ from typing import Any
 
 from iddpm.running.blocks import UNREADABLE
 from studies.store.checksums import StoreError, read_record
-from studies.store.forecasts import foreseen
+from studies.store.forecasts import checked_forecast
 from studies.store.integrity import (
     ANEW,
     RESULT,
@@ -18,7 +18,7 @@ from studies.store.integrity import (
     provenance_of,
 )
 from studies.store.npy import read_array
-from studies.store.rates import rates_of
+from studies.store.rates import checked_rates, rates_files
 from studies.store.store import WRITTEN_ANEW, Store
 from studies.tasks.kinds import KINDS
 
@@ -49,9 +49,10 @@ def damages(store: Store, study: str | None, told: Told) -> Iterator[str]:
     if study is None:
         for record in sorted((store.root / "submissions").glob("*/*.json")):
             yield from _said(read_record, record, "run its sweep again")
-        yield from _said(lambda: list(rates_of(store.root)))
+        for path in rates_files(store.root):
+            yield from _said(checked_rates, path)
         for name in names:
-            yield from _said(foreseen, store.root, name)
+            yield from _said(checked_forecast, store.root, name)
 
 
 def _of_task(store: Store, address: str) -> Iterator[str]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from studies.store.forecasts import Foreseen, foresee, foreseen
-from studies.store.rates import Rates, keep, name_of, rates_of
+from studies.store.forecasts import Foreseen, checked_forecast, foresee, foreseen
+from studies.store.rates import Rates, checked_rates, keep, name_of, rates_files, rates_of
 from studies.store.store import Store, StoreError
 from studies.store.verification import damages
 from studies.tasks.counts import alike
@@ -82,4 +82,27 @@ def test_a_file_that_holds_something_else_is_refused(
     (path,) = (tmp_path / folder).iterdir()
     edit(path, **changes)
     with pytest.raises(StoreError, match=f"{path}: expected .*; delete it"):
-        list(rates_of(tmp_path)), foreseen(tmp_path, "mine")
+        [checked_rates(file) for file in rates_files(tmp_path)], checked_forecast(tmp_path, "mine")
+
+
+def test_a_damaged_file_is_warned_of_once_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for device in ("cpu", "other"):
+        keep(tmp_path, rates(device, one=1.5))
+    expected = {"train-1": Foreseen(10.0, is_guess=True)}
+    foresee(tmp_path, "mine", expected)
+    damaged = [tmp_path / "rates" / "cpu.json", tmp_path / "forecasts" / "mine.json"]
+    for path in damaged:
+        path.write_text("{")
+    for _ in range(2):
+        assert [one.device for one in rates_of(tmp_path)] == ["other"]
+        foresee(tmp_path, "mine", expected)
+        assert foreseen(tmp_path, "mine") == {}
+    assert len(caplog.messages) == len(damaged)
+    for path, said in zip(damaged, caplog.messages, strict=True):
+        assert said.startswith(f"{path}: expected whole JSON, found a file cut short")
+        assert "; delete it" in said
+    assert damaged[1].read_text() == "{"  # it is the user who deletes it
+    keep(tmp_path, rates("cpu", two=2.0))  # what is measured anew takes its place
+    assert [dict(one.seconds) for one in rates_of(tmp_path)] == [{"two": 2.0}, {"one": 1.5}]
