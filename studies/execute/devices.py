@@ -5,6 +5,7 @@ GPU, nor of another CPU.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -23,18 +24,22 @@ class Device:
     cpu: str | None = None
     """Its name; None: not known, and any CPU is taken to be like it."""
     gpu: str | None = None
-    """Its name or a part of it, empty where it is not known; None: there is none."""
+    """Its name or whole words of it, empty where it is not known; None: there is none."""
 
     def gpu_of(self, kind: str) -> str | None:
         """The GPU that a task of this kind computes on; None: on the CPU."""
         return self.gpu if KINDS[kind].uses_gpu else None
 
     def is_of(self, name: str, kind: str, *, on_gpu: bool) -> bool:
-        """Whether a task of this kind, done on the CPU or GPU of that name, was done on this."""
+        """Whether a task of this kind, done on the CPU or GPU of that name, was done on this.
+
+        A GPU of no known name may be any: its times are guesses.
+        """
         gpu = self.gpu_of(kind)
         if gpu is None:
             return not on_gpu and self.cpu in (None, name)
-        return on_gpu and gpu.lower() in name.lower()
+        words = rf"(?<![a-z0-9]){re.escape(gpu.lower())}(?![a-z0-9])"
+        return on_gpu and (not gpu or re.search(words, name.lower()) is not None)
 
 
 ANY_CPU = Device()
@@ -49,9 +54,10 @@ def done_on(made: Mapping[str, Any], kind: str) -> tuple[str, bool]:
 
 @cache
 def here() -> Device:
-    """This machine: its CPU, and its first GPU where it has one."""
-    names = _asked_of_gpus("name") or [""]
-    return Device(cpu=cpu_model(), gpu=names[0] if visible_gpus() else None)
+    """This machine: its CPU, and the first GPU that is visible where there is one."""
+    visible = visible_gpus()
+    names = _asked_of_gpus("name", "-i", visible[0].strip()) if visible else [None]
+    return Device(cpu=cpu_model(), gpu=names[0] if names else "")
 
 
 def visible_gpus() -> list[str]:
@@ -62,10 +68,10 @@ def visible_gpus() -> list[str]:
     return _asked_of_gpus("index")
 
 
-def _asked_of_gpus(field: str) -> list[str]:
-    """A line for each GPU; empty where there is none."""
+def _asked_of_gpus(field: str, *which: str) -> list[str]:
+    """A line for each GPU, or for that of `-i` and an index or UUID; empty where there is none."""
     if shutil.which("nvidia-smi") is None:
         return []
-    query = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
+    query = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader", *which]
     done = subprocess.run(query, capture_output=True, text=True, check=False)
     return done.stdout.splitlines() if done.returncode == 0 else []

@@ -8,9 +8,10 @@ from studies.execute import devices
 from studies.execute.devices import Device, done_on, here, visible_gpus
 
 SMI = """#!/bin/sh
-case "$1" in
---query-gpu=name) printf 'NVIDIA H200\\nNVIDIA H200\\n' ;;
---query-gpu=index) printf '0\\n1\\n' ;;
+case "$1 $4" in
+"--query-gpu=name 0") echo 'NVIDIA H200' ;;
+"--query-gpu=name 1" | "--query-gpu=name GPU-5e7a") echo 'NVIDIA L40S' ;;
+--query-gpu=index*) printf '0\\n1\\n' ;;
 esac
 """
 
@@ -34,6 +35,34 @@ def test_a_machine_with_gpus_is_called_after_its_first(
     here.cache_clear()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert here() == Device(cpu="a core")
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpu"), [("1,0", "NVIDIA L40S"), ("GPU-5e7a", "NVIDIA L40S"), ("7", "")]
+)
+def test_the_first_gpu_is_the_first_that_is_visible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str, gpu: str
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(SMI)
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert here().gpu == gpu
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "is_it"),
+    [
+        ("a10", "NVIDIA A100-SXM4-80GB", False),
+        ("l4", "NVIDIA L40S", False),
+        ("100", "NVIDIA A100", False),
+        ("A100", "NVIDIA A100-SXM4-80GB", True),
+        ("NVIDIA L4", "NVIDIA L4", True),
+    ],
+)
+def test_a_gpu_is_known_by_whole_words(asked: str, name: str, is_it: bool) -> None:
+    assert Device(gpu=asked).is_of(name, "train", on_gpu=True) is is_it
 
 
 def test_a_machine_without_gpus_has_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
