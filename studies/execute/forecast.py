@@ -28,6 +28,8 @@ MEASURED_ERROR = 0.15
 """What was measured may be wrong by this share; a page holds it against what its study took."""
 GUESSED_SHARE = 0.05
 """A smaller share of a time may be guessed, and it still counts as measured."""
+OTHERWISE = {"compiling", "images_per_pass"}
+"""Entries of a provenance: it was computed in another way than usual, and took another time."""
 LEAST_WATCHED_S = 5.0
 """The pace of a task under way counts after so many seconds."""
 MOST_READ = 1000
@@ -91,10 +93,10 @@ class Forecast:
             processes: They share the work of a training.
         """
         device = device or self._device
+        gpu = device.gpu_of(task.kind)
         seconds = self.seconds(task, parent, device=device)
         if seconds is not None:
-            return Expected(seconds, is_guess=False)
-        gpu = device.gpu_of(task.kind)
+            return Expected(seconds, is_guess=gpu == "")
         return Expected(guess(task, parent, gpu=gpu, processes=processes), is_guess=True)
 
     def seconds(
@@ -112,10 +114,10 @@ class Forecast:
         return self._forget(likeness)
 
     def learn(self, address: str) -> Likeness | None:
-        """Take in how long a task took, if it is done and says so; what it is like."""
+        """Take in how long a task took, if it was done in the usual way; what it is like."""
         try:
             made = self._store.provenance(address)
-            if made is None:
+            if made is None or OTHERWISE & made.keys():
                 return None
             before = made.get("steps_before")
             if before is None and made["attempt"] > 1:  # an earlier attempt may have done a part

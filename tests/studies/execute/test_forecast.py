@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def took(store: Store, seconds: float, task: Task, attempt: int = 1, **made: str) -> None:
+def took(store: Store, seconds: float, task: Task, attempt: int = 1, **made: object) -> None:
     store.create(task)
     claim = store.claim(task.address)
     assert claim is not None
@@ -112,6 +112,14 @@ def test_features_take_time_by_the_image_and_by_what_reads_them(store: Store) ->
 def test_a_task_that_was_gone_on_with_tells_nothing_of_its_whole_time(store: Store) -> None:
     took(store, 1.0, tiny.training(seed=1), attempt=2)
     assert seconds(store, TRAINING) is None
+
+
+@pytest.mark.parametrize("how", [{"compiling": "graphs"}, {"images_per_pass": 64}])
+def test_a_time_that_was_taken_in_another_way_than_usual_is_left_out(
+    store: Store, how: dict[str, object]
+) -> None:
+    took(store, 1.0, TRAINING, attempt=1, **how)
+    assert seconds(store, tiny.training(seed=1)) is None
 
 
 def test_a_task_of_another_version_is_passed_over(store: Store) -> None:
@@ -203,6 +211,13 @@ def test_a_time_counts_for_the_device_that_it_was_taken_on(
         tiny.sampling(TRAINING, seed=9), {TRAINING.address: TRAINING}.__getitem__
     )
     assert found == (None if expected is None else pytest.approx(expected))
+
+
+def test_of_a_gpu_of_no_known_name_every_time_is_a_guess(store: Store) -> None:
+    took(store, 5.0, TRAINING, cpu="slow", device="NVIDIA H200")
+    same = tiny.training(seed=1, steps=10)
+    found = [Forecast(store, Device(gpu=gpu)).expected(same, _none) for gpu in ("", "H200")]
+    assert found == [Expected(5.0, is_guess=True), Expected(5.0, is_guess=False)]
 
 
 def test_what_numpy_does_beside_a_gpu_counts_for_the_cpu(store: Store) -> None:
