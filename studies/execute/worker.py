@@ -47,7 +47,13 @@ CHECKPOINT_EVERY = "STUDIES_CHECKPOINT_EVERY_S"
 IMAGES_PER_PASS = "STUDIES_IMAGES_PER_PASS"
 """The variable that tells it how many images share a pass of a network."""
 
-PASSED_ON = (CHECKPOINT_EVERY, IMAGES_PER_PASS)
+COMPILE = "STUDIES_COMPILE"
+"""The variable that tells it whether networks are compiled."""
+
+IN_PASSES = ("sample", "likelihood", "likelihood_shard")
+"""Kinds of task whose network calls share passes; these and trainings compile their networks."""
+
+PASSED_ON = (CHECKPOINT_EVERY, IMAGES_PER_PASS, COMPILE)
 """Variables that the script of a job hands on."""
 
 LIMIT = 3
@@ -125,11 +131,13 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             held = partial(store.owned, claim)
             result, device = work(store, claim.address, watch, held, ranks)
             record = provenance(claim, stopwatch, device)
-            if claim.address.startswith("train-"):
+            kind = kind_of(claim.address).name
+            if kind == "train":
                 record["steps_before"] = heartbeat.begun
-            if IMAGES_PER_PASS in os.environ:
+            if kind in IN_PASSES and IMAGES_PER_PASS in os.environ:
                 record["images_per_pass"] = int(os.environ[IMAGES_PER_PASS])
-            if (how := os.environ.get("STUDIES_COMPILE", "off")) != "off":
+            how = os.environ.get(COMPILE, "off")
+            if kind in ("train", *IN_PASSES) and how != "off":
                 record["compiling"] = how
         store.publish(claim, result, record)
     except Interrupted as error:

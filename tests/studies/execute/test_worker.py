@@ -24,7 +24,7 @@ from iddpm.running.interruption import Interrupted
 from iddpm.running.ranks import Ranks, RanksError
 from studies.execute.memory import remedy
 from studies.execute.signals import OF_TERMINALS, SIGNALS, stop_requests
-from studies.execute.worker import CHECKPOINT_EVERY, Heartbeat, run_task
+from studies.execute.worker import CHECKPOINT_EVERY, COMPILE, IMAGES_PER_PASS, Heartbeat, run_task
 from studies.runners import RUNNERS, Work
 from studies.spec.evaluations import SCOPES, Reference, SamplesConfig
 from studies.store.memory import held_mb
@@ -44,6 +44,20 @@ def done(store: Store, *tasks: Task) -> None:
     for task in tasks:
         store.create(task)
         run_task(str(store.root), task.address)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "task"),
+    [(IMAGES_PER_PASS, "64", tiny.training()), (COMPILE, "graphs", tiny.extractor())],
+)
+def test_a_record_says_nothing_of_a_setting_that_its_kind_of_task_has_no_use_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch, name: str, value: str, task: Task
+) -> None:
+    monkeypatch.setenv(name, value)
+    done(store, task)
+    made = store.provenance(task.address)
+    assert made is not None
+    assert {"images_per_pass", "compiling"}.isdisjoint(made)
 
 
 LONG = tiny.training(steps=100_000)

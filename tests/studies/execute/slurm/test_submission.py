@@ -154,7 +154,7 @@ def test_the_script_of_an_array_is_the_one_that_was_looked_at(
     assert general(written.read_text(), store) == text
 
 
-@pytest.mark.parametrize("name", PASSED_ON)
+@pytest.mark.parametrize("name", sorted({*PASSED_ON, "STUDIES_COMPILE"}))
 def test_a_script_passes_on_what_its_processes_are_told(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
