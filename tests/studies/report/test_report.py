@@ -185,7 +185,7 @@ def test_the_same_store_gives_the_same_bytes(store: Store, out: Path, tmp_path: 
     build(store, tmp_path)
     files = [path.relative_to(out) for path in out.rglob("*") if path.is_file()]
     tabled = len(tabulated(tables(store, STUDY.study).results))
-    assert len(files) == 2 + 2 + 2 * (len(["answer", *STUDY.figures]) + tabled)
+    assert len(files) == 2 + 3 + 2 * (len(["answer", *STUDY.figures]) + tabled)
     for file in files:
         assert (tmp_path / file).read_bytes() == (out / file).read_bytes()
 
