@@ -588,7 +588,7 @@ def test_more_gpu_hours_than_allowed_are_refused_and_nothing_is_submitted(
     slurm: FakeSlurm, store: Store
 ) -> None:
     publish(store, training(seed=7), seconds=1800.0, device="NVIDIA A100")
-    asked = {"train": Resources(gpus=2, nodes=2, time_min=1)}
+    asked = {"train": Resources(gpus=2, gpu_type="a100", nodes=2, time_min=1)}
     with pytest.raises(ConfigError) as error:
         executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=1.9))
     assert str(error.value) == (
@@ -613,7 +613,7 @@ def test_a_budget_is_held_against_a_guess_and_never_against_a_time_limit(
 
 
 def test_a_budget_counts_what_is_queued_already(slurm: FakeSlurm, store: Store) -> None:
-    asked = settings({"train": Resources(gpus=1)}, max_gpu_hours=2.5)
+    asked = settings({"train": Resources(gpus=1, gpu_type="a100")}, max_gpu_hours=2.5)
     publish(store, training(seed=7), seconds=3600.0, device="NVIDIA A100")
     trainings = [training(seed=seed) for seed in range(3)]
     for count in (1, 2):
@@ -714,7 +714,7 @@ def test_what_continues_a_replaced_training_is_replaced_with_it_if_its_job_waits
 def test_hours_are_the_measured_ones_or_a_guess(slurm: FakeSlurm, store: Store) -> None:
     publish(store, training(seed=7), seconds=36.0, device="NVIDIA A100")
     tasks = [*(training(seed=seed) for seed in range(10)), BOUND]
-    asked = {"train": Resources(gpus=2), "likelihood": Resources(time_min=90)}
+    asked = {"train": Resources(gpus=2, gpu_type="a100"), "likelihood": Resources(time_min=90)}
     submission = executor.submit(store, tasks, settings(asked))
     train, bound = submission.hours["train"], submission.hours["likelihood"]
     assert (train.tasks, train.guessed) == (9, 0)
