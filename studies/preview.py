@@ -137,7 +137,6 @@ def foresee(plans: Sequence[Plan], store: Store, expected: Mapping[str, Expected
     """Write down how long each task is expected to take, for the pages of its studies.
 
     Raises:
-        StoreError: If what was written before is damaged.
         StorageError: If the store cannot be written.
     """
     for plan in plans:
