@@ -25,7 +25,8 @@ from studies.tasks.task import Task
 Likeness = tuple[object, ...]
 
 MEASURED_ERROR = 0.15
-"""What was measured may be wrong by this share; a page holds it against what its study took."""
+"""What was measured may be wrong by this share (reports/benchmarks/2026-11-30-forecast.md); a page
+holds it against what its study took."""
 GUESSED_SHARE = 0.05
 """A smaller share of a time may be guessed, and it still counts as measured."""
 OTHERWISE = {"compiling", "images_per_pass"}
