@@ -145,7 +145,7 @@ def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env={**inherited, "PATH": path, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1500,  # beside other work the slowest took more than ten times as long
     )
 
 
