@@ -107,6 +107,13 @@ PYTHON = [c for c in COMMANDS if c.startswith("python ") and c not in CLUSTER]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 
 
+def words(text: str) -> int:
+    """How many a reader meets in prose and tables: links by their text, no blocks of code."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", prose)
+    return sum(bool(re.search(r"\w", word)) for word in shown.split())
+
+
 # ------------------------------------------------------------------------------- where it is typed
 
 
@@ -435,6 +442,11 @@ def test_the_preset_of_the_readme_means_what_is_said(tmp_path: Path) -> None:
     assert sampled == every - {(200_000, 4000)}
 
 
+def test_the_readme_is_read_in_five_minutes() -> None:
+    assert words("Two [words](and/no/address)\n\n```\nnone of these\n```\n| -- | here |\n") == 3
+    assert 800 < words((ROOT / "README.md").read_text()) <= 950
+
+
 def test_every_link_of_the_readme_leads_somewhere() -> None:
     for path in (*DOCUMENTS, ROOT / "reports" / "examples" / "scorecard.md"):
         links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
@@ -472,9 +484,11 @@ def test_the_scorecard_holds_every_claim_of_every_sweep_and_the_readme_counts_th
     assert told is not None
     numbers = [counts["supported"], len(rows), counts["contradicted"]]
     assert [int(number) for number in told.groups()] == numbers
-    for sweep, *shown in re.findall(r"^\| \[(\w+)\].* \[(\d+) / (\d+) / (\d+)\]", README, re.M):
+    kinds = ("supported", "contradicted", "inconclusive")
+    table = re.findall(r"^\| \[(\w+)\].* \[(\d+) / (\d+) / (\d+)\]", README, re.M)
+    assert len(table) == 16
+    for sweep, *shown in table:
         own = Counter(verdict for study, _, _, verdict, *_ in rows if study == f"{sweep}-digits")
-        kinds = ("supported", "contradicted", "inconclusive")
         assert [int(number) for number in shown] == [own[kind] for kind in kinds], sweep
 
 
