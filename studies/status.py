@@ -19,7 +19,7 @@ from iddpm.bounds import ConfigError
 from iddpm.running.strip_file import STRIP_FILE, steps_of
 from studies.door import door, is_read, path, sentence, told
 from studies.execute.console import counted
-from studies.execute.devices import Device, here
+from studies.execute.devices import Device, done_on, here
 from studies.execute.forecast import Left
 from studies.execute.standing import UNREADABLE, Standing, standings
 from studies.plan.costs import labels
@@ -212,14 +212,19 @@ def _time_left(store: Store, found: Mapping[str, Standing]) -> str:
 
 
 def _device(store: Store, found: Mapping[str, Standing]) -> Device:
-    """What did the tasks that are done, a GPU if any was; this machine where none is."""
+    """What did the tasks that are done, a GPU if any was; this machine where none is.
+
+    Its ranks are those of the first training that is done.
+    """
     done = [a for a, s in found.items() if s.state == "done"]
     done.sort(key=lambda address: not kind_of(address).uses_gpu)
     made = store.provenance(done[0]) if done else None
     if made is None:
         return here()
     gpu = made.get("device", "cpu")
-    return Device(cpu=made.get("cpu"), gpu=None if gpu == "cpu" else gpu)
+    trained = next((store.provenance(a) for a in done if a.startswith("train-")), None)
+    _, _, ranks = done_on(trained or {}, "train")
+    return Device(cpu=made.get("cpu"), gpu=None if gpu == "cpu" else gpu, ranks=max(ranks, 1))
 
 
 if __name__ == "__main__":

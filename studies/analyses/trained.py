@@ -32,6 +32,7 @@ STATES: dict[Plateau, str] = {
     "not reached": "has not reached",
     "not told": "is not shown to have reached",
 }
+ROSE = "rose by "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,18 +59,18 @@ class Training:
 
     @property
     def said(self) -> str:
-        """`9.1% (6.7 to 11.4%)`, by how much the loss fell."""
+        """`9.1% (6.7 to 11.4%)`, by how much the loss fell, or `rose by 9.1% (...)`."""
         return "an unknown part" if self.fall is None else _percent(self.fall)
+
+    @property
+    def moved(self) -> str:
+        """The same with its verb: `fell by 9.1% (6.7 to 11.4%)`."""
+        return self.said if self.said.startswith(ROSE) else f"fell by {self.said}"
 
     @property
     def bound_said(self) -> str:
         """`1.65 (−2.68 to 5.98)`, the bits/dim by which the bound while training fell; or `–`."""
-        if self.bound is None:
-            return "–"
-        mean, low, high = (
-            fixed(one, 2) for one in (self.bound.mean, self.bound.low, self.bound.high)
-        )
-        return mean if self.bound.n < 2 else f"{mean} ({low} to {high})"
+        return "–" if self.bound is None else _amount(self.bound, float, 2)
 
 
 def trainings(tables: Tables) -> list[Training]:
@@ -108,10 +109,17 @@ def _over_seeds(values: "pd.Series[float]") -> Interval | None:
 
 def _percent(fall: Interval) -> str:
     """A log by which something fell as a share, with its interval."""
-    mean, low, high = (-100 * math.expm1(-end) for end in (fall.mean, fall.low, fall.high))
-    if fall.n < 2:
-        return f"{fixed(mean, 1)}%, without a spread"
-    return f"{fixed(mean, 1)}% ({fixed(low, 1)} to {fixed(high, 1)}%)"
+    said = _amount(fall, lambda by: -100 * math.expm1(-by), 1, "%")
+    return said if fall.n > 1 else f"{said}, without a spread"
+
+
+def _amount(fall: Interval, shown: Callable[[float], float], decimals: int, unit: str = "") -> str:
+    """By how much something fell with its interval; of a rise so, with its verb."""
+    mean, *ends = (fixed(shown(one), decimals) for one in (fall.mean, fall.low, fall.high))
+    if rose := mean.startswith("−"):
+        mean, *ends = (fixed(-shown(one), decimals) for one in (fall.mean, fall.high, fall.low))
+    spread = f" ({' to '.join(ends)}{unit})" if fall.n > 1 else ""
+    return f"{ROSE if rose else ''}{mean}{unit}{spread}"
 
 
 LEVEL = f"{-math.expm1(-SETTLED):.1%}"
@@ -155,7 +163,7 @@ def _not_arrived(measurement: Measurement, tables: Tables) -> list[str]:
         return []
     return [
         f"{network.name}, {STATES[network.plateau]} its plateau (over the last doubling of its "
-        f"training its loss fell by {network.said}; at most {LEVEL} is one)"
+        f"training its loss {network.moved}; at most {LEVEL} is one)"
         for network in trainings(_of(measurement, tables))
         if network.plateau != "reached"
     ]

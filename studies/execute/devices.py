@@ -19,37 +19,58 @@ from studies.tasks.kinds import KINDS
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A CPU, and the GPU that each process has beside it."""
+    """A CPU, the GPU that each process has beside it, and how many of them share a training."""
 
     cpu: str | None = None
     """Its name; None: not known, and any CPU is taken to be like it."""
     gpu: str | None = None
     """Its name or whole words of it, empty where it is not known; None: there is none."""
+    ranks: int = 1
+    """Processes that do a training together; whatever else is done, one does."""
 
     def gpu_of(self, kind: str) -> str | None:
         """The GPU that a task of this kind computes on; None: on the CPU."""
         return self.gpu if KINDS[kind].uses_gpu else None
 
-    def is_of(self, name: str, kind: str, *, on_gpu: bool) -> bool:
+    def ranks_of(self, kind: str) -> int:
+        """How many processes share a task of this kind."""
+        return self.ranks if kind == "train" else 1
+
+    def is_of(self, name: str, kind: str, *, on_gpu: bool, ranks: int = 1) -> bool:
         """Whether a task of this kind, done on the CPU or GPU of that name, was done on this.
 
-        A GPU of no known name may be any: its times are guesses.
+        A GPU of no known name may be any: its times are guesses. So many ranks are not so many
+        times as fast as one, and say nothing of another number.
         """
+        if ranks != self.ranks_of(kind):
+            return False
         gpu = self.gpu_of(kind)
         if gpu is None:
             return not on_gpu and self.cpu in (None, name)
-        words = rf"(?<![a-z0-9]){re.escape(gpu.lower())}(?![a-z0-9])"
-        return on_gpu and (not gpu or re.search(words, name.lower()) is not None)
+        return on_gpu and (not gpu or is_called(name, gpu))
 
 
 ANY_CPU = Device()
+RANKS = "ranks"
+"""Of the provenance of a training: the processes that did it together."""
 
 
-def done_on(made: Mapping[str, Any], kind: str) -> tuple[str, bool]:
-    """The name of the CPU or GPU that did a task, from its provenance, and whether it is a GPU."""
+def is_called(name: str, words: str) -> bool:
+    """Whether a name holds these words whole, in whatever case: an A10 is no A100."""
+    whole = rf"(?<![a-z0-9]){re.escape(words.lower())}(?![a-z0-9])"
+    return re.search(whole, name.lower()) is not None
+
+
+def done_on(made: Mapping[str, Any], kind: str) -> tuple[str, bool, int]:
+    """What did a task, from its provenance: a CPU or GPU, whether it is a GPU, and the ranks.
+
+    Versions that did not note the ranks of a training had none but those of a cluster, of which
+    it is not known how many they were: 0.
+    """
     device = made.get("device", "cpu")
     on_gpu = device != "cpu" and KINDS[kind].uses_gpu
-    return (device if on_gpu else made.get("cpu", "")), on_gpu
+    usual = 0 if kind == "train" and made.get("executor") == "slurm" else 1
+    return (device if on_gpu else made.get("cpu", "")), on_gpu, made.get(RANKS, usual)
 
 
 @cache

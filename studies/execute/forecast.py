@@ -72,7 +72,7 @@ class Forecast:
         self._device = device
         self._tasks = tasks or {}
         self._read: set[str] = set()
-        self._measured: dict[Likeness, list[tuple[str, bool, float]]] = defaultdict(list)
+        self._measured: dict[Likeness, list[tuple[str, bool, int, float]]] = defaultdict(list)
         self._paces: dict[Likeness, float] = {}
         self._throughput: list[Rates] | None = None
         self._rates: dict[tuple[Likeness, Device], float | None] = {}
@@ -83,7 +83,6 @@ class Forecast:
         parent: Callable[[str], Task],
         *,
         device: Device | None = None,
-        processes: int = 1,
     ) -> Expected:
         """How long a task will take.
 
@@ -91,14 +90,14 @@ class Forecast:
             task: The task. What it comes after is taken to be done by then.
             parent: From the address of a task that it needs or comes after to that task.
             device: What does it, if that is another device than the usual one.
-            processes: They share the work of a training.
         """
         device = device or self._device
         gpu = device.gpu_of(task.kind)
         seconds = self.seconds(task, parent, device=device)
         if seconds is not None:
             return Expected(seconds, is_guess=gpu == "")
-        return Expected(guess(task, parent, gpu=gpu, processes=processes), is_guess=True)
+        ranks = device.ranks_of(task.kind)
+        return Expected(guess(task, parent, gpu=gpu, processes=ranks), is_guess=True)
 
     def seconds(
         self, task: Task, parent: Callable[[str], Task], *, device: Device | None = None
@@ -144,7 +143,11 @@ class Forecast:
         key = likeness, device
         if key not in self._rates:
             found = self._measured.get(likeness, ())
-            rates = [rate for name, on, rate in found if device.is_of(name, kind, on_gpu=on)]
+            rates = [
+                rate
+                for name, on_gpu, ranks, rate in found
+                if device.is_of(name, kind, on_gpu=on_gpu, ranks=ranks)
+            ]
             rates = rates or self._of_throughput(likeness, kind, device)
             pace = self._paces.get(likeness)
             self._rates[key] = statistics.median(rates) if rates else pace

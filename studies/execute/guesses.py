@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from iddpm.config import Precision
+from studies.execute.devices import is_called
 from studies.tasks.counts import multiply_adds, network_multiply_adds
 from studies.tasks.kinds import KINDS
 from studies.tasks.task import Task
@@ -22,7 +23,7 @@ GPUS: dict[str, dict[Precision, float]] = {
     "h100": {"float32": 15e12, "tf32": 38e12, "bf16": 60e12},
     "a100": {"float32": 7e12, "tf32": 18e12, "bf16": 30e12},
 }
-"""Multiply-adds a second that a GPU keeps up, by what its name holds. None was measured: on an H100
+"""Multiply-adds a second that a GPU keeps up, by a word of its name. None was measured: on an H100
 it is the CIFAR-10 network trained at 600, 1,500 and 2,400 images a second, on an A100 half that."""
 
 ANY_GPU = GPUS["a100"]
@@ -90,7 +91,7 @@ def on_core(task: Task, parent: Callable[[str], Task], device: Measured) -> tupl
 
 
 def _of_gpu(name: str) -> dict[Precision, float]:
-    return next((rates for word, rates in GPUS.items() if word in name.lower()), ANY_GPU)
+    return next((rates for word, rates in GPUS.items() if is_called(name, word)), ANY_GPU)
 
 
 def _precision(task: Task, parent: Callable[[str], Task]) -> Precision:

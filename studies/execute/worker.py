@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
 from iddpm.running.files import Held, StorageError
 from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeCheck
+from studies.execute.devices import RANKS
 from studies.execute.memory import remedy
 from studies.execute.signals import Reason, stop_requests
 from studies.store.memory import held_mb
@@ -134,6 +135,7 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             kind = kind_of(claim.address).name
             if kind == "train":
                 record["steps_before"] = heartbeat.begun
+                record[RANKS] = ranks.count if ranks is not None else 1
             if kind in IN_PASSES and IMAGES_PER_PASS in os.environ:
                 record["images_per_pass"] = int(os.environ[IMAGES_PER_PASS])
             how = os.environ.get(COMPILE, "off")

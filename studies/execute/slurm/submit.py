@@ -431,9 +431,8 @@ class _Draft:
         """How long the job of a task takes, on whatever of its sort the cluster gives it."""
         asked = self._settings.asked(task)
         gpu = (asked.gpu_type or "") if asked.gpus else None
-        found = self._forecast.expected(
-            task, self._tasks.__getitem__, device=Device(gpu=gpu), processes=asked.processes
-        )
+        device = Device(gpu=gpu, ranks=asked.processes)
+        found = self._forecast.expected(task, self._tasks.__getitem__, device=device)
         return replace(found, seconds=found.seconds + BEGINNING_S * found.is_guess)
 
 

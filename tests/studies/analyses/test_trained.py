@@ -94,7 +94,20 @@ def test_what_cannot_be_told_from_a_fall_does_not_count_as_a_plateau(ablation: T
 def test_a_loss_that_rises_has_not_reached_a_plateau(ablation: Tables) -> None:
     reason = judge(LOWER, falling(ablation, -FALLS)).reason
     assert "has not reached its plateau" in reason
-    assert f"its loss fell by −{100 * (math.exp(FALLS.mean()) - 1):.1f}% (−" in reason
+    half = stats.t.ppf(0.975, 2) * FALLS.std(ddof=1) / math.sqrt(3)
+    mean, *ends = (100 * (math.exp(FALLS.mean() + to) - 1) for to in (0, -half, half))
+    assert f"its loss rose by {mean:.1f}% ({ends[0]:.1f} to {ends[1]:.1f}%); at most" in reason
+
+
+def test_a_bound_that_rises_is_said_to(ablation: Tables) -> None:
+    table = ablation.trainings.sort_values("seed")
+    table["bound_fall"] = -2 * (table["seed"] + 1.0)
+    one, *_ = trainings(replace(ablation, trainings=table))
+    half = stats.t.ppf(0.975, 2) * 2 / math.sqrt(3)
+    assert one.bound_said == f"rose by 4.00 ({4 - half:.2f} to {4 + half:.2f})".replace("-", "−")
+    assert one.said == "0.0% (0.0 to 0.0%)"
+    (alone, *_) = trainings(replace(ablation, trainings=table[table["seed"] == 2]))
+    assert (alone.said, alone.bound_said) == ("0.0%, without a spread", "rose by 6.00")
 
 
 def test_falls_that_lie_wholly_below_the_level_are_a_plateau(ablation: Tables) -> None:

@@ -74,6 +74,22 @@ def test_a_machine_without_gpus_has_its_cpu(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_did_a_task_stands_in_its_provenance() -> None:
     made = {"cpu": "a core", "device": "NVIDIA H200"}
-    assert done_on(made, "train") == ("NVIDIA H200", True)
-    assert done_on(made, "score") == ("a core", False)
-    assert done_on({"cpu": "a core", "device": "cpu"}, "train") == ("a core", False)
+    assert done_on(made, "train") == ("NVIDIA H200", True, 1)
+    assert done_on(made, "score") == ("a core", False, 1)
+    assert done_on({"cpu": "a core", "device": "cpu"}, "train") == ("a core", False, 1)
+    assert done_on(made | {"ranks": 8}, "train") == ("NVIDIA H200", True, 8)
+
+
+def test_a_cluster_that_did_not_note_its_ranks_may_have_had_any() -> None:
+    made = {"cpu": "a core", "device": "NVIDIA H200", "executor": "slurm"}
+    assert done_on(made, "train")[2] == 0
+    assert done_on(made | {"ranks": 1}, "train")[2] == 1
+    assert done_on(made, "sample")[2] == 1
+
+
+def test_several_ranks_share_a_training_and_nothing_else() -> None:
+    many = Device(gpu="a100", ranks=8)
+    assert many.is_of("A100", "train", on_gpu=True, ranks=8)
+    assert not many.is_of("A100", "train", on_gpu=True, ranks=1)
+    assert many.is_of("A100", "sample", on_gpu=True)
+    assert not Device(gpu="a100").is_of("A100", "train", on_gpu=True, ranks=8)

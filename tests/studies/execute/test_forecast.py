@@ -16,6 +16,7 @@ from studies.execute.forecast import (
     finish_time,
     longest_chain,
 )
+from studies.execute.guesses import guess
 from studies.store.store import Beat, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
@@ -211,6 +212,26 @@ def test_a_time_counts_for_the_device_that_it_was_taken_on(
         tiny.sampling(TRAINING, seed=9), {TRAINING.address: TRAINING}.__getitem__
     )
     assert found == (None if expected is None else pytest.approx(expected))
+
+
+def test_a_time_that_several_ranks_took_counts_for_so_many_alone(store: Store) -> None:
+    took(store, 8.0, tiny.training(seed=1), cpu="a core")
+    took(store, 3.0, tiny.training(seed=2), cpu="a core", ranks=4)
+    took(store, 1.0, tiny.training(seed=3), cpu="a core", executor="slurm")  # how many, who knows
+    found = [Forecast(store, Device(ranks=ranks)).seconds(TRAINING, _none) for ranks in (1, 4, 2)]
+    assert found == [8.0, 3.0, None]
+    many = Forecast(store, Device(ranks=2)).expected(TRAINING, _none)
+    alone = guess(TRAINING, _none, gpu=None)
+    assert many == Expected(pytest.approx(alone / 2), is_guess=True)
+
+
+def test_what_one_process_does_takes_its_time_beside_any_ranks(store: Store) -> None:
+    store.create(TRAINING)
+    took(store, 6.0, SAMPLING, cpu="a core", executor="slurm")
+    found = Forecast(store, Device(ranks=4)).seconds(
+        tiny.sampling(TRAINING, seed=1), {TRAINING.address: TRAINING}.__getitem__
+    )
+    assert found == 6.0
 
 
 def test_of_a_gpu_of_no_known_name_every_time_is_a_guess(store: Store) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from iddpm.config import GanConfig, TrainConfig
 from iddpm.evaluation.config import FeaturesConfig, LikelihoodShardConfig, SampleConfig
-from studies.execute.guesses import CPU_CORE, CPUS, GPUS, guess, on_core
+from studies.execute.guesses import ANY_GPU, CPU_CORE, CPUS, GPUS, _of_gpu, guess, on_core
 from studies.plan.plan import Plan, expand
 from studies.spec.sweep import read_sweep
 from studies.tasks.counts import training_steps
@@ -39,6 +39,27 @@ def test_a_training_on_cifar_takes_its_images_over_1500_a_second_on_an_h100() ->
     assert hours(plan, training, "a100") > 2 * hours(plan, training)
     assert hours(plan, training, "") == hours(plan, training, "a100")
     assert hours(plan, training, "NVIDIA H100 80GB HBM3") == hours(plan, training)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("NVIDIA A100-SXM4-80GB", "a100"),
+        ("NVIDIA H100 PCIe", "h100"),
+        ("nvidia h200", "h200"),
+        *((name, None) for name in ("NVIDIA A10", "NVIDIA GH200 480GB", "NVIDIA A1000", "T4")),
+    ],
+)
+def test_a_gpu_is_known_by_a_whole_word_of_its_name(name: str, known: str | None) -> None:
+    """Of any other the guess is that of the slowest: an H200's for a GH200 was one by chance."""
+    assert _of_gpu(name) == (GPUS[known] if known else ANY_GPU)
+
+
+def test_a_word_within_a_word_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for short, long in (("t4", "ENT4XR"), ("a10", "NVIDIA A100"), ("l4", "NVIDIA L40S")):
+        monkeypatch.setitem(GPUS, short, GPUS["h100"])
+        assert _of_gpu(long) == ANY_GPU
+        assert _of_gpu(f"NVIDIA {short.upper()}") == GPUS["h100"]
 
 
 def test_the_long_training_on_imagenet_takes_seven_days() -> None:

@@ -22,6 +22,7 @@ from iddpm.evaluation.config import Ancestral
 from iddpm.running.files import STATE_FILE
 from iddpm.running.interruption import Interrupted
 from iddpm.running.ranks import Ranks, RanksError
+from studies.execute import worker
 from studies.execute.memory import remedy
 from studies.execute.signals import OF_TERMINALS, SIGNALS, stop_requests
 from studies.execute.worker import CHECKPOINT_EVERY, COMPILE, IMAGES_PER_PASS, Heartbeat, run_task
@@ -95,6 +96,7 @@ def test_a_task_ends_with_its_result_and_what_made_it(store: Store) -> None:
     assert set(made) == {
         *("host", "executor", "job", "attempt", "started", "ended", "seconds", "versions"),
         *("commit", "dirty", "device", "cpu", "threads", "peak_memory_mb", "steps_before"),
+        "ranks",
     }
     assert made["executor"] == "inline"
     assert made["versions"]["torch"] == torch.__version__
@@ -219,6 +221,21 @@ def test_a_task_whose_other_processes_end_each_time_is_lost_a_few_times_and_then
     failure = store.failure(task.address)
     assert failure is not None
     assert failure.message.endswith("ended, 3 times in a row; --retry lost tries again")
+
+
+@pytest.mark.parametrize("ranks", [None, Deserted(count=2)])
+def test_how_many_ranks_took_the_time_of_a_training_is_noted(
+    store: Store, monkeypatch: pytest.MonkeyPatch, ranks: Ranks | None
+) -> None:
+    monkeypatch.setattr(worker, "work", lambda *_: ({}, "cpu"))
+    train = tiny.training()
+    for task in (train, tiny.sampling(train)):
+        store.create(task)
+        run_task(str(store.root), task.address, ranks)
+        made = store.provenance(task.address)
+        assert made is not None
+        expected = 1 if ranks is None else ranks.count
+        assert made.get("ranks") == (expected if task is train else None)
 
 
 # ------------------------------------------------------------------------------------ stopping

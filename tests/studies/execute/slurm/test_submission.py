@@ -80,12 +80,15 @@ def submit(store: Store, *tasks: Task) -> Submission:
     return executor.submit(store, tasks, settings())
 
 
-def publish(store: Store, task: Task, seconds: float = 1.0, device: str = "cpu") -> None:
+def publish(
+    store: Store, task: Task, seconds: float = 1.0, device: str = "cpu", **made: object
+) -> None:
     """A made-up result."""
     store.create(task)
     claim = store.claim(task.address)
     assert claim is not None
-    store.publish(claim, {}, {"seconds": seconds, "attempt": claim.attempt, "device": device})
+    record = {"seconds": seconds, "attempt": claim.attempt, "device": device}
+    store.publish(claim, {}, record | made)
 
 
 def fail(store: Store, task: Task, failure: Failure) -> None:
@@ -587,7 +590,8 @@ def test_a_tasks_state_is_the_first_that_holds_of_done_running_failed_submitted_
 def test_more_gpu_hours_than_allowed_are_refused_and_nothing_is_submitted(
     slurm: FakeSlurm, store: Store
 ) -> None:
-    publish(store, training(seed=7), seconds=1800.0, device="NVIDIA A100")
+    publish(store, training(seed=7), seconds=1800.0, device="NVIDIA A100", ranks=4)
+    publish(store, training(seed=8), seconds=36.0, device="NVIDIA A100", ranks=8)
     asked = {"train": Resources(gpus=2, gpu_type="a100", nodes=2, time_min=1)}
     with pytest.raises(ConfigError) as error:
         executor.submit(store, [TRAINING, BOUND], settings(asked, max_gpu_hours=1.9))
@@ -712,7 +716,7 @@ def test_what_continues_a_replaced_training_is_replaced_with_it_if_its_job_waits
 
 
 def test_hours_are_the_measured_ones_or_a_guess(slurm: FakeSlurm, store: Store) -> None:
-    publish(store, training(seed=7), seconds=36.0, device="NVIDIA A100")
+    publish(store, training(seed=7), seconds=36.0, device="NVIDIA A100", ranks=2)
     tasks = [*(training(seed=seed) for seed in range(10)), BOUND]
     asked = {"train": Resources(gpus=2, gpu_type="a100"), "likelihood": Resources(time_min=90)}
     submission = executor.submit(store, tasks, settings(asked))
