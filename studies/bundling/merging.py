@@ -15,10 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from iddpm.bounds import ConfigError
 from iddpm.running.files import STATE_FILE, WEIGHTS_FILE
 from studies.bundling.verifier import Bundle
+from studies.spec.documents import parse
 from studies.store.checksums import StoreError, write_record
-from studies.store.folders import made, storage_errors
+from studies.store.folders import locked, made, storage_errors
 from studies.store.integrity import (
     FILES,
     FREED,
@@ -36,11 +38,13 @@ RECORDS = "store/"
 """What the records of the store stand under in a bundle."""
 OF_SEEDS = ("seeds", "cells", "tasks")
 """What records of one study may differ in: the merged one has the seeds of all."""
+TEXTS = ("sweep_text", "preset_text")
+"""Files, which may differ in their seeds and comments; the merged one has those of more seeds."""
 STATES = (STATE_FILE, WEIGHTS_FILE)
 """Equal states have unequal bytes where one was continued; the result has the hashes of weights."""
 MOST = 10
 """So many differences are told one by one."""
-UNFINISHED = ".merging"
+UNFINISHED, ASIDE = ".merging", ".replaced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,13 +168,17 @@ def _studies(stores: Sequence[Store]) -> dict[str, Any]:
 def _joined(
     one: Mapping[str, Any], other: Mapping[str, Any], store: Store, name: str
 ) -> dict[str, Any]:
-    differ = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
-    if asked := sorted(set(differ) - {*OF_SEEDS}):
+    asked = [
+        {**each, **{text: _beside_seeds(each[text]) for text in TEXTS}} for each in (one, other)
+    ]
+    keys = sorted((one.keys() | other.keys()) - {*OF_SEEDS})
+    if differ := [key for key in keys if asked[0].get(key) != asked[1].get(key)]:
         raise StoreError(
             f"{store.root / 'studies' / name}.json: expected a study that asks what the one of "
-            f"this name elsewhere asks, found other {', '.join(asked)}; nothing was changed. Run "
+            f"this name elsewhere asks, found other {', '.join(differ)}; nothing was changed. Run "
             "its sweep again in both stores, or rename the study in one"
         )
+    other, one = sorted((one, other), key=lambda each: (len(each["seeds"]), *map(each.get, TEXTS)))
     both = {key: [*one[key], *other[key]] for key in OF_SEEDS}
     texts = {json.dumps(cell, sort_keys=True): cell for cell in both["cells"]}
     once = {
@@ -178,6 +186,19 @@ def _joined(
         "tasks": [*dict.fromkeys(both["tasks"])],
     }
     return {**one, **once, "cells": list(texts.values())}
+
+
+def _beside_seeds(text: str) -> Any:
+    """What a sweep or preset file says beside its seeds; of what cannot be read its text."""
+    try:
+        said = parse(text, str, "a file").plain
+    except ConfigError:
+        return text
+    sweeps = said.get("sweeps") if isinstance(said, dict) else None
+    for level in (said, *(sweeps.values() if isinstance(sweeps, dict) else ())):
+        if isinstance(level, dict):
+            level.pop("seeds", None)
+    return said
 
 
 def _in_order(one: list[int], other: list[int]) -> list[int]:
@@ -223,22 +244,33 @@ def _require_idle(target: Store, address: str) -> None:
 
 
 def _place(store: Store, address: str, target: Store) -> None:
-    """Copy a task: what it is, and if it is done all that it left. It appears whole."""
+    """Copy a task: what it is, and if it is done all that it left. It appears whole.
+
+    What the target has of one that is planned or begun is less than this. Who claims it holds the
+    lock of its folder, so that nobody does from the last look at its claim on.
+    """
     source, there = store.folder(address), target.folder(address)
-    _require_idle(target, address)
     names = ["task.json"]
     if store.is_done(address):
         left = listed_files(source) or left_files(source)
         names += [PROVENANCE, *left.keys() - {RESULT}, RESULT]
-    temporary = made(target.root, there.parent) / f".{address}{UNFINISHED}"
+    temporary, aside = (
+        made(target.root, there.parent) / f".{address}{end}" for end in (UNFINISHED, ASIDE)
+    )
     with storage_errors(there):
-        shutil.rmtree(temporary, ignore_errors=True)
+        for old in (temporary, aside):
+            shutil.rmtree(old, ignore_errors=True)
         for name in names:
             if (source / name).exists():
                 _copy(source / name, temporary / name)
-        if there.exists():  # planned, or begun: what it has is less than this
-            shutil.rmtree(there)
-        os.rename(temporary, there)
+        if there.exists():
+            with locked(there):
+                _require_idle(target, address)
+                os.rename(there, aside)
+                os.rename(temporary, there)
+            shutil.rmtree(aside)
+        else:
+            os.rename(temporary, there)
 
 
 def _copy(source: Path, there: Path) -> None:

@@ -1,6 +1,8 @@
 """Stores and bundles are brought together whole, or not at all."""
 
+import fcntl
 import json
+import os
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -113,6 +115,96 @@ def test_nothing_is_copied_while_a_task_is_worked_at(
     with pytest.raises(StoreError, match="found a claim; merge later"):
         merge(stores, stores[0])
     assert files(stores[0]) == before
+
+
+def test_a_task_that_is_claimed_while_it_is_copied_stays_whose_it_is(
+    stores: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (Store(root) for root in stores)
+    last = [a for a in other.addresses() if not one.is_done(a)][-1]
+    one.create(other.task(last))
+    copy = merging._copy
+
+    def claimed_meanwhile(source: Path, there: Path) -> None:
+        copy(source, there)
+        if last in source.parts and one.claim_of(last) is None:
+            assert one.claim(last)
+
+    monkeypatch.setattr(merging, "_copy", claimed_meanwhile)
+    with pytest.raises(StoreError, match="found a claim; merge later"):
+        merge(stores, stores[0])
+    assert one.claim_of(last) is not None
+    assert not one.is_done(last)
+
+
+def test_the_lock_of_a_task_is_held_while_another_takes_its_place(
+    stores: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (Store(root) for root in stores)
+    planned = [a for a in other.addresses() if not one.is_done(a)]
+    for address in planned:
+        one.create(other.task(address))
+    rename, held = os.rename, []
+
+    def watched(source: Path, there: Path) -> None:
+        if source.name in planned:
+            with (source / "lock").open("a") as lock, pytest.raises(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append(source.name)
+        rename(source, there)
+
+    monkeypatch.setattr(os, "rename", watched)
+    merge(stores, stores[0])
+    assert sorted(held) == sorted(planned)
+    assert all(one.is_done(address) for address in planned)
+    assert not list((stores[0] / "tasks").glob(".*"))
+
+
+def with_texts(root: Path, sweep: str, preset: str) -> None:
+    path = root / "studies" / f"{study(0).study}.json"
+    record = json.loads(path.read_text())
+    del record["checksum"]
+    write_record(path, record | {"sweep_text": sweep, "preset_text": preset})
+
+
+SWEEP, PRESET = "study: x\n{}train: {{seeds: {{}}}}\n", "{}train: {{steps: 3}}\n"
+
+
+def test_seeds_that_were_written_in_the_files_are_no_other_question(
+    stores: tuple[Path, Path], tmp_path: Path
+) -> None:
+    one = (
+        SWEEP.format("seeds: [0, 1]\n"),
+        PRESET.format("seeds: [0, 1]\nsweeps: {x: {seeds: [0]}}\n"),
+    )
+    other = SWEEP.format("# of more\nseeds: [1, 2]\n"), PRESET.format("sweeps: {x: {seeds: [1]}}\n")
+    for root, texts in zip(stores, (one, other), strict=True):
+        with_texts(root, *texts)
+    merge(stores, tmp_path / "both")
+    merge(stores[::-1], tmp_path / "turned")
+    records = [Store(tmp_path / name).study(study(0).study) for name in ("both", "turned")]
+    assert [record["seeds"] for record in records] == [[0, 1, 2]] * 2
+    assert records[0]["sweep_text"] == records[1]["sweep_text"]
+    before = files(tmp_path / "both")
+    merge(stores[::-1], tmp_path / "both")
+    assert files(tmp_path / "both") == before
+
+
+@pytest.mark.parametrize(
+    ("sweep", "preset", "differs"),
+    [
+        (SWEEP.format("").replace("{}", "{data: 1}"), PRESET.format(""), "sweep_text"),
+        (SWEEP.format(""), PRESET.format("sweeps: {x: {include: []}}\n"), "preset_text"),
+        ("seeds: [", PRESET.format(""), "sweep_text"),
+    ],
+)
+def test_anything_else_in_the_files_is_another_question(
+    stores: tuple[Path, Path], tmp_path: Path, sweep: str, preset: str, differs: str
+) -> None:
+    with_texts(stores[0], SWEEP.format(""), PRESET.format(""))
+    with_texts(stores[1], sweep, preset)
+    with pytest.raises(StoreError, match=f"found other {differs}; nothing was changed"):
+        merge(stores, tmp_path / "both")
 
 
 @pytest.mark.parametrize(
