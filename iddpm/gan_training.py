@@ -81,7 +81,7 @@ def train_gan(
         CheckpointError: If a state found is damaged, of another trajectory or of a later step.
         StorageError: If the state cannot be written.
     """
-    training = driven(
+    return driven(
         lambda: GanTraining(config, device),
         folder,
         start=start,
@@ -90,13 +90,7 @@ def train_gan(
         is_due=is_due,
         checkpoint_every_s=checkpoint_every_s,
         held=held,
-    )
-    if training.diverged:
-        raise Diverged(
-            f"gan: expected finite losses, found none in the last {training.nonfinite_in_a_row} "
-            f"steps up to step {training.step}; try smaller learning rates"
-        )
-    return training.result()
+    ).result()
 
 
 def load_generator(
@@ -173,6 +167,13 @@ class GanTraining:
     def diverged(self) -> bool:
         """Whether an update was left out for as long as the config allows."""
         return self.nonfinite_in_a_row >= self.config.max_nonfinite_steps
+
+    def divergence(self) -> Diverged:
+        """The error of a training that has diverged."""
+        return Diverged(
+            f"gan: expected finite losses, found none in the last {self.nonfinite_in_a_row} "
+            f"steps up to step {self.step}; try smaller learning rates"
+        )
 
     def agree(self) -> None:
         """There is only one process."""

@@ -108,7 +108,7 @@ def train(
         CheckpointError: If a state found is damaged, of another trajectory or of a later step.
         StorageError: If the state cannot be written.
     """
-    training = driven(
+    return driven(
         lambda: Training(config, device, ranks, compiling),
         folder,
         start=start,
@@ -118,10 +118,7 @@ def train(
         checkpoint_every_s=checkpoint_every_s,
         held=held,
         seen=seen,
-    )
-    if training.diverged:
-        raise training.divergence()
-    return training.result()
+    ).result()
 
 
 def load_network(

@@ -1,7 +1,7 @@
 """One side of a score: the features of a set of images and their moments, or the moments alone."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -82,27 +82,42 @@ def read_side(
     chosen = Selection(images.images, first_rows(len(images), count, permuted=True))
     rows = first_rows(len(chosen), min(kept, len(chosen)), permuted=True)
     is_kept = np.isin(np.arange(len(chosen)), rows)
-    network = extractor.network.to(device)
-    reader = WithSpatial(network) if isinstance(network, Inception) else network
+    blocks = _blocks(images, chosen, extractor, levels, block_size, device)
     features: list[Float32Array] = []
-    found: list[tuple[Moments, ...]] = []
-    for start in range(0, len(chosen), BLOCK):
-        pixels = chosen[start : start + BLOCK]
-        _check_levels(images, int(pixels.max()), levels)
-        part = extract(reader, pixels, levels=levels, block_size=block_size)
-        _check_finite(images, part)
-        features.append(part[is_kept[start : start + BLOCK], : extractor.dimensions])
-        parts = np.split(part, [extractor.dimensions], axis=1)
-        found.append(tuple(moments(one, device=device) for one in parts if one.shape[1]))
-        found = [tuple(reduce(merged, of_one) for of_one in zip(*found, strict=True))]
-        progress(start + len(part), len(chosen))
-    (summary, *spatial) = found[0]
+    found: tuple[Moments, ...] = ()
+    read = 0
+    for vectors, of_block in blocks:
+        features.append(vectors[is_kept[read : read + len(vectors)]])
+        found = tuple(map(merged, found, of_block)) if found else of_block
+        read += len(vectors)
+        progress(read, len(chosen))
+    summary, *spatial = found
     return Side(
         name=images.name,
         moments=summary,
         features=np.concatenate(features),
         spatial=spatial[0] if spatial else None,
     )
+
+
+def _blocks(
+    images: ImageSet,
+    chosen: Selection,
+    extractor: Extractor,
+    levels: int,
+    block_size: int,
+    device: str,
+) -> Iterator[tuple[Float32Array, tuple[Moments, ...]]]:
+    """The features of each block of the chosen images, their moments, and those of spatial ones."""
+    network = extractor.network.to(device)
+    reader = WithSpatial(network) if isinstance(network, Inception) else network
+    for start in range(0, len(chosen), BLOCK):
+        pixels = chosen[start : start + BLOCK]
+        _check_levels(images, int(pixels.max()), levels)
+        read = extract(reader, pixels, levels=levels, block_size=block_size)
+        _check_finite(images, read)
+        parts = np.split(read, [extractor.dimensions], axis=1)
+        yield parts[0], tuple(moments(part, device=device) for part in parts if part.shape[1])
 
 
 def _check_levels(images: ImageSet, highest: int, levels: int) -> None:

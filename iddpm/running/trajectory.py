@@ -36,6 +36,9 @@ class Trajectory(Protocol):
     def diverged(self) -> bool:
         """Whether the loss has not been finite for too long."""
 
+    def divergence(self) -> Diverged:
+        """The error of a training that has diverged."""
+
     def agree(self) -> None:
         """Check that all ranks start alike."""
 
@@ -68,9 +71,9 @@ def driven(
     held: Held,
     seen: Callable[[T], None] = lambda training: None,
 ) -> T:
-    """The training that `make` makes, moved to its end or until it diverged, and saved.
+    """The training that `make` makes, moved to its end and saved.
 
-    The arguments, and what is raised except `Diverged`, are those of `iddpm.training.train`.
+    The arguments, and what is raised, are those of `iddpm.training.train`.
     """
     make_folder(folder)
     with _global_generators_kept():
@@ -100,6 +103,8 @@ def driven(
         raise Interrupted(
             f"training saved at step {training.step} of {training.length}", saved=training.step
         )
+    if training.diverged:
+        raise training.divergence()
     return training
 
 

@@ -104,8 +104,6 @@ def study_page(
     figures = [_figure(name, tables, formats) for name in tables.record["figures"]]
     tabled, early = tabulated(tables.results), strips(store, tables)
     told.faults.extend(figure.fault for figure in figures if figure.fault)
-    seen = [figure for figure in (answer, *figures) if figure.svg]
-    inline = map(Markup, inlined((figure.title, figure.svg) for figure in seen))
     shown = [_shown(finding, told, tables) for finding in told.findings]
     _share_axes(shown)
     html = template("study.html.j2").render(
@@ -116,7 +114,7 @@ def study_page(
         told=_described(told),
         findings=shown,
         figures=figures,
-        inline=dict(zip((figure.name for figure in seen), inline, strict=True)),
+        inline=_inline([answer, *figures]),
         tables=[(table, latex(table)) for table in tabled],
         again=_again(told, tables),
         gaps=_gaps(tables),
@@ -134,11 +132,7 @@ def study_page(
     )
     return Page(
         files={**_files(tables, [answer, *figures], tabled, early), "index.html": html},
-        undrawn=[
-            figure.name
-            for figure in (answer, *figures)
-            if figure.name in (answer.name, *FIGURES) and not figure.svg
-        ],
+        undrawn=_undrawn([answer, *figures]),
         entry=told,
     )
 
@@ -217,6 +211,19 @@ def _files(
     if len(tables.trainings):
         found["trainings.csv"] = _csv(tables.trainings.drop(columns="settings"))
     return found
+
+
+def _inline(figures: Sequence[_Figure]) -> dict[str, Markup]:
+    """The picture of each figure that has one, by its name, as it stands in the page."""
+    seen = [figure for figure in figures if figure.svg]
+    pictures = inlined((figure.title, figure.svg) for figure in seen)
+    return {figure.name: Markup(one) for figure, one in zip(seen, pictures, strict=True)}
+
+
+def _undrawn(figures: Sequence[_Figure]) -> list[str]:
+    """Figures without a picture, but for names that no figure has."""
+    known = {"answer", *FIGURES}
+    return [figure.name for figure in figures if figure.name in known and not figure.svg]
 
 
 def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:

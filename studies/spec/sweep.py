@@ -59,9 +59,7 @@ class SweepOrigin:
         """
         try:
             name = _text(self.sweep, "preset")
-            preset_path = _preset_path(name, self.path, self.presets_dir)
-            _, base = _document(preset_path, "a preset", PRESET_KEYS)
-            preset = _layers(base, preset_path, _text(self.sweep, "study"))
+            _, _, preset = _preset(name, _text(self.sweep, "study"), self.path, self.presets_dir)
             return asked(self.sweep, replace(preset, rules={}), ForSweep(), [], 1)
         except ConfigError:
             return None
@@ -92,7 +90,6 @@ class SweepSpec:
     """What the preset and then the sweep ask of a cluster, as `studies.spec.resources` reads it: a
     layer of each, which is empty where it asks for nothing."""
     overrides: tuple[tuple[str, str], ...]
-    sweep_path: str
     sweep_text: str
     preset_text: str
     origin: SweepOrigin = field(compare=False, repr=False)
@@ -101,6 +98,11 @@ class SweepSpec:
     def id(self) -> str:
         """The name of the study in a store."""
         return f"{self.study}-{self.preset}"
+
+    @property
+    def sweep_path(self) -> str:
+        """Where the sweep was found."""
+        return str(self.origin.path)
 
 
 # -------------------------------------------------------------------------------- the whole file
@@ -131,10 +133,8 @@ def read_sweep(
     sweep_text, written = _document(path, "a sweep file", SWEEP_KEYS)
     sweep = _with_own_data(written)
     name = composed(preset or _text(sweep, "preset"))
-    preset_path = _preset_path(name, path, presets_dir)
-    preset_text, base = _document(preset_path, "a preset", PRESET_KEYS)
     study = _study(sweep, name)
-    layers = _layers(base, preset_path, study)
+    preset_text, base, layers = _preset(name, study, path, presets_dir)
     wishes = layers.sweeps.get(study, ForSweep())
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
     whole = asked(sweep, layers, wishes, [_override(*item) for item in overrides], len(chosen))
@@ -154,7 +154,6 @@ def read_sweep(
         claims=_names(sweep, "claims"),
         resources=_resources(base, sweep, layers.whens),
         overrides=tuple(overrides),
-        sweep_path=str(path),
         sweep_text=sweep_text,
         preset_text=preset_text,
         origin=SweepOrigin(sweep, path, presets_dir),
@@ -229,6 +228,15 @@ def _preset_path(name: str, sweep: Path, folder: Path | str | None) -> Path:
         found = f"{' and '.join(ascii(path.name) for path in alike)}, which look alike"
         raise ConfigError("preset", expected, found, "rename one of them", str(sweep))
     return alike[0]
+
+
+def _preset(
+    name: str, study: str, sweep: Path, folder: Path | str | None
+) -> tuple[str, Node, Preset]:
+    """The preset of this name beside a sweep: its text, its document, and what this study reads."""
+    path = _preset_path(name, sweep, folder)
+    text, base = _document(path, "a preset", PRESET_KEYS)
+    return text, base, _layers(base, path, study)
 
 
 def _layers(base: Node, path: Path, study: str) -> Preset:
