@@ -4,8 +4,19 @@ Rubbish is looked for seldom: thousands of collected tests are looked through ea
 """
 
 import gc
+from collections.abc import Iterator
 
+import pytest
 import torch
+
+from tests.witness.warm import Warm
 
 gc.set_threshold(50_000, 20, 50)
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """A process that has torch loaded and forks: one for all tests of a process."""
+    with Warm(tmp_path_factory.mktemp("workers")) as warm:
+        yield warm

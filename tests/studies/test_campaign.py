@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -28,12 +27,6 @@ pytestmark = pytest.mark.slow
 KILLS, RACES = 300, 20
 
 STUDY = "inline.execute(Store(Path({root!r})), tiny.study(seeds=1))"
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    with Warm(tmp_path_factory.mktemp("workers")) as warm:
-        yield warm
 
 
 @pytest.fixture(scope="module")

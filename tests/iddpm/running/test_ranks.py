@@ -3,7 +3,7 @@
 import json
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,6 @@ def free_port() -> int:
         listening.bind(("127.0.0.1", 0))
         number: int = listening.getsockname()[1]
         return number
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    with Warm(tmp_path_factory.mktemp("warm")) as process:
-        yield process
 
 
 def started(

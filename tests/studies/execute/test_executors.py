@@ -27,11 +27,6 @@ from studies.tasks.task import Task
 from tests.witness import kills, tiny
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 class Diary:
     """A watcher that remembers, and may act on a kind of event."""
 

@@ -1,7 +1,6 @@
 """How long tasks will take, from made-up times of others."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -21,11 +20,6 @@ from studies.store.store import Beat, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.records import edit
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def took(store: Store, seconds: float, task: Task, attempt: int = 1, **made: object) -> None:

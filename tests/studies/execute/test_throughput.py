@@ -1,7 +1,5 @@
 """Measuring a device: what is measured, for how long, and that it is asked when times are told."""
 
-from pathlib import Path
-
 import pytest
 
 from studies.execute import throughput
@@ -22,11 +20,6 @@ BOUND = tiny.likelihood(TRAINING)
 
 def by_address(*tasks: Task) -> dict[str, Task]:
     return {task.address: task for task in tasks}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def test_the_pace_is_that_after_the_first_sign() -> None:

@@ -36,11 +36,6 @@ from tests.witness import tiny
 from tests.witness.limits import most_memory
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def done(store: Store, *tasks: Task) -> None:
     for task in tasks:
         store.create(task)

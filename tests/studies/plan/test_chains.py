@@ -36,11 +36,6 @@ evaluate:
 """
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def planned(folder: Path, *steps: int) -> Plan:
     (folder / "presets").mkdir(exist_ok=True)
     (folder / "presets" / "tiny.yaml").write_text(tiny_sweep.PRESET)

@@ -2,7 +2,6 @@
 
 import random
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ OPERATIONS = 400
 """Fewer than the file operations of one undisturbed study of one seed."""
 
 RUN = "inline.execute(Store(Path({root!r})), tiny.study({arguments}))"
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    with Warm(tmp_path_factory.mktemp("workers")) as warm:
-        yield warm
 
 
 @pytest.fixture(scope="module")

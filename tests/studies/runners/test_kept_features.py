@@ -11,13 +11,13 @@ from iddpm.config import canonical
 from iddpm.evaluation.config import FeaturesConfig, ScoreConfig
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.precision_recall import precision_recall
-from studies.execute.worker import run_task
 from studies.plan.plan import expand
 from studies.runners import scores
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tasks.task import Task
 from tests.witness import tiny
+from tests.witness.stores import done
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 TRAINED, DRAWN = tiny.training(), tiny.sampling(tiny.training(), last_block=2)
@@ -34,13 +34,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(tmp_path_factory.mktemp("store"))
     done(store, TRAINED, tiny.extractor(), DRAWN)
     return store
-
-
-def done(store: Store, *tasks: Task) -> None:
-    for task in tasks:
-        store.create(task)
-        run_task(str(store.root), task.address)
-        assert store.state(task.address) == "done", store.failure(task.address)
 
 
 def test_the_moments_are_of_all_and_the_first_are_kept(

@@ -12,12 +12,12 @@ from iddpm import build
 from iddpm.config import Npz
 from iddpm.data import describe
 from iddpm.evaluation.config import FeaturesConfig, RandomNetwork
-from studies.execute.worker import run_task
 from studies.plan.plan import Plan, expand
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tasks.task import PART, Task
 from tests.witness import tiny
+from tests.witness.stores import done
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
@@ -52,11 +52,6 @@ def in_the_order(rows: NDArray[np.int64], path: Path) -> Npz:
 @pytest.fixture
 def class_by_class(tmp_path: Path) -> Npz:
     return in_the_order(np.arange(COUNT), tmp_path / "sorted.npz")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def planned(folder: Path, data: str, *changes: tuple[str, str]) -> Plan:
@@ -107,16 +102,6 @@ def test_what_is_shuffled_already_and_what_is_whole_keep_their_addresses(
 def test_a_part_and_a_whole_of_equal_digests_have_different_addresses() -> None:
     whole = tiny.likelihood(tiny.training())
     assert replace(whole, digests=((PART, whole.digests[0][1]),)).address != whole.address
-
-
-# -------------------------------------------------------------------------------- what is read
-
-
-def done(store: Store, *tasks: Task) -> None:
-    for task in tasks:
-        store.create(task)
-        run_task(str(store.root), task.address)
-        assert store.state(task.address) == "done", store.failure(task.address)
 
 
 def features(store: Store, data: Npz, name: str, **settings: Any) -> NDArray[np.float32]:

@@ -42,6 +42,7 @@ from studies.store.store import BLOCKS, SHARD, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.records import edit
+from tests.witness.stores import done
 
 TRAINED = tiny.training()
 
@@ -51,13 +52,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(tmp_path_factory.mktemp("store"))
     done(store, TRAINED, tiny.extractor())
     return store
-
-
-def done(store: Store, *tasks: Task) -> None:
-    for task in tasks:
-        store.create(task)
-        run_task(str(store.root), task.address)
-        assert store.state(task.address) == "done", store.failure(task.address)
 
 
 def samples(store: Store, task: Task) -> NDArray[np.uint8]:

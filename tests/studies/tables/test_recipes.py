@@ -25,11 +25,6 @@ from studies.tasks.task import Task
 NPZ = Npz(path="some.npz", name="photos")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def finished(store: Store, task: Task, result: dict[str, Any]) -> Task:
     store.create(task)
     write_json(store.folder(task.address) / "result.json", result)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,11 +19,6 @@ from tests.witness.fake_slurm import FakeSlurm
 NOW = 1_000_000.0
 OOM = "step 1\nslurmstepd: error: Detected 1 oom_kill event in StepId=12.0.\n"
 A, B, C = (tiny.training(seed=seed) for seed in range(3))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def submitted(store: Store, *tasks: Task, array: str = "array") -> None:

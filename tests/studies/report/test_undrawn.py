@@ -1,0 +1,233 @@
+"""What cannot be read or drawn is named, and the rest is shown."""
+
+import errno
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from iddpm.bounds import ConfigError
+from studies.analyses.drawings import FIGURES
+from studies.report import entries as entries_room
+from studies.report.__main__ import main
+from studies.report.build import UndrawnError, build
+from studies.store.store import Store
+from tests.witness.made_up_store import write_store
+from tests.witness.pages import SMALL, Page, edit
+
+
+def test_a_result_cut_short_is_named(tmp_path: Path) -> None:
+    root = write_store(tmp_path / "store", SMALL)
+    path = next((root / "tasks").glob("score-*/result.json"))
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(UndrawnError, match=re.escape(str(path))):
+        build(Store(root), tmp_path / "out")
+
+
+GOOD = replace(SMALL, study="good-digits", figures=("quality_vs_steps",))
+BAD = replace(SMALL, study="bad-digits", figures=("quality_vs_steps", "beta_ratio"))
+
+
+def drawing(root: Path, out: Path, *studies: str) -> int:
+    return main([*studies, "--store", str(root), "--out", str(out)])
+
+
+def page_of(out: Path, study: str = "") -> Page:
+    return Page((out / study / "index.html").read_text())
+
+
+def result_of(root: Path, study: str, role: str) -> Path:
+    record = json.loads((root / "studies" / f"{study}.json").read_text())
+    return root.joinpath("tasks", record["cells"][-1]["tasks"][role], "result.json")
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A store of two studies that share no task."""
+    other = replace(BAD, training_steps=700)
+    return write_store(tmp_path / "store", GOOD, other)
+
+
+FOREIGN = [
+    ("[1, 2]", "expected an object, found [1, 2]"),
+    ('{"notes": "mine"}', "expected the record of a study, found one without a value of 'study'"),
+    ("not JSON", "expected whole JSON, found a file cut short"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), FOREIGN)
+def test_a_foreign_record_is_named_and_the_other_studies_are_drawn(
+    two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    path = two / "studies" / "bad-digits.json"
+    path.write_text(text)
+    out = tmp_path / "out"
+    assert drawing(two, out) == 1
+    printed = capsys.readouterr()
+    assert str(out / "good-digits" / "index.html") in printed.out.split()
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"error: bad-digits: {path}: {words}")
+    assert "run" in line.partition(";")[2]
+    for page in (page_of(out), page_of(out, "bad-digits")):
+        assert f"{path}: {words}" in page.text
+    assert "Fréchet" in page_of(out, "good-digits").text
+
+
+@pytest.mark.parametrize(
+    ("changes", "lack"),
+    [
+        ({"cells": [1]}, "arm, seed and tasks of each cell"),
+        ({"tasks": ["../../etc"]}, "the addresses of its tasks"),
+        ({"seeds": ["0"]}, "whole numbers as seeds"),
+        ({"overrides": [["a"]]}, "a key and a value in each of its overrides"),
+        ({"figures": [0]}, "names as figures"),
+        ({"question": None}, "a value of 'question'"),
+    ],
+)
+def test_what_a_record_lacks_is_named(
+    two: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, object],
+    lack: str,
+) -> None:
+    edit(two / "studies" / "bad-digits.json", **changes)
+    assert drawing(two, tmp_path / "out", "bad-digits") == 1
+    assert capsys.readouterr().err.endswith(
+        f"bad-digits.json: expected the record of a study, found one without {lack}; run its sweep "
+        "again, which writes it anew, or move the file away\n"
+    )
+
+
+def test_a_page_that_cannot_be_drawn_anew_is_kept_as_that_of_before_until_it_can(
+    two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    build(Store(two), out)
+    folder, path = out / "bad-digits", result_of(two, "bad-digits", "score")
+    drawn = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    whole = path.read_bytes()
+    path.write_bytes(whole[:50])
+    for _ in range(2):
+        assert drawing(two, out) == 1
+        page = page_of(out, "bad-digits")
+        assert "This study cannot be shown" in page.text
+        assert str(path) in page.text
+        assert "before.html" in page.links
+        assert (folder / "before.html").read_bytes() == drawn[folder / "index.html"]
+        assert "This study is not shown" in page_of(out).text
+    path.write_bytes(whole)
+    assert drawing(two, out) == 0
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == drawn
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_the_others_and_says_where_it_happened(
+    two: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(table: pd.DataFrame) -> Figure:
+        raise ZeroDivisionError("of <b>nothing</b>")
+
+    out = tmp_path / "out"
+    build(Store(two), out)
+    with monkeypatch.context() as patch:
+        patch.setitem(FIGURES, "beta_ratio", replace(FIGURES["beta_ratio"], draw=broken))
+        patch.setattr(entries_room, "paired", lambda tables, answer: pd.DataFrame())
+        assert drawing(two, out) == 1
+    folder, page = out / "bad-digits", page_of(out, "bad-digits")
+    (line,) = capsys.readouterr().err.splitlines()
+    words = "an error that this program did not foresee (ZeroDivisionError: of <b>nothing</b>)"
+    assert line == f"error: bad-digits: figure beta_ratio: {words}"
+    assert f"Could not be drawn: {words}." in page.text
+    assert f"Figure beta_ratio is not shown: {words}." in page_of(out).text
+    assert "in broken" in (folder / "faults.txt").read_text()
+    assert "faults.txt" in page.links
+    assert (folder / "quality_vs_steps.svg").exists()
+    assert not (folder / "beta_ratio.svg").exists()  # that of before is no figure of this store
+    assert not (folder / "answer.svg").exists()
+    assert page.tags["figure"] == 1
+    assert drawing(two, out) == 0
+    assert not (folder / "faults.txt").exists()
+
+
+@pytest.mark.parametrize("kind", ["figure", "claim"])
+def test_a_figure_or_claim_of_a_newer_version_is_named_and_the_rest_is_shown(
+    two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    record = two / "studies" / "bad-digits.json"
+    names = json.loads(record.read_text())[f"{kind}s"]
+    edit(record, **{f"{kind}s": [*names, "../later"]})
+    assert drawing(two, tmp_path / "out") == 1
+    assert capsys.readouterr().err == (
+        f"error: bad-digits: {kind} ../later: expected a {kind} that there is, found '../later'; a "
+        "newer version of this program asked for it: update, or run its sweep again\n"
+    )
+    page = page_of(tmp_path / "out", "bad-digits")
+    assert "that there is, found '../later'" in page.text
+    assert (tmp_path / "out" / "bad-digits" / "quality_vs_steps.svg").exists()
+
+
+def test_images_without_colours_are_not_drawn_as_if_they_had_some() -> None:
+    grid = FIGURES["sample_grid"]
+    for channels in (2, 4, 5):
+        row = {"arm": "a", "steps": 1, "seed": 0, "column": 0, "levels": 256}
+        shape = f"2x2x{channels}"
+        table = pd.DataFrame([{**row, "shape": shape, "pixels": "00" * 4 * channels}])
+        with pytest.raises(ConfigError, match=f"of 1 or 3 channels, found {channels}"):
+            grid.draw(table)
+
+
+def test_text_that_a_spreadsheet_would_run_stands_behind_an_apostrophe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_store(tmp_path / "store", SMALL)
+    path = root / "studies" / f"{SMALL.study}.json"
+    record = json.loads(path.read_text())
+    texts = ["=1+1", "+x", "-x", "@x", "\t=x", "-5", "x=1"]
+    for cell, text in zip(record["cells"], texts, strict=False):
+        cell["arm"]["train.note"] = text
+    edit(path, cells=record["cells"])
+    build(Store(root), tmp_path / "out")
+    notes = pd.read_csv(tmp_path / "out" / SMALL.study / "results.csv", dtype=str)["train.note"]
+    shown = dict.fromkeys(notes.dropna())
+    wanted = ["'=1+1", "'+x", "'-x", "'@x", "'\t=x", "-5", "x=1"]
+    assert list(shown) == wanted[: len(record["cells"])]
+
+
+def test_a_disk_that_is_full_costs_no_page_of_before(
+    two: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The page comes last, so what stands there links to nothing that is not there."""
+    out = tmp_path / "out"
+    build(Store(two), out)
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+    for study in ("good-digits", "bad-digits"):
+        edit(two / "studies" / f"{study}.json", question="Is it another page?")
+    replace_file = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if target.suffix == ".csv":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace_file(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        assert drawing(two, out) == 1
+    lines = capsys.readouterr().err.splitlines()
+    whats = ["bad-digits: its page", "good-digits: its page"]
+    assert [line.partition(f": {out}")[0] for line in lines] == [f"error: {what}" for what in whats]
+    assert all(line.endswith("free some space and run the same command again") for line in lines)
+    assert "Its page is not shown: " in (out / "index.html").read_text()
+    before.pop(out / "index.html")
+    assert {file: file.read_bytes() for file in before} == before
