@@ -8,7 +8,7 @@ import pytest
 from studies.execute.slurm.queue import client
 from tests.cluster.cluster import Cluster
 from tests.slurm.study import TRAINING, Study
-from tests.studies.execute.slurm.test_submission import AWKWARD, edited
+from tests.studies.execute.slurm.test_script import AWKWARD, edited
 
 pytestmark = pytest.mark.slurm
 

@@ -22,8 +22,9 @@ from studies.store.store import Store
 from studies.tables.groupings import records
 from studies.tables.tables import OF_DRAWS, Tables, tables
 from studies.tasks.counts import network_calls
-from tests.studies.runners.test_runners import done, stopping_after, work
+from tests.studies.runners.test_runners import stopping_after, work
 from tests.witness import tiny
+from tests.witness.stores import done
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 

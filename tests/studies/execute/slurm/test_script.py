@@ -222,13 +222,13 @@ def test_the_snapshot_is_named_by_its_content(tmp_path: Path) -> None:
         return done.stdout.strip()
 
     assert name_of_its_own() == first.name
-    with (first / "iddpm" / "ema.py").open("a") as file:
+    with (first / "iddpm/networks/ema.py").open("r+") as file:
         file.write("# edited\n")
     assert name_of_its_own() != first.name
 
 
 def edited(code: Path) -> None:
-    with (code / "iddpm" / "ema.py").open("a") as file:
+    with (code / "iddpm/networks/ema.py").open("r+") as file:
         file.write("# edited\n")
 
 
