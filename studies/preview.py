@@ -312,3 +312,4 @@ def print_submission(submission: slurm.Submission) -> None:
     mark = "~" if guessed else ""
     print(f"The longest chain takes {mark}{submission.longest_chain_hours:.2f} hours.")
     print(f"{submission.states.total()} tasks: {counted(submission.states)}")
+    print("".join(f"{node}\n" for node in submission.left_out), end="")

@@ -24,6 +24,7 @@ from studies.execute.forecast import Left
 from studies.execute.standing import UNREADABLE, Standing, standings
 from studies.plan.costs import labels
 from studies.plan.plan import Cell, chained
+from studies.store.nodes import bad_nodes
 from studies.store.records import tasks
 from studies.store.store import Store, StoreError
 from studies.store.verification import damages
@@ -127,9 +128,12 @@ def _show(store: Store, study: str | None, screen: os.terminal_size | None) -> _
     addresses = list(dict.fromkeys(address for some in studies.values() for address in some))
     found, note = standings(store, addresses)
     named = _named(store, study) if study else {}
+    left_out = [str(node) for node in bad_nodes(store.root, time.time())]
     lines = list(_task_lines(store, found, named) if study else _study_lines(store, studies, found))
+    lines += left_out
     if screen:
-        lines = _fitting(_watched(store, study, found, named) if study else lines, screen)
+        watched = _watched(store, study, found, named) if study else lines
+        lines = _fitting([*left_out, *watched] if study else lines, screen)
         print(CLEAR, end="")
     for line in (*lines, *([note] if note else [])):
         print(line, flush=True)

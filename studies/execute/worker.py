@@ -51,6 +51,9 @@ IMAGES_PER_PASS = "STUDIES_IMAGES_PER_PASS"
 COMPILE = "STUDIES_COMPILE"
 """The variable that tells it whether networks are compiled."""
 
+BEGAN = "STUDIES_BEGAN"
+"""The variable that names a file which is to appear once the first of its work is done."""
+
 IN_PASSES = ("sample", "likelihood", "likelihood_shard")
 """Kinds of task whose network calls share passes; these and trainings compile their networks."""
 
@@ -192,6 +195,13 @@ def work(
     return runners.RUNNERS[task.kind](work), device
 
 
+def note_begun() -> None:
+    """Let it be seen from outside that this process got to work, where somebody looks."""
+    if mark := os.environ.get(BEGAN):
+        with suppress(OSError):  # of a full disk, which the work itself meets
+            Path(mark).touch()
+
+
 class Heartbeat:
     """Tells the store once a second that this worker lives, and how far it is.
 
@@ -214,6 +224,8 @@ class Heartbeat:
         if not self._beat.done and (job_began := os.environ.get("STUDIES_JOB_START")):
             after = f"{time.time() - float(job_began):.0f} s after its job began"
             logger.info("%s: the first of its %s, %s", self._claim.address, self._beat.unit, after)
+        if not self._beat.done:
+            note_begun()
         begun = self._beat.begun if self._beat.done else max(done - 1, 0)
         self._beat = Beat(done=done, total=total, unit=self._beat.unit, begun=begun)
 

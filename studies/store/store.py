@@ -6,6 +6,7 @@
     rates/<device>.json                 how long a unit of work takes on a device
     submissions/<name>/                 one per job array: submission.json, the script, its logs;
                                         queued.json once the scheduler has taken it
+    nodes/<node>/                       where jobs of a cluster began, or ended before they had
     tasks/<address>/task.json           what the task is
                     submission.json     which element of which job array is to do it
                     claim.json          who is at it

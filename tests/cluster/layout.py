@@ -49,6 +49,8 @@ DebugFlags=NO_CONF_HASH
 
 PartitionName=main Nodes=ALL Default=YES PreemptMode=OFF
 PartitionName=low Nodes=ALL PriorityTier=1 GraceTime=3
+PartitionName=scraps Nodes=ALL PriorityTier=1 PreemptMode=CANCEL
+PartitionName=scraps_in_peace Nodes=ALL PriorityTier=1 PreemptMode=CANCEL GraceTime=3
 PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE

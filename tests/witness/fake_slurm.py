@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.witness import slurm_commands
 
-COMMANDS = ("squeue", "sacct", "sbatch", "scancel", "scontrol", "srun")
+COMMANDS = ("squeue", "sacct", "sbatch", "scancel", "scontrol", "srun", "sinfo")
 
 
 class FakeSlurm:
@@ -64,14 +64,14 @@ class FakeSlurm:
                 row.update(changes)
         slurm_commands.write(str(self.folder), rows)
 
-    def end(self, array: str, index: int, state: str | None = None) -> None:
-        """An element leaves the queue; accounting has its state, if any."""
+    def end(self, array: str, index: int, state: str | None = None, *, node: str = "node1") -> None:
+        """An element leaves the queue; accounting has its state, if any, and its node."""
         here = array, str(index)
         left = [row for row in self.rows() if (row["name"], row["index"]) != here]
         slurm_commands.write(str(self.folder), left)
         if state is not None:
             with (self.folder / "accounting").open("a") as file:
-                file.write(f"{array}|7_{index}|{state}\n")
+                file.write(f"{array}|7_{index}|{state}|{node}\n")
 
     # --------------------------------------------------------------------------- what it tells
 

@@ -3,9 +3,9 @@
 `layout` says which task is which element of which array (it is pure), `script` writes the script of
 an array (its `#SBATCH` lines are ours: submitit writes such lines only as it submits a pickle),
 `queue` speaks with the scheduler, `submit` queues, `settle` finds out what became of jobs that are
-gone, `snapshot` copies the code and writes the line of shell by which a script checks it, and `job`
-is what runs inside (submitit tells it which job it is). What differs from submitit's own ways, and
-why:
+gone, `snapshot` copies the code and writes the line of shell by which a script checks it, `job` is
+what runs inside (submitit tells it which job it is), and `ending` is what the script does after it.
+What differs from submitit's own ways, and why:
 
 - A job gets no pickle: its script names the store and the array, all else is a file. submitit names
   pickles by job number after sbatch has returned, so a submitter killed between the two would leave
@@ -32,7 +32,14 @@ why:
   does not read every absolute path with a doubled `%`, sbatch does.
 - How long a task takes of which nothing like it was measured is guessed (`guesses.py`) from its
   multiply-adds.
-- A preempted job queues itself again: SLURM counts one that leaves within its grace time as failed.
+- A preempted job queues itself again: SLURM counts one that leaves within its grace time as
+  failed, and many clusters cancel what they preempt. The shell of its own script does so. A job
+  that follows it (`afternotok`) would take a place in the queue for every job, and need to plan
+  again what the array was to do; a process that watches would have to live for days. Nothing can
+  be queued twice, as the job keeps its number.
+- A job that ends before it has begun anything does the same, away from its node. That saves what
+  a bad node has swallowed this night; `--exclude` keeps from it what is submitted next. No running
+  job refuses its node, since a bad one may not even start Python.
 """
 
 from studies.execute.slurm.queue import SlurmError, is_here, require_scheduler

@@ -2,14 +2,15 @@
 
 Started by the array's script as `python -m studies.execute.slurm.job STORE ARRAY`. Warned of the
 time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. A training
-whose saves take long does not wait for the warning. So does a job that is told to end (SIGTERM) for
-one of higher rank: the scheduler itself would count a job that leaves within its period of grace as
-failed. Told to end for any other reason, it saves and leaves.
+whose saves take long does not wait for the warning. Told to end (SIGTERM), it saves and leaves, and
+its script sees whether that was for a job of higher rank (`ending.py`). The script also wants to
+know whether anything was begun here, as it blames the node where nothing was.
 """
 
 import logging
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +22,11 @@ from typing import TYPE_CHECKING
 from submitit import JobEnvironment
 
 from iddpm.running.interruption import Interrupted
+from studies.execute.devices import visible_gpus
 from studies.execute.signals import StopFlag, stop_requests
 from studies.execute.slurm import queue
 from studies.execute.slurm.queue import SlurmError
-from studies.execute.worker import follow_task, run_task
+from studies.execute.worker import follow_task, note_begun, run_task
 from studies.store.store import Store
 from studies.store.submissions import Element
 
@@ -55,6 +57,7 @@ def main(store_root: str, array: str) -> int:
     store, job = Store(Path(store_root)), JobEnvironment()
     element = Element(array=array, index=int(job.array_task_id or 0))
     addresses = store.submissions.tasks(array)[element.index]
+    _try_gpu()
     with stop_requests() as stop:
         stop.ends_at = float(os.environ.get("STUDIES_JOB_END", math.inf))
         try:
@@ -65,10 +68,31 @@ def main(store_root: str, array: str) -> int:
                     _follow(store, addresses, ranks)
         except Interrupted as error:
             logger.info("stopped (%s): %s", stop.reason, error)
+            note_begun()
             return _leave(job, stop)
+    note_begun()
     if not _decides(job):
         return 0
     return 0 if any(store.state(address) == "done" for address in addresses) else 1
+
+
+def _try_gpu() -> None:
+    """Compute something on the GPU that this process was given, where its node has any at all.
+
+    A node whose GPU or driver is broken would do the task on its CPU, or fail it.
+
+    Raises:
+        RuntimeError: If it cannot. Nothing has begun, so the job goes on elsewhere.
+    """
+    given = "CUDA_VISIBLE_DEVICES" in os.environ and visible_gpus()
+    if not given or shutil.which("nvidia-smi") is None:
+        return
+    import torch
+
+    try:
+        torch.ones(1, device="cuda").sum().item()
+    except (RuntimeError, AssertionError) as error:
+        raise RuntimeError(f"the GPU of this node does not work: {error}") from error
 
 
 def _decides(job: JobEnvironment) -> bool:
@@ -205,15 +229,14 @@ def _heed(stop: StopFlag) -> None:
 
 
 def _leave(job: JobEnvironment, stop: StopFlag) -> int:
-    """Queue the job again if it is meant to go on; the exit status."""
+    """Queue the job again if its time is over; the exit status."""
     if not _decides(job):
         return 0
     name = job.job_id  # of the element: one element of each array has the array's own number
     try:
         told = queue.described(name)
         cancelled = told.get("JobState") != "RUNNING" and told.get("Reason") != "TimeLimit"
-        warned = stop.reason == "timeout" and not cancelled
-        if warned or told.get("PreemptTime", "None") not in ("None", "Unknown", ""):
+        if stop.reason == "timeout" and not cancelled:
             queue.requeue(name)
             return 0
     except SlurmError as error:

@@ -114,8 +114,18 @@ def queued(arrays: Collection[str]) -> dict[Element, Job]:
     return jobs
 
 
-def ended(arrays: Collection[str]) -> dict[Element, str]:
-    """How the elements of these arrays last ended, as accounting has it; {} where there is none."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an element of a job array ended, as accounting has it."""
+
+    state: str
+    """FAILED, TIMEOUT, PREEMPTED, ..."""
+    node: str
+    """Where it ran, `node[1-2]` if on several; `None assigned`: nowhere."""
+
+
+def ended(arrays: Collection[str]) -> dict[Element, End]:
+    """How the elements of these arrays last ended; {} where there is no accounting."""
     if not arrays:
         return {}
     ask = [
@@ -127,16 +137,17 @@ def ended(arrays: Collection[str]) -> dict[Element, str]:
         "--starttime=now-30days",
     ]
     try:
-        said = client([*ask, f"--name={','.join(sorted(arrays))}", "--format=JobName,JobID,State"])
+        form = "--format=JobName,JobID,State,NodeList"
+        said = client([*ask, f"--name={','.join(sorted(arrays))}", form])
     except SlurmError:
         return {}
-    states = {}
+    ends = {}
     for line in said.splitlines():
-        name, job, state = line.split("|")
+        name, job, state, node = line.split("|")
         _, _, index = job.partition("_")
         if index.isdecimal():
-            states[Element(array=name, index=int(index))] = state.split(" ")[0]
-    return states
+            ends[Element(array=name, index=int(index))] = End(state.split(" ")[0], node)
+    return ends
 
 
 def max_array_size() -> int:

@@ -13,14 +13,17 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from iddpm.bounds import ConfigError
+from studies.execute.slurm.ending import watched
 from studies.execute.slurm.layout import Array
 from studies.execute.slurm.queue import SlurmError, client
 from studies.execute.slurm.snapshot import check
 from studies.execute.worker import PASSED_ON, THREAD_LIMITS
 from studies.spec.resources import Resources
+from studies.store.nodes import nodes_folder
 
 SHORTEST_WARNING_S, LONGEST_WARNING_S = 20, 300
 """A job of one minute must not be warned before it has begun. A training whose saves take so long
@@ -46,6 +49,7 @@ def script(
     store_root: Path,
     after: str,
     max_parallel: int | None,
+    left_out: Sequence[str] = (),
 ) -> str:
     """The text of the script.
 
@@ -56,6 +60,7 @@ def script(
         store_root: The store.
         after: The value of sbatch's `--dependency`; empty: none.
         max_parallel: At most so many elements run at once; None: as many as the cluster lets.
+        left_out: Nodes to stay away from, besides those that the resources name.
 
     Raises:
         ConfigError: If a path cannot stand in a script.
@@ -63,7 +68,7 @@ def script(
     for path in (folder, code, store_root, Path(sys.executable)):
         _check_path(path)
     options = {
-        **_asked(array.resources),
+        **_asked(array.resources, left_out),
         "array": _indices(array) + (f"%{max_parallel}" if max_parallel else ""),
         "job-name": array.name,
         "kill-on-invalid-dep": "yes",
@@ -81,7 +86,7 @@ def script(
         *("", "# setup", check(code, folder), *_setup(code, array.resources.time_min)),
         *("", "# command", "export SUBMITIT_EXECUTOR=slurm"),
         f"cd {shlex.quote(str(folder))}",
-        shlex.join([*SRUN, *job]),
+        *watched(shlex.join([*SRUN, *job]), nodes_folder(store_root)),
     ]
     return "\n".join([*lines, ""])
 
@@ -117,7 +122,7 @@ def warning_seconds(time_min: int) -> int:
     return min(LONGEST_WARNING_S, max(SHORTEST_WARNING_S, time_min * 60 // 8))
 
 
-def _asked(asked: Resources) -> dict[str, object]:
+def _asked(asked: Resources, left_out: Sequence[str]) -> dict[str, object]:
     """Resources as options of sbatch, by name; what is not asked for is left out."""
     gpus = f"{asked.gpu_type}:{asked.gpus}" if asked.gpu_type else asked.gpus
     options = {
@@ -131,7 +136,7 @@ def _asked(asked: Resources) -> dict[str, object]:
         "nodes": asked.nodes,
         "ntasks-per-node": asked.processes_per_node,
         "constraint": asked.constraint,
-        "exclude": asked.exclude,
+        "exclude": ",".join(filter(None, [asked.exclude, *left_out])) or None,
         "comment": asked.comment,
     }
     further = (option.removeprefix("--").partition("=") for option in asked.sbatch)

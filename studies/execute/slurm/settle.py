@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from studies.execute.slurm.ending import MEMORY_WORDS
 from studies.execute.slurm.queue import ALIVE, Job, ended, hides_jobs_of_others
 from studies.execute.slurm.snapshot import CHANGED_CODE
 from studies.execute.worker import limited
+from studies.store.nodes import note_loss
 from studies.store.store import Failure, Store, last_lines
 from studies.store.submissions import Element
 
@@ -41,9 +43,6 @@ CAUSES = {
 }
 """By the state that accounting gives, or by what the job itself said."""
 
-MEMORY_WORDS = ("oom-kill", "oom_kill", "exceeded memory limit", "Exceeded job memory limit")
-"""How the scheduler writes into a job's log that it was killed for memory."""
-
 LOST = Failure(error="lost", message="its job ended without a word", final=False)
 
 NEVER_QUEUED = "never queued"
@@ -64,11 +63,14 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
     places = {store.submissions.element(a) for a in addresses if store.result(a) is None}
     gone = {e: store.submissions.unfinished(e) for e in places if e is not None and e not in jobs}
     numbers = {job.number for job in jobs.values()}
-    states = ended({element.array for element in gone})
+    ends = ended({element.array for element in gone})
     for element, unfinished in gone.items():
-        state, log = states.get(element), last_words(store, element)
+        end, log = ends.get(element), last_words(store, element)
+        state = end.state if end else None
         if state in (None, *ALIVE) and is_hidden(store, element, unfinished):
             continue
+        if end is not None and end.state == "FAILED" and not _logs(store, element, "*"):
+            note_loss(store.root, end.node, f"{element.array}.{element.index}")
         if killed_for_memory(store, element):
             state = "OUT_OF_MEMORY"  # accounting says so only where cgroups do the killing
         if found_changed_code(store, element):

@@ -7,9 +7,10 @@ at a time submits from a store.
 
 import re
 import secrets
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from studies.execute.slurm.settle import is_hidden, settle
 from studies.execute.slurm.snapshot import snapshot
 from studies.plan.plan import chained
 from studies.spec.resources import Resources
+from studies.store.nodes import BadNode, bad_nodes
 from studies.store.pruning import needed_again
 from studies.store.store import ErrorClass, Store, StoreError
 from studies.store.submissions import Element
@@ -75,6 +77,8 @@ class Submission:
     """Each after those that it waits for."""
     scripts: tuple[str, ...]
     """Of the arrays, in their order."""
+    left_out: tuple[BadNode, ...]
+    """Nodes that none of them may run on."""
     hours: Mapping[str, "Hours"]
     """By kind of task, of what is submitted now."""
     expected: Mapping[str, Expected]
@@ -137,7 +141,8 @@ def submit(
         scripts = []
         for array in draft.arrays:
             text = draft.script(array, code, numbers)
-            numbers[array.name] = _queue(store, array, text)
+            with _told_of(draft.left_out):
+                numbers[array.name] = _queue(store, array, text)
             scripts.append(text)
     return draft.submission(scripts)
 
@@ -249,6 +254,19 @@ def _queue(store: Store, array: Array, text: str) -> str:
     return number
 
 
+@contextmanager
+def _told_of(left_out: Sequence[BadNode]) -> Iterator[None]:
+    """A refusal may come of the nodes that are left out.
+
+    Raises:
+        SlurmError: In place of the same without these.
+    """
+    try:
+        yield
+    except SlurmError as error:
+        raise SlurmError("; ".join([str(error), *map(str, left_out)])) from error
+
+
 def _may_be_queued(array: str) -> bool:
     """Whether the scheduler has an array although sbatch failed: its answer may have been lost."""
     try:
@@ -283,6 +301,7 @@ class _Draft:
         replaced: Collection[str],
     ) -> None:
         self.jobs = jobs
+        self.left_out = bad_nodes(store.root, time.time())
         self._replaced = set(replaced)
         self._again = needed_again(store, tasks)
         self._retried = set(store.failed([task.address for task in tasks], retry))
@@ -387,6 +406,7 @@ class _Draft:
             store_root=self._store.root.absolute(),
             after=_dependency(array.after, numbers),
             max_parallel=self._settings.max_parallel,
+            left_out=[node.name for node in self.left_out],
         )
 
     def submission(self, scripts: Sequence[str]) -> Submission:
@@ -395,6 +415,7 @@ class _Draft:
             states=Counter(self._states.values()),
             arrays=tuple(self.arrays),
             scripts=tuple(scripts),
+            left_out=tuple(self.left_out),
             hours=self._hours(),
             longest_chain_hours=longest_chain(self._pending, self._seconds_of_jobs()) / 3600,
             expected={task.address: self._expected[task.address] for task in self._pending},

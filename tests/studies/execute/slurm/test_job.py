@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from iddpm.running import saves
 from iddpm.running.interruption import Interrupted
@@ -246,6 +247,61 @@ def test_warned_of_its_time_a_job_saves_and_queues_itself_again(
     assert states(store, A) == ["submitted"]
 
 
+@pytest.mark.parametrize("ends", ["done", "failed", "stopped", "gone on with elsewhere"])
+def test_a_job_that_comes_to_its_end_lets_its_node_be_vouched_for(
+    slurm: FakeSlurm, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    mark = tmp_path / "began"
+    monkeypatch.setenv(worker.BEGAN, str(mark))
+    if ends == "stopped":
+        ended_by(store, monkeypatch, signal.SIGTERM)
+    else:
+        submitted(store, A)
+        if ends == "failed":
+            fail(store, A)
+        if ends == "gone on with elsewhere":
+            store.submissions.withdraw(A.address)
+        ran(store)
+    assert mark.exists()
+
+
+def test_a_task_lets_its_node_be_vouched_for_with_its_first_step(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(worker.BEGAN, str(tmp_path / "began"))
+    submitted(store, A)
+    claim = store.claim(A.address)
+    assert claim is not None
+    heartbeat = worker.Heartbeat(store, claim)
+    assert not (tmp_path / "began").exists()
+    heartbeat.progress(1, 10)
+    assert (tmp_path / "began").exists()
+
+
+@pytest.mark.parametrize(("given", "works"), [("0", False), ("", True), ("NoDevFiles", True)])
+def test_a_job_whose_gpu_does_not_work_ends_before_it_begins_anything(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, works: bool
+) -> None:
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    monkeypatch.setenv(worker.BEGAN, str(tmp_path / "began"))
+    monkeypatch.setattr(torch, "ones", broken_gpu)
+    submitted(store, A)
+    with nullcontext() if works else pytest.raises(RuntimeError, match="the GPU of this node does"):
+        ran(store)
+    assert (tmp_path / "began").exists() == works
+    assert (store.attempts(A.address) == []) != works
+
+
+def broken_gpu(*shape: int, device: str = "cpu") -> torch.Tensor:
+    """torch.ones where CUDA does not come up."""
+    if device == "cuda":
+        raise RuntimeError("CUDA error: uncorrectable ECC error encountered")
+    return torch.full(shape, 1.0)
+
+
 def test_told_to_end_a_job_saves_and_leaves_with_a_status_that_lets_nobody_start(
     slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,18 +310,6 @@ def test_told_to_end_a_job_saves_and_leaves_with_a_status_that_lets_nobody_start
     end = store.attempt_failure(A.address, 1)
     assert end is not None
     assert (end.error, end.final) == ("cancelled", False)
-
-
-@pytest.mark.parametrize(
-    ("time", "again"),
-    [("2026-01-02T03:04:05", True), ("None", False), ("Unknown", False), ("", False)],
-)
-def test_told_to_end_for_another_a_job_queues_itself_again(
-    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, time: str, again: bool
-) -> None:
-    slurm.replace("scontrol", f"OBEY; echo 'JobId=7 PreemptEligibleTime=1 PreemptTime={time} X=1'")
-    assert ended_by(store, monkeypatch, signal.SIGTERM) == (0 if again else os.EX_TEMPFAIL)
-    assert (["requeue", "7_0"] in slurm.calls("scontrol")) == again
 
 
 def test_a_job_cancelled_while_it_saves_is_not_queued_again(

@@ -15,13 +15,14 @@ import iddpm
 import studies
 from iddpm.bounds import ConfigError
 from iddpm.running.files import read_json
-from studies import status
+from studies import preview, status
 from studies.execute import slurm as executor
 from studies.execute.slurm import SlurmError, SubmitSettings
 from studies.execute.slurm.script import warning_seconds
 from studies.execute.slurm.snapshot import snapshot
 from studies.execute.worker import PASSED_ON
 from studies.spec.resources import TEXTS, Resources
+from studies.store.nodes import nodes_folder, note_loss
 from studies.store.provenance import commit
 from studies.store.store import Store
 from studies.tasks.task import Task
@@ -88,19 +89,27 @@ def test_a_script_passes_on_what_its_processes_are_told(
     assert f"export {name}=600" in text.splitlines()
 
 
+def ran(text: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A script's end, as the first element of job 7, where no unset variable is let pass."""
+    of_job = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "0", "SLURMD_NODENAME": "node1"}
+    return subprocess.run(
+        ["bash", "-c", f"set -u; {text}"],
+        cwd=folder,
+        env=os.environ | of_job,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
 def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
     slurm: FakeSlurm, tmp_path: Path
 ) -> None:
     store = Store(tmp_path / "a store's")
     submission = submit(store, TRAINING)
     name, (text,) = submission.arrays[0].name, submission.scripts
-    told = subprocess.run(
-        ["bash", "-c", f"set -eu; {text}\necho $PYTHONPATH\necho $PWD"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert told.stdout.splitlines() == [
+    slurm.replace("srun", 'OBEY; echo "$PYTHONPATH"; pwd')
+    assert ran(text).stdout.splitlines() == [
         str(snapshot(store.root, write=False)),
         str(store.submissions.folder(name)),
     ]
@@ -108,6 +117,39 @@ def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
     together = ("--kill-on-bad-exit=1", "--export=ALL")
     log = "%A_%a_%t_log.out"
     assert slurm.calls("srun") == [["--unbuffered", "--output", log, *together, *job]]
+
+
+def lose_jobs(store: Store, node: str, good: str = "good") -> None:
+    """A node loses two jobs, while another begins one."""
+    for job in ("7_0", "7_1"):
+        note_loss(store.root, node, job)
+    folder = nodes_folder(store.root) / good
+    folder.mkdir(exist_ok=True)
+    (folder / "began").touch()
+
+
+def test_a_node_that_lost_jobs_is_left_out_and_told_with_the_command_that_takes_it_back(
+    slurm: FakeSlurm, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(store, mine=[TRAINING])
+    lose_jobs(store, "node7")
+    asked = settings({"train": Resources(exclude="node[1-3]")})
+    submission = executor.submit(store, [TRAINING, BOUND], asked)
+    excluded = [re.findall("#SBATCH --exclude=(.*)", text) for text in submission.scripts]
+    assert excluded == [["'node[1-3],node7'"], ["node7"]]
+    assert status.main(["mine", "--store", str(store.root)]) == 0
+    told = capsys.readouterr().out
+    assert "node7 is left out of what is submitted: 2 jobs ended there before they had" in told
+    assert f"`rm -r {nodes_folder(store.root) / 'node7'}` takes it back" in told
+    preview.print_submission(submission)
+    assert "node7 is left out" in capsys.readouterr().out
+
+
+def test_a_refusal_names_the_nodes_that_were_left_out(slurm: FakeSlurm, store: Store) -> None:
+    lose_jobs(store, "node7")
+    slurm.refuse("sbatch", "sbatch: error: Requested node configuration is not available")
+    with pytest.raises(SlurmError, match=r"is not available; .*; node7 is left out of what is "):
+        submit(store, TRAINING)
 
 
 AWKWARD = 'it\'s 100%j `touch P` $(touch P) "$HOME" %%t & ; # é'
@@ -119,13 +161,8 @@ def test_nothing_in_a_path_means_anything_to_the_shell_or_the_scheduler(
     store = Store(tmp_path / AWKWARD)
     submission = submit(store, TRAINING)
     (array,), (text,) = submission.arrays, submission.scripts
-    told = subprocess.run(
-        ["bash", "-c", f"set -eu; {text}\necho $PYTHONPATH"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    slurm.replace("srun", 'OBEY; echo "$PYTHONPATH"')
+    told = ran(text, tmp_path)
     assert told.stdout.strip() == str(snapshot(store.root, write=False))
     ((*_, root, _),) = slurm.calls("srun")
     assert root == str(store.root)

@@ -398,3 +398,24 @@ def test_a_submission_that_sbatch_never_saw_is_nobodys_fault(store: Store) -> No
     store.submissions.record("array", {0: [task.address]})
     settled(store, task)
     assert (store.state(task.address), ends(store, task)) == ("planned", [])
+
+
+def test_a_job_whose_script_printed_nothing_is_blamed_on_its_node(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    submitted(store, A)
+    slurm.end("array", 0, "FAILED", node="node7")
+    settled(store, A)
+    assert [path.name for path in store.root.glob("nodes/node7/*")] == ["lost.array.0"]
+
+
+@pytest.mark.parametrize("state", ["CANCELLED by 0", "FAILED"])
+def test_a_node_is_not_blamed_by_accounting_where_a_script_spoke_or_a_person_ended_it(
+    slurm: FakeSlurm, store: Store, state: str
+) -> None:
+    submitted(store, A)
+    if state == "FAILED":
+        (store.submissions.folder("array") / "7_0_0_log.out").write_text("up\n")
+    slurm.end("array", 0, state)
+    settled(store, A)
+    assert not (store.root / "nodes").exists()

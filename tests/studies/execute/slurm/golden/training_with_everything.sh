@@ -39,4 +39,55 @@ export OPENBLAS_NUM_THREADS=1
 # command
 export SUBMITIT_EXECUTOR=slurm
 cd STORE/submissions/train.study.TOKEN-0
-srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.execute.slurm.job STORE train.study.TOKEN-0
+nodes=STORE/nodes
+told=
+me=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+log=${me}_0_log.out
+began=$nodes/$SLURMD_NODENAME/began.$me
+mkdir -p "$nodes/$SLURMD_NODENAME"
+rm -f "$began"
+before=$(cat "$log" | wc -c)
+said() { tail -c "+$((before + 1))" "$log"; }
+preempted() {
+  case $(scontrol --all show job "$me") in
+    *JobState=RUNNING*PreemptTime=[0-9]*) return 0 ;;
+    *) said | grep -qF 'DUE TO PREEMPTION' ;;
+  esac
+}
+again() {  # REASON TIMES: unless it was for this reason so many times
+  date +%s >> "$1.$SLURM_ARRAY_TASK_ID"
+  [ "$(cat "$1.$SLURM_ARRAY_TASK_ID" | wc -l)" -le "$2" ] && scontrol requeue "$me"
+}
+away_from() {  # NODE, as long as the partition has another one
+  out=$(scontrol --all show job "$me" | sed -n 's/.*ExcNodeList=\([^ (]*\).*/\1/p')
+  out=${out:+$out,}$1
+  sinfo --noheader --Node --partition="$SLURM_JOB_PARTITION" --format=%N |
+    grep -vxF "$(scontrol show hostnames "$out")" > /dev/null &&
+    scontrol update JobId="$me" ExcNodeList="$out"
+}
+lost() {
+  [ $status != 0 ] && [ $status != 143 ] && [ $SECONDS -lt 600 ] || return 1
+  ! said | grep -qF -e oom-kill -e oom_kill -e 'exceeded memory limit' -e 'Exceeded job memory limit'
+}
+blamed() {  # of several nodes the first that lost a process
+  first=$(said | sed -n 's/^srun: error: \([^][ :]*\): task .*/\1/p' | head -n 1)
+  echo "${first:-$SLURMD_NODENAME}"
+}
+trap 'told=yes; if preempted; then again preempted 100; fi' TERM
+export STUDIES_BEGAN="$began"
+srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL PYTHON -P -m studies.execute.slurm.job STORE train.study.TOKEN-0 &
+step=$!
+wait $step
+status=$?
+if [ "$told" ]; then wait $step
+elif [ $status != 0 ] && preempted; then again preempted 100
+elif [ ! -e "$began" ] && lost; then
+  bad=$(blamed)
+  echo "lost on $bad before it had begun"
+  mkdir -p "$nodes/$bad"
+  : > "$nodes/$bad/lost.$me.${SLURM_RESTART_COUNT:-0}"
+  trap '' TERM  # which comes with the next line
+  again lost 2 && away_from "$bad"
+fi
+[ ! -e "$began" ] || mv -f "$began" "$nodes/$SLURMD_NODENAME/began"
+exit $status

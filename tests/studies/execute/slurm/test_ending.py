@@ -1,0 +1,174 @@
+"""How a script sees to the end of its job: again by itself, blamed on its node, or left alone."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from studies.execute.slurm.ending import MOST_LOSSES, MOST_PREEMPTIONS, watched
+from tests.witness.fake_slurm import FakeSlurm, path_with
+
+LOG = "7_3_0_log.out"
+PREEMPTED = "slurmstepd: error: *** JOB 7 ON node1 CANCELLED AT 2026-01-02 DUE TO PREEMPTION ***"
+OOM = "slurmstepd: error: Detected 1 oom_kill event in StepId=7.0."
+WITHIN_GRACE = "echo 'JobState=RUNNING PreemptTime=2026-01-02T03:04:05 ExcNodeList=(null)'"
+ENDING = "echo 'JobState=COMPLETING PreemptTime=2026-01-02T03:04:05 ExcNodeList=(null)'"
+PLAIN = "echo 'JobState=RUNNING PreemptTime=None ExcNodeList={excluded}'"
+REQUEUE = ["requeue", "7_3"]
+
+
+class Script:
+    """The end of a script in a folder of logs, as element 3 of array 7 on node1.
+
+    Args:
+        folder: Of the logs.
+        slurm: The scheduler.
+    """
+
+    def __init__(self, folder: Path, slurm: FakeSlurm) -> None:
+        self.folder = folder
+        self.nodes = folder / "nodes"
+        self.slurm = slurm
+        self.told(PLAIN.format(excluded="(null)"))
+        slurm.replace("sinfo", "OBEY; echo node1; echo node2")
+
+    def told(self, job: str) -> None:
+        """What scontrol says of the job."""
+        hosts = 'for w in "$@"; do name=$w; done; echo "$name" | tr , "\\n"'
+        cases = f'case "$*" in *"show job"*) {job};; *hostnames*) {hosts};; esac'
+        self.slurm.replace("scontrol", f"OBEY > /dev/null; {cases}")
+
+    def start(self, step: str, restart: int = 0) -> subprocess.Popen[bytes]:
+        """The shell, of which `step` is what srun does."""
+        of_job = {
+            "SLURM_ARRAY_JOB_ID": "7",
+            "SLURM_ARRAY_TASK_ID": "3",
+            "SLURMD_NODENAME": "node1",
+            "SLURM_JOB_PARTITION": "main",
+            "SLURM_RESTART_COUNT": str(restart),
+        }
+        (self.folder / "step.sh").write_text(step)
+        lines = watched("bash step.sh", self.nodes)
+        with (self.folder / LOG).open("a") as log:
+            return subprocess.Popen(
+                ["bash", "-c", "\n".join(["set -u", *lines])],
+                cwd=self.folder,
+                env=os.environ | of_job | {"PATH": path_with(self.slurm)},
+                stdout=log,
+                stderr=log,
+            )
+
+    def run(self, step: str, restart: int = 0) -> int:
+        """Its exit status."""
+        return self.start(step, restart).wait(timeout=60)
+
+    def asked(self) -> list[list[str]]:
+        """What the scheduler was asked to do."""
+        calls = self.slurm.calls("scontrol")
+        return [words for words in calls if words[0] in ("requeue", "update")]
+
+    def losses(self) -> list[str]:
+        return sorted(str(path.relative_to(self.nodes)) for path in self.nodes.glob("*/lost.*"))
+
+
+@pytest.fixture
+def script(tmp_path: Path, slurm: FakeSlurm) -> Script:
+    return Script(tmp_path, slurm)
+
+
+BEGINS = 'touch "$STUDIES_BEGAN"; '
+
+
+def test_a_job_that_ends_well_asks_nothing_and_vouches_for_its_node(script: Script) -> None:
+    assert script.run(BEGINS) == 0
+    assert script.slurm.calls("scontrol") == []
+    assert [path.name for path in script.nodes.glob("*/*")] == ["began"]
+
+
+def test_a_job_that_fails_after_it_began_is_left_to_the_next_run(script: Script) -> None:
+    assert script.run(BEGINS + "exit 9") == 9
+    assert (script.asked(), script.losses()) == ([], [])
+
+
+def test_a_job_that_saved_and_left_within_its_grace_is_queued_again(script: Script) -> None:
+    script.told(WITHIN_GRACE)
+    assert script.run(BEGINS + "exit 75") == 75
+    assert (script.asked(), script.losses()) == ([REQUEUE], [])
+
+
+@pytest.mark.parametrize(
+    ("job", "words", "again"),
+    [
+        (ENDING, PREEMPTED, True),
+        (ENDING, "CANCELLED AT 2026-01-02", False),  # by a person, in its time of grace
+        (PLAIN.format(excluded=""), "CANCELLED AT 2026-01-02 DUE TO TIME LIMIT", False),
+    ],
+)
+@pytest.mark.parametrize("begins", [BEGINS, ""])
+def test_a_job_that_is_ended_by_force_is_queued_again_if_it_is_for_another(
+    script: Script, job: str, words: str, again: bool, begins: str
+) -> None:
+    script.told(job)
+    shell = script.start(f"{begins} echo up; echo '{words}'; exec sleep 5")
+    while "up" not in (script.folder / LOG).read_text():
+        time.sleep(0.05)
+    shell.send_signal(signal.SIGTERM)
+    shell.wait(timeout=60)
+    assert script.asked() == [REQUEUE] * again
+    assert script.losses() == []
+
+
+def test_words_of_an_earlier_start_mean_nothing(script: Script) -> None:
+    (script.folder / LOG).write_text(f"{PREEMPTED}\n{OOM}\n")
+    assert script.run(BEGINS + "exit 9") == 9
+    assert script.asked() == []
+    script.run("exit 9")
+    assert len(script.losses()) == 1
+
+
+def test_a_job_is_queued_again_only_so_often(script: Script) -> None:
+    noted = script.folder / "preempted.3"
+    noted.write_text("1\n" * (MOST_PREEMPTIONS - 1))
+    script.told(WITHIN_GRACE)
+    script.run(BEGINS + "exit 75")
+    assert script.asked() == [REQUEUE]
+    script.run(BEGINS + "exit 75")
+    assert script.asked() == [REQUEUE]
+
+
+def test_a_job_that_was_lost_before_it_began_goes_on_elsewhere_and_twice_at_most(
+    script: Script,
+) -> None:
+    elsewhere = ["update", "JobId=7_3", "ExcNodeList=node1"]
+    for start in range(MOST_LOSSES + 1):
+        assert script.run("exit 1", restart=start) == 1
+    assert script.asked() == [REQUEUE, elsewhere] * MOST_LOSSES
+    assert script.losses() == [f"node1/lost.7_3.{start}" for start in range(3)]
+    assert "lost on node1 before it had begun" in (script.folder / LOG).read_text()
+
+
+@pytest.mark.parametrize(
+    ("excluded", "becomes"), [("node7", ["ExcNodeList=node7,node1"]), ("node2", [])]
+)
+def test_a_job_stays_away_from_what_it_was_told_as_long_as_a_node_is_left(
+    script: Script, excluded: str, becomes: list[str]
+) -> None:
+    script.told(PLAIN.format(excluded=excluded))
+    script.run("exit 1")
+    assert [words[-1] for words in script.asked() if words[0] == "update"] == becomes
+
+
+@pytest.mark.parametrize("step", [f"echo '{OOM}'; exit 137", "exit 143", "exit 0"])
+def test_a_node_is_not_blamed_for(script: Script, step: str) -> None:
+    script.run(step)
+    assert (script.asked(), script.losses()) == ([], [])
+
+
+def test_of_several_nodes_the_first_that_lost_a_process_is_blamed(script: Script) -> None:
+    ended = "srun: error: node2: task 1: Exited with exit code 1"
+    script.run(f"echo '{ended}'; echo 'srun: error: node1: task 0: Terminated'; exit 1")
+    assert script.losses() == ["node2/lost.7_3.0"]
+    assert script.asked()[-1] == ["update", "JobId=7_3", "ExcNodeList=node2"]
