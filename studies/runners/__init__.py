@@ -8,10 +8,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from studies.runners.work import Work, compiling, device
+from studies.runners.work import Work, compiling, device, try_gpu
 from studies.tasks.kinds import KINDS
 
-__all__ = ["RUNNERS", "Work", "compiling", "device"]
+__all__ = ["RUNNERS", "Work", "compiling", "device", "try_gpu"]
 
 
 def _runner(name: str) -> Callable[[Work], dict[str, Any]]:

@@ -83,6 +83,18 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def try_gpu() -> None:
+    """Compute something on the GPU: where it is broken, tasks would run on the CPU, or fail.
+
+    Raises:
+        RuntimeError: If that does not work.
+    """
+    try:
+        torch.ones(1, device="cuda").sum().item()
+    except (RuntimeError, AssertionError) as error:
+        raise RuntimeError(f"the GPU of this node does not work: {error}") from error
+
+
 def compiling() -> Compiling:
     """Whether this process compiles networks: what the variable STUDIES_COMPILE says, or `off`.
 

@@ -77,22 +77,16 @@ def main(store_root: str, array: str) -> int:
 
 
 def _try_gpu() -> None:
-    """Compute something on the GPU that this process was given, where its node has any at all.
-
-    A node whose GPU or driver is broken would do the task on its CPU, or fail it.
+    """Try the GPU that this process was given, where its node has any at all.
 
     Raises:
-        RuntimeError: If it cannot. Nothing has begun, so the job goes on elsewhere.
+        RuntimeError: If it does not work. Nothing has begun, so the job goes on elsewhere.
     """
     given = "CUDA_VISIBLE_DEVICES" in os.environ and visible_gpus()
-    if not given or shutil.which("nvidia-smi") is None:
-        return
-    import torch
+    if given and shutil.which("nvidia-smi") is not None:
+        from studies import runners
 
-    try:
-        torch.ones(1, device="cuda").sum().item()
-    except (RuntimeError, AssertionError) as error:
-        raise RuntimeError(f"the GPU of this node does not work: {error}") from error
+        runners.try_gpu()
 
 
 def _decides(job: JobEnvironment) -> bool:
