@@ -1,18 +1,25 @@
 """One thread in every test: sums are rounded alike then, as they are in the workers.
 
-Rubbish is looked for seldom: thousands of collected tests are looked through each time.
+Rubbish is looked for seldom: thousands of collected tests are looked through each time. Trainings
+are hurried where the environment says so.
 """
 
 import gc
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from tests.witness import hurried
 from tests.witness.warm import Warm
 
 gc.set_threshold(50_000, 20, 50)
 torch.set_num_threads(1)
+if hurried.NAME in os.environ:
+    hurried.install(Path(tempfile.mkdtemp()))
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from studies.execute.worker import CHECKPOINT_EVERY, IMAGES_PER_PASS
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
 from studies.spec.sweep import SWEEPS, read_sweep
+from tests.witness import hurried
 from tests.witness.published_files import cifar_files, pixels_of, write_tar
 
 ROOT = Path(__file__).parents[1]
@@ -149,7 +150,7 @@ def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env={**inherited, "PATH": path, "PYTHONPATH": str(ROOT)},
+        env={**inherited, "PATH": path, "PYTHONPATH": hurried.after(ROOT)},
         capture_output=True,
         text=True,
         timeout=1500,  # beside other work the slowest took more than ten times as long

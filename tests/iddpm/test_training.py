@@ -21,10 +21,11 @@ from iddpm.objectives import Losses, objective_losses
 from iddpm.running import checkpoints
 from iddpm.running.draws import generator
 from iddpm.running.files import STATE_FILE, StorageError
+from iddpm.running.interruption import Interrupted
 from iddpm.running.trajectory import Diverged
 from iddpm.training import CURVE_POINTS, LossCurve, Training, load_network, train
 from tests.witness.mapped import is_mapped
-from tests.witness.trainings import assert_equal_states, broken, saved
+from tests.witness.trainings import after, all_that_moves, assert_equal_states, broken, saved
 from tests.witness.whole_training import CONFIG
 
 # ----------------------------------------------------------------------------------- what a step is
@@ -239,6 +240,19 @@ def test_a_diverged_training_keeps_its_last_good_state_and_stays_diverged(tmp_pa
 
 
 # ----------------------------------------------------------------------------------- what comes out
+
+
+def test_a_resumed_state_is_the_whole_state(tmp_path: Path) -> None:
+    folders = [tmp_path / "stopped", tmp_path / "whole"]
+    for folder in folders:
+        folder.mkdir()
+    with pytest.raises(Interrupted):
+        train(CONFIG, folders[0], should_stop=after(5))
+    for folder in folders:
+        train(CONFIG, folder)
+    stopped, whole = (all_that_moves(folder) for folder in folders)
+    assert whole["timesteps"]["counts"].min() >= 2  # draws of t did follow the losses
+    assert_equal_states(stopped, whole)
 
 
 def test_a_result_counts_steps_images_and_parameters(undisturbed: dict[str, Any]) -> None:

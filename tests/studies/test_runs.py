@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from studies.store.store import Store
+from tests.witness import hurried
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -20,7 +21,7 @@ def started(folder: Path, store: Path, *options: str) -> "subprocess.Popen[str]"
     command = [sys.executable, "-m", "studies.run", str(folder / "sweep.yaml")]
     return subprocess.Popen(
         [*command, "--store", str(store), *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": hurried.after(ROOT)},
         umask=0o002,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # not as under nohup
         stdout=subprocess.PIPE,

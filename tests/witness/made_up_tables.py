@@ -41,13 +41,14 @@ def made_up(
         metrics: Of each score.
         recipe: Settings of every recipe, in place of the usual ones.
     """
-    cells = record(plan)["cells"]
+    written = record(plan)
+    cells = written["cells"]
     rows = [row for cell in cells for row in _rows(plan, cell, value, metrics, recipe)]
     swept = [n for n in dict.fromkeys(chain(*(c["arm"] for c in cells))) if n not in NAMED]
     columns = ["study", "evaluation", *ARM, *swept, *MEASURED]
     return Tables(
         study=plan.study,
-        record=record(plan),
+        record=written,
         results=pd.DataFrame(rows, columns=columns),
         steps=pd.DataFrame(
             columns=[*ARM, *swept, "seed", "recipe", "address", "part", "step", "mean"]

@@ -20,7 +20,7 @@ from iddpm.running.saves import WRITER
 from iddpm.running.trajectory import Diverged
 from iddpm.training import Training, train
 from tests.witness.limits import largest_file
-from tests.witness.trainings import after, all_that_moves, assert_equal_states, saved
+from tests.witness.trainings import after, saved
 from tests.witness.warm import Warm
 from tests.witness.whole_training import CONFIG
 
@@ -35,19 +35,6 @@ def test_stopped_and_resumed_equals_never_stopped(
         with pytest.raises(Interrupted, match=r"training saved at step \d of 8"):
             train(CONFIG, tmp_path, should_stop=after(steps))
     assert train(CONFIG, tmp_path).as_json() == undisturbed
-
-
-def test_a_resumed_state_is_the_whole_state(tmp_path: Path) -> None:
-    folders = [tmp_path / "stopped", tmp_path / "whole"]
-    for folder in folders:
-        folder.mkdir()
-    with pytest.raises(Interrupted):
-        train(CONFIG, folders[0], should_stop=after(5))
-    for folder in folders:
-        train(CONFIG, folder)
-    stopped, whole = (all_that_moves(folder) for folder in folders)
-    assert whole["timesteps"]["counts"].min() >= 2  # draws of t did follow the losses
-    assert_equal_states(stopped, whole)
 
 
 def test_a_longer_training_continues_a_shorter_one(
