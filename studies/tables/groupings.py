@@ -74,13 +74,21 @@ def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def by_seed(table: pd.DataFrame, value: str = "value") -> Made:
     """Value by seed of the rows of one arm, those without a value left out."""
-    done = table.dropna(subset=[value])
+    has_rows = {*ROW} <= {*table.columns}
+    needed = dict.fromkeys(["seed", value, *(ROW if has_rows else ())])
+    done = table.loc[table[value].notna(), [*needed]]
     seeds = done["seed"].astype(int).tolist()
     found = Made(zip(seeds, done[value].astype(float), strict=True))
-    if not {*ROW} <= {*done.columns}:
+    if not has_rows:
         return found
-    rows = done[[*ROW]].astype(object).where(done[[*ROW]].notna(), None)
-    return found.by("rows", tuple(zip(seeds, rows.itertuples(index=False, name=None), strict=True)))
+    rows = zip(*(_plain(done[name]) for name in ROW), strict=True)
+    return found.by("rows", tuple(zip(seeds, rows, strict=True)))
+
+
+def _plain(column: "pd.Series[Any]") -> list[Any]:
+    """The values of a column, None where there is none."""
+    missing = column.isna().tolist()
+    return [None if no else value for value, no in zip(column.tolist(), missing, strict=True)]
 
 
 def over_seeds(table: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:

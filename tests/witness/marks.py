@@ -1,9 +1,16 @@
-"""Marks for cases of one test that take long together: a few stand for the others."""
+"""Marks: for cases of one test that take long together, and for what no hurried step can tell."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
+
+from tests.witness import hurried
+
+every_step = pytest.mark.skipif(
+    hurried.NAME in os.environ, reason="looks at what every step of a training computes"
+)
 
 
 def slow_except(cases: Iterable[Any], *fast: Any) -> list[Any]:

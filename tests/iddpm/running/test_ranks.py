@@ -16,6 +16,7 @@ from iddpm.running import checkpoints
 from iddpm.running.files import STATE_FILE
 from iddpm.running.ranks import ALONE, Ranks, RanksError, joined
 from iddpm.training import Training, trajectory
+from tests.witness.marks import every_step
 from tests.witness.rank import CONFIG
 from tests.witness.warm import Warm, Worker
 
@@ -112,6 +113,7 @@ def test_every_rank_holds_the_same_weights_averages_history_and_curve(
             assert all(rank[name] == ranks[0][name] for rank in ranks), name
 
 
+@every_step
 @pytest.mark.parametrize("count", [2, 3])
 def test_more_ranks_draw_the_same_steps_as_one(
     seen: dict[int, list[dict[str, Any]]], count: int

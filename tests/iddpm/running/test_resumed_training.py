@@ -20,6 +20,7 @@ from iddpm.running.saves import WRITER
 from iddpm.running.trajectory import Diverged
 from iddpm.training import Training, train
 from tests.witness.limits import largest_file
+from tests.witness.marks import every_step
 from tests.witness.trainings import after, saved
 from tests.witness.warm import Warm
 from tests.witness.whole_training import CONFIG
@@ -218,6 +219,7 @@ def test_a_full_disk_leaves_the_state_before_it(
     assert train(CONFIG, tmp_path).as_json() == undisturbed
 
 
+@every_step
 def test_a_divergence_is_the_same_when_stopped_on_the_way(tmp_path: Path) -> None:
     optimizer = OptimizerConfig(learning_rate=1e30)
     config = replace(CONFIG, optimizer=optimizer, max_nonfinite_steps=3, steps=50)
