@@ -4,12 +4,15 @@ YAML is read strictly; this holds for whoever makes a config in Python. True is 
 is no tuple, and a name is no choice that has settings of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import lru_cache
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from iddpm.registry import nearest
+
+Fits = Callable[[object], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,8 @@ class FieldType:
     hint: Any
     classes: frozenset[type]
     """Any value of these classes fits, whatever `fits` would say."""
-
-    def fits(self, value: object) -> bool:
-        """Whether the field may hold the value."""
-        return _fits(self.hint, value)
+    fits: Fits
+    """Whether the field may hold a value."""
 
     def words(self) -> str:
         """What the field takes, in the words of a message."""
@@ -39,7 +40,7 @@ class FieldType:
             return f"write {_call(choices[called])}" if called in choices else ""
         if isinstance(value, str) and names:
             return nearest(value, names)
-        if isinstance(value, list) and _fits(self.hint, tuple(value)):
+        if isinstance(value, list) and self.fits(tuple(value)):
             return f"write {tuple(value)}"
         return ""
 
@@ -53,7 +54,7 @@ def field_types(config_type: Any) -> tuple[FieldType, ...]:
 
 def of_type(name: str, hint: Any) -> FieldType:
     """A field of this type."""
-    return FieldType(name, hint, frozenset(_classes(hint)))
+    return FieldType(name, hint, frozenset(_classes(hint)), _fits(hint))
 
 
 def _classes(hint: Any) -> set[type]:
@@ -65,18 +66,32 @@ def _classes(hint: Any) -> set[type]:
     return {float, int} if hint is float else {hint}
 
 
-def _fits(hint: Any, value: object) -> bool:
+@lru_cache
+def _fits(hint: Any) -> Fits:
+    """The test for a type; types are taken apart once, values are tested for every config."""
     origin, options = get_origin(hint), get_args(hint)
     if origin is Literal:
-        return isinstance(value, str) and value in options
+        return lambda value: isinstance(value, str) and value in options
     if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        items = options[:1] * len(value) if options[1:] == (...,) else options
-        return len(items) == len(value) and all(map(_fits, items, value))
+        return _fits_in_order(options)
     if options:
-        return any(_fits(option, value) for option in options)
-    return value.__class__ in _classes(hint)
+        ways = tuple(map(_fits, options))
+        return lambda value: any(fits(value) for fits in ways)
+    classes = _classes(hint)
+    return lambda value: value.__class__ in classes
+
+
+def _fits_in_order(options: tuple[Any, ...]) -> Fits:
+    """The test for a tuple, of any length where an ellipsis ends its type."""
+    if options[1:] == (...,):
+        first = _fits(options[0])
+        return lambda value: isinstance(value, tuple) and all(map(first, value))
+    items = tuple(map(_fits, options))
+    return lambda value: (
+        isinstance(value, tuple)
+        and len(value) == len(items)
+        and all(fits(item) for fits, item in zip(items, value, strict=True))
+    )
 
 
 NAMED = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}

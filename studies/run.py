@@ -475,8 +475,10 @@ def _print_results(
 ) -> None:
     """The study as one table: an arm a row, mean over seeds ± half its 95% interval."""
     from studies.report.summary import fitting, summary, verdicts  # pandas: not needed until now
+    from studies.tables.tables import tables
 
-    columns, rows = summary(store, plan.study, asked["cells"])
+    found = tables(store, plan.study, asked)
+    columns, rows = summary(found.results)
     table = Table(title=f"{plan.study}: mean over seeds ± half of its 95% interval")
     shown = fitting(columns, rows, console.width)
     for i in shown:
@@ -486,7 +488,7 @@ def _print_results(
     console.print(table)
     if left_out := len(columns) - len(shown):
         print(f"{left_out} columns do not fit here; the page of the study has all of them.")
-    for verdict, what, more in verdicts(store, plan.study, asked):
+    for verdict, what, more in verdicts(store, found):
         print(f"{verdict}\n    {what}")
         if more.said:
             print(f"    {', '.join(filter(None, (more.said, more.time)))}")

@@ -105,12 +105,12 @@ def _records(store: Store, study: str) -> Iterator[tuple[str, bytes]]:
     for path in (store.root / "store.json", store.root / "studies" / f"{study}.json", *paths):
         if (found := read_checked(path, WRITTEN_ANEW)) is None:
             continue
-        if not found[1]:
+        if not found.has_checksum:
             raise StoreError(
                 f"{path}: expected a record with a checksum, found one of an older version; run "
                 "its sweep again in a new store"
             )
-        yield f"{RECORDS}{path.relative_to(store.root).as_posix()}", path.read_bytes()
+        yield f"{RECORDS}{path.relative_to(store.root).as_posix()}", found.content
     texts = {address: identity(store.task(address)) for address in addresses}
     yield IDENTITIES, json.dumps(texts, sort_keys=True, indent=1).encode()
 

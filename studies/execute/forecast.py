@@ -239,6 +239,7 @@ class Left:
         self._left = {task.address: task for task in tasks}
         self._workers = workers
         self._begun: dict[str, float] = {}
+        self._ended: list[str] = []
         self._forecast = Forecast(store, device, dict(self._left))
         self._whole: dict[str, tuple[Likeness, Expected]] = {}
 
@@ -261,12 +262,15 @@ class Left:
             self._forget(self._forecast.watch(task, whole))
 
     def ended(self, address: str) -> None:
-        """Say that a task takes no more time; how long it took is learned from."""
+        """Say that a task takes no more time; how long it took is learned from when it is asked."""
         if self._left.pop(address, None) is not None:
-            self._forget(self._forecast.learn(address))
+            self._ended.append(address)
 
     def expected(self) -> dict[str, Expected]:
         """How long each task that is left still takes, by address."""
+        for address in self._ended:
+            self._forget(self._forecast.learn(address))
+        self._ended.clear()
         return {address: self._of(task) for address, task in self._left.items()}
 
     def finish(self) -> Expected:

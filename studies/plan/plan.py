@@ -6,7 +6,7 @@ against its data (`studies.plan.checks`), which are described once.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from studies.spec.settings import SHOWN, Leaves, leaves_and_extra, leaves_of, sc
 from studies.spec.sweep import SweepSpec
 from studies.tasks.counts import training_steps
 from studies.tasks.kinds import TaskConfig
-from studies.tasks.task import DERIVED, PART, Task, radii
+from studies.tasks.task import DERIVED, PART, Task, following, radii
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,13 +159,14 @@ def chained(tasks: Iterable[Task]) -> dict[str, Task]:
     chains: dict[tuple[object, ...], list[Task]] = defaultdict(list)
     for task in once.values():
         if isinstance(task.config, TrainConfig) and task.config.source is None:
-            trajectory = replace(task.config, steps=1), task.inputs, task.digests
-            chains[trajectory].append(task)
+            config = task.config
+            its = (getattr(config, item.name) for item in fields(config) if item.name != "steps")
+            chains[*its, task.inputs, task.digests].append(task)
     links: dict[str, list[Task]] = {}
     for chain in chains.values():
         chain.sort(key=training_steps)
         before = [(), *((task.address,) for task in chain)]
-        chain[:] = [replace(task, after=after) for task, after in zip(chain, before, strict=False)]
+        chain[:] = [following(task, after) for task, after in zip(chain, before, strict=False)]
         links |= {task.address: chain[: i + 1] for i, task in enumerate(chain)}
     return {task.address: task for one in once.values() for task in links.get(one.address, [one])}
 

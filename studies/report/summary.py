@@ -1,6 +1,6 @@
 """A study in one small table of text and its verdicts: what a run prints when it ends."""
 
-import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,11 +13,11 @@ from studies.report.faults import fault
 from studies.report.more_seeds import More, more_seeds
 from studies.report.work_done import Made, made
 from studies.store.store import Store, StoreError
-from studies.tables.groupings import arm_columns, is_done, over_seeds
+from studies.tables.groupings import arm_columns, is_done, made_by_seed, records
+from studies.tables.intervals import t_interval
 from studies.tables.labels import labelled
 from studies.tables.rows import is_estimated
-from studies.tables.study_files import StudyFiles
-from studies.tables.tables import results, tables
+from studies.tables.tables import Tables
 
 BETWEEN = 3
 """Letters between two columns on a terminal."""
@@ -29,9 +29,7 @@ TITLES = {
 }
 
 
-def summary(
-    store: Store, study: str, cells: Sequence[Mapping[str, Any]] | None = None
-) -> tuple[list[str], list[list[str]]]:
+def summary(results: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Column titles, then one row per arm: bits/dim and the Fréchet distance at each step count.
 
     Distances over different numbers of samples are never averaged: each has a column of its own.
@@ -40,23 +38,22 @@ def summary(
     cell without a value says its state.
 
     Args:
-        store: Where the results are.
-        study: The study.
-        cells: What it asks for; None: what its record in the store says.
+        results: Of a study, as `studies.tables.tables.results` gives them.
     """
-    table = results(StudyFiles(store, study, cells))
-    table = table[table["metric"].isin(TITLES)]
+    table = results[results["metric"].isin(TITLES)]
     if table.empty:
         return ["arm"], []
     table = table.assign(skip=table["skip"].astype(float).fillna(0.0))  # a bound skips nothing
     table = labelled(table, arm_columns(table, without=("steps", "images")))
     sizes = table[table["metric"] == "frechet_distance"]["images"].nunique()
-    named = [_column(row, sized=sizes > 1) for _, row in table.iterrows()]
-    table = table.assign(column=pd.Series(named, table.index, dtype=object))
-    columns = sorted(table["column"].unique())
+    cells: dict[tuple[int, str], dict[Column, list[Mapping[str, Any]]]] = defaultdict(dict)
+    for row in records(table):
+        its = cells[row["rank"], row["arm"]]
+        its.setdefault(_column(row, sized=sizes > 1), []).append(row)
+    columns = sorted({column for its in cells.values() for column in its})
     rows = [
-        [str(arm), *(_shown(same[same["column"] == column]) for column in columns)]
-        for arm, same in table.sort_values("rank").groupby("arm", sort=False)
+        [arm, *(_shown(its.get(column, [])) for column in columns)]
+        for (_, arm), its in sorted(cells.items())
     ]
     return ["arm", *(title for *_, title in columns)], rows
 
@@ -79,17 +76,13 @@ def fitting(columns: list[str], rows: list[list[str]], width: int) -> list[int]:
     return kept
 
 
-def verdicts(
-    store: Store, study: str, record: Mapping[str, Any] | None = None
-) -> list[tuple[str, str, More]]:
+def verdicts(store: Store, found: Tables) -> list[tuple[str, str, More]]:
     """The verdict on each claim of a study and its name, what was measured, what would decide it.
 
     Args:
         store: Where the results are.
-        study: The study.
-        record: What it asks for; None: what its record in the store says.
+        found: The study.
     """
-    found = tables(store, study, record)
     missing = not is_done(found)
     records = cache(lambda: _made(store, found.record["tasks"]))  # read for open claims alone
     lines = []
@@ -117,8 +110,11 @@ def _made(store: Store, addresses: Sequence[str]) -> Made:
         return {}
 
 
-def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:
-    """Metric, steps (0: what is over all T, whatever T is), number of samples, and its title."""
+Column = tuple[str, int, int, str]
+"""Metric, steps (0: what is over all T, whatever T is), number of samples, and its title."""
+
+
+def _column(row: Mapping[str, Any], *, sized: bool) -> Column:
     title, steps = TITLES[row["metric"]], int(row["steps"])
     if row["metric"] == "bits_per_dim" and is_estimated(row["settings"]):
         title = f"{title}, estimated"
@@ -132,11 +128,11 @@ def _column(row: pd.Series, *, sized: bool) -> tuple[str, int, int, str]:
     return row["metric"], steps, images, shown
 
 
-def _shown(rows: pd.DataFrame) -> str:
-    if rows.empty:
+def _shown(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
         return ""
-    if rows["value"].isna().all():
-        return str(rows["state"].iloc[0]).replace("done", "undetermined")
-    found = over_seeds(rows, ["metric"]).iloc[0]
-    half_width = found["high"] - found["mean"]
-    return f"{found['mean']:.4g}" + (f" ± {half_width:.2g}" if math.isfinite(half_width) else "")
+    values = list(made_by_seed(rows).values())
+    if not values:
+        return str(rows[0]["state"]).replace("done", "undetermined")
+    found = t_interval(values)
+    return f"{found.mean:.4g}" + (f" ± {found.half_width:.2g}" if found.n > 1 else "")

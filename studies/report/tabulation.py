@@ -7,6 +7,7 @@ over different numbers of samples have columns of their own.
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from studies.drawing.captions import estimate_note
 from studies.judging.wording import fixed
 from studies.published.published import comparable
 from studies.tables.answer import RATIOS
-from studies.tables.groupings import arm_columns, by_seed, records
+from studies.tables.groupings import arm_columns, made_by_seed, records
 from studies.tables.intervals import paired_differences, paired_log_ratios, t_interval
 from studies.tables.labels import NAMED, WORDS, distance_name, labelled, short_name
 from studies.tables.rows import of_any_weights
@@ -212,12 +213,14 @@ def _table(name: str, title: str, rows: pd.DataFrame, across: tuple[str, ...]) -
     found = found.loc[by_place.sort_values(keys).index] if keys else found.head(1)
     columns = [tuple(row) for row in found.itertuples(index=False)] if keys else [()]
     heads = _heads(rows)
+    held: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for one in records(rows):
+        held[one["rank"], *(one[key] for key in keys)].append(one)
     made = []
-    for _, same in rows.groupby("rank"):
-        held = [same[(same[keys] == list(column)).all(axis=1)] for column in columns]
-        first = same.iloc[0]
+    for _, first in rows.drop_duplicates("rank").sort_values("rank").iterrows():
+        cells = tuple(_cell(held.get((first["rank"], *column), [])) for column in columns)
         settings = tuple(_setting(head, first) for head in heads)
-        made.append(Row(arm=first["arm"], settings=settings, cells=tuple(map(_cell, held))))
+        made.append(Row(arm=first["arm"], settings=settings, cells=cells))
     empty = [i for i in range(len(columns)) if columns[i][:1] != (PARTS[0],) and _is_nil(made, i)]
     kept = [i for i in range(len(columns)) if not ("metric" in keys and i in empty)]
     titles = [_column(dict(zip(keys, columns[i], strict=True))) for i in kept]
@@ -303,27 +306,26 @@ def _is_nil(rows: Sequence[Row], column: int) -> bool:
     return bool(means) and all(abs(mean) < 5e-5 for mean in means)
 
 
-def _cell(rows: pd.DataFrame) -> Cell | None:
-    if rows.empty:
+def _cell(rows: Sequence[Mapping[str, Any]]) -> Cell | None:
+    if not rows:
         return None
-    values = by_seed(rows)
+    values = made_by_seed(rows)
     interval = t_interval(list(values.values())) if values else None
-    lacking = rows[rows["value"].isna()]["state"].replace("done", "undetermined")
-    recipes = rows["recipe"].dropna()
+    lacking = {row["state"] for row in rows if pd.isna(row["value"])}
+    recipes = [row["recipe"] for row in rows if not pd.isna(row["recipe"])]
     return Cell(
         mean=interval.mean if interval else None,
         half_width=interval.half_width if interval and interval.n > 1 else None,
         n=len(values),
         of=len(rows),
         values=values.only(sorted(values)),
-        states=tuple(sorted(set(lacking))),
-        recipe=of_any_weights(recipes.iloc[0]) if len(recipes) else "",
-        paper=_published(rows),
+        states=tuple(sorted("undetermined" if one == "done" else one for one in lacking)),
+        recipe=of_any_weights(recipes[0]) if recipes else "",
+        paper=_published(rows[0]),
     )
 
 
-def _published(rows: pd.DataFrame) -> str:
-    row = next(records(rows.head(1)))
+def _published(row: Mapping[str, Any]) -> str:
     if pd.isna(row["recipe"]):
         return ""
     for number in numbers():

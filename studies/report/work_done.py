@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from studies.store.forecasts import Foreseen
+from studies.store.integrity import finished
 from studies.store.store import Store, StoreError
 
 NEEDED = (
@@ -24,11 +25,8 @@ def made(store: Store, addresses: Iterable[str]) -> Made:
     Raises:
         StoreError: If a record of provenance is not what a task leaves.
     """
-    records = {
-        address: record
-        for address in addresses
-        if (record := store.provenance(address)) is not None and store.result(address) is not None
-    }
+    found = {address: finished(store.folder(address)) for address in addresses}
+    records = {address: one[1] for address, one in found.items() if one and one[1] is not None}
     for address, record in records.items():
         if lacking := [name for name in NEEDED if name not in record]:
             raise StoreError(

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,21 @@ def read_record(path: Path, remedy: str) -> dict[str, Any] | None:
         StoreError: If it was cut short, differs from its checksum or holds something else.
     """
     found = read_checked(path, remedy)
-    return None if found is None else found[0]
+    return None if found is None else found.value
 
 
-def read_checked(path: Path, remedy: str) -> tuple[dict[str, Any], bool] | None:
-    """The record as `read_record` gives it, and whether it has a checksum."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A record that was read."""
+
+    value: dict[str, Any]
+    has_checksum: bool
+    content: bytes
+    """All that its file holds."""
+
+
+def read_checked(path: Path, remedy: str) -> Checked | None:
+    """The record as `read_record` gives it, and what its file is like."""
     try:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -82,13 +93,13 @@ def read_checked(path: Path, remedy: str) -> tuple[dict[str, Any], bool] | None:
     ending = _ENDING.fullmatch(raw, max(0, len(raw) - _ENDING_BYTES))
     said = value.pop(CHECKSUM, None)
     if said is None and ending is None:
-        return value, False
+        return Checked(value, False, raw)
     if not _is_as_written(raw, ending):
         raise StoreError(
             f"{path}: expected what was written there, found other content than its checksum is "
             f"of: the file was damaged or edited; {remedy}"
         )
-    return value, True
+    return Checked(value, True, raw)
 
 
 def _is_as_written(raw: bytes, ending: re.Match[bytes] | None) -> bool:

@@ -73,19 +73,28 @@ def result_of(folder: Path, remedy: str = ANEW) -> dict[str, Any] | None:
     Raises:
         StoreError: If the file was cut short, damaged or edited, or is not that of its task.
     """
+    found = finished(folder, remedy)
+    return None if found is None else found[0]
+
+
+def finished(
+    folder: Path, remedy: str = ANEW
+) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+    """The result in a task's folder and what made it, as `result_of` and `provenance_of` do."""
     path = folder / RESULT
     found = read_checked(path, remedy)
     if found is None:
         return None
-    result, has_checksum = found
-    files = listed_files(folder)
-    if not has_checksum and files is not None:
+    made = provenance_of(folder)
+    files = (made or {}).get(FILES)
+    if not found.has_checksum and files is not None:
         raise StoreError(f"{path}: expected a checksum at its end, found none; {remedy}")
-    if has_checksum and files is None:
+    if found.has_checksum and files is None:
         raise _unvouched(folder)
-    if files is not None and files.get(RESULT, {}).get("sha256") != _sha256(path):
+    its = hashlib.sha256(found.content).hexdigest()
+    if files is not None and files.get(RESULT, {}).get("sha256") != its:
         raise StoreError(f"{path}: expected the result of this task, found another's; {remedy}")
-    return result
+    return found.value, made
 
 
 def provenance_of(folder: Path) -> dict[str, Any] | None:
@@ -99,11 +108,12 @@ def provenance_of(folder: Path) -> dict[str, Any] | None:
     found = read_checked(path, remedy)
     if found is None:
         return None
-    if not isinstance(found[0].get(FILES, {}), dict):
+    made = found.value
+    if not isinstance(made.get(FILES, {}), dict):
         raise StoreError(f"{path}: expected an object under {FILES!r}, found none; {remedy}")
-    if FILES in found[0] and (whose := found[0].get(ADDRESS)) != folder.name:
+    if FILES in made and (whose := made.get(ADDRESS)) != folder.name:
         raise StoreError(f"{path}: expected what made this task, found that of {whose}; {remedy}")
-    return found[0]
+    return made
 
 
 def listed_files(folder: Path) -> dict[str, dict[str, Any]] | None:
@@ -194,7 +204,7 @@ def check_file(path: Path, expected: str) -> bool:
 def _check_is_of_an_older_version(folder: Path) -> None:
     """A result with a checksum comes with a provenance: without it nothing vouches for files."""
     found = read_checked(folder / RESULT, ANEW)
-    if found is not None and found[1]:
+    if found is not None and found.has_checksum:
         raise _unvouched(folder)
 
 

@@ -4,7 +4,7 @@ The results of one arm have one recipe: a sweep over a part of it has that part 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -74,21 +74,23 @@ def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def by_seed(table: pd.DataFrame, value: str = "value") -> Made:
     """Value by seed of the rows of one arm, those without a value left out."""
-    has_rows = {*ROW} <= {*table.columns}
-    needed = dict.fromkeys(["seed", value, *(ROW if has_rows else ())])
-    done = table.loc[table[value].notna(), [*needed]]
-    seeds = done["seed"].astype(int).tolist()
-    found = Made(zip(seeds, done[value].astype(float), strict=True))
-    if not has_rows:
+    names = [name for name in dict.fromkeys(("seed", value, *ROW)) if name in table]
+    columns = (table[name].tolist() for name in names)
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return made_by_seed(rows, value)
+
+
+def made_by_seed(rows: Sequence[Mapping[str, Any]], value: str = "value") -> Made:
+    """The same of rows that are read already, each by column name."""
+    done = [(int(row["seed"]), row) for row in rows if not pd.isna(row[value])]
+    found = Made((seed, float(row[value])) for seed, row in done)
+    if any(name not in row for _, row in done for name in ROW):
         return found
-    rows = zip(*(_plain(done[name]) for name in ROW), strict=True)
-    return found.by("rows", tuple(zip(seeds, rows, strict=True)))
-
-
-def _plain(column: "pd.Series[Any]") -> list[Any]:
-    """The values of a column, None where there is none."""
-    missing = column.isna().tolist()
-    return [None if no else value for value, no in zip(column.tolist(), missing, strict=True)]
+    told = (
+        (seed, tuple(None if pd.isna(row[name]) else row[name] for name in ROW))
+        for seed, row in done
+    )
+    return found.by("rows", tuple(told))
 
 
 def over_seeds(table: pd.DataFrame, by: list[str], value: str = "value") -> pd.DataFrame:

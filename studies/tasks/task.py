@@ -8,6 +8,7 @@ tasks with equal addresses are therefore the same work, done once and shared.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from typing import Any
@@ -80,6 +81,18 @@ class Task:
     def parents(self) -> dict[str, str]:
         """Address by role of every task that this one needs."""
         return dict(self.inputs)
+
+
+def following(task: Task, after: tuple[str, ...]) -> Task:
+    """The same task, better done after others.
+
+    Args:
+        task: A task; its address is its own, and is not computed again.
+        after: Addresses of the others.
+    """
+    found = copy(task)
+    object.__setattr__(found, "after", after)
+    return found
 
 
 def radii(reference: str, neighbours: int) -> Task:

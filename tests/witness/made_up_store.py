@@ -199,7 +199,7 @@ def _likelihood_cell(root: Path, study: MadeUp, objective: Objective, seed: int)
         _create(root, task)
     else:
         variances = network.config.variances  # type: ignore[union-attr]
-        _finish(root, task, _likelihood_result(study, objective.kind, variances, seed), seconds=5.0)
+        _finish(root, task, likelihood_result(study, objective.kind, variances, seed), seconds=5.0)
     arm = _arm(study, objective, "likelihood")
     arm |= {"stride": "even", "steps": study.T, "images": BOUNDED_IMAGES}
     return {
@@ -209,7 +209,7 @@ def _likelihood_cell(root: Path, study: MadeUp, objective: Objective, seed: int)
     }
 
 
-def _likelihood_result(
+def likelihood_result(
     study: MadeUp, objective: str, variances: tuple[str, ...], seed: int
 ) -> dict[str, Any]:
     def of(variance: str) -> dict[str, Any]:
@@ -296,7 +296,7 @@ def _samples_cell(
     np.save(root / "tasks" / samples.address / "samples.npy", _pictures(seed, steps))
     _finish(root, features, {"images": IMAGES, "source": "samples"}, seconds=1.0)
     fd = study.distance(objective.kind, mode, steps, seed)
-    _finish(root, score, _score_result(study, fd), seconds=0.5)
+    _finish(root, score, score_result(study, fd), seconds=0.5)
     return cell
 
 
@@ -306,7 +306,7 @@ def _pictures(seed: int, steps: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.round(8 + 8 * np.stack(waves)[..., None]).astype(np.uint8)
 
 
-def _score_result(study: MadeUp, fd: float) -> dict[str, Any]:
+def score_result(study: MadeUp, fd: float) -> dict[str, Any]:
     return {
         "frechet_distance": fd,
         "clipped_mass": 0.0,

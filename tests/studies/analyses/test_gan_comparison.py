@@ -79,8 +79,7 @@ def test_a_rival_has_no_place_among_chains(name: str, study: Tables) -> None:
 def test_what_a_run_prints_names_the_rivals(study: Tables) -> None:
     from studies.report.summary import summary
 
-    store = Store(study.samples["path"].iloc[0].parents[2])
-    titles, rows = summary(store, "rivals-tiny")
+    titles, rows = summary(study.results)
     assert titles == ["arm", "FD, no chain", "FD at 4"]
     assert [row[0] for row in rows][-2:] == ["GAN", "real digits"]
 

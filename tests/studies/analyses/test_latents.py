@@ -181,7 +181,7 @@ def test_its_rows_hold_the_signal_left_halfway(made: tuple[Store, Tables]) -> No
 
 
 def test_what_a_run_prints_is_the_signal_left_halfway(made: tuple[Store, Tables]) -> None:
-    columns, rows = summary(made[0], "schedules-tiny")
+    columns, rows = summary(made[1].results)
     assert columns == ["arm", "ᾱ at T/2"]
     linear = np.prod(1 - np.linspace(0.001, 0.2, 100)[:50])
     assert rows == [["cosine schedule", "0.4938"], ["linear schedule", f"{linear:.4g}"]]

@@ -13,7 +13,7 @@ from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.report.summary import summary
 from studies.store.store import Store
-from studies.tables.tables import Tables
+from studies.tables.tables import Tables, tables
 from tests.witness.made_up_rows import distance_rows, network, tables_of
 from tests.witness.made_up_store import variant, write_store
 
@@ -97,7 +97,7 @@ def test_without_two_counts_it_is_not_run() -> None:
 def test_the_summary_keeps_counts_and_shorter_chains_apart(tmp_path: Path) -> None:
     made_up = variant(seeds=(0, 1), steps=(10,))
     root = write_store(tmp_path / "store", made_up)
-    columns, _ = summary(Store(root), made_up.study)
+    columns, _ = summary(tables(Store(root), made_up.study).results)
     assert columns == ["arm", "bits/dim", "FD at 10"]
     record_path = root / "studies" / f"{made_up.study}.json"
     record = json.loads(record_path.read_text())
@@ -108,7 +108,7 @@ def test_the_summary_keeps_counts_and_shorter_chains_apart(tmp_path: Path) -> No
             score = root / "tasks" / cell["tasks"]["score"] / "result.json"
             score.write_text(json.dumps(json.loads(score.read_text()) | {"generated": 32}))
     record_path.write_text(json.dumps(record))
-    columns, _ = summary(Store(root), made_up.study)
+    columns, _ = summary(tables(Store(root), made_up.study).results)
     assert columns == [
         *("arm", "bits/dim", "bits/dim at 50"),
         *("FD at 10, 16 samples", "FD at 10, 32 samples"),

@@ -14,6 +14,7 @@ from studies.report.more_seeds import command, duration, more_seeds, seconds_for
 from studies.report.summary import verdicts
 from studies.store.store import Store
 from studies.tables.intervals import t_interval
+from studies.tables.tables import tables
 from tests.witness.made_up_store import variant, write_store
 from tests.witness.made_up_tables import planned
 
@@ -132,7 +133,7 @@ def test_page_and_terminal_say_what_would_decide_an_open_claim(tmp_path: Path) -
     store = Store(write_store(tmp_path / "store", study))
     build(store, tmp_path / "out")
     page = html.unescape((tmp_path / "out" / study.study / "index.html").read_text())
-    (more,) = (more for *_, more in verdicts(store, study.study) if more.said)
+    (more,) = (more for *_, more in verdicts(store, tables(store, study.study)) if more.said)
     assert more.said == "about 19 seeds would decide it at the effect measured"
     seeds = " ".join(map(str, range(19)))
     sweep = "python -m studies.run sweeps/sigma_ablation.yaml --preset digits"
@@ -151,9 +152,9 @@ def test_page_and_terminal_say_what_would_decide_an_open_claim(tmp_path: Path) -
 def test_a_damaged_record_of_times_takes_no_verdict_away(tmp_path: Path) -> None:
     study = variant()
     store = Store(write_store(tmp_path, study))
-    usual = verdicts(store, study.study)
+    usual = verdicts(store, tables(store, study.study))
     next(tmp_path.glob("tasks/score-*/provenance.json")).write_text("{}")
-    found = verdicts(store, study.study)
+    found = verdicts(store, tables(store, study.study))
     assert [line[:2] for line in found] == [line[:2] for line in usual]
     assert [more.command for *_, more in found] == [more.command for *_, more in usual]
     assert {more.time for *_, more in found} == {""}

@@ -42,7 +42,7 @@ def test_each_claim_has_its_verdict_and_its_number(tmp_path: Path) -> None:
     store = Store(write_store(tmp_path, STUDY))
     study = tables(store, STUDY.study)
     for (said, what, _), name in zip(
-        verdicts(store, STUDY.study), study.record["claims"], strict=True
+        verdicts(store, tables(store, STUDY.study)), study.record["claims"], strict=True
     ):
         finding = judging.judge(name, study)
         assert said == f"{finding.verdict}: {name}"
@@ -76,7 +76,7 @@ def test_terminal_page_and_scorecard_say_what_was_measured(
     monkeypatch.setitem(judging.CLAIMS, name, claim)
     store = Store(write_store(tmp_path / "store", replace(STUDY, claims=(name,))))
     build(store, tmp_path / "out")
-    assert [what for _, what, _ in verdicts(store, STUDY.study)] == [said]
+    assert [what for _, what, _ in verdicts(store, tables(store, STUDY.study))] == [said]
     page = (tmp_path / "out" / STUDY.study / "index.html").read_text()
     assert f'<span class="measured">{said}</span>' in page
     number = said.partition(";")[0]
@@ -86,7 +86,7 @@ def test_terminal_page_and_scorecard_say_what_was_measured(
 def test_a_claim_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:
     newer = replace(STUDY, claims=(*STUDY.claims, "a_claim_to_come"))
     store = Store(write_store(tmp_path, newer))
-    assert verdicts(store, newer.study)[-1] == (
+    assert verdicts(store, tables(store, newer.study))[-1] == (
         "not judged: a_claim_to_come",
         "expected a claim that there is, found 'a_claim_to_come'; a newer version of this program "
         "asked for it: update, or run its sweep again",
@@ -98,14 +98,14 @@ def test_a_claim_that_cannot_be_judged_is_named_and_the_others_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(write_store(tmp_path, STUDY))
-    usual = verdicts(store, STUDY.study)
+    usual = verdicts(store, tables(store, STUDY.study))
     name = usual[0][0].partition(": ")[2]
 
     def broken(tables: object) -> Measured:
         raise ZeroDivisionError("nothing")
 
     monkeypatch.setitem(judging.CLAIMS, name, replace(judging.CLAIMS[name], measure=broken))
-    first, *others = verdicts(store, STUDY.study)
+    first, *others = verdicts(store, tables(store, STUDY.study))
     assert first[0] == f"not judged: {name}"
     assert "ZeroDivisionError: nothing" in first[1]
     assert others == usual[1:]

@@ -101,7 +101,7 @@ def test_the_page_says_estimated_with_the_error_due_to_draws(folder: Path, found
 
 
 def test_the_terminal_says_estimated(folder: Path) -> None:
-    columns, _ = summary(Store(folder / "store"), "tiny-tiny")
+    columns, _ = summary(tables(Store(folder / "store"), "tiny-tiny").results)
     assert {"bits/dim", "bits/dim, estimated"} <= set(columns)
 
 
