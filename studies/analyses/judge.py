@@ -12,7 +12,7 @@ from importlib import import_module
 from studies.analyses import index
 from studies.analyses.trained import conditional
 from studies.judging.looks import BY_LOOKS, by_looks
-from studies.judging.verdicts import Claim, Finding, Untold, decide
+from studies.judging.verdicts import Claim, Finding, Measured, Untold, decide
 from studies.store.store import StoreError
 from studies.tables.groupings import is_done
 from studies.tables.tables import Tables
@@ -30,6 +30,11 @@ CLAIMS: dict[str, Claim] = {
 }
 
 
+def found(claim: Claim, tables: Tables) -> Measured:
+    """What a claim finds in the tables of a study, where its conditions hold."""
+    return conditional(claim, claim.measure(tables), tables)
+
+
 def judge(name: str, tables: Tables) -> Finding:
     """The verdict on one claim of `CLAIMS`, from nothing but the tables.
 
@@ -39,7 +44,7 @@ def judge(name: str, tables: Tables) -> Finding:
     if name not in CLAIMS:
         raise StoreError(f"expected a claim that there is, found {name!r}; {NEWER}")
     claim = CLAIMS[name]
-    measured = conditional(claim, claim.measure(tables), tables)
+    measured = found(claim, tables)
     done = is_done(tables)
     verdict, reason = decide(measured, done=done)
     if measured.measurements:
@@ -58,6 +63,7 @@ def judge(name: str, tables: Tables) -> Finding:
         reason=reason,
         measurements=tuple(one.in_order(seeds) for one in measured.measurements),
         is_untold=any(isinstance(what, Untold) for what in measured.missing),
+        of_seeds=lambda some: found(claim, tables.of_seeds(some)),
     )
     looks = BY_LOOKS.items() <= tables.record.items()
     return by_looks(finding) if looks else finding

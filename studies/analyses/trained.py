@@ -5,8 +5,7 @@ trainings arrive at is untold where one that it compares has not reached its pla
 first noise lies far below the bin of a pixel has nothing left to say in its first steps: its bound
 charges a network for not snapping to the grid, and a claim about chains is untold.
 
-Of a GAN, whose losses tell no plateau, and of a network from a file nothing is asked. A condition
-is asked over all seeds so far, whichever look decides.
+Of a GAN, whose losses tell no plateau, and of a network from a file nothing is asked.
 """
 
 import math

@@ -6,15 +6,14 @@ What cannot be worked out again is named.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from studies.analyses.judge import CLAIMS
-from studies.analyses.trained import conditional
+from studies.analyses.judge import CLAIMS, found
 from studies.bundling.behind import settings_behind
 from studies.bundling.printed import flat, printed
-from studies.judging.looks import BY_LOOKS
-from studies.judging.verdicts import Finding, Measurement, Untold
+from studies.judging.looks import BY_LOOKS, looks
+from studies.judging.verdicts import Finding, Measured, Measurement, Untold
 from studies.report.entries import Entry
 from studies.report.tabulation import Table, tabulated
 from studies.store.store import Store
@@ -70,8 +69,9 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
     unknown = [
         f"{one['what']} (held as it is)"
         for claim in claims
-        for one in claim["quantities"]
-        if one.pop("is_held")
+        for each in (claim, *claim["looks"])
+        for one in each["quantities"]
+        if one.pop("is_held") and each is claim
     ]
     return {
         "study": tables.study,
@@ -145,21 +145,32 @@ class _Rows:
 
 def _claim(finding: Finding, tables: Tables, told: Entry, rows: _Rows) -> dict[str, Any]:
     claim = CLAIMS.get(finding.name)
-    missing = conditional(claim, claim.measure(tables), tables).missing if claim else []
-    untold = [what for what in missing if told.is_done and isinstance(what, Untold)]
-    order = list(tables.record["seeds"])
+    whole = found(claim, tables) if claim else Measured([], [])
+    by_looks = BY_LOOKS.items() <= tables.record.items()
     return {
         "name": finding.name,
         "says": flat(finding.claim.says),
         "so_far": told.so_far(finding),
-        "missing": [str(what) for what in missing if what not in untold],
-        "untold": [str(what) for what in untold],
-        "quantities": [_quantity(one, order, rows) for one in finding.measurements],
+        **_measured(replace(whole, measurements=[*finding.measurements]), rows, told.is_done),
+        "looks": [
+            _measured(look.seen, rows, True) | {"seeds": look.seeds}
+            for look in (looks(finding) if by_looks else ())
+        ],
     }
 
 
-def _quantity(one: Measurement, order: Sequence[int], rows: _Rows) -> dict[str, Any]:
-    made: list[Any] = ["exact", one.interval.mean]
+def _measured(measured: Measured, rows: _Rows, is_done: bool) -> dict[str, Any]:
+    """What a claim found: quantities, and what it lacks or is not told, over seeds or at a look."""
+    untold = [what for what in measured.missing if is_done and isinstance(what, Untold)]
+    return {
+        "missing": [str(what) for what in measured.missing if what not in untold],
+        "untold": [str(what) for what in untold],
+        "quantities": [_quantity(one, rows) for one in measured.measurements],
+    }
+
+
+def _quantity(one: Measurement, rows: _Rows) -> dict[str, Any]:
+    made: list[Any] = ["exact", [[0, one.interval.mean]]]
     is_held = not one.formula
     if one.formula:
         made = rows.resolved(one.formula)
@@ -172,7 +183,7 @@ def _quantity(one: Measurement, order: Sequence[int], rows: _Rows) -> dict[str, 
         "high": one.high,
         "matters": one.matters,
         "decides": one.decides,
-        "order": [seed for seed in order if seed in dict(one.values)],
+        "is_asked": one.decides or bool(one.untold),
         "made": made,
         "is_held": is_held,
     }

@@ -2,8 +2,7 @@
 
 1. Every file has the sha256 that manifest.json lists, every record in store/ ends with a checksum,
    and the address of a task is the hash of its settings (identities.json).
-2. Each row of page/results.csv is what the result of its task says, under the settings of the tasks
-   behind it. Distances without their bias are taken from the features once more.
+2. Each row of page/results.csv is what the results and settings of its tasks, or features, say.
 3. derivations.json says of which rows a quantity is made. Intervals, verdicts, p-values, Holm's
    correction and looks follow by the formulas below, and the page prints just these.
 At the first difference it says what differs, where, what was expected and found, and ends with 1.
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, stdtr, stdtrit
 
-LOOKS = {3: 9.47, 5: 5.04, 8: 3.53, 13: 2.85, 21: 2.54}  # seeds, and t that holds at all looks
+SPENT = {n: math.log1p((math.e - 1) * n / 21) for n in (3, 5, 8, 13, 21)}  # of 5%, by looks
 CLOSE, OF_FEATURES = 1e-9, 1e-6  # relative; eigenvalues differ a little between libraries
 NUMBER = re.compile(r"−?∞|(?<![\w.])[−-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 
@@ -46,8 +45,7 @@ def is_printed(number: float, text: str) -> bool:
 def at(record: Any, path: list[Any]) -> Any:
     """What stands in a record under these names; None where there is no such."""
     for part in path:
-        is_list = isinstance(record, list)
-        record = record[part] if is_list else record.get(part) if isinstance(record, dict) else None
+        record = record[part] if isinstance(record, list) else getattr(record, "get", {}.get)(part)
     return record
 
 
@@ -72,11 +70,8 @@ EACH: dict[str, Any] = {
     "difference": lambda a, b: a - b,
     "log_ratio": lambda a, b: math.log(a / b),
     "mean": lambda *of: math.fsum(of) / len(of),
-    "least": min,
-    "most": max,
     "place_of_least": lambda *of: float(min(zip(of[1::2], of[::2], strict=True))[1]),
     "times": lambda factor, a: factor * a,
-    "log": math.log,
     "log_odds": lambda a, e: math.log((held := min(max(a, e), 1 - e)) / (1 - held)),
     "slope": lambda *xy: float(np.polyfit(np.log(xy[::2]), np.log(xy[1::2]), 1)[0]),
     "share_of_first": lambda terms, prior, n: sum(terms[:n]) / (sum(terms) + prior),
@@ -86,18 +81,18 @@ EACH: dict[str, Any] = {
     "level": lambda y, i, T: T * np.mean([v for v in y[i:] if v is not None]),
     "noise": lambda y, i, T: T * np.diff([v for v in y[i:] if v is not None]).std(ddof=1) / 2**0.5,
 }
-"""What is worked out seed by seed: of numbers, terms of a bound by step, losses of a training."""
+EACH |= {"least": min, "most": max, "log": math.log}  # of each seed: numbers, or terms, or losses
 
 
-def with_interval(q: Any, by_seed: dict[int, float], t: float = 0.0) -> Any:
-    """A quantity with its mean and the ends of Student's 95% interval, or one of this t."""
+def with_interval(q: Any, by_seed: dict[int, float], share: float = 1.0) -> Any:
+    """A quantity with its mean and Student's interval, that errs in this share of 5%."""
     values, n = by_seed.values(), len(by_seed)
     mean = math.fsum(values) / n
     error = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(n - 1, 1) / n)
     exact = q["made"][0] == "exact"
-    half = 0.0 if exact else error * (t or float(stdtrit(n - 1, 0.975))) if n > 1 else math.inf
-    ends = {"mean": mean, "from": mean - half, "to": mean + half}
-    return q | ends | {"n": 0 if exact else n, "error": error}
+    half = 0.0 if exact else math.inf if n < 2 else error * stdtrit(n - 1, 1 - 0.025 * share)
+    more = {"n": 0 if exact else n, "error": error, "seeds": set(by_seed)}
+    return q | {"mean": mean, "from": mean - half, "to": mean + half} | more
 
 
 def verdict_of(claim: Any, quantities: list[Any]) -> str:
@@ -119,22 +114,22 @@ def p_values(q: Any) -> tuple[float, float]:
         t = side * (border - q["mean"]) / max(q["error"], 1e-300)
         return float(stdtr(q["n"] - 1, t)) if q["n"] > 1 else 0.5
 
-    outside, w = min(above(q["low"], -1), above(q["high"])), q["matters"]
-    outside = min(outside, max(above(-w), above(w, -1))) if w else outside
+    none = max(above(-q["matters"]), above(q["matters"], -1)) if q["matters"] else 1.0
+    outside = min(above(q["low"], -1), above(q["high"]), none)
     return min(1.0, 2 * max(above(q["low"]), above(q["high"], -1))), min(1.0, 2 * outside)
 
 
 def holm(claims: list[Any]) -> None:
     """Give measured claims p, and Holm's (1979) among them; what any of n contradicts counts n."""
-    tested = []
+    tested, most = list[Any](), 0.0
     for claim in claims:
-        of = [p_values(q) for q in claim["quantities"] if q["decides"] and q["n"]]
+        of = [p_values(q) for q in claim["seen"] if q["decides"] and q["n"]]
         is_open, no = (claim["verdict"] == word for word in ("inconclusive", "contradicted"))
         if of and claim["verdict"] != "not run" and not (is_open and claim["untold"]):
             inside, outside = max(p for p, _ in of), min(p for _, p in of)
-            claim["p"] = min(inside, outside) if is_open else outside if no else inside
+            p = min(inside, outside) if is_open else outside if no else inside
+            claim["p"] = min(1.0, p / claim["share"]) if claim["share"] else 1.0
             tested.append((claim["p"] * (len(of) if no else 1), claim))
-    most = 0.0
     for place, (p, claim) in enumerate(sorted(tested, key=lambda one: one[0])):
         claim["among"] = most = min(1.0, max(most, (len(tested) - place) * p))
 
@@ -153,21 +148,20 @@ class Bundle:
     def __init__(self, archive: Any) -> None:
         """Read it, and hold files, records and addresses against their hashes."""
         with zipfile.ZipFile(archive) as opened:
-            names = opened.namelist()
-            self.files = {name: opened.read(name) for name in names}
+            self.files = {name: opened.read(name) for name in opened.namelist()}
         listed = json.loads(self.files["manifest.json"])["sha256"]
-        hold("the files", "manifest.json", sorted([*listed, "manifest.json"]), sorted(names))
+        hold("the files", "manifest.json", {*listed, "manifest.json"}, {*self.files})
         for name, digest in listed.items():
             hold("sha256", name, digest, hashlib.sha256(self.files[name]).hexdigest())
         self.records, self.tasks = dict[str, Any](), dict[str, Any]()
-        for name in (n for n in names if n.startswith("store/") and n.endswith(".json")):
+        for name in (n for n in self.files if n.startswith("store/") and n.endswith(".json")):
             body, _, said = self.files[name].rpartition(b'\n "checksum": "')
             hold("checksum", name, hashlib.sha256(body).hexdigest(), said[:-4].decode())
             self.records[name.removeprefix("store/")] = json.loads(self.files[name])
         for address, text in json.loads(self.files["identities.json"]).items():
-            digest, task = hashlib.sha256(text.encode()).hexdigest()[:16], json.loads(text)
-            self.tasks[address] = task
-            hold("address of a task", "identities.json", f"{task['kind']}-{digest}", address)
+            self.tasks[address] = task = json.loads(text)
+            hashed = f"{task['kind']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+            hold("address of a task", "identities.json", hashed, address)
             made = self.records.get(f"tasks/{address}/provenance.json", {"files": {}})
             for name, its in made["files"].items():
                 if (raw := self.files.get(where := f"store/tasks/{address}/{name}")) is not None:
@@ -190,8 +184,9 @@ class Bundle:
             result = self.records.get(f"tasks/{row['address']}/result.json")
             hold("whether it is done", where, bool(result), row["state"] == "done")
             path = [row["variance"] if p == "Σ" else p for p in self.how["values"][row["metric"]]]
-            needs, value = self.tasks[row["address"]]["needs"], at(result, path)
+            value = at(result, path)
             if not path:
+                needs = self.tasks[row["address"]]["needs"]
                 both = (f"store/tasks/{needs[r]}/features.npz" for r in ("generated", "reference"))
                 value = unbiased(*(np.load(io.BytesIO(self.files[name])) for name in both))
             value = sum(value.values()) if isinstance(value, dict) else value
@@ -200,19 +195,14 @@ class Bundle:
             for name, expected in (("value", value), ("standard_error", error)):
                 hold(name, where, expected, float(row[name]) if row[name] else None, close)
 
-    def work_out(self, made: list[Any], seeds: Any = None) -> dict[int, Any]:
-        """A number for each seed (each of `seeds`), made of rows or results as it says."""
+    def work_out(self, made: list[Any]) -> dict[int, Any]:
+        """A number for each seed, made of rows or results as it says."""
         name, *parts = made
-        if name == "exact":
-            return {0: parts[0]}
-        if name in ("rows", "given"):
-            some = {s: of for s, of in parts[0] if seeds is None or s in seeds}
-            is_row = name == "rows"
-            return {s: float(self.rows[of]["value"]) if is_row else of for s, of in some.items()}
+        if name in ("exact", "given", "rows"):
+            return {s: float(self.rows[o]["value"]) if name == "rows" else o for s, o in parts[0]}
         if name == "results":
-            of_task = {s: self.records[f"tasks/{task}/result.json"] for s, task, _ in parts[0]}
-            return {seed: at(of_task[seed], path) for seed, _, path in parts[0]}
-        of = [self.work_out(p, seeds) if isinstance(p, list) else p for p in parts]
+            return {s: at(self.records[f"tasks/{a}/result.json"], path) for s, a, path in parts[0]}
+        of = [self.work_out(p) if isinstance(p, list) else p for p in parts]
         by_seed = [one for one in of if isinstance(one, dict)]
         if name == "one_for_all":  # of images from elsewhere, which have no seed
             return dict.fromkeys(of[1], next(iter(of[0].values())))
@@ -226,19 +216,32 @@ class Bundle:
             return {s: math.log(mean_a / mean_b) + a[s] / mean_a - b[s] / mean_b for s in common}
         return {s: EACH[name](*(o[s] if isinstance(o, dict) else o for o in of)) for s in common}
 
+    def measure(self, found: Any, share: float = 1.0) -> list[Any]:
+        """The quantities of a claim, or of a look at it, with intervals that err in this share."""
+        return [with_interval(q, self.work_out(q["made"]), share) for q in found["quantities"]]
+
     def judge(self) -> None:
         """Give claims their quantities with intervals, their verdicts and p-values."""
         for claim in self.how["claims"]:
-            of = [with_interval(q, self.work_out(q["made"])) for q in claim["quantities"]]
-            claim |= {"quantities": of, "verdict": verdict_of(claim, of)}
-            measured, by = [q for q in of if q["decides"] and q["n"]], "inconclusive"
-            for look, t in LOOKS.items() if measured and claim["verdict"] != "not run" else ():
-                if by == "inconclusive" and look <= min(q["n"] for q in measured):
-                    some = [self.work_out(q["made"], q["order"][:look]) for q in measured]
-                    looked = [with_interval(*one, t) for one in zip(measured, some, strict=True)]
-                    by = verdict_of(claim, [*looked, *(q for q in of if not q["n"])])
-                    claim["verdict"] = by if self.how["by_looks"] else claim["verdict"]
+            of = self.measure(claim)
+            claim |= {"quantities": of, "verdict": verdict_of(claim, of), "share": 1.0, "seen": of}
+            seeds = [q["seeds"] for q in of if q["is_asked"] and q["n"]]
+            if self.how["by_looks"] and claim["verdict"] != "not run" and seeds:
+                self.look(claim, len(set.intersection(*seeds)))
         holm(self.how["claims"])
+
+    def look(self, claim: Any, most: int) -> None:
+        """Give a claim the verdict of the first look that decides it, its share, what it saw."""
+        claim |= {"verdict": "inconclusive", "share": 0.0}
+        spent, looks = 0.0, [*claim["looks"]]
+        for n, whole in SPENT.items():
+            if n <= most and claim["verdict"] == "inconclusive":
+                at, share, spent = looks.pop(0), whole - spent, whole
+                seen = self.measure(at)
+                by = verdict_of(at, self.measure(at, share)).replace("not run", "inconclusive")
+                counts = {q["n"] for q in seen if q["decides"] and q["n"]}
+                hold("numbers of seeds at a look", claim["says"], {n}, counts | {n})
+                claim |= {"verdict": by, "share": share, "seen": seen}
 
     def numbers(self) -> dict[str, float]:
         """Every number that follows, by the name by which derivations.json says where it stands."""
@@ -246,18 +249,16 @@ class Bundle:
         for c, claim in enumerate(self.how["claims"]):
             found |= {f"{c} {part}": claim[part] for part in ("p", "among") if part in claim}
             for i, q in enumerate(claim["quantities"]):
-                plain = expit if q["unit"] == "log odds" else float
                 for part in ("mean", "from", "to", "low", "high"):
-                    found[f"{c}.{i} {part}"] = float(plain(q[part]))
-                    found[f"{c}.{i} {part}%"] = 100 * float(plain(q[part]))
+                    number = float((expit if q["unit"] == "log odds" else float)(q[part]))
+                    found |= {f"{c}.{i} {part}": number, f"{c}.{i} {part}%": 100 * number}
                 found[f"{c}.{i} n"] = q["n"]
         for name, (scale, made) in self.how["others"].items():  # of tables and of the answer
             values, show = self.work_out(made), np.exp if scale == "exp" else float
             q = with_interval({"made": made}, values)
-            found |= {f"{name} {seed}": float(show(value)) for seed, value in values.items()}
-            ends = {end: float(show(q[end])) for end in ("mean", "from", "to")}
-            found |= {f"{name} {end}": value for end, value in ends.items()}
-            found |= {f"{name} {end} size": abs(value) for end, value in ends.items()}
+            of = values | {end: q[end] for end in ("mean", "from", "to")}
+            found |= {f"{name} {part}": float(show(value)) for part, value in of.items()}
+            found |= {f"{name} {part} size": abs(float(show(value))) for part, value in of.items()}
             found |= {f"{name} half": q["to"] - q["mean"], f"{name} n": q["n"]}
         return found
 
@@ -271,7 +272,6 @@ class Bundle:
         for text, names in self.how["printed"]:
             place, shown = page.find(text, start), NUMBER.findall(text)
             hold("a text", where, text, text if place >= 0 else page[start : start + 300])
-            hold("how many numbers", f"{where}: {text}", len(names), len(shown))
             for name, one in zip(names, shown, strict=True):
                 if name and not is_printed(found[name], one):
                     hold(name, f"{where}: {text}", found[name], one)
@@ -285,16 +285,15 @@ def verified(archive: Any) -> Bundle:
         bundle.check_rows()
         bundle.judge()
         bundle.check_printed(bundle.numbers())
+        return bundle
     except Exception as error:
         sys.exit(f"DIFFERS: the bundle is not whole\n  found: {error!r}")
-    return bundle
 
 
 if __name__ == "__main__":
-    checked = verified(sys.argv[1])
-    for one in checked.how["claims"]:
+    for one in (checked := verified(sys.argv[1])).how["claims"]:
         print(f"{one['verdict']}: {one['says']}")
         for quantity in one["quantities"]:
             print("  {mean:.5g} ({from:.5g} to {to:.5g}), n = {n}: {what}".format(**quantity))
     print(f"{len(checked.rows)} rows, and all that the page says of them, follow. Not recomputed:")
-    print("\n".join(f"  {what}" for what in checked.how["not_recomputed"]))
+    print("", *checked.how["not_recomputed"], sep="\n  ")

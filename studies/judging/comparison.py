@@ -14,7 +14,6 @@ import pandas as pd
 from studies.judging.verdicts import Measured, Measurement, Unit, Untold
 from studies.tables.intervals import (
     Formula,
-    OfSeeds,
     formula_of,
     log_ratios_of_means,
     paired_differences,
@@ -117,7 +116,6 @@ class Comparison:
             networks=trainings_behind(self.networks),
             matters=self._least if self.region in (BELOW_ZERO, ABOVE_ZERO) else 0.0,
             values=tuple(self.values.items()),
-            worked_out=self.values.of if isinstance(self.values, OfSeeds) else None,
             formula=self.formula or formula_of(self.values),
         )
         return [measurement, *([Untold(self.untold)] if self.untold else [])]

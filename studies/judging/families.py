@@ -50,7 +50,9 @@ def p_value(finding: Finding) -> float:
 
     Of a supported claim it is that of the quantity that says so least, of a contradicted one that
     of the quantity that says so most, of an open one the smaller of both. 1 for one seed; NaN where
-    nothing measured decides.
+    nothing measured decides. Where a look decided it is over its seeds, and is divided by the
+    share of the 5% that the look may spend: by Bonferroni over all looks it is then below any
+    level in no more studies than that, and so may enter a family.
     """
     deciding = _measured(finding)
     is_open = finding.verdict == "inconclusive"
@@ -58,14 +60,14 @@ def p_value(finding: Finding) -> float:
         return math.nan
     found = [p_values(m) if m.interval.n > 1 else (1.0, 1.0) for m in deciding]
     inside, outside = max(p for p, _ in found), min(p for _, p in found)
-    if is_open:
-        return min(inside, outside)
-    return outside if finding.verdict == "contradicted" else inside
+    p = min(inside, outside) if is_open else inside
+    p = outside if finding.verdict == "contradicted" else p
+    return min(1.0, p / finding.share) if finding.share else 1.0
 
 
 def _measured(finding: Finding) -> list[Measurement]:
     """What decides a finding and is not exact."""
-    return [m for m in finding.measurements if m.decides and m.interval.n]
+    return [m for m in finding.seen or finding.measurements if m.decides and m.interval.n]
 
 
 def adjusted(findings: Sequence[Finding]) -> list[float]:

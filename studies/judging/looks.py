@@ -1,82 +1,88 @@
 """Verdicts that may be looked at again and again while seeds are added.
 
 Whoever adds seeds until a 95% interval decides is wrong more often than in 5%. Here the numbers of
-seeds at which one looks are fixed beforehand, and the 5% are spent over them: by a look at n of N
-seeds 0.05 ln(1 + (e - 1) n/N) of them (Lan & DeMets 1983, Biometrika 70, 659-663, their spending
-function of Pocock's type (1977), which lets early looks decide). The intervals of all looks hold
-the mean at once in 95% (Jennison & Turnbull 1989), so that they decide against any border. The t of
-a look depends on neither mean nor spread where the mean lies on the border: its bounds are known.
+seeds at which one looks are fixed beforehand, and any error that is allowed is shared out among
+them: by a look at n of N seeds ln(1 + (e - 1) n/N) of it is spent (Lan & DeMets 1983, Biometrika
+70, 659-663, their spending function of Pocock's type (1977), which lets early looks decide). Each
+look decides by the interval of Student's t that errs in its own share of 5%. By Bonferroni the
+intervals of all looks hold the mean at once in 95% or more (Jennison & Turnbull 1989), so that they
+decide against any border; and as the shares are those of any level, a p-value over its look's
+share is one for all looks, which may enter a family (`studies.judging.families`).
+
+What a look sees is what there was before there were other seeds: milestones, means and conditions
+of a claim among them.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
-from itertools import pairwise
-
-import numpy as np
-from scipy.special import stdtrit
+from typing import NamedTuple
 
 from studies.judging.families import DECIDED, ERROR
-from studies.judging.verdicts import Finding, Measured, Measurement, Untold, Verdict, decide
-from studies.tables.intervals import Interval, half_width_per_deviation, t_interval
+from studies.judging.verdicts import Finding, Measured, Measurement, Verdict, decide
+from studies.tables.intervals import Interval, half_width_per_deviation
 
 LOOKS = (3, 5, 8, 13, 21)
 """Numbers of seeds at which one looks."""
 BY_LOOKS = {"rule": "looks"}
 """What the record of a study says whose claims are decided look by look."""
-PATHS = 500_000
-"""Simulated studies; the bounds are known to some 0.5% by so many."""
+
+
+class Look(NamedTuple):
+    """The look that gave a verdict."""
+
+    verdict: Verdict
+    seeds: int
+    seen: Measured
+    """With plain intervals of its seeds."""
 
 
 def spent(seeds: int) -> float:
-    """How much of the 5% the looks at up to so many seeds have spent together."""
-    return ERROR * math.log1p((math.e - 1) * seeds / LOOKS[-1])
+    """The share of the error that the looks at up to so many seeds have spent together."""
+    return math.log1p((math.e - 1) * seeds / LOOKS[-1])
 
 
-@cache
-def bounds(last: int = LOOKS[-1]) -> Mapping[int, float]:
-    """By look: the t beyond which it decides, on either side.
-
-    Each is the quantile, over simulated studies that no look before it decided, that spends the
-    look's part; the first is Student's. Rounded up to two decimals; the same in every process.
-
-    Args:
-        last: The look that ends them, one of `LOOKS`.
-    """
-    generator = np.random.default_rng(0)
-    sums, squares = np.zeros(PATHS), np.zeros(PATHS)
-    found: dict[int, float] = {}
-    for before, look in pairwise((0, *LOOKS[: LOOKS.index(last) + 1])):
-        for _ in range(look - before):
-            values = generator.standard_normal(len(sums))
-            sums, squares = sums + values, squares + values**2
-        t = np.abs(sums) / np.sqrt((squares - sums**2 / look) * look / (look - 1))
-        beyond = round(PATHS * (spent(look) - (spent(before) if found else 0.0)))
-        exact = stdtrit(look - 1, 1 - spent(look) / 2)
-        found[look] = math.ceil(100 * (np.partition(t, -beyond)[-beyond] if found else exact)) / 100
-        sums, squares = sums[t < found[look]], squares[t < found[look]]
-    return found
+def share(look: int) -> float:
+    """The share of the error that a look may spend, one of `LOOKS`."""
+    before = LOOKS[: LOOKS.index(look)]
+    return spent(look) - (spent(before[-1]) if before else 0.0)
 
 
 def looked_at(measurement: Measurement, look: int) -> Measurement:
-    """A quantity at a look: of its first so many seeds, with the interval of all looks at once.
-
-    It is what it was when there were no other seeds. Where their distances have no ratio, its
-    interval holds everything.
+    """A quantity at a look: with the interval by which it decides.
 
     Args:
-        measurement: Of at least so many seeds.
+        measurement: Of the seeds of the look.
         look: One of `LOOKS`.
     """
-    values = measurement.of_first(look)
-    if any(math.isnan(value) for _, value in values):
-        return replace(measurement, interval=Interval(math.nan, -math.inf, math.inf, look))
-    plain = t_interval([value for _, value in values])
-    wider = bounds(look)[look] / (float(half_width_per_deviation(look)) * math.sqrt(look))
-    half = plain.half_width * wider
-    interval = Interval(plain.mean, plain.mean - half, plain.mean + half, look)
-    return replace(measurement, interval=interval, values=values)
+    plain = measurement.interval
+    if plain.n < 2:
+        return measurement
+    confidence = 1 - ERROR * share(look)
+    wider = half_width_per_deviation(plain.n, confidence=confidence)
+    half = plain.half_width * float(wider / half_width_per_deviation(plain.n))
+    interval = Interval(plain.mean, plain.mean - half, plain.mean + half, plain.n)
+    return replace(measurement, interval=interval)
+
+
+def looks(finding: Finding) -> list[Look]:
+    """What each look sees and says of a claim, up to the first that decides it.
+
+    None of what is exact, of what nothing measures yet, and of fewer seeds than the first look has.
+    """
+    measured = [m for m in finding.measurements if (m.decides or m.untold) and m.interval.n]
+    if not measured or finding.verdict == "not run" or finding.of_seeds is None:
+        return []
+    all_have = set.intersection(*(set(dict(m.values)) for m in measured))
+    seeds = [seed for seed, _ in measured[0].values if seed in all_have]
+    found: list[Look] = []
+    for look in LOOKS:
+        if look > len(seeds) or (found and found[-1].verdict in DECIDED):
+            break
+        at = finding.of_seeds(seeds[:look])
+        wide = Measured([looked_at(m, look) for m in at.measurements], at.missing)
+        verdict, _ = decide(wide, done=True)
+        found.append(Look(verdict if verdict in DECIDED else "inconclusive", look, at))
+    return found
 
 
 def decided_by(finding: Finding) -> tuple[Verdict, int]:
@@ -86,33 +92,28 @@ def decided_by(finding: Finding) -> tuple[Verdict, int]:
     fewer seeds than the first look inconclusive by 0. What is exact, and what nothing decides yet,
     keeps its verdict.
     """
-    measured = [m for m in finding.measurements if m.decides and m.interval.n]
-    if not measured or finding.verdict == "not run":
-        return finding.verdict, 0
-    exact = [m for m in finding.measurements if m.decides and not m.interval.n]
-    untold: list[str] = [Untold(finding.name)] if finding.is_untold else []
-    verdict: Verdict = "inconclusive"
-    by = 0
-    for look in LOOKS:
-        if look > min(len(m.values) for m in measured):
-            break
-        at = Measured([*exact, *(looked_at(m, look) for m in measured)], untold)
-        (verdict, _), by = decide(at, done=True), look
-        if verdict in DECIDED:
-            break
-    return verdict, by
+    if found := looks(finding):
+        return found[-1].verdict, found[-1].seeds
+    is_open = finding.verdict == "not run" or finding.is_exact
+    return (finding.verdict if is_open else "inconclusive"), 0
 
 
 def by_looks(finding: Finding) -> Finding:
     """A claim as its looks decide it, with what plain intervals of all seeds say."""
-    verdict, look = decided_by(finding)
-    if not look:
-        return finding
+    found, numbers = looks(finding), ", ".join(map(str, LOOKS))
+    if not found:
+        verdict, _ = decided_by(finding)
+        if verdict == finding.verdict:
+            return finding
+        reason = f"Looked at with {numbers} seeds: there are fewer. {finding.reason}"
+        return replace(finding, verdict=verdict, reason=reason, share=0.0)
+    verdict, look, at_look = found[-1]
     at = f"look {LOOKS.index(look) + 1} of {len(LOOKS)}, at {look} seeds"
     said = f"decides: {verdict}" if verdict in DECIDED else "leaves it open"
     reason = (
-        f"Looked at with {', '.join(map(str, LOOKS))} seeds by intervals that hold at every look: "
+        f"Looked at with {numbers} seeds by intervals that hold at every look: "
         f"{at}, {said}. Plain intervals over all seeds: {finding.verdict}. "
         f"{finding.reason}"
     )
-    return replace(finding, verdict=verdict, reason=reason, look=look)
+    seen = tuple(at_look.measurements)
+    return replace(finding, verdict=verdict, reason=reason, look=look, share=share(look), seen=seen)

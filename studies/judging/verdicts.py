@@ -1,7 +1,7 @@
 """How a claim is put to the test: measurements, their regions, and the verdict that they give."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -44,10 +44,6 @@ class Measurement:
     """The smallest difference from zero that matters, where the claim is of any; 0: not so."""
     values: tuple[tuple[int, float], ...] = ()
     """Seeds and what each measured, in the order in which they came; empty for what is exact."""
-    worked_out: Callable[[Collection[int]], Mapping[int, float]] | None = field(
-        default=None, compare=False, repr=False
-    )
-    """Gives the values where there are just these seeds; None: each depends on its own seed."""
     formula: Formula | None = field(default=None, compare=False, repr=False)
     """How the values are made of raw rows; None: it is not said."""
 
@@ -70,14 +66,6 @@ class Measurement:
         places = {seed: place for place, seed in enumerate(seeds)}
         values = sorted(self.values, key=lambda one: places.get(one[0], len(places)))
         return replace(self, values=tuple(values))
-
-    def of_first(self, number: int) -> tuple[tuple[int, float], ...]:
-        """The first so many of `values`, as they were before there were others."""
-        first = self.values[:number]
-        if self.worked_out is None:
-            return first
-        found = self.worked_out([seed for seed, _ in first])
-        return tuple((seed, found[seed]) for seed, _ in first)
 
     @property
     def is_no_difference(self) -> bool:
@@ -139,6 +127,14 @@ class Finding:
     """Whether a comparison that is asked for has numbers that do not tell: seeds do not help."""
     look: int = 0
     """The look that gave the verdict, by its seeds; 0: plain intervals over all seeds gave it."""
+    share: float = 1.0
+    """Of the 5%: what the look may spend that gave the verdict."""
+    seen: tuple[Measurement, ...] = ()
+    """What that look saw, with plain intervals; empty: `measurements`."""
+    of_seeds: Callable[[Collection[int]], Measured] | None = field(
+        default=None, compare=False, repr=False
+    )
+    """Gives what the claim finds where there are just these seeds."""
 
     @property
     def is_exact(self) -> bool:

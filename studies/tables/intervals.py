@@ -114,66 +114,30 @@ def formula_of(values: Mapping[int, float]) -> Formula | None:
     return values.formula if isinstance(values, Made) else None
 
 
-class OfSeeds(Made):
-    """Values by seed, each of which may depend on what other seeds there are."""
-
-    def __init__(
-        self,
-        seeds: Collection[int],
-        worked_out: Callable[[Collection[int]], Mapping[int, float]],
-        *formula: Any,
-    ) -> None:
-        """Work the values out.
-
-        Args:
-            seeds: Those that there are, in order.
-            worked_out: Gives the values where there are just these seeds.
-            formula: As `by` takes it; none: not known.
-        """
-        super().__init__(worked_out(seeds))
-        self._worked_out = worked_out
-        self.by(*formula or (None,))
-
-    def of(self, seeds: Collection[int]) -> Mapping[int, float]:
-        """The values where there are just these of the seeds."""
-        return self._worked_out(seeds)
-
-
-def of_seeds(values: Mapping[int, float], seeds: Collection[int]) -> Mapping[int, float]:
-    """The values of some seeds as they were without the others."""
-    return values.of(seeds) if isinstance(values, OfSeeds) else {s: values[s] for s in seeds}
-
-
 def paired(
     a: Mapping[int, float],
     b: Mapping[int, float],
     how: Callable[[float, float], float],
     *formula: Any,
-) -> OfSeeds:
+) -> Made:
     """`how` of a and b for every seed that both have, in the order of the seeds.
 
-    What other seeds there are counts for it where it counts for a or for b. `formula` says how,
-    as `Made.by` takes it.
+    `formula` says how, as `Made.by` takes it.
     """
-
-    def worked_out(seeds: Collection[int]) -> dict[int, float]:
-        first, second = of_seeds(a, seeds), of_seeds(b, seeds)
-        return {seed: how(first[seed], second[seed]) for seed in seeds}
-
-    return OfSeeds(sorted(a.keys() & b.keys()), worked_out, *formula)
+    return Made((s, how(a[s], b[s])) for s in sorted(a.keys() & b.keys())).by(*formula)
 
 
-def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
+def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> Made:
     """By seed: a - b."""
     return paired(a, b, lambda x, y: x - y, "difference", a, b)
 
 
-def paired_log_ratios(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
+def paired_log_ratios(a: Mapping[int, float], b: Mapping[int, float]) -> Made:
     """By seed: the natural log of a over b, both above zero."""
     return paired(a, b, lambda x, y: math.log(x) - math.log(y), "log_ratio", a, b)
 
 
-def log_ratios_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> OfSeeds:
+def log_ratios_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> Made:
     """By seed: what it says of the natural log of the mean of a over the mean of b.
 
     Their mean is that log, and their spread is that of its error to first order (the delta method):
@@ -181,16 +145,14 @@ def log_ratios_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> OfSee
     as distances without their bias do, where its own log would tell nothing. NaN where a mean is
     not above zero. Each value depends on all seeds by the means.
     """
-
-    def worked_out(seeds: Collection[int]) -> dict[int, float]:
-        first, second = of_seeds(a, seeds), of_seeds(b, seeds)
-        above, below = mean(first), mean(second)
-        if not (above > 0 and below > 0):
-            return dict.fromkeys(seeds, math.nan)
+    seeds = sorted(a.keys() & b.keys())
+    above, below = (mean({seed: of[seed] for seed in seeds}) for of in (a, b))
+    if not (above > 0 and below > 0):
+        found = dict.fromkeys(seeds, math.nan)
+    else:
         whole = math.log(above / below)
-        return {seed: whole + first[seed] / above - second[seed] / below for seed in seeds}
-
-    return OfSeeds(sorted(a.keys() & b.keys()), worked_out, "log_ratio_of_means", a, b)
+        found = {seed: whole + a[seed] / above - b[seed] / below for seed in seeds}
+    return Made(found).by("log_ratio_of_means", a, b)
 
 
 def log_odds(share: float, *, smallest: float = SMALLEST_SHARE) -> float:

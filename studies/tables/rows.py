@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from studies.published.published import ENSEMBLE
 from studies.tables.groupings import arm_columns, by_seed
-from studies.tables.intervals import Formula, OfSeeds, log_ratios_of_means, of_seeds
+from studies.tables.intervals import Formula, Made, log_ratios_of_means
 from studies.tables.labels import labelled
 from studies.tables.table_rows import LEARNED, has_learned
 from studies.tables.tables import Tables
@@ -112,20 +112,18 @@ def parted(rows: pd.DataFrame, column: str, *settings: object) -> list[pd.DataFr
     return [rows[rows[column] == setting] for setting in settings]
 
 
-def log_ratios(arms: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> OfSeeds:
+def log_ratios(arms: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> Made:
     """By seed: the log of one distance over another, as a mean over several pairs of arms.
 
     Of the seeds that have all of them; NaN where a mean distance is not above zero.
     """
     pairs = [[by_seed(arm) for arm in pair] for pair in arms]
-
-    def worked_out(seeds: Collection[int]) -> dict[int, float]:
-        logs = [log_ratios_of_means(*(of_seeds(values, seeds) for values in p)) for p in pairs]
-        return {seed: math.fsum(of[seed] for of in logs) / len(logs) for seed in seeds}
-
     common = set.intersection(*(set(values) for pair in pairs for values in pair))
-    made = [log_ratios_of_means(*pair) for pair in pairs]
-    return OfSeeds(sorted(common), worked_out, "mean", *made)
+    logs = [
+        log_ratios_of_means(*({seed: of[seed] for seed in common} for of in pair)) for pair in pairs
+    ]
+    found = {seed: math.fsum(of[seed] for of in logs) / len(logs) for seed in sorted(common)}
+    return Made(found).by("mean", *(log_ratios_of_means(*pair) for pair in pairs))
 
 
 def series_by_seed(values: pd.Series) -> dict[int, float]:

@@ -7,7 +7,7 @@ as a column, so that rows whose recipes differ are never averaged.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from iddpm.data import levels
 from iddpm.evaluation.config import LikelihoodMergeConfig, ScoreConfig
 from iddpm.schedules import betas
 from studies.published.published import SAMPLE_METRICS
+from studies.spec.rivals import GAN
 from studies.store.records import answering, whole
 from studies.store.store import LATENTS, SAMPLES, Store
 from studies.tables.plateaus import fall, log_fall
@@ -86,6 +87,28 @@ class Tables:
     latents: pd.DataFrame = field(default_factory=pd.DataFrame)
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     trainings: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def of_seeds(self, seeds: Collection[int]) -> "Tables":
+        """The same as it was without any other seeds; images from elsewhere have none."""
+
+        def only(table: pd.DataFrame) -> pd.DataFrame:
+            if "seed" not in table:
+                return table
+            kept = table["seed"].isin(list(seeds))
+            if "rival" in table:
+                kept |= table["rival"].notna() & (table["rival"] != GAN)
+            return table[kept]
+
+        return Tables(
+            study=self.study,
+            record=self.record,
+            results=only(self.results),
+            steps=only(self.steps),
+            samples=only(self.samples),
+            latents=only(self.latents),
+            losses=only(self.losses),
+            trainings=only(self.trainings),
+        )
 
 
 def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) -> Tables:

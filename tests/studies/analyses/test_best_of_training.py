@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from studies.analyses.best_of_training.claims import best
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
+from studies.judging.looks import BY_LOOKS
 from studies.plan.plan import Plan
 from studies.tables.tables import Tables
 from tests.witness.made_up_tables import Value, made_up, planned
@@ -86,6 +87,25 @@ def test_the_caption_says_that_the_papers_values_are_not_at_hand(overfitting: Pl
     told = FIGURES["overfitting"].caption(FIGURES["overfitting"].table(tables), tables)
     assert "the values were not at hand, so none are overlaid" in told
     assert "(n = 3 seeds)" in told
+
+
+def test_a_look_knows_the_best_milestone_of_its_own_seeds_alone() -> None:
+    """Of all five seeds the last milestone has the fewest bits/dim, of three it has not."""
+    turned = turning(600, 800)
+
+    def value(row: Mapping[str, Any]) -> float:
+        is_late = row["seed"] > 2 and row["training_steps"] == 1600
+        found = turned(row)
+        assert found is not None
+        return found - (9.0 if is_late and row["metric"] == "bits_per_dim" else 0.0)
+
+    tables = made_up(planned("overfitting", preset="digits", seeds=list(range(5))), value)
+    found = judge(OVERFIT, replace(tables, record={**tables.record, **BY_LOOKS}))
+    assert (found.verdict, found.look) == ("supported", 3)
+    assert "Plain intervals over all seeds: inconclusive." in found.reason
+    assert found.is_untold
+    assert not any(one.decides for one in found.measurements)
+    assert all(one.decides and one.interval.n == 3 for one in found.seen)
 
 
 def test_each_verdict_on_overfitting(overfitting: Plan) -> None:

@@ -13,6 +13,7 @@ from studies.analyses.best_of_training.claims import _not_past_their_best
 from studies.analyses.judge import CLAIMS, judge
 from studies.analyses.learning_curves.paper import SETTLED
 from studies.analyses.trained import conditional, trainings
+from studies.judging.looks import BY_LOOKS
 from studies.judging.verdicts import Claim, Measured, Measurement
 from studies.judging.wording import measured, telling
 from studies.report.build import build
@@ -115,6 +116,27 @@ def test_falls_that_lie_wholly_below_the_level_are_a_plateau(ablation: Tables) -
     assert judge(LOWER, falling(ablation, small)).verdict == "supported"
     large = SETTLED * np.array([0.96, 0.98, 1.00])
     assert judge(LOWER, falling(ablation, large)).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("falls", "look"),
+    [([0.0, 0.001, 0.002, 0.9, 0.9], 3), ([0.0, 0.011, 0.022, 0.010, 0.012], 5)],
+)
+def test_a_look_asks_of_its_own_seeds_whether_trainings_have_arrived(
+    tmp_path: Path, falls: list[float], look: int
+) -> None:
+    """The first three have, whatever the others do; or that they have is shown by all five."""
+    bits = {"beta": 3.0, "beta_tilde": 2.9, "range": 2.0}
+    made = MadeUp(seeds=tuple(range(5)), figures=(), claims=(LOWER,), steps=(10,))
+    made = replace(made, bound=lambda objective, variance, seed: bits[variance] + 0.01 * seed)
+    study = tables(Store(write_store(tmp_path, made)), made.study)
+    study = falling(replace(study, record={**study.record, **BY_LOOKS}), np.array(falls))
+    found = judge(LOWER, study)
+    assert (found.verdict, found.look) == ("supported", look)
+    assert found.is_untold == (look == 3)
+    assert not any(one.untold for one in found.seen)
+    early = judge(LOWER, study.of_seeds(range(3)))
+    assert early.verdict == ("supported" if look == 3 else "inconclusive")
 
 
 def test_claims_that_hold_of_any_training_stay(ablation: Tables) -> None:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ from studies.analyses.judge import judge
 from studies.bundling import verifier
 from studies.bundling.archive import bundle, packed
 from studies.judging.families import adjusted
-from studies.judging.looks import bounds
+from studies.judging.looks import BY_LOOKS, LOOKS, spent
+from studies.store.checksums import write_record
 from studies.store.store import Store
 from studies.tables.tables import tables
 from tests.witness.made_up_store import ARMS, variant
@@ -101,13 +104,68 @@ def test_intervals_verdicts_and_p_values_are_those_of_scipy_and_of_the_page(
     assert found == pytest.approx((interval.low, interval.high), rel=1e-9)
 
 
-@pytest.mark.slow
 def test_the_looks_are_those_of_the_claims() -> None:
-    assert dict(bounds()) == verifier.LOOKS
+    assert {look: spent(look) for look in LOOKS} == verifier.SPENT
 
 
 def test_the_same_store_gives_the_same_bytes(store: Path, archive: bytes) -> None:
     assert bundle(Store(store), STUDY.study) == archive
+
+
+# -------------------------------------------------------------------------------- look by look
+
+
+@pytest.fixture(scope="module")
+def by_looks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose study has eight seeds, added look by look; its first look decides a claim."""
+    few = {"beta": 3.0, "beta_tilde": 2.9, "range": 2.0}
+    made = replace(
+        variant(steps=(10, 200), arms=(ARMS[0], ARMS[1], ARMS[5]), figures=()),
+        seeds=tuple(range(8)),
+        bound=lambda objective, variance, seed: (
+            few[variance] + (0.02 if seed < 3 else 0.5) * (seed * len(objective) % 3)
+        ),
+    )
+    root = write_vouched(tmp_path_factory.mktemp("looks") / "store", made)
+    path = root / "studies" / f"{made.study}.json"
+    record = json.loads(path.read_text())
+    del record["checksum"]
+    write_record(path, record | BY_LOOKS)
+    return root
+
+
+def test_verdicts_of_looks_are_worked_out_from_what_each_look_saw(by_looks: Path) -> None:
+    read = tables(Store(by_looks), STUDY.study)
+    claims = verifier.verified(io.BytesIO(bundle(Store(by_looks), STUDY.study))).how["claims"]
+    findings = [judge(claim["name"], read) for claim in claims]
+    assert [claim["verdict"] for claim in claims] == [one.verdict for one in findings]
+    among = [claim.get("among", np.nan) for claim in claims]
+    np.testing.assert_allclose(among, adjusted(findings), rtol=1e-9, atol=1e-15)
+    told = {one.look for one in findings}
+    assert 3 in told
+    assert len(told) > 1
+
+
+def test_what_is_changed_of_a_look_is_found(by_looks: Path) -> None:
+    content = bundle(Store(by_looks), STUDY.study)
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+
+    def change(how: Any, number: int) -> None:
+        claim = next(one for one in how["claims"] if len(one["looks"]) > 1)
+        first = claim["looks"][0]
+        rows = leaves(first["quantities"][0]["made"])[0][1]
+        changes: list[Callable[[], Any]] = [
+            lambda: how.update(by_looks=False),
+            lambda: claim["looks"].pop(),
+            rows.pop,
+        ]
+        changes[number]()
+
+    for number in range(3):
+        changed = derived(files, partial(change, number=number))
+        with pytest.raises(SystemExit, match="DIFFERS: "):
+            verifier.verified(io.BytesIO(packed(changed)))
 
 
 # ------------------------------------------------------------------------------ corruptions

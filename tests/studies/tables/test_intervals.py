@@ -13,7 +13,6 @@ from studies.tables.intervals import (
     log_odds,
     log_ratios_of_means,
     mean,
-    of_seeds,
     paired_differences,
     paired_log_ratios,
     t_interval,
@@ -111,17 +110,6 @@ def test_the_log_of_a_ratio_of_means_is_over_the_seeds_of_both() -> None:
     assert list(found) == [0, 2]
     assert mean(found) == pytest.approx(math.log(4.5 / 3))
     assert found[2] - found[0] == pytest.approx((6 - 3) / 4.5 - (2 - 4) / 3)
-
-
-def test_values_of_some_seeds_are_those_without_the_others() -> None:
-    a, b = {0: 3.0, 1: 5.0, 2: 9.0}, {0: 1.0, 1: 4.0, 2: 2.0}
-    few = [{seed: values[seed] for seed in (0, 1)} for values in (a, b)]
-    assert of_seeds(a, [0, 1]) == few[0]
-    assert of_seeds(paired_differences(a, b), [1]) == {1: 1.0}
-    assert of_seeds(log_ratios_of_means(a, b), [0, 1]) == log_ratios_of_means(*few)
-    apart = paired_differences(log_ratios_of_means(a, b), a)
-    assert of_seeds(apart, [0, 1]) == paired_differences(log_ratios_of_means(*few), few[0])
-    assert of_seeds(apart, [0, 1])[0] != apart[0]
 
 
 @pytest.mark.parametrize("low", [-9.0, -4.0])
