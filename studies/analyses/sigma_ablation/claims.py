@@ -140,8 +140,8 @@ CLAIMS: dict[str, Claim] = {
         of_trained=True,
     ),
     "learned_sigma_keeps_quality_at_few_steps": Claim(
-        says="With learned Σ, a few sampling steps give nearly the quality of the full chain, "
-        "where a fixed Σ loses it.",
+        says="With learned Σ, fewer sampling steps cost less of the quality of the full chain than "
+        "with a fixed Σ.",
         source="Section 4 and Fig. 8",
         method="The loss of an arm is the natural log of its mean Fréchet distance over that at "
         f"the most steps, averaged over the step counts of at most {FEW_STEPS}: 0.69 is a distance "

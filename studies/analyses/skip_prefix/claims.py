@@ -84,8 +84,8 @@ def _sooner(arms: pd.DataFrame) -> Values | None:
 
 CLAIMS: dict[str, Claim] = {
     "linear_spares_a_skipped_fifth": Claim(
-        says="A network of the linear schedule draws hardly worse samples when up to a fifth of "
-        "the reverse process is skipped.",
+        says="A network of the linear schedule draws hardly worse samples when a fifth of the "
+        "reverse process is skipped.",
         source="Section 3.2 and Fig. 4",
         method=f"The log of the mean Fréchet distance with {A_FIFTH:.0%} of the reverse process "
         "skipped over that of the whole, paired by seed. Hardly worse means a growth below "
