@@ -195,7 +195,7 @@ def _gone(store: Store, address: str, element: Element) -> Standing:
     missing = [need for need in store.inputs(address) if store.result(need) is None]
     if missing:
         return Standing("lost", f"its job cannot run: {missing[0]} has no result; {AGAIN}")
-    if address != was_at(store, unfinished):
+    if store.claim_of(address) is None and address != was_at(store, unfinished):
         return Standing("lost", f"its job ended before it came to it; {AGAIN}")
     if killed_for_memory(store, element):
         return _for_memory(store, element)

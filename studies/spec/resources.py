@@ -1,7 +1,9 @@
 """What a task may use on a cluster. It is never part of what the task is: no address depends on it.
 
 Settings come in layers, each over those before it: our defaults, the user's own file, the preset,
-the sweep, the command line. A layer holds settings for `all` kinds of task and for single kinds.
+the sweep, the command line. A layer holds settings for `all` kinds of task, for those that compute
+on no GPU (`cpu`), and for single kinds. What `all` says of GPUs is not meant for those: they would
+hold one and leave it idle.
 """
 
 import os
@@ -16,10 +18,13 @@ from studies.spec.documents import Node, children, fault, layered, only, parse, 
 from studies.spec.reading import nested, read
 from studies.tasks.kinds import KINDS
 
-ALL = "all"
+ALL, CPU = "all", "cpu"
 
 LIKE = {"likelihood_shard": ("likelihood",), "radii": ("score",)}
 """Kinds of task that ask for the same as another kind, unless a layer says otherwise."""
+
+OF_GPUS = ("gpus", "gpu_type")
+"""Settings that say nothing to kinds of task that compute on the CPU."""
 
 OF_NETWORK = (
     *("train", "sample", "likelihood", "likelihood_shard", "likelihood_merge", "gradient_noise"),
@@ -70,9 +75,12 @@ class Resources(Bounded):
     cpus: Annotated[int, Between(1, 10_000)] = 1
     """Cores per process. A task computes on one thread; more only serve what surrounds it."""
     gpus: Annotated[int, Between(0, 1000)] = 0
-    """GPUs per node. A training runs one process on each."""
+    """GPUs per node, of each task. A training runs one process on each."""
     gpu_type: str | None = None
     nodes: Annotated[int, Between(1, 100_000)] = 1
+    side_by_side: Annotated[int, Between(1, 1000)] = 1
+    """Tasks that one job does at once, on one node, each with all that is asked for here: for
+    clusters that give out whole nodes."""
     constraint: str | None = None
     exclude: str | None = None
     """The nodes to stay away from."""
@@ -94,6 +102,13 @@ class Resources(Bounded):
                 "one name of letters, digits, _, ., + and -",
                 f"{self.gpu_type!r}",
                 "say how many with gpus:",
+            )
+        if self.side_by_side > 1 and self.processes > 1:
+            raise ConfigError(
+                "resources.side_by_side",
+                "1 where a task has several processes",
+                f"{self.side_by_side} tasks of {self.processes} processes each",
+                "set it to 1, or gpus and nodes to 1",
             )
         for option in self.sbatch:
             _refuse_unprintable("sbatch", option)
@@ -159,22 +174,25 @@ def resources(layers: Sequence[Node]) -> Mapping[str, Resources]:
     """The resources of every kind of task.
 
     Args:
-        layers: Mappings of `all` and of kinds to settings; the later wins.
+        layers: Mappings of `all`, `cpu` and kinds to settings; the later wins.
 
     Raises:
         ConfigError: If a key is no kind or no setting, or a value cannot be.
     """
-    found = [only(layer, "resources", (ALL, *KINDS)) for layer in layers]
+    found = [only(layer, "resources", (ALL, CPU, *KINDS)) for layer in layers]
     return {kind: _of_kind(kind, found) for kind in KINDS}
 
 
 def _of_kind(kind: str, layers: Sequence[Mapping[str, Node]]) -> Resources:
     path = f"resources.{kind}"
     settings = Node({}, path)
+    keys = (ALL, *LIKE.get(kind, ()), kind)
+    if not KINDS[kind].uses_gpu:
+        keys = (ALL, CPU, *keys[1:])
     for layer in layers:
-        for key in (ALL, *LIKE.get(kind, ()), kind):
+        for key in keys:
             if key in layer and children(layer[key], f"resources.{key}"):
-                settings = layered(settings, layer[key])
+                settings = layered(settings, _meant_for(kind, key, layer[key]))
     chosen: Resources = read(Resources, settings, path)
     if kind != "train" and chosen.processes > 1:
         given = children(settings, path)
@@ -183,6 +201,24 @@ def _of_kind(kind: str, layers: Sequence[Mapping[str, Node]]) -> Resources:
         found = f"{chosen.nodes} nodes with {chosen.gpus} GPUs each"
         raise fault(asked, path, expected, found=found, hint="give these to train alone")
     return chosen
+
+
+def _meant_for(kind: str, key: str, layer: Node) -> Node:
+    """What a layer says under a key to tasks of a kind.
+
+    Raises:
+        ConfigError: If it gives a GPU to a kind that computes on none.
+    """
+    path = f"resources.{key}"
+    given = children(layer, path)
+    if KINDS[kind].uses_gpu or not given.keys() & OF_GPUS:
+        return layer
+    if key == ALL:
+        return Node({name: given[name] for name in given if name not in OF_GPUS}, layer.place)
+    asked = next((given[name] for name in OF_GPUS if given.get(name) and given[name].value), None)
+    if asked is not None:
+        raise fault(asked, path, f"no GPU ({kind} computes on the CPU)", hint="leave it out")
+    return layer
 
 
 def user_layer() -> list[Node]:

@@ -40,6 +40,11 @@ What differs from submitit's own ways, and why:
 - A job that ends before it has begun anything does the same, away from its node. That saves what
   a bad node has swallowed this night; `--exclude` keeps from it what is submitted next. No running
   job refuses its node, since a bad one may not even start Python.
+- Tasks side by side (`Resources.side_by_side`) are the tasks of one element, of which each process
+  of its job takes what no other has: the claims of the store share them out, so nothing is planned
+  for a process, and one that ends early helps with the rest. A task over which a process died is
+  left alone by the others, lest it end them all. Tasks that use no GPU have jobs of their own: a
+  place beside the GPUs would make them wait for one.
 """
 
 from studies.execute.slurm.queue import SlurmError, is_here, require_scheduler

@@ -31,6 +31,10 @@ MOST_LOSSES = 2
 PREEMPTED, LOST = "preempted", "lost"
 """Names of files in the array's folder, but for the index, that have a line for each time."""
 
+DONE = "done"
+"""Name of a file there, but for the index, once a task was done where tasks run side by side: then
+the job has not failed, even if the process of another task was killed."""
+
 WORDS_OF_PREEMPTION = "DUE TO PREEMPTION"
 """How the scheduler writes into the log of a job that it ends it for another."""
 
@@ -95,6 +99,7 @@ elif [ ! -e "$began" ] && lost; then
   again {LOST} {MOST_LOSSES} && away_from "$bad"
 fi
 [ ! -e "$began" ] || mv -f "$began" "$nodes/$SLURMD_NODENAME/began"
+[ $status -le 128 ] || [ ! -e "{DONE}.$SLURM_ARRAY_TASK_ID" ] || status=0
 exit $status
 """.strip().splitlines()
 

@@ -1,5 +1,8 @@
 """What runs inside a job: the tasks of one element of an array, one after the other.
 
+Where tasks run side by side, each process of the job takes the next that no other one has. The last
+of them to leave tells how the job ended, and queues it again where its time is over.
+
 Started by the array's script as `python -m studies.execute.slurm.job STORE ARRAY`. Warned of the
 time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. A training
 whose saves take long does not wait for the warning. Told to end (SIGTERM), it saves and leaves, and
@@ -15,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +29,11 @@ from iddpm.running.interruption import Interrupted
 from studies.execute.devices import visible_gpus
 from studies.execute.signals import StopFlag, stop_requests
 from studies.execute.slurm import queue
+from studies.execute.slurm.ending import DONE
 from studies.execute.slurm.queue import SlurmError
+from studies.execute.slurm.script import APART
 from studies.execute.worker import follow_task, note_begun, run_task
+from studies.store.ownership import here
 from studies.store.store import Store
 from studies.store.submissions import Element
 
@@ -46,34 +53,67 @@ NO_MORE = -1
 logger = logging.getLogger(__name__)
 
 
-def main(store_root: str, array: str) -> int:
+def main(store_root: str, array: str, how: str = "") -> int:
     """Do the tasks; the exit status, 0 if any of them has its result.
 
     It decides whether the jobs that wait for this one may start. They look for themselves which of
     their tasks have all that they need.
+
+    Args:
+        store_root: The store.
+        array: The name of the array.
+        how: `apart`: each process of the job takes tasks by itself; else they do each together.
     """
     os.chdir(os.environ.get("STUDIES_FOLDER", "."))  # data may be named from there
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     store, job = Store(Path(store_root)), JobEnvironment()
     element = Element(array=array, index=int(job.array_task_id or 0))
     addresses = store.submissions.tasks(array)[element.index]
+    _take_own_gpu(job)
     _try_gpu()
+    decides = partial(_is_last, store, addresses) if how == APART else partial(_is_first, job)
     with stop_requests() as stop:
         stop.ends_at = float(os.environ.get("STUDIES_JOB_END", math.inf))
         try:
-            with _joined(job) as ranks:
+            with _joined(job, how) as ranks:
                 if ranks is None or ranks.number == 0:
-                    _lead(store, addresses, element, ranks, stop)
+                    _lead(store, _from(job.global_rank, addresses, how), element, ranks, stop)
                 else:
                     _follow(store, addresses, ranks)
         except Interrupted as error:
             logger.info("stopped (%s): %s", stop.reason, error)
             note_begun()
-            return _leave(job, stop)
+            return _leave(job, stop) if decides() else 0
     note_begun()
-    if not _decides(job):
-        return 0
-    return 0 if any(store.state(address) == "done" for address in addresses) else 1
+    is_any_done = any(store.state(address) == "done" for address in addresses)
+    if how == APART and is_any_done:
+        (store.submissions.folder(array) / f"{DONE}.{element.index}").touch()
+    return 0 if is_any_done or not decides() else 1
+
+
+def _from(number: int, addresses: Sequence[str], how: str) -> Sequence[str]:
+    """The tasks in the order in which a process looks at them: those apart begin at one each."""
+    start = number % len(addresses) if how == APART else 0
+    return [*addresses[start:], *addresses[:start]]
+
+
+def _is_first(job: JobEnvironment) -> bool:
+    """Whether this process tells how the job ended: of several the first does, for all."""
+    return job.global_rank == 0
+
+
+def _is_last(store: Store, addresses: Sequence[str]) -> bool:
+    """Whether it does where each works by itself: the last one does, which finds none at work."""
+    for address in addresses:
+        store.bury(address)  # of a process that was killed
+    return not any(store.state(address) == "running" for address in addresses)
+
+
+def _take_own_gpu(job: JobEnvironment) -> None:
+    """Let a process of several compute on one of the GPUs of its node."""
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    if job.num_tasks > 1 and gpus != [""]:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[job.local_rank % len(gpus)]
 
 
 def _try_gpu() -> None:
@@ -89,20 +129,12 @@ def _try_gpu() -> None:
         runners.try_gpu()
 
 
-def _decides(job: JobEnvironment) -> bool:
-    """Whether this process tells how the job ended: of several the first does, for all."""
-    return job.global_rank == 0
-
-
 @contextmanager
-def _joined(job: JobEnvironment) -> Iterator["Ranks | None"]:
-    """The processes of this job, where there are several; None: this one is alone."""
-    if job.num_tasks == 1:
+def _joined(job: JobEnvironment, how: str) -> Iterator["Ranks | None"]:
+    """The processes that do each task together; None: this one does it by itself."""
+    if job.num_tasks == 1 or how == APART:
         yield None
         return
-    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    if gpus != [""]:  # each process computes on one of its node's
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[job.local_rank % len(gpus)]
     from iddpm.running.ranks import joined
     from studies import runners
 
@@ -183,11 +215,26 @@ def _see_to(
 
     logger.info("%s: begins on %s", address, runners.device())
     while store.state(address) in ("submitted", "running"):
+        if _is_beside(store, address):
+            return
         run()
         if store.state(address) == "running":  # somebody else is at it
             _wait(stop)
     failure = store.failure(address)
     logger.info("%s: %s", address, failure.message if failure else "done")
+
+
+def _is_beside(store: Store, address: str) -> bool:
+    """Whether another process of this very job is at a task, or died over it.
+
+    Such a task is left alone: what killed one process would kill one after the other. A claim of
+    an earlier start of the job is older than this one, by the clock of the same machine.
+    """
+    claim = store.claim_of(address)
+    if claim is None or claim.job != os.environ.get("SLURM_JOB_ID") or claim.place != here():
+        return False
+    began = float(os.environ.get("STUDIES_JOB_START", 0))
+    return datetime.fromisoformat(claim.claimed_at).timestamp() >= began
 
 
 def _missing(store: Store, address: str, stop: StopFlag) -> list[str]:
@@ -224,8 +271,6 @@ def _heed(stop: StopFlag) -> None:
 
 def _leave(job: JobEnvironment, stop: StopFlag) -> int:
     """Queue the job again if its time is over; the exit status."""
-    if not _decides(job):
-        return 0
     name = job.job_id  # of the element: one element of each array has the array's own number
     try:
         told = queue.described(name)

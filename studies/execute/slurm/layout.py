@@ -21,7 +21,7 @@ from studies.store.submissions import Element
 from studies.tasks.task import Task
 
 Pack = tuple[str, ...]
-"""Addresses that one job does one after the other."""
+"""Addresses that one job does one after the other, or so many at once as its resources say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +69,15 @@ def arrays(
         resources: What the job of a task asks for.
         name: From a kind and a number to a new array's name.
         seconds: How long a task will take; None: unknown, so that it gets a job of its own.
-        pack_seconds: Tasks share a job up to so many seconds of work in all.
+        pack_seconds: Tasks share a job up to so many seconds of work in all, or for each of the
+            tasks that it does at once.
         max_size: An array has indices below it.
     """
-    packing = _Packing(seconds, pack_seconds)
     placed = dict(queued)
     made: list[Array] = []
     for group in _groups(tasks, placed, resources):
         kind = group[0].kind
+        packing = _Packing(seconds, pack_seconds, resources(group[0]).side_by_side)
         for elements, after in _cut(group, placed, packing, max_size):
             array = Array(
                 name=name(kind, len(made)),
@@ -119,20 +120,23 @@ def _above(task: Task, placed: Mapping[str, Element]) -> list[Element]:
 class _Packing:
     seconds: Callable[[Task], float | None]
     limit: float
+    at_once: int
 
     def packs(self, tasks: Sequence[Task]) -> Iterator[Pack]:
         """The tasks in their order, as many to a pack as the limit allows."""
         pack: list[str] = []
-        total = 0.0
+        totals: list[float] = []  # of those that come one after the other
         for task in tasks:
             seconds = self.seconds(task)
             length = math.inf if seconds is None else seconds
-            fits = math.isfinite(total + length) and total + length <= self.limit
-            if pack and not fits:
+            if len(totals) < self.at_once:
+                totals.append(length)
+            elif math.isfinite(min(totals) + length) and min(totals) + length <= self.limit:
+                totals[totals.index(min(totals))] += length
+            else:
                 yield tuple(pack)
-                pack, total = [], 0.0
+                pack, totals = [], [length]
             pack.append(task.address)
-            total += length
         if pack:
             yield tuple(pack)
 

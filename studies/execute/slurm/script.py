@@ -29,16 +29,28 @@ SHORTEST_WARNING_S, LONGEST_WARNING_S = 20, 300
 """A job of one minute must not be warned before it has begun. A training whose saves take so long
 that this will not do leaves by itself earlier."""
 
+APART = "apart"
+"""The word that tells the processes of a job that each does tasks by itself."""
+
 DIRECTIVE = "#SBATCH "
 
 LOG, FIRST_LOG = "%A_%a_%t_log.out", "%A_%a_0_log.out"
 """Names of what a process of a job prints, and of what the script and its first process print."""
 
-SRUN = ("srun", "--unbuffered", "--output", LOG, "--kill-on-bad-exit=1", "--export=ALL")
-"""Called from the folder of the logs: srun does not read every path with a % in it as sbatch does.
 
-Of several processes none waits for a dead one. All get what the script exports, above all where
-their code is, even where the cluster or the user has sbatch pass on nothing."""
+def srun(asked: Resources) -> list[str]:
+    """How the script starts the processes of its job.
+
+    It does so from the folder of the logs: srun does not read every path with a % in it as sbatch
+    does. Of processes that work together none waits for a dead one; those that do tasks side by
+    side go on without it. All get the cores that were asked for, and what the script exports, above
+    all where their code is, even where the cluster or the user has sbatch pass on nothing.
+    """
+    end = ["--kill-on-bad-exit=1"]
+    if asked.side_by_side > 1:
+        end = ["--kill-on-bad-exit=0", "--wait=0"]
+    cores = f"--cpus-per-task={asked.cpus}"
+    return ["srun", "--unbuffered", "--output", LOG, *end, "--export=ALL", cores]
 
 
 def script(
@@ -80,13 +92,15 @@ def script(
     if after:
         options["dependency"] = after
     job = [sys.executable, "-P", "-m", "studies.execute.slurm.job", str(store_root), array.name]
+    if array.resources.side_by_side > 1:
+        job.append(APART)
     lines = [
         *("#!/bin/bash", "", "# Parameters"),
         *(DIRECTIVE + _option(name, options[name]) for name in sorted(options)),
         *("", "# setup", check(code, folder), *_setup(code, array.resources.time_min)),
         *("", "# command", "export SUBMITIT_EXECUTOR=slurm"),
         f"cd {shlex.quote(str(folder))}",
-        *watched(shlex.join([*SRUN, *job]), nodes_folder(store_root)),
+        *watched(shlex.join([*srun(array.resources), *job]), nodes_folder(store_root)),
     ]
     return "\n".join([*lines, ""])
 
@@ -124,17 +138,20 @@ def warning_seconds(time_min: int) -> int:
 
 def _asked(asked: Resources, left_out: Sequence[str]) -> dict[str, object]:
     """Resources as options of sbatch, by name; what is not asked for is left out."""
-    gpus = f"{asked.gpu_type}:{asked.gpus}" if asked.gpu_type else asked.gpus
+    at_once = asked.side_by_side
+    gpus: object = asked.gpus * at_once
+    if asked.gpu_type:
+        gpus = f"{asked.gpu_type}:{gpus}"
     options = {
         "partition": asked.partition,
         "account": asked.account,
         "qos": asked.qos,
         "time": asked.time_min,
-        "mem": f"{math.ceil(asked.memory_gb * 1024)}M",
+        "mem": f"{math.ceil(asked.memory_gb * 1024 * at_once)}M",
         "cpus-per-task": asked.cpus,
         "gpus-per-node": gpus or None,
         "nodes": asked.nodes,
-        "ntasks-per-node": asked.processes_per_node,
+        "ntasks-per-node": max(asked.processes_per_node, at_once),
         "constraint": asked.constraint,
         "exclude": ",".join(filter(None, [asked.exclude, *left_out])) or None,
         "comment": asked.comment,

@@ -77,7 +77,7 @@ def settle(store: Store, addresses: Sequence[str], jobs: Mapping[Element, Job]) 
             state = CHANGED_CODE
         if state is None and not store.submissions.was_queued(element.array):
             state = NEVER_QUEUED
-        _blame_first(store, unfinished, state, log, numbers)
+        _blame(store, unfinished, state, log, numbers)
         for address in unfinished:
             store.submissions.withdraw(address)
 
@@ -124,22 +124,22 @@ def _logs(store: Store, element: Element, process: str = "0") -> list[Path]:
     return list(folder.glob(f"*_{element.index}_{process}_log.out"))
 
 
-def _blame_first(
+def _blame(
     store: Store,
     unfinished: Sequence[str],
     state: str | None,
     log: tuple[str, ...],
     alive: set[str],
 ) -> None:
-    address = was_at(store, unfinished)
-    if address is None:
-        return
-    claim, cause = store.claim_of(address), CAUSES.get(state or "", LOST)
-    if claim is not None:
+    """Record the end of all that a job was at, or of what it was to begin with."""
+    cause = CAUSES.get(state or "", LOST)
+    claims = {a: claim for a in unfinished if (claim := store.claim_of(a)) is not None}
+    for address, claim in claims.items():
         if claim.executor == "slurm" and claim.job not in alive:
             store.bury(address, dead=claim, failure=limited(store, address, cause), log=log)
-    elif state not in HARMLESS and _is_news(store, address, cause):
-        _record(store, address, limited(store, address, cause), log)
+    first = None if claims else was_at(store, unfinished)
+    if first is not None and state not in HARMLESS and _is_news(store, first, cause):
+        _record(store, first, limited(store, first, cause), log)
 
 
 def _is_news(store: Store, address: str, cause: Failure) -> bool:

@@ -85,6 +85,37 @@ def test_a_training_has_a_process_for_each_gpu_and_at_least_one_on_each_node() -
     assert Resources(nodes=2).processes == 2
 
 
+def test_what_all_are_to_have_of_gpus_is_not_meant_for_kinds_that_compute_on_the_cpu() -> None:
+    found = resources([layer("all: {gpus: 1, gpu_type: a100, account: us}")])
+    for name, kind in KINDS.items():
+        asked = found[name].gpus, found[name].gpu_type, found[name].account
+        assert asked == ((1, "a100", "us") if kind.uses_gpu else (0, None, "us")), name
+
+
+def test_those_that_compute_on_the_cpu_may_ask_for_a_partition_of_their_own() -> None:
+    cpus, late = layer("cpu: {partition: cpu}"), layer("score: {partition: big}")
+    found = resources([layer("all: {partition: gpu, gpus: 1}"), cpus, late])
+    partitions = {name: asked.partition for name, asked in found.items()}
+    assert (partitions["score"], partitions["radii"]) == ("big", "big")
+    assert (partitions["train"], partitions["latents"]) == ("gpu", "cpu")
+
+
+def test_a_gpu_for_what_computes_on_the_cpu_is_refused() -> None:
+    for key in ("cpu", "extractor"):
+        assert refusal(layer(f"{key}:\n  gpus: 1")) == (
+            f"f.yaml:2: resources.{key}: expected no GPU (extractor computes on the CPU), found 1; "
+            "leave it out"
+        )
+    assert resources([layer("score: {gpus: 0}")])["score"].gpus == 0
+
+
+@pytest.mark.parametrize("setting", ["gpus: 2", "nodes: 2"])
+def test_tasks_of_several_processes_do_not_run_side_by_side(setting: str) -> None:
+    refused = refusal(layer(f"train:\n  side_by_side: 4\n  {setting}"))
+    expected = "side_by_side: expected 1 where a task has several processes, found 4 tasks of 2 "
+    assert refused.startswith(f"f.yaml:2: resources.train.{expected}")
+
+
 # ------------------------------------------------------------------------------------ messages
 
 
@@ -108,7 +139,8 @@ def test_a_training_has_a_process_for_each_gpu_and_at_least_one_on_each_node() -
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_place(text: str, message: str) -> None:
-    assert refusal(layer(f"all:\n  {text}")).startswith(f"f.yaml:2: resources.extractor.{message}")
+    kind = "train" if text.startswith("gpu") and not text.startswith("gpu:") else "extractor"
+    assert refusal(layer(f"all:\n  {text}")).startswith(f"f.yaml:2: resources.{kind}.{message}")
 
 
 @pytest.mark.parametrize("option", ["--dependency afterok:1", "--no-requeue", "--output=x"])
@@ -233,8 +265,9 @@ def test_several_processes_are_for_trainings_alone_and_refused_where_they_were_a
     one = layer(f"train: {{{setting}}}")
     assert resources([one])["train"].processes == 2
     gpus = 2 if setting.startswith("gpus") else 0
+    first = "sample" if gpus else "extractor"  # all that computes on the CPU gets no GPU
     assert refusal(layer(f"all:\n  {setting}"), override_layer("partition", "p")) == (
-        "f.yaml:2: resources.extractor: expected one process (only a training runs on several), "
+        f"f.yaml:2: resources.{first}: expected one process (only a training runs on several), "
         f"found {3 - max(gpus, 1)} nodes with {gpus} GPUs each; give these to train alone"
     )
 

@@ -172,3 +172,12 @@ def test_of_several_nodes_the_first_that_lost_a_process_is_blamed(script: Script
     script.run(f"echo '{ended}'; echo 'srun: error: node1: task 0: Terminated'; exit 1")
     assert script.losses() == ["node2/lost.7_3.0"]
     assert script.asked()[-1] == ["update", "JobId=7_3", "ExcNodeList=node2"]
+
+
+@pytest.mark.parametrize(("status", "becomes"), [(137, 0), (1, 1), (75, 75)])
+def test_where_a_task_was_done_beside_it_the_death_of_a_process_fails_no_job(
+    script: Script, status: int, becomes: int
+) -> None:
+    assert script.run(f"{BEGINS} touch done.3; exit {status}") == becomes
+    (script.folder / "done.3").unlink()
+    assert script.run(f"{BEGINS} exit {status}") == status

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
@@ -478,3 +479,99 @@ def test_processes_of_a_job_train_together_by_the_numbers_that_the_cluster_gives
     assert store.state(address) == "done"
     assert "done" in said[0]
     assert "done" not in said[1], "the first process leads"
+
+
+# ----------------------------------------------------------------------------- side by side
+
+
+def ran_apart(store: Store, monkeypatch: pytest.MonkeyPatch, number: int = 1) -> int:
+    """The exit status of one of two processes that do tasks side by side."""
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    monkeypatch.setenv("SLURM_PROCID", str(number))
+    monkeypatch.setenv("SLURM_LOCALID", str(number))
+    return job.main(str(store.root), "array", "apart")
+
+
+def sibling_at(store: Store, task: Task, *, lives: bool) -> None:
+    """Another process of this job has claimed a task."""
+    sleeper = subprocess.Popen(
+        [
+            *(sys.executable, "-c"),
+            "import sys; from pathlib import Path; from studies.store.store import Store; "
+            "Store(Path(sys.argv[1])).claim(sys.argv[2]); print(flush=True); sys.stdin.read()",
+            *(str(store.root), task.address),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert sleeper.stdout is not None
+    assert sleeper.stdin is not None
+    sleeper.stdout.readline()
+    if lives:
+        SIBLINGS.append(sleeper)
+    else:
+        sleeper.kill()
+        sleeper.wait()
+
+
+SIBLINGS: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_siblings_left() -> Iterator[None]:
+    yield
+    while SIBLINGS:
+        sibling = SIBLINGS.pop()
+        sibling.kill()
+        sibling.wait()
+
+
+def test_each_process_begins_with_a_task_of_its_own_and_goes_on_to_what_is_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A, B)
+    seen: list[str] = []
+    monkeypatch.setattr(job, "_see_to", lambda *words: seen.append(words[1]))
+    ran_apart(store, monkeypatch, number=1)
+    ran_apart(store, monkeypatch, number=0)
+    assert seen == [B.address, A.address, A.address, B.address]
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_what_another_process_of_the_job_is_at_or_died_over_is_left_to_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, lives: bool
+) -> None:
+    submitted(store, A, B)
+    monkeypatch.setenv("STUDIES_JOB_START", str(int(time.time()) - 1))
+    sibling_at(store, A, lives=lives)
+    assert ran_apart(store, monkeypatch) == 0
+    assert states(store, B) == ["done"]
+    assert store.attempts(A.address) == [1]
+    assert (store.submissions.folder("array") / "done.0").exists()
+
+
+def test_what_an_earlier_start_of_the_job_left_is_gone_on_with(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A)
+    sibling_at(store, A, lives=False)
+    monkeypatch.setenv("STUDIES_JOB_START", str(int(time.time()) + 2))
+    assert ran_apart(store, monkeypatch) == 0
+    assert (states(store, A), store.attempts(A.address)) == (["done"], [1, 2])
+
+
+@pytest.mark.parametrize(("lives", "again"), [(True, False), (False, True)])
+def test_the_last_of_them_to_leave_queues_the_job_again(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, lives: bool, again: bool
+) -> None:
+    submitted(store, A, B)
+    monkeypatch.setenv("STUDIES_JOB_START", str(int(time.time()) - 1))
+    sibling_at(store, A, lives=lives)
+
+    def warned(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGUSR2)
+        raise Interrupted("at step 3")
+
+    monkeypatch.setattr(job, "_see_to", warned)
+    assert ran_apart(store, monkeypatch) == 0
+    assert (["requeue", "7_0"] in slurm.calls("scontrol")) == again

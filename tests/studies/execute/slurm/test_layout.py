@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -30,11 +30,12 @@ def laid_out(
     seconds: Callable[[Task], float | None] = lambda task: None,
     pack_seconds: float = 0.0,
     max_size: int = 1001,
+    at_once: int = 1,
 ) -> list[Array]:
     return arrays(
         tasks,
         queued=queued or {},
-        resources=lambda task: RESOURCES[task.kind],
+        resources=lambda task: replace(RESOURCES[task.kind], side_by_side=at_once),
         name=lambda kind, number: f"{kind}-{number}",
         seconds=seconds,
         pack_seconds=pack_seconds,
@@ -232,6 +233,27 @@ def test_a_task_of_unknown_length_has_a_job_of_its_own(pack_seconds: float) -> N
         pack_seconds=pack_seconds,
     )
     assert (unknown,) in array.elements.values()
+
+
+@pytest.mark.parametrize(("number", "packs"), [(3, [3]), (4, [4]), (6, [4, 2])])
+def test_a_job_has_as_many_tasks_as_it_does_at_once_however_long_they_are(
+    number: int, packs: list[int]
+) -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(number)]
+    (array,) = laid_out(trainings, at_once=4)
+    assert [len(pack) for _, pack in sorted(array.elements.items())] == packs
+
+
+def test_small_tasks_follow_one_another_where_several_are_done_at_once() -> None:
+    trainings = [tiny.training(seed=seed) for seed in range(9)]
+    long = trainings[0]
+    (array,) = laid_out(
+        trainings,
+        seconds=lambda task: 50.0 if task == long else 10.0,
+        pack_seconds=60.0,
+        at_once=2,
+    )
+    assert [len(pack) for _, pack in sorted(array.elements.items())] == [8, 1]
 
 
 def test_a_parent_queued_by_an_earlier_submission_is_waited_for_at_its_own_index() -> None:

@@ -114,9 +114,26 @@ def test_the_script_starts_the_tasks_in_any_folder_with_the_snapshots_code(
         str(store.submissions.folder(name)),
     ]
     job = [sys.executable, "-P", "-m", "studies.execute.slurm.job", str(store.root), name]
-    together = ("--kill-on-bad-exit=1", "--export=ALL")
+    together = ("--kill-on-bad-exit=1", "--export=ALL", "--cpus-per-task=1")
     log = "%A_%a_%t_log.out"
     assert slurm.calls("srun") == [["--unbuffered", "--output", log, *together, *job]]
+
+
+def test_a_job_of_tasks_side_by_side_asks_for_each_and_lets_none_end_the_others(
+    slurm: FakeSlurm, store: Store
+) -> None:
+    each = Resources(side_by_side=4, gpus=1, gpu_type="a100", memory_gb=1.5, cpus=3)
+    seeds = [training(seed=seed) for seed in range(4)]
+    submission = executor.submit(store, seeds, settings({"train": each}))
+    (text,) = submission.scripts
+    asked = dict(re.findall("#SBATCH --([a-z-]+)=(.*)", text))
+    assert asked["array"] == "0"
+    assert (asked["gpus-per-node"], asked["ntasks-per-node"]) == ("a100:4", "4")
+    assert (asked["mem"], asked["cpus-per-task"], asked["nodes"]) == ("6144M", "3", "1")
+    ran(text)
+    (words,) = slurm.calls("srun")
+    assert {"--kill-on-bad-exit=0", "--wait=0", "--cpus-per-task=3"} <= set(words)
+    assert words[-1] == "apart"
 
 
 def lose_jobs(store: Store, node: str, good: str = "good") -> None:

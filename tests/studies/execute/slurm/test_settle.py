@@ -419,3 +419,15 @@ def test_a_node_is_not_blamed_by_accounting_where_a_script_spoke_or_a_person_end
     slurm.end("array", 0, state)
     settled(store, A)
     assert not (store.root / "nodes").exists()
+
+
+def test_all_that_a_job_was_at_side_by_side_is_recorded(
+    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(store, A, B, C)
+    claimed(store, A, monkeypatch)
+    claimed(store, B, monkeypatch)
+    slurm.end("array", 0, "NODE_FAIL")
+    settled(store, A, B, C)
+    assert [last(store, task).message for task in (A, B)] == ["its node failed"] * 2
+    assert ends(store, C) == []
