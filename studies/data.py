@@ -23,6 +23,7 @@ from iddpm.images.archives import ArchiveError, header, names
 from iddpm.images.checking import Checked, check
 from iddpm.images.contact_sheet import write_sheet
 from iddpm.images.decoding import Resize
+from iddpm.images.downloads import MIRRORS, download
 from iddpm.images.families import FAMILIES, ORDER, file_name, source
 from iddpm.images.folders import LabelsFrom
 from iddpm.images.packing import blocks_beside, pack, write
@@ -30,6 +31,7 @@ from iddpm.images.sources import Request
 from studies.door import counted, door, path
 
 SAID_EVERY = 10_000
+SAID_EVERY_BYTES = 20_000_000
 SHOWN, MOST_CLASSES_SHOWN = 3, 20
 
 UNKNOWN_CONTENT, INTERRUPTED = 1, 130
@@ -42,6 +44,8 @@ LABELS = (
 
 PREPARED = Path("data")
 """Where presets look for their data."""
+DOWNLOADS = PREPARED / "downloads"
+"""Where published files are put, in a folder for each family."""
 
 
 @door(ConfigError)
@@ -61,20 +65,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _prepare(words: Sequence[str]) -> int:
     options = _parser_of_prepare().parse_args(words)
     file = options.out or PREPARED / file_name(options.name)
-    asked = {name: value for name, value in vars(options).items() if value is not None}
-    request = Request(**{name: asked[name] for name in asked if name not in ("name", "out")})
     if options.out is None:
         PREPARED.mkdir(exist_ok=True)
+    asked = {name: value for name, value in vars(options).items() if value is not None}
+    asked["paths"] = _paths(options)
+    doors_own = ("name", "out", "download")
+    request = Request(**{name: asked[name] for name in asked if name not in doors_own})
     with _going_on(file):
         told = write(source(options.name, request), file, progress=counted("images", SAID_EVERY))
     _say_what_is(file, told)
     return 0
 
 
+def _paths(options: argparse.Namespace) -> tuple[Path, ...]:
+    """What is read: the paths that were given, or what is fetched.
+
+    Raises:
+        ConfigError: If there are neither, or both, or nobody can fetch it.
+    """
+    if bool(options.paths) == options.download:
+        found = "both" if options.download else "neither"
+        raise ConfigError("prepare", "files as PATH, or --download to fetch them", found)
+    if not options.download:
+        return tuple(options.paths)
+    folder = DOWNLOADS / options.name
+    return download(options.name, folder, progress=counted("bytes", SAID_EVERY_BYTES))
+
+
 def _parser_of_prepare() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.data prepare", description=__doc__)
     parser.add_argument("name", metavar="NAME", help=", ".join(FAMILIES))
-    parser.add_argument("paths", type=path, nargs="+", metavar="PATH", help="folders, archives")
+    parser.add_argument("paths", type=path, nargs="*", metavar="PATH", help="folders, archives")
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help=f"fetch the published files into {DOWNLOADS} first ({', '.join(MIRRORS)})",
+    )
     parser.add_argument("--out", type=path, metavar="FILE", help="usually what presets read")
     parser.add_argument("--size", type=int, help="pixels a side")
     parser.add_argument(

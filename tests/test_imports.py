@@ -18,6 +18,7 @@ HOMES = {
         "studies/store/provenance.py",
     ),
     "yaml": ("studies/spec/documents.py",),
+    "urllib": ("iddpm/images/downloads.py",),  # no task fetches anything
     "pydantic": ("studies/spec/reading.py", "studies/tasks/task.py"),
     "submitit": ("studies/execute/slurm/job.py",),
     "pandas": (

@@ -361,3 +361,32 @@ def test_what_cannot_be_checked_says_why(
     said = capsys.readouterr().err
     assert said.startswith(f"error: {message}")
     assert said.count("\n") == 1
+
+
+def test_published_files_are_fetched_first_and_then_prepared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(family: str, folder: Path, *, progress: Progress) -> tuple[Path, ...]:
+        images = {split: pixels_of(10, 28, 28) for split in ("train", "test")}
+        labels = {split: list(range(10)) for split in images}
+        write_files(folder, mnist_files(images, labels, packed=True))
+        progress(30_000_000, 40_000_000)
+        return tuple(sorted(folder.iterdir()))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "download", download)
+    assert data.main(["prepare", "fashion", "--download"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("30,000,000 of 40,000,000 bytes\ndata/fashion.npz: ")
+    assert Path("data/downloads/fashion").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [(["fashion"], "neither"), (["fashion", "x.gz", "--download"], "both")]
+)
+def test_files_are_given_or_fetched(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], found: str
+) -> None:
+    assert data.main(["prepare", *words, "--out", str(tmp_path / "x.npz")]) == 2
+    said = capsys.readouterr().err
+    assert f"prepare: expected files as PATH, or --download to fetch them, found {found}" in said
