@@ -12,6 +12,7 @@ from iddpm.running.files import read_json, write_json
 from studies import run, status
 from studies.report import __main__ as report
 from studies.store.store import Store
+from tests.witness.marks import every_step
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -83,6 +84,7 @@ def test_a_longer_training_goes_on_from_the_shorter_one(sweep: Path) -> None:
     assert continued.items() <= results(fresh).items()
 
 
+@every_step
 def test_a_failed_task_is_told_with_its_reason_and_run_again_on_request(
     sweep: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -279,6 +281,7 @@ def test_a_mistyped_name_is_told_the_nearest_sweep(
     assert f"{said}'{mistyped}'; did you mean '{meant}'?" in capsys.readouterr().err
 
 
+@every_step
 def test_a_run_that_failed_says_which_command_tells_why(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

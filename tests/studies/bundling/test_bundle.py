@@ -29,6 +29,7 @@ from studies.store.checksums import write_record
 from studies.store.store import Store
 from studies.tables.tables import tables
 from tests.witness.made_up_store import ARMS, variant
+from tests.witness.pages import SMALL
 from tests.witness.vouched_store import write_vouched
 
 STUDY = variant(steps=(10, 200), arms=(ARMS[0], ARMS[1], ARMS[5]), figures=())
@@ -106,10 +107,6 @@ def test_intervals_verdicts_and_p_values_are_those_of_scipy_and_of_the_page(
 
 def test_the_looks_are_those_of_the_claims() -> None:
     assert {look: spent(look) for look in LOOKS} == verifier.SPENT
-
-
-def test_the_same_store_gives_the_same_bytes(store: Path, archive: bytes) -> None:
-    assert bundle(Store(store), STUDY.study) == archive
 
 
 # -------------------------------------------------------------------------------- look by look
@@ -339,12 +336,12 @@ def caught(files: Files, number: int) -> str:
 def test_what_is_changed_is_found_though_every_hash_of_the_bundle_is_made_to_fit(
     files: Files,
 ) -> None:
-    assert [n for n in range(50) if not caught(files, n).startswith("DIFFERS: ")] == []
+    assert [n for n in range(15) if not caught(files, n).startswith("DIFFERS: ")] == []
 
 
 @pytest.mark.slow
 def test_a_thousand_changes_are_found(files: Files) -> None:
-    assert [n for n in range(50, 1050) if not caught(files, n).startswith("DIFFERS: ")] == []
+    assert [n for n in range(15, 1015) if not caught(files, n).startswith("DIFFERS: ")] == []
 
 
 def test_a_byte_that_the_hashes_are_not_made_to_fit_is_found_anywhere(archive: bytes) -> None:
@@ -368,7 +365,7 @@ def test_a_byte_that_the_hashes_are_not_made_to_fit_is_found_anywhere(archive: b
 # ------------------------------------------------------------------------------------ the door
 
 
-def test_the_door_writes_a_bundle_and_says_how_to_check_it(
+def test_the_door_writes_the_same_bytes_again_and_says_how_to_check_them(
     store: Path, archive: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [STUDY.study, "--store", str(store), "--out", str(tmp_path / "a" / "b")]
@@ -383,9 +380,9 @@ def test_a_study_that_is_not_there_and_a_record_of_an_older_version_are_refused(
 ) -> None:
     assert door.main(["nobody", "--store", str(store), "--out", str(tmp_path)]) == 2
     assert "no study 'nobody'" in capsys.readouterr().err
-    older = write_vouched(tmp_path / "older", STUDY)
+    older = write_vouched(tmp_path / "older", SMALL)
     (older / "store.json").write_text('{"format": 1}\n')
-    assert door.main([STUDY.study, "--store", str(older), "--out", str(tmp_path)]) == 2
+    assert door.main([SMALL.study, "--store", str(older), "--out", str(tmp_path)]) == 2
     assert "expected a record with a checksum, found one of an older version" in (
         capsys.readouterr().err
     )
