@@ -34,7 +34,8 @@ cluster-down:  # end that cluster
 examples: .venv/installed  # the committed pages: every sweep on digits, the first on photographs too
 	$(BIN)/python -m studies.run sweeps/*.yaml
 	$(BIN)/python -m studies.run sweeps/sigma_ablation.yaml --preset photos
-	$(BIN)/python -m studies.report --out reports/examples
+	$(BIN)/python -m studies.report --out reports/examples --brief \
+		--whole sigma_ablation-digits sigma_ablation-photos
 
 clean:  # remove the environment and caches, never a store or a page
 	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -217,7 +217,10 @@ MAKES = {
     "make check": ("ruff check .", "ruff format --check .", "mypy"),
     "make cluster": ("-m tests.cluster up",),
     "make cluster-down": ("-m tests.cluster down",),
-    "make examples": (f"{RUN} --preset photos", "python -m studies.report --out reports/examples"),
+    "make examples": (
+        f"{RUN} --preset photos",
+        "python -m studies.report --out reports/examples --brief",
+    ),
 }
 """What each target starts once the environment is set up."""
 
@@ -464,12 +467,19 @@ ROW = re.compile(
 """Of the scorecard: study, page, claim, verdict, what the claim says and what was measured."""
 
 
+def judged(page: Path) -> list[str]:
+    """The verdicts that a page shows, or a summary in Markdown."""
+    shown = r'<td><span class="tag [a-z-]+">([a-z ]+)</span>'
+    if page.suffix == ".md":
+        shown = r'(?m)^\| <a id="\w+"></a>([a-z ]+) \|'
+    return re.findall(shown, page.read_text())
+
+
 def test_the_scorecard_is_that_of_the_committed_pages() -> None:
     rows = ROW.findall(SCORECARD)
     assert rows
     for path in dict.fromkeys(path for _, path, *_ in rows):
-        page = (ROOT / "reports" / "examples" / path).read_text()
-        shown = re.findall(r'<td><span class="tag [a-z-]+">([a-z ]+)</span>', page)
+        shown = judged(ROOT / "reports" / "examples" / path)
         assert [verdict for _, other, _, verdict, *_ in rows if other == path] == shown
 
 

@@ -116,6 +116,16 @@ def inlined(figures: Iterable[tuple[str, str]]) -> list[str]:
     return [TEXT.sub(once, one) for one in alone]
 
 
+def alone(svg: str, title: str) -> str:
+    """The SVG as a file of its own: named for readers who cannot see it, and a third shorter.
+
+    Args:
+        svg: As `svg` gives it.
+        title: What it shows.
+    """
+    return inlined([(title, svg)])[0]
+
+
 def _inline(svg: str, title: str, place: int, shapes: dict[str, str]) -> str:
     """One of them.
 

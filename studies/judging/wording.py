@@ -37,7 +37,6 @@ def measured(measurement: Measurement) -> str:
 
     What does not tell ends with `: decides nothing here`, and with why, where that is short.
     """
-    because = f", as {measurement.because}" if measurement.because else ""
     interval = measurement.interval
     unit = shown_unit(measurement)
     ends = (quantity(end, measurement) for end in (interval.low, interval.high))
@@ -45,7 +44,13 @@ def measured(measurement: Measurement) -> str:
     seeds = f"{interval.n} seed{'s' if interval.n > 1 else ''}" if interval.n else "exact"
     mean = quantity(interval.mean, measurement)
     said = f"{mean}{'' if unit == '%' else ' '}{unit}{spread}, claimed {region(measurement)}"
-    return f"{said}, {seeds}{f': decides nothing here{because}' if measurement.untold else ''}"
+    return ": ".join(filter(None, (f"{said}, {seeds}", undecided(measurement))))
+
+
+def undecided(measurement: Measurement) -> str:
+    """That a measurement does not tell, and why where that is short; empty for one that does."""
+    because = f", as {measurement.because}" if measurement.because else ""
+    return f"decides nothing here{because}" if measurement.untold else ""
 
 
 def shown_unit(measurement: Measurement) -> str:

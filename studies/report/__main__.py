@@ -21,13 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all is drawn. 1: there is nothing to draw, or something could not be drawn: it is named here
     and in its place, and the rest is drawn. 2: bad use, or nothing can be written.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.whole and not options.brief:
+        parser.error("--whole: without --brief every study has its page; add --brief")
     store = Store(options.store)
     if not store.studies():
         print(f"{options.store}: holds no study yet; run a sweep first", file=sys.stderr)
         return NOTHING
     try:
-        pages = build(store, options.out, options.studies or None, options.formats)
+        whole = options.whole if options.brief else None
+        pages = build(store, options.out, options.studies or None, options.formats, whole)
     except UndrawnError as error:
         _print(error.pages)
         for sentence in sentences(error.faults):
@@ -53,6 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=path, default=Path("reports"), help="default: reports")
     parser.add_argument(
         "--formats", nargs="+", choices=FORMATS, default=[], help="of figures, besides SVG"
+    )
+    parser.add_argument(
+        "--brief",
+        action="store_true",
+        help="for a repository: of each study a summary in Markdown with figures and CSV files, "
+        "large ones compressed",
+    )
+    parser.add_argument(
+        "--whole",
+        nargs="+",
+        default=[],
+        metavar="STUDY",
+        help="with --brief: these have their page, too",
     )
     parser.add_argument(
         "--open", action="store_true", help="show the page, or the index of several"

@@ -1,26 +1,30 @@
 """From a store to a folder of pages: `<out>/<study>/index.html` with its figures, and an index.
 
+For a repository there is a brief way: a forge shows Markdown, not HTML, and files shall be small.
+
 What cannot be read or drawn is named in its place and in the index, and the rest is drawn. Of a
 study that cannot be shown at all, the page says why; the one drawn before stays as `before.html`.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from iddpm.running.files import REMEDIES, StorageError, write_whole
-from studies.report.entries import Entry, entry
+from studies.report.brief import is_brief
+from studies.report.entries import PAGE, Entry, entry
+from studies.report.exports import CSV, PACKED
 from studies.report.faults import Fault, fault
 from studies.report.luck import of_presets
 from studies.report.overview import index_page
-from studies.report.page import FORMATS, is_notice, notice_page, study_page
+from studies.report.page import FORMATS, Page, is_notice, notice_page, study_page
 from studies.report.scorecard import scorecard
 from studies.store.store import Store
 from studies.tables.tables import tables
 
-PAGE, BEFORE, FAULTS = "index.html", "before.html", "faults.txt"
+SUMMARY, BEFORE, FAULTS = "summary.md", "before.html", "faults.txt"
 SCORECARD = "scorecard.md"
 """No README.md: in the folder of the pages there may be one of somebody's own."""
 INDEX = "index"
@@ -55,14 +59,23 @@ def build(
     out: Path,
     studies: Sequence[str] | None = None,
     formats: Sequence[str] = (),
+    whole: Collection[str] | None = None,
 ) -> list[Path]:
     """Write the pages of these studies (None: of all in the store), and the index of all pages.
 
     The same store and code give the same bytes. Studies may be unfinished; their pages say so.
     Figures are written as SVG, and in these further formats of `studies.report.page.FORMATS`.
 
+    Args:
+        store: Where the results are.
+        out: The folder of the pages.
+        studies: Their names.
+        formats: Of figures, besides SVG.
+        whole: None: every study has its page. Else each has a summary in Markdown with figures and
+            CSV files, the large ones compressed, and these studies alone have their page, too.
+
     Returns:
-        The index, then one page per study, in their order.
+        The index, then one page, or else summary, per study, in their order.
 
     Raises:
         StoreError: If there is no such study; nothing is written then.
@@ -71,17 +84,18 @@ def build(
     """
     known = store.studies()
     names = known if studies is None else list(dict.fromkeys(studies))
-    for name in names:
+    for name in [*names, *(whole or ())]:
         if name not in known:
             store.study(name)  # says which there are
     _made(out)
     luck = of_presets(store)
-    built = {name: _built(store, out / name, name, formats, luck) for name in names}
-    others = [name for name in known if name not in built and _is_there(out / name / PAGE)]
-    told = built | {name: _told(store, name) for name in others}
+    built = {name: _built(store, out / name, name, formats, luck, whole) for name in names}
+    others = {name: _told(store, out / name, name) for name in known if name not in built}
+    told = built | {name: one for name, one in others.items() if one.link}
     entries = [told[name] for name in known if name in told]
     faults = {one.study: one.faults for one in entries if one.faults}
-    pages = [out / name / PAGE for name in names if built[name].has_page]
+    shown = {name: built[name].page or built[name].summary for name in names}
+    pages = [out / name / file for name, file in shown.items() if file]
     try:
         pages.insert(0, _write(out, {SCORECARD: scorecard(entries), PAGE: index_page(entries)}))
     except StorageError as error:
@@ -97,22 +111,54 @@ def _built(
     name: str,
     formats: Sequence[str],
     luck: Mapping[str, Sequence[str]],
+    whole: Collection[str] | None,
 ) -> Entry:
     """Write the page of a study, or one that says why there is none."""
     try:
         read = tables(store, name)
-        page = study_page(store, read, formats, luck.get(str(read.record["preset"]), ()))
+        known = luck.get(str(read.record["preset"]), ())
+        page = study_page(store, read, formats, known, packs=whole is not None)
     except Exception as error:
         return _notice(folder, name, fault(error))
     try:
         for figure in page.undrawn:  # what an earlier report drew is not what the store holds now
             _remove(*(folder / f"{figure}.{kind}" for kind in ("svg", "csv", *FORMATS)))
-        _write(folder, page.files)
-        _remove(folder / BEFORE)
+        files = _laid_out(page, name, whole)
+        stale = {BEFORE, *_of_another_way(page), *([SUMMARY] if _has_summary(folder) else [])}
+        _write(folder, files)
+        _remove(*(folder / other for other in sorted(stale - files.keys())))
         _write_faults(folder, page.entry.faults)
     except OSError as error:
         return _unwritten(page.entry, folder, error)
-    return page.entry
+    return replace(
+        page.entry,
+        page=PAGE if PAGE in files else "",
+        summary=SUMMARY if SUMMARY in files else "",
+    )
+
+
+def _laid_out(page: Page, name: str, whole: Collection[str] | None) -> dict[str, str | bytes]:
+    """The files of a study, as `build` says."""
+    if whole is None:
+        return page.files
+    files = page.files if name in whole else page.without_page()
+    return {**files, SUMMARY: page.summary}
+
+
+def _of_another_way(page: Page) -> Iterator[str]:
+    """Names of files that an earlier report may have left, which knew `whole` otherwise."""
+    for name in page.files:
+        yield name
+        if name.endswith(CSV):
+            yield f"{name}{PACKED}"
+        if name.endswith(PACKED):
+            yield name.removesuffix(PACKED)
+
+
+def _has_summary(folder: Path) -> bool:
+    """Whether there is a summary that an earlier report wrote: somebody's own is no such."""
+    path = folder / SUMMARY
+    return _is_there(path) and is_brief(path.read_text(errors="replace"))
 
 
 def _notice(folder: Path, name: str, found: Fault) -> Entry:
@@ -132,15 +178,26 @@ def _notice(folder: Path, name: str, found: Fault) -> Entry:
 
 def _unwritten(told: Entry, folder: Path, error: OSError) -> Entry:
     faults = [*told.faults, fault(error, "its page")]
-    return replace(told, faults=faults, has_page=_is_there(folder / PAGE))
+    return replace(told, faults=faults, **_files_of(folder))
 
 
-def _told(store: Store, name: str) -> Entry:
+def _told(store: Store, folder: Path, name: str) -> Entry:
     """What the index says of a study whose page is not drawn this time."""
+    files = _files_of(folder)
+    if not any(files.values()):
+        return Entry(study=name, **files)
     try:
-        return entry(store, tables(store, name))
+        return replace(entry(store, tables(store, name)), **files)
     except Exception as error:
-        return Entry(study=name, faults=[fault(error)])
+        return Entry(study=name, faults=[fault(error)], **files)
+
+
+def _files_of(folder: Path) -> dict[str, str]:
+    """The page and the summary that are there, by the names that `Entry` has for them."""
+    return {
+        "page": PAGE if _is_there(folder / PAGE) else "",
+        "summary": SUMMARY if _has_summary(folder) else "",
+    }
 
 
 def _write_faults(folder: Path, faults: Sequence[Fault]) -> None:

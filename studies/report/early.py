@@ -9,6 +9,8 @@ from studies.plan.costs import training_label
 from studies.store.store import Store
 from studies.tables.tables import Tables
 
+EARLY = "early-"
+"""How names of their files begin."""
 ENLARGED_TO = 512
 """Pixels that a strip is wide, at most, where it is enlarged."""
 
@@ -42,7 +44,7 @@ def strips(store: Store, tables: Tables) -> list[Strip]:
                 width = picture.width * max(1, ENLARGED_TO // picture.width)
             found.append(
                 Strip(
-                    name=f"early-{address}.png",
+                    name=f"{EARLY}{address}.png",
                     label=label,
                     steps=steps,
                     picture=content,

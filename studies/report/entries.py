@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -22,6 +23,8 @@ from studies.store.store import Store
 from studies.tables.answer import Answer
 from studies.tables.paired import paired
 from studies.tables.tables import Tables
+
+PAGE = "index.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,16 @@ class Entry:
     work: Mapping[str, Any] = field(default_factory=dict)
     """As `studies.report.work_done.work_done` gives it."""
     faults: list[Fault] = field(default_factory=list)
-    has_page: bool = True
+    page: str = PAGE
+    """The file of its page, in the folder of its name; empty: there is none."""
+    summary: str = ""
+    """The file of its summary in Markdown; empty: there is none."""
+
+    @property
+    def link(self) -> str:
+        """Where the index leads: the page, or else the summary; empty: there is neither."""
+        file = self.page or self.summary
+        return f"{quote(self.study)}/{file}" if file else ""
 
     @property
     def is_done(self) -> bool:

@@ -1,6 +1,8 @@
 """Tables of a page for elsewhere: as CSV, and as LaTeX with the lines of booktabs."""
 
+import gzip
 import re
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -20,6 +22,35 @@ SYMBOLS = {
 """As LaTeX writes them with its usual fonts."""
 BOLD = "\x01", "\x02"
 """Around the best of a column, until nothing is escaped any more."""
+
+
+CSV, PACKED = ".csv", ".gz"
+LARGE = 50_000
+"""Bytes from which a CSV is compressed where files are to be small."""
+
+
+def packed_names(files: Mapping[str, str | bytes]) -> dict[str, str]:
+    """The large CSV files of these, each with the name that it has when it is compressed."""
+    return {
+        name: f"{name}{PACKED}"
+        for name, content in files.items()
+        if name.endswith(CSV) and len(content) >= LARGE
+    }
+
+
+def packed(files: Mapping[str, str | bytes], names: Mapping[str, str]) -> dict[str, str | bytes]:
+    """The files, of which those with a name in `names` are compressed under it.
+
+    Nothing is lost: `pandas.read_csv` reads such a file as it is.
+    """
+    return {
+        names.get(name, name): gzip.compress(_bytes(content), mtime=0) if name in names else content
+        for name, content in files.items()
+    }
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
 
 
 def frame(table: Table) -> pd.DataFrame:

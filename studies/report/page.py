@@ -27,7 +27,7 @@ from studies.analyses.noise_schedules.paper import NOISE_AT_LEAST
 from studies.analyses.trained import LEVEL, trainings
 from studies.drawing import paired as drawing
 from studies.drawing.captions import estimate_note
-from studies.drawing.vector import inlined, rendered, svg
+from studies.drawing.vector import alone, inlined, rendered, svg
 from studies.judging.departures import Departure, departures
 from studies.judging.families import stands_alone
 from studies.judging.left_out import left_out
@@ -46,10 +46,11 @@ from studies.judging.wording import (
     unmeasured,
 )
 from studies.published.published import closest
-from studies.report.early import Strip, strips
-from studies.report.entries import Entry, entry
+from studies.report.brief import Picture, brief
+from studies.report.early import EARLY, Strip, strips
+from studies.report.entries import PAGE, Entry, entry
 from studies.report.entries import cells as every_cell
-from studies.report.exports import frame, latex
+from studies.report.exports import frame, latex, packed, packed_names
 from studies.report.faults import Fault, fault
 from studies.report.more_seeds import command
 from studies.report.tabulation import Table, metric_title, tabulated
@@ -83,13 +84,28 @@ class Page:
 
     files: dict[str, str | bytes]
     """By name: the results, figures and tables, and last `index.html`, which names them."""
+    summary: str
+    """The study in Markdown, which leads to those of the files that need no page around them."""
     undrawn: list[str]
     """Figures that have no files: there is nothing to draw yet, or they could not be drawn."""
     entry: Entry
 
+    def without_page(self) -> dict[str, str | bytes]:
+        """The files that are of use without `index.html`: figures and numbers."""
+        return {
+            name: content
+            for name, content in self.files.items()
+            if not name.endswith((".html", ".tex")) and not name.startswith(EARLY)
+        }
+
 
 def study_page(
-    store: Store, tables: Tables, formats: Sequence[str] = (), luck: Sequence[str] = ()
+    store: Store,
+    tables: Tables,
+    formats: Sequence[str] = (),
+    luck: Sequence[str] = (),
+    *,
+    packs: bool = False,
 ) -> Page:
     """The page of a study; a figure that cannot be drawn is named in its place.
 
@@ -98,43 +114,55 @@ def study_page(
         tables: Of the study.
         formats: Of `FORMATS`, in which figures are written besides SVG.
         luck: What the seed alone moves under the study's preset, a sentence for each quantity.
+        packs: Whether large CSV files are compressed.
     """
     told = entry(store, tables)
     answer = _answer(told, tables, formats)
     figures = [_figure(name, tables, formats) for name in tables.record["figures"]]
     tabled, early = tabulated(tables.results), strips(store, tables)
     told.faults.extend(figure.fault for figure in figures if figure.fault)
-    shown = [_shown(finding, told, tables) for finding in told.findings]
-    _share_axes(shown)
+    files = _files(tables, [answer, *figures], tabled, early)
+    names = packed_names(files) if packs else {}
     html = template("study.html.j2").render(
-        study=tables.study,
-        record=tables.record,
+        **_told_of(told, tables),
         answer=answer,
-        sentence=_said(told),
-        told=_described(told),
-        findings=shown,
         figures=figures,
         inline=_inline([answer, *figures]),
         tables=[(table, latex(table)) for table in tabled],
-        again=_again(told, tables),
-        gaps=_gaps(tables),
-        cells=told.cells,
-        done=told.is_done,
+        packed=names,
         imported=_imported(store, tables),
-        unbiased=is_unbiased(tables),
-        trained=bool((tables.results["training_steps"] > 0).any()),
-        recipes=_recipes(tables),
-        differs=_differs(tables),
-        conditions=_conditions(tables),
-        work=told.work,
         luck=luck,
         early=early,
     )
     return Page(
-        files={**_files(tables, [answer, *figures], tabled, early), "index.html": html},
+        files={**packed(files, names), PAGE: html},
+        summary=_summary(told, tables, [answer, *figures], tabled, names),
         undrawn=_undrawn([answer, *figures]),
         entry=told,
     )
+
+
+def _told_of(told: Entry, tables: Tables) -> dict[str, Any]:
+    """What a page says that needs no drawing, by the names that its template has for it."""
+    shown = [_shown(finding, told, tables) for finding in told.findings]
+    _share_axes(shown)
+    return {
+        "study": tables.study,
+        "record": tables.record,
+        "sentence": _said(told),
+        "told": _described(told),
+        "findings": shown,
+        "again": _again(told, tables),
+        "gaps": _gaps(tables),
+        "cells": told.cells,
+        "done": told.is_done,
+        "unbiased": is_unbiased(tables),
+        "trained": bool((tables.results["training_steps"] > 0).any()),
+        "recipes": _recipes(tables),
+        "differs": _differs(tables),
+        "conditions": _conditions(tables),
+        "work": told.work,
+    }
 
 
 def _imported(store: Store, tables: Tables) -> list[str]:
@@ -179,8 +207,19 @@ class _Figure:
         """What is written of it, by name; nothing where nothing is drawn."""
         if not self.svg:
             return {}
-        kinds: dict[str, str | bytes] = {"svg": self.svg, "csv": self.csv, **self.others}
+        drawn = alone(self.svg, self.title)
+        kinds: dict[str, str | bytes] = {"svg": drawn, "csv": self.csv, **self.others}
         return {f"{self.name}.{kind}": content for kind, content in kinds.items()}
+
+    def picture(self, packed: Mapping[str, str]) -> Picture:
+        """The figure as a summary shows it; `packed`: names of files that are compressed."""
+        svg, *others = self.files() or [""]
+        return Picture(
+            title=self.title,
+            lead=self.lead(),
+            name=svg,
+            others=[packed.get(name, name) for name in others],
+        )
 
     def lead(self) -> str:
         """The first sentences of the caption, of which the page shows no more at first."""
@@ -224,6 +263,27 @@ def _undrawn(figures: Sequence[_Figure]) -> list[str]:
     """Figures without a picture, but for names that no figure has."""
     known = {"answer", *FIGURES}
     return [figure.name for figure in figures if figure.name in known and not figure.svg]
+
+
+def _summary(
+    told: Entry,
+    tables: Tables,
+    figures: Sequence[_Figure],
+    tabled: Sequence[Table],
+    packed: Mapping[str, str],
+) -> str:
+    """The study in Markdown; `packed`: names of files that are compressed."""
+    trained = ["trainings.csv"] if len(tables.trainings) else []
+    numbers = ["results.csv", *trained, *(f"{table.name}.csv" for table in tabled)]
+    return brief(
+        told,
+        tables.record,
+        said=_said(told),
+        pictures=[figure.picture(packed) for figure in figures],
+        differs=_differs(tables)["from_paper"],
+        files=[packed.get(name, name) for name in numbers],
+        again=_again(told, tables),
+    )
 
 
 def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:

@@ -37,8 +37,8 @@ def scorecard(entries: Sequence[Entry]) -> str:
         first, _ = telling(finding)
         so_far = " so far" if entry.so_far(finding) else ""
         what = unmeasured(finding) if first is None else measured(first)
-        page = f"{entry.study}/index.html#{finding.name}"
-        link = f"[{entry.study}]({page})" if entry.has_page else entry.study
+        file = entry.summary or entry.page
+        link = f"[{entry.study}]({entry.study}/{file}#{finding.name})" if file else entry.study
         verdict = f"{finding.verdict}{so_far}{', alone' if is_alone else ''}"
         others = alike[entry.study, finding.name]
         lines.append(f"| {link} | {verdict} | {finding.claim.says} | {what} | {others} |")

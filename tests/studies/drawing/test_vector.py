@@ -2,6 +2,8 @@
 
 import random
 import re
+from collections import Counter
+from xml.etree import ElementTree
 
 import pytest
 from matplotlib.figure import Figure
@@ -76,6 +78,25 @@ def test_figures_on_a_page_share_shapes_and_texts_and_no_other_id() -> None:
     shapes = [set(re.findall(glyph, whole)) for whole in (one, other)]
     assert sorted(re.findall(glyph, first + second)) == sorted(shapes[0] | shapes[1])
     assert second.count("<use") < vector.inlined([("other", other)])[0].count("<use")
+
+
+def test_a_file_of_its_own_is_whole_looks_the_same_and_is_shorter() -> None:
+    raw = vector.svg(drawn("a & b"))
+    alone = vector.alone(raw, "a & b")
+    root = ElementTree.fromstring(alone)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.attrib["aria-label"] == "a & b"
+    ids = re.findall(r' id="([^"]+)"', alone)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', alone)) == set(ids)
+    rules = dict(re.findall(r"\.(k0-\d+){([^}]*)}", alone))
+    looks = [
+        re.sub(r"; clip-path: .*", "", rules[one] if one else look)
+        for look, one in re.findall(r' style="([^"]*)"| class="([^"]*)"', alone)
+    ]
+    assert looks == re.findall(r' style="([^"]*)"', raw)
+    assert Counter(re.findall(r' d="([^"]*)"', alone)) <= Counter(re.findall(r' d="([^"]*)"', raw))
+    assert len(alone) < 0.8 * len(raw)
 
 
 def test_what_a_group_says_stays() -> None:
