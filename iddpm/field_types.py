@@ -34,7 +34,7 @@ class FieldType:
         """What may have been meant by a value that does not fit; empty: nothing is known."""
         parts = (self.hint, *get_args(self.hint))
         names = [name for part in parts if get_origin(part) is Literal for name in get_args(part)]
-        choices = {_kind(part): part for part in parts if is_dataclass(part)}
+        choices = {kind(part): part for part in parts if is_dataclass(part)}
         if isinstance(value, str) and choices:
             called = nearest(value, choices).removeprefix("did you mean '").removesuffix("'?")
             return f"write {_call(choices[called])}" if called in choices else ""
@@ -115,7 +115,8 @@ def _listed(words: list[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _kind(choice: Any) -> str:
+def kind(choice: Any) -> str:
+    """The name of one of several configs, by which it is chosen; empty: it stands alone."""
     return next((str(item.default) for item in fields(choice) if item.name == "kind"), "")
 
 

@@ -19,10 +19,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from iddpm import build, training
 from iddpm.arrays import UInt8Array
-from iddpm.bounds import MOST_IMAGES, Between, require_type
+from iddpm.bounds import MOST_IMAGES, Between, ConfigError, require_type
 from iddpm.checks import check_likelihood, check_samples, check_training
 from iddpm.config import (
     Data,
@@ -50,8 +51,12 @@ from iddpm.evaluation.features import Extractor, make_extractor
 from iddpm.evaluation.likelihood import Likelihood, Reading
 from iddpm.networks.conditioning import Conditioning
 from iddpm.networks.precision import arithmetic
+from iddpm.networks.unet import UNet
+from iddpm.plain import configured, plain
+from iddpm.running import checkpoints
+from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.draws import generator
-from iddpm.running.files import weights_file
+from iddpm.running.files import make_folder, weights_file
 from iddpm.running.interruption import Progress
 from iddpm.samplers import to_uint8
 from iddpm.strides import stride_timesteps
@@ -135,6 +140,12 @@ def _trained(
         unet = training.load_network(
             weights_file(Path(kept)), config, ema_decay=ema_decay, device=device
         )
+    return _model(config, unet, result, device)
+
+
+def _model(
+    config: TrainConfig, unet: UNet, result: training.TrainResult, device: torch.device | str
+) -> "Model":
     diffusion = build.diffusion(config.diffusion).to(device)
     return Model(
         config=config,
@@ -142,6 +153,40 @@ def _trained(
         result=result,
         device=torch.device(device),
     )
+
+
+SAVED = {"kind": "model"}
+"""What the file of a model is a checkpoint of."""
+
+
+def _saved(path: Path) -> tuple[TrainConfig, training.TrainResult, dict[str, Tensor]]:
+    """What a file of `Model.save` holds.
+
+    Raises:
+        CheckpointError: As `Model.load`.
+        ConfigError: The same.
+    """
+    try:
+        state = checkpoints.load(path, SAVED)
+        config = configured(TrainConfig, state["config"])
+        result = training.TrainResult(**state["result"])
+        weights, known = state["weights"], state["data_digest"]
+        (ema_decay,) = config.ema_decays
+        noted = result.weights[str(ema_decay)]
+    except (CheckpointError, ConfigError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path}: expected a model that Model.save wrote, found none that can be read "
+            f"({error}); load the file of a model, or train it again"
+        ) from error
+    if checkpoints.digest(weights) != noted:
+        raise CheckpointError(
+            f"{path}: expected the weights whose hash their training noted, {noted[:12]}, found "
+            "others; the file was changed after it was saved"
+        )
+    if describe(config.data).digest != known:
+        expected = f"the data that the model was trained on, of digest {known}"
+        raise ConfigError(config.data.where, expected, "others in their place")
+    return config, result, weights
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,6 +204,43 @@ class Model:
         config = self.config
         told = f"{config.objective.kind}, T = {config.diffusion.steps}, {config.steps} steps"
         return f"<model of {config.data.kind}: {told}, {self.result.parameters:,} parameters>"
+
+    def save(self, path: Path | str) -> None:
+        """Write the model into one file, whole or not at all: `Model.load` gives it back.
+
+        The file holds weights, config and result, and no optimizer: a training goes on from the
+        `folder` of `train`. `iddpm.exporting` writes for other programs.
+
+        Raises:
+            StorageError: If its folder cannot be made, or the file cannot be written.
+        """
+        file = Path(path)
+        make_folder(file.parent)
+        state = {
+            "config": plain(self.config),
+            "data_digest": describe(self.config.data).digest,
+            "result": self.result.as_json(),
+            "weights": checkpoints.copied(self.denoiser.network.state_dict()),
+        }
+        checkpoints.save(file, SAVED, state)
+
+    @classmethod
+    def load(cls, path: Path | str, *, device: torch.device | str = "cpu") -> "Model":
+        """The model that `save` wrote: it draws the same images, bit for bit. It runs no code.
+
+        Args:
+            path: Its file.
+            device: Where to sample.
+
+        Raises:
+            CheckpointError: If the file is damaged, is no such model, is of a newer version, or if
+                its weights are not those of its training.
+            ConfigError: If the data that it was trained on are not here, or have changed.
+            OSError: If it cannot be read.
+        """
+        config, result, weights = _saved(Path(path))
+        unet = training.restored(config, weights, device=device)
+        return _model(config, unet, result, device)
 
     def sample(
         self,

@@ -152,7 +152,19 @@ def load_network(
     known = {} if digests is None else {role: digests[role]}
     ending = checkpoints.Ending(step=config.steps, weights=known)
     state = checkpoints.load(state_file, trajectory(config), ending=ending, mapped=bool(known))
-    weights = state["weights"][role]
+    return restored(config, state["weights"][role], device=device)
+
+
+def restored(
+    config: TrainConfig, weights: Mapping[str, torch.Tensor], *, device: torch.device | str
+) -> UNet:
+    """The network with these weights, ready for evaluation.
+
+    Args:
+        config: Of its training.
+        weights: Its state dict.
+        device: Where to put it.
+    """
     with torch.device("meta"):  # weights that are replaced need not be drawn
         network = build.network(config, describe(config.data))
     network.load_state_dict(weights, assign=True)

@@ -1,6 +1,7 @@
 """The front door gives what the rooms behind it give, on the draws that studies take."""
 
 import ast
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -10,7 +11,11 @@ import torch
 
 import iddpm
 import studies
-from iddpm.model import BLOCK
+from iddpm.config import LossSecondMoment, Npz, OptimizerConfig, TrainConfig
+from iddpm.model import BLOCK, SAVED
+from iddpm.plain import configured, plain
+from iddpm.running import checkpoints
+from iddpm.running.checkpoints import CheckpointError
 from iddpm.running.draws import generator
 from iddpm.samplers import ancestral, ddim, to_uint8
 from iddpm.strides import even
@@ -125,3 +130,88 @@ def test_what_a_type_checker_sees_is_what_is_there(package: ModuleType) -> None:
         assert getattr(found, "__module__", room) == room, name
     with pytest.raises(AttributeError, match=r"no such name 'ConfigErorr'.*mean 'ConfigError'"):
         _ = package.ConfigErorr
+
+
+# ------------------------------------------------------------------------------- saved and loaded
+
+
+def test_a_saved_model_comes_back_bit_for_bit(model: iddpm.Model, tmp_path: Path) -> None:
+    file = tmp_path / "models" / "one.pt"
+    model.save(file)
+    back = iddpm.Model.load(file)
+    assert back.config == model.config
+    assert back.result == model.result
+    assert repr(back) == repr(model)
+    for name, weight in model.denoiser.network.state_dict().items():
+        assert torch.equal(back.denoiser.network.state_dict()[name], weight)
+    assert np.array_equal(back.sample(2, seed=5), model.sample(2, seed=5))
+    bounds = [one.likelihood(images=2) for one in (model, back)]
+    assert bounds[0].bits_per_dim == bounds[1].bits_per_dim
+    back.save(tmp_path / "two.pt")
+    again = iddpm.Model.load(tmp_path / "two.pt")
+    assert np.array_equal(again.sample(2, seed=5), model.sample(2, seed=5))
+
+
+def test_files_of_others_are_refused(model: iddpm.Model, tmp_path: Path) -> None:
+    trained(folder=tmp_path / "kept")
+    (state,) = (tmp_path / "kept").glob("*.pt")
+    text, cut, other = (tmp_path / f"{name}.pt" for name in ("text", "cut", "other"))
+    text.write_text("no model")
+    model.save(cut)
+    cut.write_bytes(cut.read_bytes()[:-100])
+    torch.save({"weights": {}}, other)
+    for file in (text, cut, other, state):
+        with pytest.raises(CheckpointError, match=r"a model that Model\.save wrote"):
+            iddpm.Model.load(file)
+    with pytest.raises(FileNotFoundError):
+        iddpm.Model.load(tmp_path / "none.pt")
+
+
+def test_a_model_that_was_changed_after_it_was_saved_is_refused(
+    model: iddpm.Model, tmp_path: Path
+) -> None:
+    def changed(name: str, **parts: object) -> Path:
+        state = {
+            "config": plain(model.config),
+            "data_digest": iddpm.describe(model.config.data).digest,
+            "result": model.result.as_json(),
+            "weights": dict(model.denoiser.network.state_dict()),
+        }
+        checkpoints.save(tmp_path / name, SAVED, {**state, **parts})
+        return tmp_path / name
+
+    iddpm.Model.load(changed("as it is"))
+    weights = {k: 2 * v for k, v in model.denoiser.network.state_dict().items()}
+    with pytest.raises(CheckpointError, match="the weights whose hash their training noted"):
+        iddpm.Model.load(changed("weights", weights=weights))
+    config = plain(model.config)
+    for wrong in (
+        config | {"surprise": 1},
+        config | {"batch_size": -1},
+        config | {"objective": {"kind": "mine"}},
+    ):
+        with pytest.raises(CheckpointError, match=r"a model that Model\.save wrote"):
+            iddpm.Model.load(changed("config", config=wrong))
+    with pytest.raises(iddpm.ConfigError, match=r"digits: expected the data .*, found others"):
+        iddpm.Model.load(changed("data", data_digest="another"))
+
+
+def test_every_config_goes_through_plain_values_unchanged() -> None:
+    for config in (
+        TrainConfig(data=Npz(path="x.npz"), objective=iddpm.Vlb(variance="beta")),
+        TrainConfig(data=iddpm.Photos(), network=NETWORK, timesteps=LossSecondMoment(history=3)),
+        TrainConfig(data=iddpm.Digits(), optimizer=OptimizerConfig(clip_norm=1.0), seed=7),
+    ):
+        assert configured(TrainConfig, plain(config)) == config
+        through_json = json.loads(json.dumps(plain(config)))
+        assert configured(TrainConfig, through_json) == config
+
+
+def test_a_field_that_an_older_version_did_not_know_has_the_value_it_stood_for() -> None:
+    config = TrainConfig(data=iddpm.Digits())
+    values = plain(config)
+    del values["optimizer"]["clip_norm"]
+    assert configured(TrainConfig, values) == config
+    del values["optimizer"]["learning_rate"]
+    with pytest.raises(iddpm.ConfigError, match=r"optimizer\.learning_rate: expected a value"):
+        configured(TrainConfig, values)
