@@ -297,7 +297,7 @@ class Study:
         """
         from iddpm.training import load_network  # torch: not needed for tables
 
-        address = self._training(seed, settings)
+        address = self.training(seed=seed, **settings)
         folder = self._store.folder(address)
         result = self._store.result(address)
         assert result is not None  # a training that is done has one
@@ -336,24 +336,39 @@ class Study:
         from iddpm import exporting  # torch: not needed for tables
 
         network = self.network(seed=seed, ema_decay=ema_decay, **settings)
-        config: Any = self._store.task(self._training(seed, settings)).config
+        config: Any = self._store.task(self.training(seed=seed, **settings)).config
         return exporting.WRITERS[to](config, network, Path(folder), ema_decay=ema_decay)
 
-    def _training(self, seed: int, settings: Mapping[str, Any]) -> str:
-        """The address of the one training of this description that is done."""
+    def training(self, *, seed: int, **settings: Any) -> str:
+        """The address of the one training of this description that is done.
+
+        Args:
+            seed: Of the training.
+            **settings: Columns of `results` that tell it from others.
+
+        Raises:
+            ValueError: If there is none, or more than one, or the study has no such column.
+        """
         found: dict[str, dict[str, Any]] = {}
+        seeds: set[int] = set()
         cells = self.tables.record["cells"]
         known = dict.fromkeys(name for cell in cells for name in cell["arm"])
         _require_columns("network", settings, known)
         for cell in cells:
             arm, address = cell["arm"], cell["tasks"].get("train")
             alike = all(arm.get(name) == value for name, value in settings.items())
-            if address and cell["seed"] == seed and alike and self._store.is_done(address):
-                found.setdefault(address, arm)
+            if address and alike and self._store.is_done(address):
+                seeds.add(cell["seed"])
+                if cell["seed"] == seed:
+                    found.setdefault(address, arm)
         if len(found) == 1:
             return next(iter(found))
         if not found:
-            raise ValueError(f"network: {self.name} has no trained one of seed {seed}, {settings}")
+            there = ", ".join(map(str, sorted(seeds))) or "none"
+            raise ValueError(
+                f"network: {self.name} has no trained one of seed {seed}, {settings}; of these "
+                f"settings the seeds that are trained: {there}"
+            )
         of_networks = [key for key in next(iter(found.values())) if key.startswith("train.")]
         apart = [
             name

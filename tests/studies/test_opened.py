@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import studies
 from iddpm import exporting
 from iddpm.running.files import STATE_FILE
-from studies import execute, run
+from studies import execute, export, run
 from studies.analyses.judge import judge
 from studies.opened import Studies
 from studies.store.checksums import StoreError
@@ -187,11 +187,17 @@ def test_figures_are_drawn_by_their_names(opened: Studies) -> None:
         study.figure("model_size")
 
 
-def test_a_network_is_found_by_what_tells_it_from_others(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path, SWEEP, PRESET)
-    root = tmp_path / "store"
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which a tiny sweep was run for one seed."""
+    folder = tmp_path_factory.mktemp("ran")
+    sweep, root = write_sweep(folder, SWEEP, PRESET), folder / "store"
     assert run.main([str(sweep), "--store", str(root), "--executor", "inline", "--seeds", "0"]) == 0
-    study, store = studies.open(root)["tiny-tiny"], Store(root)
+    return root
+
+
+def test_a_network_is_found_by_what_tells_it_from_others(ran: Path, tmp_path: Path) -> None:
+    study, store = studies.open(ran)["tiny-tiny"], Store(ran)
     (address,) = {
         cell["tasks"]["train"]
         for cell in study.tables.record["cells"]
@@ -219,6 +225,84 @@ def test_a_network_is_found_by_what_tells_it_from_others(tmp_path: Path) -> None
         study.network(seed=0, objectve="hybrid")
     with pytest.raises(ValueError, match="network: no such column 'foo'; there are: "):
         study.network(seed=0, foo=None)
+
+
+HYBRID = ["--seed", "0", "--arm", "objective=hybrid"]
+
+
+def exported(ran: Path, out: Path, *words: str) -> int:
+    return export.main(["network", "tiny-tiny", *words, "--store", str(ran), "--out", str(out)])
+
+
+def test_the_command_exports_the_network_that_python_does(
+    ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("safetensors")
+    study = studies.open(ran)["tiny-tiny"]
+    words = ["--to", "safetensors", *HYBRID, "--ema-decay", "0.9"]
+    assert exported(ran, tmp_path / "exports", *words) == 0
+    expected = study.export_network(
+        tmp_path / "python", to="safetensors", objective="hybrid", seed=0, ema_decay=0.9
+    )
+    file = Path(capsys.readouterr().out.strip())
+    address = study.training(seed=0, objective="hybrid")
+    assert file.parent == tmp_path / "exports" / f"tiny-tiny.{address}.safetensors"
+    for path in expected.parent.iterdir():
+        assert (file.parent / path.name).read_bytes() == path.read_bytes()
+    raw = exported(ran, tmp_path / "raw", "--to", "safetensors", *HYBRID)
+    assert raw == 0
+    other = Path(capsys.readouterr().out.strip())
+    assert other.read_bytes() != file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--to", "safetensors"], "--seed: expected that of the training, found none; add --seed"),
+        (["--to", "safetensors", "--seed", "0"], "found 2 of seed 0, {}; say which by objective"),
+        (["--to", "safetensors", "--seed", "7"], "of these settings the seeds that are trained: 0"),
+        (
+            ["--to", "safetensors", "--seed", "0", "--arm", "objectve=hybrid"],
+            "found objectve; did you mean 'objective'?",
+        ),
+        (
+            ["--to", "safetensors", "--seed", "0", "--arm", "objective=hybird"],
+            "--arm objective: expected one of simple, hybrid, found hybird",
+        ),
+        (
+            ["--to", "safetensors", "--seed", "0", "--arm", "hybrid"],
+            "--arm: expected settings such as objective=hybrid, found hybrid",
+        ),
+        (
+            ["--to", "safetensors", *HYBRID, "--ema-decay", "0.5"],
+            "ema_decay: expected one that the training kept, (0.9,), found 0.5",
+        ),
+        (
+            ["--to", "parquet", *HYBRID],
+            "--to: expected for network one of safetensors, diffusers, found parquet",
+        ),
+    ],
+)
+def test_a_network_that_cannot_be_exported_is_told(
+    ran: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    complaint: str,
+) -> None:
+    assert exported(ran, tmp_path / "out", *words) == 2
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_tells_a_network_is_refused_of_curves(
+    ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["curves", "tiny-tiny", "--to", "parquet", "--seed", "0", "--store", str(ran)]
+    assert export.main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert "--seed: expected it beside network alone, found it beside curves" in (
+        capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow
