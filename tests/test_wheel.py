@@ -1,6 +1,7 @@
 """The project as a wheel: it runs from any folder, with its sweeps and templates inside."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,19 +13,33 @@ from pathlib import Path
 import pytest
 
 from studies import __main__ as doors
+from studies import run
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
 ROOT = Path(__file__).parents[1]
+DEFINITION = (ROOT / "apptainer.def").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def sections() -> dict[str, str]:
+    """The parts of the container's definition by name; the header under none."""
+    header, *parts = DEFINITION.split("\n%")
+    return {"": header} | {part.split(maxsplit=1)[0]: part.split(maxsplit=1)[1] for part in parts}
+
+
+def copied() -> dict[str, str]:
+    """What is copied into the container, and whereto."""
+    lines = [line.split() for line in sections()["files"].splitlines() if line.strip()]
+    return {line[0]: line[1] for line in lines}
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy of what belongs to it, so that nothing is left in the checkout."""
+    """Built from what the container's definition copies: the checkout stays as it is."""
     source, out = (tmp_path_factory.mktemp(name) for name in ("source", "wheel"))
-    for name in ("iddpm", "studies", "sweeps"):
-        shutil.copytree(ROOT / name, source / name, symlinks=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    for name in copied():
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)  # Apptainer follows links, too
     build = [
         sys.executable,
         "-m",
@@ -95,14 +110,37 @@ def test_every_door_goes_by_one_name(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_container_holds_what_its_definition_copies_and_runs() -> None:
-    text = (ROOT / "apptainer.def").read_text()
-    sections = {
-        part.split(maxsplit=1)[0]: part.split(maxsplit=1)[1] for part in text.split("\n%")[1:]
-    }
-    copied = [line.split() for line in sections["files"].splitlines() if line.strip()]
-    for source, target in copied:
-        assert (ROOT / source).exists()
-        assert target == f"/opt/iddpm-studies/{source}"
-    assert "--constraint constraints.txt" in sections["post"]
-    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    assert [sections["runscript"].split()[1]] == list(script)
+    """It is not built here: Debian has no package of Apptainer, and its base comes from afar."""
+    part = sections()
+    assert all((ROOT / name).exists() for name in copied())
+    assert {name: f"/opt/iddpm-studies/{name}" for name in copied()} == copied()
+    assert {PROJECT["readme"], *PROJECT["license-files"], "constraints.txt"} < copied().keys()
+    folder, install = (line.strip() for line in part["post"].strip().splitlines())
+    assert folder == "cd /opt/iddpm-studies"
+    assert re.fullmatch(r"pip install .*--constraint constraints\.txt \.", install)
+    minor = re.search(r"^From: python:3\.(\d+)-slim$", part[""], re.M)
+    assert minor is not None
+    assert int(minor[1]) >= int(PROJECT["requires-python"].removeprefix(">=3."))
+    assert part["runscript"].split() == ["exec", *PROJECT["scripts"], '"$@"']
+    assert part["test"].split() == [*PROJECT["scripts"], "--version"]
+
+
+def test_commands_for_the_container_are_the_same_in_its_definition_and_the_manual() -> None:
+    commands = re.findall(r"apptainer (?:build|run --nv) [^`\n]*", DEFINITION)
+    manual = " ".join((ROOT / "docs" / "cluster.md").read_text().split())
+    assert len(commands) == 2
+    assert [command for command in commands if f"`{command}`" not in manual] == []
+    door, *words = commands[1].split("iddpm-studies.sif ")[1].split()
+    assert door == "run"
+    options = run._parser().parse_args(words)
+    assert options.executor == "inline"
+    assert options.sweeps == [Path("sweeps") / "sigma_ablation.yaml"]
+
+
+def test_every_place_that_says_a_version_says_the_same() -> None:
+    """What `git tag v...` would name: metadata, citation and the newest part of the changelog."""
+    citation = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.M)
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert citation is not None
+    assert newest is not None
+    assert citation[1] == newest[1] == PROJECT["version"]
