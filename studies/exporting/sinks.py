@@ -65,12 +65,16 @@ def wandb_offline(runs: list[Run], folder: Path, name: str) -> Path:
             name=run.name,
             id=run.key,
             config=dict(run.settings),
-            settings=wandb.Settings(console="off", silent=True),
+            settings=wandb.Settings(**QUIETLY),
         ) as opened:
             for step, values in _by_step(run).items():
                 opened.log(values, step=step)
             opened.summary.update(dict(run.numbers))
     return place
+
+
+QUIETLY = {"console": "off", "silent": True, "x_disable_machine_info": True}
+"""No word on the terminal, and none of the machine that exports: it is not the one that trained."""
 
 
 def mlflow(runs: list[Run], folder: Path, name: str) -> Path:
