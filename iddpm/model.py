@@ -214,13 +214,14 @@ class Model:
         Raises:
             StorageError: If its folder cannot be made, or the file cannot be written.
         """
-        file = Path(path)
+        file, network = Path(path), self.denoiser.network
+        assert isinstance(network, UNet)  # as `train` and `load` make it
         make_folder(file.parent)
         state = {
             "config": plain(self.config),
             "data_digest": describe(self.config.data).digest,
             "result": self.result.as_json(),
-            "weights": checkpoints.copied(self.denoiser.network.state_dict()),
+            "weights": checkpoints.copied(network.state_dict()),
         }
         checkpoints.save(file, SAVED, state)
 

@@ -26,14 +26,15 @@ def configured(config_type: type[Config], values: Any) -> Config:
     Raises:
         ConfigError: If the values are none of such a config.
     """
-    where = getattr(config_type, "where", config_type.__name__)
+    known: Any = config_type
+    where = getattr(known, "where", known.__name__)
     if not isinstance(values, Mapping):
         raise ConfigError(where, "settings by name", repr(values))
-    hints = {item.name: item.hint for item in field_types(config_type)}
+    hints = {item.name: item.hint for item in field_types(known)}
     if unknown := sorted(values.keys() - hints.keys()):
         raise ConfigError(f"{where}.{unknown[0]}", "", "no such field; a newer version wrote it?")
     found = {name: _value(hints[name], value) for name, value in values.items()}
-    for item in fields(config_type):  # type: ignore[arg-type]
+    for item in fields(known):
         if item.name not in found and "legacy" in item.metadata:
             found[item.name] = item.metadata["legacy"]
         if item.name not in found:
@@ -44,7 +45,7 @@ def configured(config_type: type[Config], values: Any) -> Config:
 def _value(hint: Any, value: Any) -> Any:
     """A value of a field; its own bounds and types the config holds when it is made."""
     if isinstance(value, Mapping):
-        choices = [one for one in get_args(hint) or (hint,) if is_dataclass(one)]
+        choices: list[Any] = [one for one in get_args(hint) or (hint,) if is_dataclass(one)]
         named = [one for one in choices if kind(one) == value.get("kind", "")]
         if not named:
             raise ConfigError("kind", _listed(choices), repr(value.get("kind")))

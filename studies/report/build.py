@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from iddpm.running.files import REMEDIES, StorageError, write_whole
 from studies.report.brief import is_brief
@@ -192,7 +193,7 @@ def _told(store: Store, folder: Path, name: str) -> Entry:
         return Entry(study=name, faults=[fault(error)], **files)
 
 
-def _files_of(folder: Path) -> dict[str, str]:
+def _files_of(folder: Path) -> dict[str, Any]:
     """The page and the summary that are there, by the names that `Entry` has for them."""
     return {
         "page": PAGE if _is_there(folder / PAGE) else "",

@@ -135,6 +135,12 @@ def test_what_a_type_checker_sees_is_what_is_there(package: ModuleType) -> None:
 # ------------------------------------------------------------------------------- saved and loaded
 
 
+def weights_of(model: iddpm.Model) -> dict[str, torch.Tensor]:
+    network = model.denoiser.network
+    assert isinstance(network, iddpm.UNet)
+    return dict(network.state_dict())
+
+
 def test_a_saved_model_comes_back_bit_for_bit(model: iddpm.Model, tmp_path: Path) -> None:
     file = tmp_path / "models" / "one.pt"
     model.save(file)
@@ -142,8 +148,9 @@ def test_a_saved_model_comes_back_bit_for_bit(model: iddpm.Model, tmp_path: Path
     assert back.config == model.config
     assert back.result == model.result
     assert repr(back) == repr(model)
-    for name, weight in model.denoiser.network.state_dict().items():
-        assert torch.equal(back.denoiser.network.state_dict()[name], weight)
+    assert weights_of(back).keys() == weights_of(model).keys()
+    for name, weight in weights_of(model).items():
+        assert torch.equal(weights_of(back)[name], weight)
     assert np.array_equal(back.sample(2, seed=5), model.sample(2, seed=5))
     bounds = [one.likelihood(images=2) for one in (model, back)]
     assert bounds[0].bits_per_dim == bounds[1].bits_per_dim
@@ -175,13 +182,13 @@ def test_a_model_that_was_changed_after_it_was_saved_is_refused(
             "config": plain(model.config),
             "data_digest": iddpm.describe(model.config.data).digest,
             "result": model.result.as_json(),
-            "weights": dict(model.denoiser.network.state_dict()),
+            "weights": weights_of(model),
         }
         checkpoints.save(tmp_path / name, SAVED, {**state, **parts})
         return tmp_path / name
 
     iddpm.Model.load(changed("as it is"))
-    weights = {k: 2 * v for k, v in model.denoiser.network.state_dict().items()}
+    weights = {k: 2 * v for k, v in weights_of(model).items()}
     with pytest.raises(CheckpointError, match="the weights whose hash their training noted"):
         iddpm.Model.load(changed("weights", weights=weights))
     config = plain(model.config)
