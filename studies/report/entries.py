@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -69,7 +68,7 @@ class Entry:
     def link(self) -> str:
         """Where the index leads: the page, or else the summary; empty: there is neither."""
         file = self.page or self.summary
-        return f"{quote(self.study)}/{file}" if file else ""
+        return f"{self.study}/{file}" if file else ""
 
     @property
     def is_done(self) -> bool:
