@@ -5,6 +5,7 @@ is written lies in a folder, which the tool opens or uploads.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,8 +99,11 @@ def mlflow(runs: list[Run], folder: Path, name: str) -> Path:
 
 def trackio(runs: list[Run], folder: Path, name: str) -> Path:
     """A folder with the project NAME: `TRACKIO_DIR=FOLDER trackio show --project NAME`."""
+    if "trackio" in sys.modules:
+        found = "one that has, whose folder is settled"
+        raise ConfigError("--to", "a process that has not imported trackio yet", found)
     place = _new(folder / f"{name}.trackio")
-    os.environ["TRACKIO_DIR"] = str(place)  # read when it is imported
+    os.environ["TRACKIO_DIR"] = str(place.absolute())  # read when it is imported
     import trackio as tracker
 
     for run in runs:

@@ -3,14 +3,18 @@
 import json
 import sqlite3
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from studies import export
-from studies.exporting import runs
+from studies.exporting import runs, sinks
 from studies.exporting.runs import Run
 from studies.store.store import Store
 from tests.witness.made_up_store import MadeUp, write_store
@@ -96,8 +100,12 @@ def test_wandb_is_given_every_point_number_and_setting(
 def test_trackio_is_given_every_point_number_and_setting(
     store: Path, tmp_path: Path, what: str
 ) -> None:
-    pytest.importorskip("trackio")
-    expected = sent(store, tmp_path, "trackio", what)
+    if find_spec("trackio") is None:
+        pytest.skip("takes the extra trackio")
+    words = [what, STUDY.study, "--to", "trackio", "--store", str(store), "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "studies.export", *words]
+    subprocess.run(command, check=True, timeout=600)  # a process of its own, as it asks for
+    expected = {run.key: run for run in WHAT[what](Store(store), STUDY.study)}
     (file,) = tmp_path.rglob("*.db")
     with sqlite3.connect(file) as database:
         logged = database.execute("SELECT run_name, step, metrics FROM metrics").fetchall()
@@ -115,3 +123,18 @@ def test_trackio_is_given_every_point_number_and_setting(
             assert [(step, shown[name, step]) for step, _ in series] == series
         ends = {name: value for _, some in mine for name, value in some.items()}
         assert {name: ends[name] for name in run.numbers} == dict(run.numbers)
+
+
+def test_trackio_that_was_imported_before_is_refused(
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It would write into the folder that it settled on then."""
+    monkeypatch.setattr(sinks, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "trackio", ModuleType("trackio"))
+    words = ["--to", "trackio", "--store", str(store), "--out", str(tmp_path / "out")]
+    assert export.main(["curves", STUDY.study, *words]) == 2
+    assert "a process that has not imported trackio yet" in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
