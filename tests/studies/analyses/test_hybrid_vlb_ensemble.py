@@ -16,7 +16,7 @@ from iddpm.config import Hybrid, TrainConfig, Uniform
 from iddpm.evaluation.config import Ends, LikelihoodConfig, SampleConfig
 from studies import run
 from studies.analyses.drawings import FIGURES
-from studies.analyses.hybrid_vlb_ensemble.paper import APPENDIX_D, appendix_d_numbers
+from studies.analyses.hybrid_vlb_ensemble.paper import ANALYSIS, APPENDIX_D, appendix_d_numbers
 from studies.analyses.index import numbers
 from studies.analyses.judge import judge
 from studies.analyses.objective_ablation.paper import table_numbers
@@ -29,6 +29,7 @@ from studies.published.published import comparable, differing, settings_of
 from studies.report.build import build
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
+from studies.tables.answer import ANY
 from studies.tables.groupings import arm_columns, records
 from studies.tables.labels import is_ensemble, labelled
 from studies.tables.tables import Tables, tables
@@ -331,6 +332,19 @@ def test_the_paper_s_own_numbers_support_each_claim(claim: str) -> None:
 
 
 @pytest.mark.parametrize("claim", SUPPORTED)
+def test_each_quantity_names_the_trainings_that_must_have_arrived(claim: str) -> None:
+    assert all(one.networks for one in finding(claim).measurements)
+
+
+def test_the_verifier_is_told_the_steps_of_each_region() -> None:
+    """An ensemble's ends are a fortieth of the chain each: 5 of 200 steps."""
+    made = [one.formula for one in finding(SUPPORTED[0]).measurements]
+    assert [(of[0], of[3:]) for of in made if of] == [
+        ("log_ratio_of_terms", ends) for ends in ((0, 5), (5, 195), (195, 200))
+    ]
+
+
+@pytest.mark.parametrize("claim", SUPPORTED)
 def test_one_seed_leaves_each_open(claim: str) -> None:
     assert finding(claim, rows="seed == 0").verdict == "inconclusive"
 
@@ -493,6 +507,20 @@ def test_appendix_d_by_a_second_transcription() -> None:
     assert APPENDIX_D == {"bits_per_dim": 3.52, "frechet_distance": 19.9}
     assert [(n.metric, n.value) for n in appendix_d_numbers()] == list(APPENDIX_D.items())
     assert set(appendix_d_numbers()) <= set(numbers())
+    found = {
+        n.metric: (n.T, n.steps, n.sampler, n.images, n.networks) for n in appendix_d_numbers()
+    }
+    assert found == {
+        "bits_per_dim": (4000, 4000, None, 49_999, "an ensemble"),
+        "frechet_distance": (4000, 4000, "ancestral", 10_000, "an ensemble"),
+    }
+
+
+def test_the_answer_is_that_of_bounds_with_and_without_an_ensemble() -> None:
+    """`likelihood.ensemble` tells them apart; that of samples would find no row."""
+    answer = ANALYSIS.answers["hybrid_vlb_ensemble"]
+    arms = [answer.baseline, *answer.against]
+    assert [arm["likelihood.ensemble"] for arm in arms] == [None, ANY, None]
 
 
 def beside(arm: str) -> set[float]:

@@ -139,6 +139,27 @@ def test_a_look_asks_of_its_own_seeds_whether_trainings_have_arrived(
     assert early.verdict == ("supported" if look == 3 else "inconclusive")
 
 
+OF_TRAINED = {
+    *("architecture_improves_quality", "best_dropout_depends_on_the_schedule"),
+    *("cosine_lowers_nll", "cosine_suffers_from_any_skip", "ddim_wins_below_fifty_steps"),
+    *("diffusion_covers_more_than_gan", "ensemble_keeps_hybrid_quality", "ensemble_lowers_nll"),
+    *("gan_is_more_precise", "hundred_steps_are_nearly_enough", "hybrid_keeps_quality"),
+    *("hybrid_is_better_between_the_ends", "learned_sigma_has_the_best_short_bound"),
+    *("learned_sigma_keeps_quality_at_few_steps", "learned_sigma_lowers_nll"),
+    *("longer_chain_lowers_nll", "only_large_diffusion_beats_gan"),
+    *("schedules_reach_similar_quality", "small_dropout_improves_the_best_quality"),
+    *("vlb_gives_lowest_nll", "vlb_worsens_samples"),
+}
+"""Sentences of the paper on networks that were trained to their end."""
+
+
+def test_it_is_fixed_which_claims_are_of_trained_networks_and_which_of_chains() -> None:
+    assert {name for name, claim in CLAIMS.items() if claim.of_trained} == OF_TRAINED
+    assert {name for name, claim in CLAIMS.items() if claim.of_chains} == {
+        *("cosine_lowers_nll", "longer_chain_lowers_nll")
+    }
+
+
 def test_claims_that_hold_of_any_training_stay(ablation: Tables) -> None:
     learning = falling(falling(ablation, FALLS), FALLS, "simple")
     assert judge(FIRST, learning).verdict == "supported"
