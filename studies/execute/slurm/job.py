@@ -106,7 +106,8 @@ def _is_last(store: Store, addresses: Sequence[str]) -> bool:
     """Whether it does where each works by itself: the last one does, which finds none at work."""
     for address in addresses:
         store.bury(address)  # of a process that was killed
-    return not any(store.state(address) == "running" for address in addresses)
+    claims = filter(None, map(store.claim_of, addresses))
+    return all(claim.job != os.environ.get("SLURM_JOB_ID") for claim in claims)
 
 
 def _take_own_gpu(job: JobEnvironment) -> None:

@@ -59,6 +59,7 @@ class Script:
                 env=os.environ | of_job | {"PATH": path_with(self.slurm)},
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     def run(self, step: str, restart: int = 0) -> int:
@@ -159,6 +160,19 @@ def test_a_job_stays_away_from_what_it_was_told_as_long_as_a_node_is_left(
     script.told(PLAIN.format(excluded=excluded))
     script.run("exit 1")
     assert [words[-1] for words in script.asked() if words[0] == "update"] == becomes
+
+
+def test_the_signal_that_comes_of_queueing_again_does_not_keep_a_job_on_its_bad_node(
+    script: Script,
+) -> None:
+    cases = (
+        "requeue) OBEY; sleep 0.2; kill -TERM 0;;",  # all that runs for the job
+        "update) sleep 0.2; OBEY;;",
+        'show) echo "$3";;',
+    )
+    script.slurm.replace("scontrol", f'case "$1" in {" ".join(cases)} esac')
+    assert script.run("exit 1") == 1
+    assert script.asked()[-1] == ["update", "JobId=7_3", "ExcNodeList=node1"]
 
 
 @pytest.mark.parametrize("step", [f"echo '{OOM}'; exit 137", "exit 143", "exit 0"])

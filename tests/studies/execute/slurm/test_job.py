@@ -560,13 +560,22 @@ def test_what_an_earlier_start_of_the_job_left_is_gone_on_with(
     assert (states(store, A), store.attempts(A.address)) == (["done"], [1, 2])
 
 
-@pytest.mark.parametrize(("lives", "again"), [(True, False), (False, True)])
+@pytest.mark.parametrize(
+    ("of_job", "lives", "again"), [("7", True, False), ("7", False, True), ("8", True, True)]
+)
 def test_the_last_of_them_to_leave_queues_the_job_again(
-    slurm: FakeSlurm, store: Store, monkeypatch: pytest.MonkeyPatch, lives: bool, again: bool
+    slurm: FakeSlurm,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    of_job: str,
+    lives: bool,
+    again: bool,
 ) -> None:
     submitted(store, A, B)
     monkeypatch.setenv("STUDIES_JOB_START", str(int(time.time()) - 1))
-    sibling_at(store, A, lives=lives)
+    with monkeypatch.context() as patch:
+        patch.setenv("SLURM_JOB_ID", of_job)
+        sibling_at(store, A, lives=lives)
 
     def warned(*arguments: object) -> None:
         os.kill(os.getpid(), signal.SIGUSR2)
