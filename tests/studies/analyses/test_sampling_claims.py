@@ -192,6 +192,26 @@ def test_a_hundred_steps_are_held_against_the_most_of_all() -> None:
     assert all("minus that at 500" in m.what for m in finding.measurements)
 
 
+def test_a_hundred_steps_are_never_held_against_themselves() -> None:
+    found = judge("hundred_steps_are_nearly_enough", resteped(as_flat, (25, 50, 75, 100)))
+    assert (found.verdict, found.measurements) == ("not run", ())
+
+
+def as_flat(arm: str, stride: str, steps: int, batch: int) -> float:
+    return 4.0
+
+
+def test_an_even_stride_that_helps_slightly_helps() -> None:
+    """The paper's word is "slightly": a difference of 5% is not taken for none."""
+
+    def flat(arm: str, stride: str, steps: int, batch: int) -> float:
+        return 4.0 / (1.05 if stride == "even" and arm == "learned" else 1)
+
+    found = judged("even_stride_helps_ancestral_sampling", flat)
+    assert found.verdict == "supported"
+    assert {one.matters for one in found.measurements} == {0.0}
+
+
 def resteped(distance: Distance, steps: tuple[int, ...], **changes: Any) -> Tables:
     """The study at other step counts, some of its columns changed."""
     made = dict(zip(STEPS, steps, strict=True))
