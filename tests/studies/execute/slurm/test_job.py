@@ -143,7 +143,9 @@ def test_a_task_that_another_process_is_at_is_waited_for(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted(store, A)
-    claim = store.claim(A.address)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("SLURM_JOB_ID", "another")
+        claim = store.claim(A.address)
     assert claim is not None
     waits: list[float] = []
 
@@ -412,7 +414,7 @@ def test_a_stop_while_no_task_is_under_way_lets_the_other_processes_go(
 ) -> None:
     submitted(store, A, B)
     peers, heed = Peers(), job._heed
-    monkeypatch.setattr(job, "_joined", lambda job: nullcontext(peers))
+    monkeypatch.setattr(job, "_joined", lambda job, how: nullcontext(peers))
     monkeypatch.setattr(job, "run_task", lambda root, address, ranks: publish(store, A))
 
     def told(stop: StopFlag) -> None:
