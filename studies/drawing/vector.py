@@ -163,7 +163,8 @@ def _ungrouped(svg: str) -> str:
             return found[0] if kept[-1] else ""
         return found[0] if kept.pop() else ""
 
-    return re.sub(r"</?g(?: [^>]*)?>", tag, svg)
+    full = re.sub(r"<g(?: [^>]*)?/>", "", svg)  # of something that lies outside of its frame
+    return re.sub(r"</?g(?: [^>]*)?>", tag, full)
 
 
 def _classed(svg: str, name: str, attributes: str) -> str:

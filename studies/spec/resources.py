@@ -88,6 +88,11 @@ class Resources(Bounded):
     sbatch: tuple[str, ...] = ()
     """Further options as sbatch spells them: `--reservation=maintenance`."""
 
+    @property
+    def is_choosy(self) -> bool:
+        """Whether not every node of the partition will do."""
+        return bool(self.constraint or self.gpu_type or self.sbatch)
+
     def _check(self) -> None:
         for name in TEXTS:
             if (text := getattr(self, name)) is not None:

@@ -10,6 +10,7 @@ not more such nodes than others: if jobs end everywhere, no node is at fault. Af
 once its folder is removed, it is tried again.
 """
 
+import re
 import shlex
 from contextlib import suppress
 from dataclasses import dataclass
@@ -73,9 +74,13 @@ def bad_nodes(root: Path, now: float) -> list[BadNode]:
 def note_loss(root: Path, node: str, job: str) -> None:
     """Write down that a node lost a job of which its script itself could not tell.
 
+    What is not the name of one node (`None assigned`, `gpu[1-4]`) can be blamed for nothing.
+
     Raises:
         StorageError: If the store cannot be written.
     """
+    if not re.fullmatch(r"[\w.-]+", node):
+        return
     folder = made(root, nodes_folder(root) / node)
     with storage_errors(folder):
         (folder / f"lost.{job}").touch()

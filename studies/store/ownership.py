@@ -93,7 +93,7 @@ class Claim:
     process_start: str
     token: str
     claimed_at: str
-    """UTC, ISO 8601; to be read by people, compared with nothing."""
+    """UTC, ISO 8601; for people, and held against the start of a job on the same machine."""
 
 
 def new_claim(address: str, attempt: int) -> Claim:

@@ -121,7 +121,7 @@ def test_who_watches_sees_what_failed_and_what_runs(
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(status, "time", SimpleNamespace(sleep=interrupted))
+    monkeypatch.setattr(status, "time", SimpleNamespace(sleep=interrupted, time=time.time))
     assert shown(store, "tiny-tiny", "--watch") == 0
     _, screen = capsys.readouterr().out.split(status.CLEAR)
     assert pane(screen) == [

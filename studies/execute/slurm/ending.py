@@ -48,7 +48,7 @@ LOSS_SECONDS = 600
 """A job that ended later than this after its start is not blamed on its node, begun or not."""
 
 FUNCTIONS = rf"""
-told=
+told= asked=
 me=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
 log=${{me}}_0_log.out
 began=$nodes/$SLURMD_NODENAME/began.$me
@@ -63,10 +63,11 @@ preempted() {{
   esac
 }}
 again() {{  # REASON TIMES: unless it was for this reason so many times
-  date +%s >> "$1.$SLURM_ARRAY_TASK_ID"
+  date +%s >> "$1.$SLURM_ARRAY_TASK_ID" || return 1  # what cannot be counted has no end
   [ "$(cat "$1.$SLURM_ARRAY_TASK_ID" | wc -l)" -le "$2" ] && scontrol requeue "$me"
 }}
-away_from() {{  # NODE, as long as the partition has another one
+away_from() {{  # NODE, as long as the partition has another one that will do
+  [ ! "$choosy" ] || return 0
   out=$(scontrol --all show job "$me" | sed -n 's/.*ExcNodeList=\([^ (]*\).*/\1/p')
   out=${{out:+$out,}}$1
   sinfo --noheader --Node --partition="$SLURM_JOB_PARTITION" --format=%N |
@@ -81,7 +82,8 @@ blamed() {{  # of several nodes the first that lost a process
   first=$(said | sed -n 's/^srun: error: \([^][ :]*\): task .*/\1/p' | head -n 1)
   echo "${{first:-$SLURMD_NODENAME}}"
 }}
-trap 'told=yes; if preempted; then again {PREEMPTED} {MOST_PREEMPTIONS}; fi' TERM
+trap 'told=yes
+if [ ! "$asked" ] && preempted; then asked=yes; again {PREEMPTED} {MOST_PREEMPTIONS}; fi' TERM
 """.strip().splitlines()
 
 AFTERWARDS = rf"""
@@ -104,12 +106,14 @@ exit $status
 """.strip().splitlines()
 
 
-def watched(step: str, nodes: Path) -> list[str]:
+def watched(step: str, nodes: Path, *, choosy: bool) -> list[str]:
     """The lines that run a command in the folder of the logs, and see to how it ends.
 
     Args:
         step: The command.
         nodes: The folder that keeps what happened on which node.
+        choosy: Whether not every node of the partition will do. Kept from the only one that does, a
+            job would wait for ever, so it may come back to the node that lost it.
     """
-    begun = f'export {BEGAN}="$began"'
-    return [f"nodes={shlex.quote(str(nodes))}", *FUNCTIONS, begun, f"{step} &", *AFTERWARDS]
+    given = [f"nodes={shlex.quote(str(nodes))}", f"choosy={'yes' * choosy}"]
+    return [*given, *FUNCTIONS, f'export {BEGAN}="$began"', f"{step} &", *AFTERWARDS]

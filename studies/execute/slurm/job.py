@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from submitit import JobEnvironment
 
+from iddpm.running.files import StorageError
 from iddpm.running.interruption import Interrupted
 from studies.execute.devices import visible_gpus
 from studies.execute.signals import StopFlag, stop_requests
@@ -34,7 +35,7 @@ from studies.execute.slurm.queue import SlurmError
 from studies.execute.slurm.script import APART
 from studies.execute.worker import follow_task, note_begun, run_task
 from studies.store.ownership import here
-from studies.store.store import Store
+from studies.store.store import Store, StoreError
 from studies.store.submissions import Element
 
 if TYPE_CHECKING:
@@ -63,7 +64,19 @@ def main(store_root: str, array: str, how: str = "") -> int:
         store_root: The store.
         array: The name of the array.
         how: `apart`: each process of the job takes tasks by itself; else they do each together.
+
+    Raises:
+        StoreError: If the store is damaged.
+        StorageError: If it cannot be written. No node is at fault for either.
     """
+    try:
+        return _main(store_root, array, how)
+    except (StoreError, StorageError):
+        note_begun()
+        raise
+
+
+def _main(store_root: str, array: str, how: str) -> int:
     os.chdir(os.environ.get("STUDIES_FOLDER", "."))  # data may be named from there
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     store, job = Store(Path(store_root)), JobEnvironment()

@@ -68,7 +68,7 @@ def arrays(
         queued: Where the tasks are that wait or run in the queue already.
         resources: What the job of a task asks for.
         name: From a kind and a number to a new array's name.
-        seconds: How long a task will take; None: unknown, so that it gets a job of its own.
+        seconds: How long a task will take; None: unknown, so that none comes after it.
         pack_seconds: Tasks share a job up to so many seconds of work in all, or for each of the
             tasks that it does at once.
         max_size: An array has indices below it.

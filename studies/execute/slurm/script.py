@@ -100,7 +100,11 @@ def script(
         *("", "# setup", check(code, folder), *_setup(code, array.resources.time_min)),
         *("", "# command", "export SUBMITIT_EXECUTOR=slurm"),
         f"cd {shlex.quote(str(folder))}",
-        *watched(shlex.join([*srun(array.resources), *job]), nodes_folder(store_root)),
+        *watched(
+            shlex.join([*srun(array.resources), *job]),
+            nodes_folder(store_root),
+            choosy=array.resources.is_choosy,
+        ),
     ]
     return "\n".join([*lines, ""])
 

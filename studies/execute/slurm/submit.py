@@ -264,7 +264,7 @@ def _told_of(left_out: Sequence[BadNode]) -> Iterator[None]:
     try:
         yield
     except SlurmError as error:
-        raise SlurmError("; ".join([str(error), *map(str, left_out)])) from error
+        raise SlurmError("; ".join([*map(str, left_out), str(error)])) from error
 
 
 def _may_be_queued(array: str) -> bool:
@@ -326,6 +326,24 @@ class _Draft:
             pack_seconds=settings.pack_min * 60,
             max_size=queue.max_array_size() if self._pending else 1,
         )
+        self._held = self._held_by_jobs()
+
+    def _held_by_jobs(self) -> dict[str, float]:
+        """By task, how much longer its job holds what it asks for than the task itself takes.
+
+        A job of tasks side by side holds all its places until the last of them is done.
+        """
+        packs = [pack for array in self.arrays for pack in array.elements.values()]
+        queued: dict[Element, tuple[str, ...]] = {}
+        for address, element in self._queued.items():
+            queued[element] = (*queued.get(element, ()), address)
+        held: dict[str, float] = {}
+        for pack in (*packs, *queued.values()):
+            places = [0.0] * self._settings.asked(self._tasks[pack[0]]).side_by_side
+            for address in pack:
+                places[places.index(min(places))] += self._expected[address].seconds
+            held |= dict.fromkeys(pack, len(places) * max(places) / sum(places))
+        return held
 
     def _state(self, task: Task) -> str:
         """Where a task stands; those that it needs have been asked before."""
@@ -436,7 +454,8 @@ class _Draft:
 
     def _gpu_hours(self, task: Task) -> float:
         asked = self._settings.asked(task)
-        return self._expected[task.address].seconds / 3600 * asked.nodes * asked.gpus
+        seconds = self._expected[task.address].seconds * self._held.get(task.address, 1.0)
+        return seconds / 3600 * asked.nodes * asked.gpus
 
     def _seconds_of_jobs(self) -> dict[str, float]:
         return {address: expected.seconds for address, expected in self._expected.items()}

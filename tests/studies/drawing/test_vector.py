@@ -103,3 +103,8 @@ def test_what_a_group_says_stays() -> None:
     svg = '<g><g class="a"><g><path d="m0 0"/></g></g><g transform="b"><g></g></g></g>'
     left = '<g class="a"><path d="m0 0"/></g><g transform="b"></g>'
     assert vector._ungrouped(svg) == left
+
+
+def test_an_empty_group_is_no_open_one() -> None:
+    svg = '<g><g clip-path="a"/><g class="b"><path/></g><g class="c"/></g>'
+    assert vector._ungrouped(svg) == '<g class="b"><path/></g>'

@@ -71,3 +71,9 @@ def test_the_command_that_is_told_takes_the_node_back(tmp_path: Path) -> None:
     assert shlex.split(command)[-1] == str(root / "nodes" / "bad")
     subprocess.run(command, shell=True, check=True)
     assert bad_nodes(root, 0) == []
+
+
+@pytest.mark.parametrize("name", ["None assigned", "gpu[1-4]", "a,b", ""])
+def test_what_is_no_name_of_one_node_is_not_blamed(tmp_path: Path, name: str) -> None:
+    note_loss(tmp_path, name, "array.0")
+    assert not (tmp_path / "nodes").exists()

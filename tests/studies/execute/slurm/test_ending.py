@@ -32,6 +32,7 @@ class Script:
         self.folder = folder
         self.nodes = folder / "nodes"
         self.slurm = slurm
+        self.choosy = False
         self.told(PLAIN.format(excluded="(null)"))
         slurm.replace("sinfo", "OBEY; echo node1; echo node2")
 
@@ -51,7 +52,7 @@ class Script:
             "SLURM_RESTART_COUNT": str(restart),
         }
         (self.folder / "step.sh").write_text(step)
-        lines = watched("bash step.sh", self.nodes)
+        lines = watched("bash step.sh", self.nodes, choosy=self.choosy)
         with (self.folder / LOG).open("a") as log:
             return subprocess.Popen(
                 ["bash", "-c", "\n".join(["set -u", *lines])],
@@ -195,3 +196,35 @@ def test_where_a_task_was_done_beside_it_the_death_of_a_process_fails_no_job(
     assert script.run(f"{BEGINS} touch done.3; exit {status}") == becomes
     (script.folder / "done.3").unlink()
     assert script.run(f"{BEGINS} exit {status}") == status
+
+
+def test_what_cannot_be_counted_is_not_queued_again(script: Script) -> None:
+    """Else a full disk would send every job round without an end."""
+    (script.folder / "lost.3").mkdir()
+    (script.folder / "preempted.3").mkdir()
+    for _ in range(2):
+        assert script.run("exit 9") == 9
+    script.told(WITHIN_GRACE)
+    assert script.run(BEGINS + "exit 75") == 75
+    assert script.asked() == []
+
+
+def test_a_second_signal_counts_as_the_same_preemption(script: Script) -> None:
+    script.told(ENDING)
+    shell = script.start(f"{BEGINS} echo up; echo '{PREEMPTED}'; exec sleep 5")
+    while "up" not in (script.folder / LOG).read_text():
+        time.sleep(0.05)
+    for _ in range(2):
+        shell.send_signal(signal.SIGTERM)
+        while not script.asked():
+            time.sleep(0.05)
+    shell.wait(timeout=60)
+    assert script.asked() == [REQUEUE]
+    assert (script.folder / "preempted.3").read_text().count("\n") == 1
+
+
+def test_a_job_that_not_every_node_can_do_may_come_back_to_its_own(script: Script) -> None:
+    script.choosy = True
+    script.run("exit 9")
+    assert script.asked() == [REQUEUE]
+    assert len(script.losses()) == 1

@@ -22,7 +22,7 @@ from studies import execute as executors
 from studies.execute import worker
 from studies.execute.signals import StopFlag
 from studies.execute.slurm import job
-from studies.store.store import Failure, Store
+from studies.store.store import Failure, Store, StoreError
 from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
@@ -586,3 +586,14 @@ def test_the_last_of_them_to_leave_queues_the_job_again(
     monkeypatch.setattr(job, "_see_to", warned)
     assert ran_apart(store, monkeypatch) == 0
     assert (["requeue", "7_0"] in slurm.calls("scontrol")) == again
+
+
+def test_a_damaged_store_is_no_nodes_fault(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    submitted(store, A)
+    (store.folder(A.address) / "task.json").write_text("{}")
+    monkeypatch.setenv(worker.BEGAN, str(tmp_path / "began"))
+    with pytest.raises(StoreError, match=r"task\.json"):
+        ran(store)
+    assert (tmp_path / "began").exists()

@@ -165,7 +165,7 @@ def test_a_node_that_lost_jobs_is_left_out_and_told_with_the_command_that_takes_
 def test_a_refusal_names_the_nodes_that_were_left_out(slurm: FakeSlurm, store: Store) -> None:
     lose_jobs(store, "node7")
     slurm.refuse("sbatch", "sbatch: error: Requested node configuration is not available")
-    with pytest.raises(SlurmError, match=r"is not available; .*; node7 is left out of what is "):
+    with pytest.raises(SlurmError, match=r"^node7 is left out of what is .*is not available; "):
         submit(store, TRAINING)
 
 

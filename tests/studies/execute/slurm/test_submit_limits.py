@@ -175,3 +175,17 @@ def test_a_batch_that_cannot_be_shared_out_is_refused_and_nothing_is_submitted(
     with pytest.raises(ConfigError, match="to share among 3 processes, found 8 of 1 images"):
         door(store, [TRAINING], asked)
     assert slurm.calls("sbatch") == []
+
+
+@pytest.mark.parametrize(("lengths", "hours"), [([1.0], 4.0), ([1.0] * 4, 4.0), ([2.0, 1.0], 8.0)])
+def test_a_job_of_tasks_side_by_side_holds_all_its_gpus_until_the_last_is_done(
+    slurm: FakeSlurm, store: Store, lengths: list[float], hours: float
+) -> None:
+    asked = {"train": Resources(gpus=1, gpu_type="a100", side_by_side=4)}
+    publish(store, training(seed=100), seconds=3600.0, device="NVIDIA A100")
+    steps = tiny.TRAINING.steps
+    tasks = [
+        training(seed=seed, steps=round(length * steps)) for seed, length in enumerate(lengths)
+    ]
+    found = executor.preview(store, tasks, settings(asked))
+    assert found.hours["train"].gpu_hours == pytest.approx(hours, rel=1e-6)

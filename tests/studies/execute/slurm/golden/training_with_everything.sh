@@ -40,7 +40,8 @@ export OPENBLAS_NUM_THREADS=1
 export SUBMITIT_EXECUTOR=slurm
 cd STORE/submissions/train.study.TOKEN-0
 nodes=STORE/nodes
-told=
+choosy=yes
+told= asked=
 me=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 log=${me}_0_log.out
 began=$nodes/$SLURMD_NODENAME/began.$me
@@ -55,10 +56,11 @@ preempted() {
   esac
 }
 again() {  # REASON TIMES: unless it was for this reason so many times
-  date +%s >> "$1.$SLURM_ARRAY_TASK_ID"
+  date +%s >> "$1.$SLURM_ARRAY_TASK_ID" || return 1  # what cannot be counted has no end
   [ "$(cat "$1.$SLURM_ARRAY_TASK_ID" | wc -l)" -le "$2" ] && scontrol requeue "$me"
 }
-away_from() {  # NODE, as long as the partition has another one
+away_from() {  # NODE, as long as the partition has another one that will do
+  [ ! "$choosy" ] || return 0
   out=$(scontrol --all show job "$me" | sed -n 's/.*ExcNodeList=\([^ (]*\).*/\1/p')
   out=${out:+$out,}$1
   sinfo --noheader --Node --partition="$SLURM_JOB_PARTITION" --format=%N |
@@ -73,7 +75,8 @@ blamed() {  # of several nodes the first that lost a process
   first=$(said | sed -n 's/^srun: error: \([^][ :]*\): task .*/\1/p' | head -n 1)
   echo "${first:-$SLURMD_NODENAME}"
 }
-trap 'told=yes; if preempted; then again preempted 100; fi' TERM
+trap 'told=yes
+if [ ! "$asked" ] && preempted; then asked=yes; again preempted 100; fi' TERM
 export STUDIES_BEGAN="$began"
 srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL --cpus-per-task=3 PYTHON -P -m studies.execute.slurm.job STORE train.study.TOKEN-0 &
 step=$!
