@@ -272,6 +272,7 @@ class Bundle:
         for text, names in self.how["printed"]:
             place, shown = page.find(text, start), NUMBER.findall(text)
             hold("a text", where, text, text if place >= 0 else page[start : start + 300])
+            hold("how many numbers", f"{where}: {text}", len(names), len(shown))
             for name, one in zip(names, shown, strict=True):
                 if name and not is_printed(found[name], one):
                     hold(name, f"{where}: {text}", found[name], one)

@@ -344,6 +344,35 @@ def test_a_thousand_changes_are_found(files: Files) -> None:
     assert [n for n in range(15, 1015) if not caught(files, n).startswith("DIFFERS: ")] == []
 
 
+@pytest.mark.parametrize("change", [list.pop, lambda names: names.append(None)])
+def test_a_text_with_a_number_more_or_less_is_told_as_such(
+    files: Files, change: Callable[[list[Any]], Any]
+) -> None:
+    def change_names(how: Any) -> None:
+        change(how["printed"][-1][1])
+
+    with pytest.raises(SystemExit, match="DIFFERS: how many numbers"):
+        verifier.verified(io.BytesIO(packed(derived(files, change_names))))
+
+
+def test_what_is_exact_keeps_its_verdict_where_looks_decide_and_others_are_measured(
+    files: Files,
+) -> None:
+    def change(how: Any) -> None:
+        how["by_looks"] = True
+        claim = next(one for one in how["claims"] if one["quantities"])
+        first, *_ = claim["quantities"]
+        aside = first | {"decides": False, "is_asked": False}
+        known = first | {"made": ["exact", [[0, -1.0]]], "low": -2.0, "high": 0.0, "matters": 0.0}
+        known |= {"decides": True, "is_asked": True}
+        claim |= {"quantities": [known, aside], "missing": [], "untold": []}
+        how["claims"] = [claim]
+
+    opened = verifier.Bundle(io.BytesIO(packed(derived(files, change))))
+    opened.judge()
+    assert [claim["verdict"] for claim in opened.how["claims"]] == ["supported"]
+
+
 def test_a_byte_that_the_hashes_are_not_made_to_fit_is_found_anywhere(archive: bytes) -> None:
     draw = random.Random(0)
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
