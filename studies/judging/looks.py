@@ -69,8 +69,8 @@ def looks(finding: Finding) -> list[Look]:
 
     None of what is exact, of what nothing measures yet, and of fewer seeds than the first look has.
     """
-    measured = [m for m in finding.measurements if (m.decides or m.untold) and m.interval.n]
-    if not measured or finding.verdict == "not run" or finding.of_seeds is None:
+    measured = _asked(finding)
+    if not measured or finding.of_seeds is None:
         return []
     all_have = set.intersection(*(set(dict(m.values)) for m in measured))
     seeds = [seed for seed, _ in measured[0].values if seed in all_have]
@@ -85,6 +85,12 @@ def looks(finding: Finding) -> list[Look]:
     return found
 
 
+def _asked(finding: Finding) -> list[Measurement]:
+    """What is measured over seeds and decides, or would if it told; none where nothing can yet."""
+    asked = (m for m in finding.measurements if (m.decides or m.untold) and m.interval.n)
+    return [] if finding.verdict == "not run" else list(asked)
+
+
 def decided_by(finding: Finding) -> tuple[Verdict, int]:
     """The verdict of the first look that decided a claim, and the number of its seeds.
 
@@ -94,19 +100,17 @@ def decided_by(finding: Finding) -> tuple[Verdict, int]:
     """
     if found := looks(finding):
         return found[-1].verdict, found[-1].seeds
-    is_open = finding.verdict == "not run" or finding.is_exact
-    return (finding.verdict if is_open else "inconclusive"), 0
+    return ("inconclusive" if _asked(finding) else finding.verdict), 0
 
 
 def by_looks(finding: Finding) -> Finding:
     """A claim as its looks decide it, with what plain intervals of all seeds say."""
     found, numbers = looks(finding), ", ".join(map(str, LOOKS))
+    if not _asked(finding):
+        return finding
     if not found:
-        verdict, _ = decided_by(finding)
-        if verdict == finding.verdict:
-            return finding
         reason = f"Looked at with {numbers} seeds: there are fewer. {finding.reason}"
-        return replace(finding, verdict=verdict, reason=reason, share=0.0)
+        return replace(finding, verdict="inconclusive", reason=reason, share=0.0)
     verdict, look, at_look = found[-1]
     at = f"look {LOOKS.index(look) + 1} of {len(LOOKS)}, at {look} seeds"
     said = f"decides: {verdict}" if verdict in DECIDED else "leaves it open"

@@ -231,6 +231,9 @@ def test_quantities_decide_together_at_the_look_that_all_have_seeds_for() -> Non
     assert decided_by(finding(of(CLEAR), of([1.0, 1.1, 0.9, 1.0, 1.0]))) == ("contradicted", 3)
     assert decided_by(finding(of(CLEAR), of([-1.0, -1.1]))) == ("inconclusive", 0)
     assert decided_by(finding(known)) == ("supported", 0)
+    aside = replace(of(CLEAR), decides=False)
+    assert decided_by(finding(known, aside)) == ("supported", 0)
+    assert by_looks(finding(known, aside)).verdict == "supported"
     untold = finding(of(CLEAR), of_seeds=lambda _: Measured([of(CLEAR)], [Untold("x")]))
     assert decided_by(untold) == ("inconclusive", 3)
 
@@ -252,6 +255,8 @@ def test_where_looks_decide_the_claim_says_which_one_did_and_what_plain_interval
     assert by_looks(few).verdict == "inconclusive"
     assert "seeds: there are fewer. Every" in by_looks(few).reason
     assert p_value(by_looks(few)) == 1.0
+    fewer = by_looks(finding(of([-1.0, -2.0])))
+    assert (p_value(fewer), "there are fewer" in fewer.reason) == (1.0, True)
     known = finding(replace(of([-1.0]), interval=exact(-1.0), values=()))
     assert by_looks(known) is known
 
