@@ -88,16 +88,18 @@ def standing_at(store: Store, plan: Plan, look: int) -> Standing:
     """Where the claims of a plan that is done stand at a look.
 
     After the first look, a claim is beyond reach if more seeds than the last look has would decide
-    it at the effect measured; to stop for that errs in no verdict.
+    it at the effect measured, or if what is untold stays so with any seeds; to stop for that errs
+    in no verdict.
     """
     study = tables(store, plan.study, asked(plan))
     decided, still, beyond = [], [], {}
     for name in plan.spec.claims:
         finding = judge(name, study)
         is_far = look > LOOKS[0] and seeds_to_decide(finding) > LOOKS[-1]
+        is_lost = finding.is_untold and not finding.seeds_may_tell
         if finding.verdict in DECIDED:
             decided.append(name)
-        elif finding.verdict == "not run" or finding.is_untold or is_far:
+        elif finding.verdict == "not run" or is_far or is_lost:
             beyond[name] = to_decide(finding) or unmeasured(finding)
         else:
             still.append(name)

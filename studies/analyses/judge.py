@@ -12,7 +12,7 @@ from importlib import import_module
 from studies.analyses import index
 from studies.analyses.trained import conditional
 from studies.judging.looks import BY_LOOKS, by_looks
-from studies.judging.verdicts import Claim, Finding, Measured, Untold, decide
+from studies.judging.verdicts import Claim, Finding, Measured, Untold, UntoldYet, decide
 from studies.store.store import StoreError
 from studies.tables.groupings import is_done
 from studies.tables.tables import Tables
@@ -55,6 +55,7 @@ def judge(name: str, tables: Tables) -> Finding:
             reason += f" {OF_SCHEDULES}"
     if verdict == "not run" and done:
         reason += " Every cell of the study is done: it does not ask for this."
+    untold = [what for what in measured.missing if isinstance(what, Untold)]
     seeds = tables.record.get("seeds", ())
     finding = Finding(
         name=name,
@@ -62,7 +63,8 @@ def judge(name: str, tables: Tables) -> Finding:
         verdict=verdict,
         reason=reason,
         measurements=tuple(one.in_order(seeds) for one in measured.measurements),
-        is_untold=any(isinstance(what, Untold) for what in measured.missing),
+        is_untold=bool(untold),
+        seeds_may_tell=bool(untold) and all(isinstance(what, UntoldYet) for what in untold),
         of_seeds=lambda some: found(claim, tables.of_seeds(some)),
     )
     looks = BY_LOOKS.items() <= tables.record.items()

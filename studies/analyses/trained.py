@@ -18,7 +18,7 @@ import pandas as pd
 from iddpm.schedules import SCHEDULES, betas
 from studies.analyses.learning_curves.paper import SETTLED
 from studies.analyses.noise_schedules.paper import LENGTHS, NOISE_AT_LEAST, PIXEL_BIN
-from studies.judging.verdicts import Claim, Measured, Measurement, Untold
+from studies.judging.verdicts import Claim, Measured, Measurement, Untold, UntoldYet
 from studies.judging.wording import fixed
 from studies.tables.groupings import network_columns, records
 from studies.tables.intervals import Interval, t_interval
@@ -136,7 +136,7 @@ def conditional(claim: Claim, measured: Measured, tables: Tables) -> Measured:
         measured: What it found.
         tables: Of the study.
     """
-    conditions: dict[str, Callable[[Measurement, Tables], list[str]]] = {}
+    conditions: dict[str, Callable[[Measurement, Tables], list[Untold]]] = {}
     if claim.of_chains:
         conditions["its chains begin far below the bin of a pixel"] = _too_fine
     if claim.of_trained:
@@ -146,29 +146,34 @@ def conditional(claim: Claim, measured: Measured, tables: Tables) -> Measured:
         if one.decides:
             told = {because: holds(one, tables) for because, holds in conditions.items()}
             why = [reason for reasons in told.values() for reason in reasons]
-            missing += map(Untold, why)
+            missing += why
             because = " and ".join(because for because, reasons in told.items() if reasons)
+            if why and all(isinstance(reason, UntoldYet) for reason in why):
+                because = "its trainings are not shown to have arrived"
             one = replace(one, decides=not why, untold="; ".join(why), because=because)
         found.append(one)
     return replace(measured, measurements=found, missing=list(dict.fromkeys(missing)))
 
 
-def _not_arrived(measurement: Measurement, tables: Tables) -> list[str]:
+def _not_arrived(measurement: Measurement, tables: Tables) -> list[Untold]:
     """Sentences on the networks of a comparison that have not reached their plateau.
 
-    One seed has no spread to show it by, and decides nothing for that.
+    One seed has no spread to show it by, and decides nothing for that. More seeds may tell where
+    the interval of the fall crosses the level; where it lies beyond, or nothing is known, none do.
     """
     if measurement.interval.n == 1:
         return []
     return [
-        f"{network.name}, {STATES[network.plateau]} its plateau (over the last doubling of its "
-        f"training its loss {network.moved}; at most {LEVEL} is one)"
+        (UntoldYet if network.fall and network.plateau == "not told" else Untold)(
+            f"{network.name}, {STATES[network.plateau]} its plateau (over the last doubling of "
+            f"its training its loss {network.moved}; at most {LEVEL} is one)"
+        )
         for network in trainings(_of(measurement, tables))
         if network.plateau != "reached"
     ]
 
 
-def _too_fine(measurement: Measurement, tables: Tables) -> list[str]:
+def _too_fine(measurement: Measurement, tables: Tables) -> list[Untold]:
     """A sentence on chains of a comparison that begin far below the bin of a pixel."""
     found = _of(measurement, tables).trainings
     if found.empty:
@@ -180,12 +185,13 @@ def _too_fine(measurement: Measurement, tables: Tables) -> list[str]:
     theirs = [math.sqrt(float(betas(s, T)[0])) / PIXEL_BIN for s in SCHEDULES for T in LENGTHS]
     said = " and ".join(dict.fromkeys([f"{shares[0]:.3f}", f"{shares[-1]:.3f}"]))
     levels = " and ".join(str(one) for one in sorted(set(found["levels"])))
-    return [
+    why = (
         f"the first noise of these chains is {said} of the bin of pixels of {levels} levels, so "
         "that rounding gives the image back and their first terms charge a network for not "
         f"snapping to the grid; those of the paper begin at {min(theirs):.2f} to "
         f"{max(theirs):.2f} of one"
-    ]
+    )
+    return [Untold(why)]
 
 
 def _of(measurement: Measurement, tables: Tables) -> Tables:

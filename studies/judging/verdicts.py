@@ -77,6 +77,10 @@ class Untold(str):
     """A comparison that is asked for and whose numbers, once they are there, do not tell."""
 
 
+class UntoldYet(Untold):
+    """One whose numbers may tell with more seeds: whether its trainings have arrived is open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a claim found in the tables, and the deciding comparisons that they do not hold."""
@@ -124,7 +128,9 @@ class Finding:
     reason: str
     measurements: tuple[Measurement, ...]
     is_untold: bool = False
-    """Whether a comparison that is asked for has numbers that do not tell: seeds do not help."""
+    """Whether a comparison that is asked for has numbers that do not tell."""
+    seeds_may_tell: bool = False
+    """Whether more seeds may tell all that is untold; where not, they do not help."""
     look: int = 0
     """The look that gave the verdict, by its seeds; 0: plain intervals over all seeds gave it."""
     share: float = 1.0

@@ -89,6 +89,8 @@ def to_decide(finding: Finding) -> str:
     """How many seeds would decide a claim that is open; empty for one that is not."""
     if finding.verdict != "inconclusive":
         return ""
+    if finding.seeds_may_tell:
+        return "more seeds may show whether its trainings have arrived"
     if finding.is_untold:
         return "more seeds alone would not decide it"
     seeds = seeds_to_decide(finding)

@@ -15,7 +15,7 @@ from studies.analyses.learning_curves.paper import SETTLED
 from studies.analyses.trained import conditional, trainings
 from studies.judging.looks import BY_LOOKS
 from studies.judging.verdicts import Claim, Measured, Measurement
-from studies.judging.wording import measured, telling
+from studies.judging.wording import measured, telling, to_decide
 from studies.report.build import build
 from studies.store.store import Store
 from studies.tables.intervals import t_interval
@@ -90,6 +90,26 @@ def test_what_cannot_be_told_from_a_fall_does_not_count_as_a_plateau(ablation: T
         in (found.reason)
     )
     assert "its loss fell by an unknown part;" in judge(LOWER, falling(ablation, math.nan)).reason
+
+
+def test_more_seeds_are_said_to_help_only_where_whether_trainings_arrived_is_open(
+    ablation: Tables,
+) -> None:
+    """The loss falls by -0.3 to 2.7% over three seeds; over six such it would by 0.6 to 1.8%."""
+    open_yet = judge(LOWER, falling(ablation, np.array([0.006, 0.012, 0.018])))
+    assert (open_yet.verdict, open_yet.is_untold) == ("inconclusive", True)
+    assert to_decide(open_yet) == "more seeds may show whether its trainings have arrived"
+    first, _ = telling(open_yet)
+    assert first is not None
+    assert measured(first).endswith("here, as its trainings are not shown to have arrived")
+    never = falling(ablation, FALLS, "simple")
+    for study in (never, falling(never, np.array([0.006, 0.012, 0.018])), unknown(ablation)):
+        assert to_decide(judge(LOWER, study)) == "more seeds alone would not decide it"
+
+
+def unknown(study: Tables) -> Tables:
+    """The study with networks of which it is not known how far they got."""
+    return falling(study, math.nan)
 
 
 def test_a_loss_that_rises_has_not_reached_a_plateau(ablation: Tables) -> None:
