@@ -65,11 +65,11 @@ def hold(intervals: Sequence[Interval], truth: float) -> float:
 
 
 def planned_power(gain: float, seeds: int) -> float:
-    """The power of `LOWER`: two differences of two independent arms each, of known spread."""
+    """The power of a difference of `LOWER`: of two independent arms, of known spread."""
     deviation = math.sqrt(2) * BITS
     half = deviation * float(half_width_per_deviation(3))
     inside, _ = chances(Interval(-gain, -gain - half, -gain + half, 3), -math.inf, 0.0, seeds)
-    return float(inside) ** 2
+    return float(inside)
 
 
 def test_what_is_simulated_is_measured() -> None:
@@ -126,16 +126,18 @@ def test_where_nothing_differs_few_pages_err_though_seeds_are_added_look_by_look
 
 
 POWERS = [
-    *((0.274, 3), (0.138, 5), (0.094, 8)),  # 80%
-    *((0.2, 3), (0.106, 5), (0.073, 8)),  # 50%
-    *((0.352, 3), (0.17, 5), (0.115, 8)),  # 95%
+    *((0.231, 3), (0.119, 5), (0.082, 8)),  # 80%
+    *((0.148, 3), (0.082, 5), (0.057, 8)),  # 50%
+    *((0.317, 3), (0.156, 5), (0.106, 8)),  # 95%
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("gain", "seeds"), POWERS)
 def test_planned_power_is_that_of_simulated_studies(gain: float, seeds: int) -> None:
-    found = [one.verdict == "supported" for (one,) in simulated(1000, seeds, [LOWER], gain)]
+    """Of each of two differences, which share an arm: the claim needs both, and has less."""
+    pages = simulated(500, seeds, [LOWER], gain)
+    found = [m.verdict == "supported" for page in pages for m in deciding(page)]
     assert np.mean(found) == pytest.approx(planned_power(gain, seeds), abs=0.05)
 
 
