@@ -6,14 +6,19 @@ fact.
 """
 
 import argparse
+import filecmp
+import os
+import secrets
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from iddpm.bounds import ConfigError
 from iddpm.registry import nearest
-from iddpm.running.files import StorageError
+from iddpm.running.files import UNFINISHED, StorageError
 from studies.door import door, path, told
 from studies.exporting.runs import curves, results
 from studies.exporting.sinks import SINKS, export
@@ -63,9 +68,12 @@ def _check(options: argparse.Namespace) -> None:
 def _network(options: argparse.Namespace) -> Path:
     """Write the network that the options tell from others; where it lies.
 
+    Each average of a training has a folder of its own, which appears whole.
+
     Raises:
         ConfigError: If there is no such network, or more than one, or it cannot go there.
         StoreError: If there is no such study, or it cannot be read.
+        StorageError: If it cannot be written.
     """
     store = Store(options.store)
     known: dict[str, dict[str, Any]] = {}
@@ -77,12 +85,43 @@ def _network(options: argparse.Namespace) -> Path:
     study = Study(store, options.study)
     try:
         address = study.training(**about)
-        folder = options.out / f"{options.study}.{address}.{options.to}"
-        return study.export_network(folder, to=options.to, ema_decay=options.ema_decay, **about)
+        average = "" if options.ema_decay is None else f".ema-{options.ema_decay}"
+        folder: Path = options.out / f"{options.study}.{address}{average}.{options.to}"
+        with _appearing(folder) as unfinished:
+            about |= {"to": options.to, "ema_decay": options.ema_decay}
+            there = study.export_network(unfinished, **about)
+        return folder / there.relative_to(unfinished)
     except ConfigError:
         raise
     except ValueError as error:  # as `export_network` says
         raise ConfigError("", "", str(error)) from error
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes this name once all is written.
+
+    Raises:
+        ConfigError: If something has the name and does not hold the same files: it stays.
+    """
+    unfinished = folder.with_name(f".{secrets.token_hex(8)}{UNFINISHED}")
+    try:
+        yield unfinished
+        if not os.path.lexists(folder):
+            unfinished.rename(folder)
+        elif not _holds(folder, unfinished):
+            expected = f"no {folder.name} there, unless of the very same files"
+            hint = "move it away, or name another folder with --out"
+            raise ConfigError("--out", expected, f"another at {folder}", hint)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _holds(folder: Path, other: Path) -> bool:
+    """Whether each file of the other folder is in this one, byte for byte."""
+    files = [file for file in other.rglob("*") if file.is_file()]
+    pairs = [(file, folder / file.relative_to(other)) for file in files]
+    return all(it.is_file() and filecmp.cmp(file, it, shallow=False) for file, it in pairs)
 
 
 def _setting(text: str, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any]:
@@ -94,6 +133,9 @@ def _setting(text: str, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, An
     name, is_set, word = text.partition("=")
     if not is_set:
         raise ConfigError("--arm", "settings such as objective=hybrid", text)
+    if name == "ema_decay":  # of evaluations, and every arm has it: no training is told by it
+        hint = "use --ema-decay, without which the weights themselves are exported"
+        raise ConfigError("--arm", "settings that tell trainings apart", name, hint)
     if name not in known:
         expected = "a setting that tells arms of the study apart"
         raise ConfigError("--arm", expected, name, nearest(name, list(known)))

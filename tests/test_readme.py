@@ -18,6 +18,7 @@ import pytest
 
 from studies import run
 from studies.analyses.judge import CLAIMS
+from studies.execute.slurm.settle import CAUSES
 from studies.execute.worker import CHECKPOINT_EVERY, IMAGES_PER_PASS
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
@@ -449,6 +450,17 @@ def test_the_preset_of_the_readme_means_what_is_said(tmp_path: Path) -> None:
 def test_the_readme_is_read_in_five_minutes() -> None:
     assert words("Two [words](and/no/address)\n\n```\nnone of these\n```\n| -- | here |\n") == 3
     assert 800 < words((ROOT / "README.md").read_text()) <= 950
+
+
+def test_the_readme_says_which_jobs_do_not_go_on_by_themselves() -> None:
+    paragraphs = (ROOT / "README.md").read_text().split("\n\n")
+    (told,) = (" ".join(one.split()) for one in paragraphs if "go on where they were" in one)
+    alone, _, others = told.partition(";")
+    assert not re.search("killed|cancelled|memory", alone)
+    assert not CAUSES["CANCELLED"].final
+    assert "cancelled ones with the next run" in others
+    asked = [cause.error for cause in CAUSES.values() if cause.final]
+    assert re.findall(r"`--retry (\w+)`", others) == asked
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:

@@ -18,9 +18,12 @@ from studies.judging.wording import (
     unmeasured,
 )
 from studies.report.entries import Entry
+from studies.report.faults import Fault
 
 MADE = "<!-- made by studies.report -->"
 """The first line, which tells our summary from somebody's own file of that name."""
+NOT_SHOWN = f"{MADE}\n\n<!-- not shown -->\n"
+"""How a summary begins that says why there is none."""
 MARKUP = re.compile(r"([\\`*\[\]<|])")
 """What would be more than text in a table of Markdown."""
 
@@ -81,6 +84,28 @@ def brief(
 def is_brief(markdown: str) -> bool:
     """Whether a file is one of `brief`."""
     return markdown.startswith(MADE)
+
+
+def brief_notice(study: str, found: Fault, *, before: str) -> str:
+    """The summary of a study that cannot be shown.
+
+    Args:
+        study: Its id.
+        found: Why.
+        before: The summary that was written earlier, beside this one; empty: there is none.
+    """
+    parts = [f"# {text(study)}", f"**This study cannot be shown.** {text(found.sentence)}."]
+    if found.traceback:
+        parts.append(f"{_link('faults.txt')} says where it happened.")
+    if before:
+        kept = f"What an earlier report wrote is kept as {_link(before)}."
+        parts.append(f"{kept} It is not what the store holds now.")
+    return NOT_SHOWN + "\n" + "\n\n".join(parts) + "\n"
+
+
+def is_brief_notice(markdown: str) -> bool:
+    """Whether a summary is one of `brief_notice`."""
+    return markdown.startswith(NOT_SHOWN)
 
 
 def text(words: object) -> str:

@@ -3,18 +3,19 @@
 For a repository there is a brief way: a forge shows Markdown, not HTML, and files shall be small.
 
 What cannot be read or drawn is named in its place and in the index, and the rest is drawn. Of a
-study that cannot be shown at all, the page says why; the one drawn before stays as `before.html`.
+study that cannot be shown at all, page and summary say why; those of before stay as `before.html`
+and `before.md`.
 """
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from iddpm.running.files import REMEDIES, StorageError, write_whole
-from studies.report.brief import is_brief
+from studies.report.brief import brief_notice, is_brief, is_brief_notice
 from studies.report.entries import PAGE, Entry, entry
 from studies.report.exports import CSV, PACKED
 from studies.report.faults import Fault, fault
@@ -25,7 +26,8 @@ from studies.report.scorecard import scorecard
 from studies.store.store import Store
 from studies.tables.tables import tables
 
-SUMMARY, BEFORE, FAULTS = "summary.md", "before.html", "faults.txt"
+SUMMARY, FAULTS = "summary.md", "faults.txt"
+BEFORE, SUMMARY_BEFORE = "before.html", "before.md"
 SCORECARD = "scorecard.md"
 """No README.md: in the folder of the pages there may be one of somebody's own."""
 INDEX = "index"
@@ -120,12 +122,13 @@ def _built(
         known = luck.get(str(read.record["preset"]), ())
         page = study_page(store, read, formats, known, packs=whole is not None)
     except Exception as error:
-        return _notice(folder, name, fault(error))
+        return _notice(folder, name, fault(error), briefly=whole is not None)
     try:
         for figure in page.undrawn:  # what an earlier report drew is not what the store holds now
             _remove(*(folder / f"{figure}.{kind}" for kind in ("svg", "csv", *FORMATS)))
         files = _laid_out(page, name, whole)
-        stale = {BEFORE, *_of_another_way(page), *([SUMMARY] if _has_summary(folder) else [])}
+        summaries = [file for file in (SUMMARY, SUMMARY_BEFORE) if _is_ours(folder / file)]
+        stale = {BEFORE, *_of_another_way(page), *summaries}
         _write(folder, files)
         _remove(*(folder / other for other in sorted(stale - files.keys())))
         _write_faults(folder, page.entry.faults)
@@ -156,25 +159,41 @@ def _of_another_way(page: Page) -> Iterator[str]:
             yield name.removesuffix(PACKED)
 
 
-def _has_summary(folder: Path) -> bool:
+def _is_ours(summary: Path) -> bool:
     """Whether there is a summary that an earlier report wrote: somebody's own is no such."""
-    path = folder / SUMMARY
-    return _is_there(path) and is_brief(path.read_text(errors="replace"))
+    return _is_there(summary) and is_brief(summary.read_text(errors="replace"))
 
 
-def _notice(folder: Path, name: str, found: Fault) -> Entry:
-    """Write the page of a study that cannot be shown; the one of before is kept beside it."""
+def _notice(folder: Path, name: str, found: Fault, *, briefly: bool) -> Entry:
+    """Write why a study cannot be shown as its page, and as its summary where it has one.
+
+    Those of before are kept beside them. `briefly`: the study has a summary.
+    """
     told = Entry(study=name, faults=[found])
     try:
-        page = _made(folder) / PAGE
-        if page.exists() and not is_notice(page.read_text(errors="replace")):
-            os.replace(page, folder / BEFORE)
-        before = BEFORE if (folder / BEFORE).exists() else ""
-        _write(folder, {PAGE: notice_page(name, found, before=before)})
+        _made(folder)
+        before = _put_aside(folder / PAGE, folder / BEFORE, is_notice)
+        files = {PAGE: notice_page(name, found, before=before)}
+        summary, kept = folder / SUMMARY, folder / SUMMARY_BEFORE
+        if _is_ours(summary) or (briefly and not _is_there(summary)):
+            is_free = not _is_there(kept) or _is_ours(kept)  # somebody's own stays
+            before = _put_aside(summary, kept, is_brief_notice) if is_free else ""
+            files[SUMMARY] = brief_notice(name, found, before=before)
+        _write(folder, files)
         _write_faults(folder, told.faults)
     except OSError as error:
         return _unwritten(told, folder, error)
-    return told
+    return replace(told, **_files_of(folder))
+
+
+def _put_aside(file: Path, before: Path, is_notice: Callable[[str], bool]) -> str:
+    """Keep what an earlier report wrote, under a name beside it; that name, empty: there is none.
+
+    `is_notice` tells a text that says why there is nothing, which is not kept.
+    """
+    if file.exists() and not is_notice(file.read_text(errors="replace")):
+        os.replace(file, before)
+    return before.name if before.exists() else ""
 
 
 def _unwritten(told: Entry, folder: Path, error: OSError) -> Entry:
@@ -197,7 +216,7 @@ def _files_of(folder: Path) -> dict[str, Any]:
     """The page and the summary that are there, by the names that `Entry` has for them."""
     return {
         "page": PAGE if _is_there(folder / PAGE) else "",
-        "summary": SUMMARY if _has_summary(folder) else "",
+        "summary": SUMMARY if _is_ours(folder / SUMMARY) else "",
     }
 
 

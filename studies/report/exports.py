@@ -34,7 +34,7 @@ def packed_names(files: Mapping[str, str | bytes]) -> dict[str, str]:
     return {
         name: f"{name}{PACKED}"
         for name, content in files.items()
-        if name.endswith(CSV) and len(content) >= LARGE
+        if name.endswith(CSV) and len(_bytes(content)) >= LARGE
     }
 
 

@@ -246,13 +246,43 @@ def test_the_command_exports_the_network_that_python_does(
     )
     file = Path(capsys.readouterr().out.strip())
     address = study.training(seed=0, objective="hybrid")
-    assert file.parent == tmp_path / "exports" / f"tiny-tiny.{address}.safetensors"
+    assert file.parent == tmp_path / "exports" / f"tiny-tiny.{address}.ema-0.9.safetensors"
     for path in expected.parent.iterdir():
         assert (file.parent / path.name).read_bytes() == path.read_bytes()
-    raw = exported(ran, tmp_path / "raw", "--to", "safetensors", *HYBRID)
-    assert raw == 0
+    average = file.read_bytes()
+    assert exported(ran, tmp_path / "exports", "--to", "safetensors", *HYBRID) == 0
     other = Path(capsys.readouterr().out.strip())
-    assert other.read_bytes() != file.read_bytes()
+    assert other.parent == tmp_path / "exports" / f"tiny-tiny.{address}.safetensors"
+    assert other.read_bytes() != average == file.read_bytes()
+    assert {path.name for path in (tmp_path / "exports").iterdir()} == {
+        file.parent.name,
+        other.parent.name,
+    }
+
+
+def test_an_export_that_is_there_is_never_written_over(
+    ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("safetensors")
+    words = ["--to", "safetensors", *HYBRID, "--ema-decay", "0.9"]
+    assert exported(ran, tmp_path, *words) == 0
+    there = capsys.readouterr().out
+    (folder,) = tmp_path.iterdir()
+    assert exported(ran, tmp_path, *words) == 0
+    assert capsys.readouterr().out == there
+    weights = next(folder.rglob("*.safetensors"))
+    weights.write_bytes(b"mine")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert exported(ran, tmp_path, *words) == 2
+    assert capsys.readouterr().err == (
+        f"error: --out: expected no {folder.name} there, unless of the very same files, found "
+        f"another at {folder}; move it away, or name another folder with --out\n"
+    )
+    assert weights.read_bytes() == b"mine"
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    weights.unlink()
+    assert exported(ran, tmp_path, *words) == 2
+    assert not weights.exists()
 
 
 @pytest.mark.parametrize(
@@ -272,6 +302,11 @@ def test_the_command_exports_the_network_that_python_does(
         (
             ["--to", "safetensors", "--seed", "0", "--arm", "hybrid"],
             "--arm: expected settings such as objective=hybrid, found hybrid",
+        ),
+        (
+            ["--to", "safetensors", *HYBRID, "ema_decay=0.9"],
+            "--arm: expected settings that tell trainings apart, found ema_decay; use --ema-decay, "
+            "without which the weights themselves are exported",
         ),
         (
             ["--to", "safetensors", *HYBRID, "--ema-decay", "0.5"],

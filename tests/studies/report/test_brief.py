@@ -122,6 +122,14 @@ def test_the_same_files_are_compressed_to_the_same_bytes() -> None:
     }
 
 
+def test_the_size_of_a_file_is_that_of_its_bytes() -> None:
+    """In UTF-8 a β takes two of them, in a `str` one."""
+    rows = "β\n" * (LARGE // 3 + 1)
+    assert len(rows) < LARGE <= len(rows.encode())
+    assert packed_names({"a.csv": rows}) == {"a.csv": "a.csv.gz"}
+    assert packed_names({"a.csv": rows[:-2]}) == {}
+
+
 def test_reports_of_both_ways_leave_nothing_of_one_another(tmp_path: Path) -> None:
     store = Store(write_store(tmp_path / "store", SMALL))
     for way, whole in (("usual", None), ("brief", ())):

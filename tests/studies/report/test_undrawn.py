@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from iddpm.bounds import ConfigError
 from studies.analyses.drawings import FIGURES
+from studies.report import build as build_room
 from studies.report import entries as entries_room
 from studies.report.__main__ import main
 from studies.report.build import UndrawnError, build
@@ -124,6 +125,66 @@ def test_a_page_that_cannot_be_drawn_anew_is_kept_as_that_of_before_until_it_can
     path.write_bytes(whole)
     assert drawing(two, out) == 0
     assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == drawn
+
+
+@pytest.mark.parametrize("then", [[], ["--brief"]], ids=["usual", "brief"])
+def test_a_summary_of_before_never_stands_as_if_it_were_of_now(
+    two: Path, tmp_path: Path, then: list[str]
+) -> None:
+    out = tmp_path / "out"
+    build(Store(two), out, whole=())
+    folder, path = out / "bad-digits", result_of(two, "bad-digits", "score")
+    summary, kept = folder / "summary.md", folder / "before.md"
+    drawn, whole = summary.read_text(), path.read_bytes()
+    path.write_bytes(whole[:50])
+    for _ in range(2):
+        assert main(["--store", str(two), "--out", str(out), *then]) == 1
+        assert "This study cannot be shown" in summary.read_text()
+        assert str(path) in summary.read_text()
+        assert "[before.md](before.md). It is not what the store holds now." in summary.read_text()
+        assert "supported" not in summary.read_text()
+        assert kept.read_text() == drawn
+    path.write_bytes(whole)
+    assert main(["--store", str(two), "--out", str(out), "--brief"]) == 0
+    assert summary.read_text() == drawn
+    assert not kept.exists()
+
+
+def test_a_summary_says_why_there_is_none_where_there_was_none_before(
+    two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(store: Store, study: str) -> None:
+        raise ZeroDivisionError("of *nothing*")
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(build_room, "tables", broken)
+    with pytest.raises(UndrawnError):
+        build(Store(two), out)
+    assert not (out / "bad-digits" / "summary.md").exists()
+    with pytest.raises(UndrawnError):
+        build(Store(two), out, whole=())
+    said = (out / "bad-digits" / "summary.md").read_text()
+    assert r"ZeroDivisionError: of \*nothing\*" in said
+    assert "[faults.txt](faults.txt) says where" in said
+    assert "before.md" not in said
+
+
+def test_summaries_of_somebodys_own_stay_where_a_study_cannot_be_shown(
+    two: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    build(Store(two), out, whole=())
+    own = {out / "bad-digits" / "before.md": "mine", out / "good-digits" / "summary.md": "mine too"}
+    for file, text in own.items():
+        file.write_text(text)
+    for study in ("bad-digits", "good-digits"):
+        result_of(two, study, "score").write_bytes(b"{")
+    for words in ([], ["--brief"]):
+        assert main(["--store", str(two), "--out", str(out), *words]) == 1
+        assert {file: file.read_text() for file in own} == own
+        said = (out / "bad-digits" / "summary.md").read_text()
+        assert "This study cannot be shown" in said
+        assert "before.md" not in said
 
 
 def test_a_figure_that_cannot_be_drawn_leaves_the_others_and_says_where_it_happened(
