@@ -147,7 +147,9 @@ def _setting(text: str, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, An
 
 def _word(value: Any) -> str:
     """How a value is written on the command line."""
-    return "none" if value is None else str(value).lower() if value in (True, False) else str(value)
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _parser() -> argparse.ArgumentParser:

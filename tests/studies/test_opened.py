@@ -371,3 +371,11 @@ def test_a_wrong_setting_is_refused_before_a_store_is_made(tmp_path: Path) -> No
 def _tasks(root: Path) -> list[Any]:
     store = Store(root)
     return [store.task(path.name) for path in sorted((root / "tasks").iterdir())]
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(0.0, "0.0"), (1, "1"), (True, "true"), (None, "none"), ("beta", "beta")]
+)
+def test_a_setting_is_written_as_it_stands_in_a_sweep(value: object, word: str) -> None:
+    """A dropout of 0 and a seed of 1 are numbers, though they equal False and True."""
+    assert export._word(value) == word

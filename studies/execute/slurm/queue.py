@@ -193,8 +193,6 @@ def cancel(jobs: Sequence[Job]) -> None:
 def described(job: str) -> dict[str, str]:
     """What the scheduler knows of a job by its `Job.id`, as far as it says NAME=VALUE.
 
-    `PreemptTime` is a time where the job is being stopped in favour of another.
-
     Raises:
         SlurmError: If the scheduler does not answer.
     """
