@@ -129,7 +129,7 @@ def restricted(plan: Plan, wanted: Mapping[int, frozenset[str] | None]) -> Plan:
         return arms is None or _key(arm) in arms
 
     cells = tuple(cell for cell in plan.cells if is_wanted(cell.arm, cell.seed))
-    needed = {address for cell in cells for address in cell.tasks.values()}
+    needed = {a for cell in cells for a in (*cell.tasks.values(), *cell.half_trained.values())}
     for task in reversed(plan.tasks.values()):  # each after all that it needs
         if task.address in needed:
             needed.update(need for _, need in task.inputs)

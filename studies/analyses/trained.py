@@ -1,7 +1,11 @@
 """Claims that are conditional: on trainings that have arrived, on chains as fine as the data.
 
-Undertrained networks tell how fast they learn and not where they end, so a claim about what
-trainings arrive at is untold where one that it compares has not reached its plateau. A chain whose
+Undertrained networks tell how fast they learn and not where they end. Where a study evaluates its
+networks after half of their training too (`half_trained` of a sweep), a claim about what trainings
+arrive at is told if its verdict would stand after another doubling that moves what was measured as
+far again as the last one did. Curves flatten against the logarithm of the steps, so that is about
+the most that another would. Elsewhere such a claim is untold where a training that it compares has
+not reached its plateau, by its loss. A chain whose
 first noise lies far below the bin of a pixel has nothing left to say in its first steps: its bound
 charges a network for not snapping to the grid, and a claim about chains is untold.
 
@@ -9,7 +13,7 @@ Of a GAN, whose losses tell no plateau, and of a network from a file nothing is 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,9 +23,9 @@ from iddpm.schedules import SCHEDULES, betas
 from studies.analyses.learning_curves.paper import SETTLED
 from studies.analyses.noise_schedules.paper import LENGTHS, NOISE_AT_LEAST, PIXEL_BIN
 from studies.judging.verdicts import Claim, Measured, Measurement, Untold, UntoldYet
-from studies.judging.wording import fixed
+from studies.judging.wording import fixed, on_its_way
 from studies.tables.groupings import network_columns, records
-from studies.tables.intervals import Interval, t_interval
+from studies.tables.intervals import Interval, exact, t_interval
 from studies.tables.labels import objective_name, setting
 from studies.tables.tables import Tables
 
@@ -136,23 +140,48 @@ def conditional(claim: Claim, measured: Measured, tables: Tables) -> Measured:
         measured: What it found.
         tables: Of the study.
     """
-    conditions: dict[str, Callable[[Measurement, Tables], list[Untold]]] = {}
-    if claim.of_chains:
-        conditions["its chains begin far below the bin of a pixel"] = _too_fine
-    if claim.of_trained:
-        conditions["its trainings have not arrived"] = _not_arrived
     found, missing = [], list(measured.missing)
+    halves = _half_trained(claim, tables)
     for one in measured.measurements:
         if one.decides:
-            told = {because: holds(one, tables) for because, holds in conditions.items()}
+            told: dict[str, Sequence[Untold]] = {}
+            if claim.of_chains:
+                told["its chains begin far below the bin of a pixel"] = _too_fine(one, tables)
+            if (half := halves.get(one.what)) is not None:
+                one = replace(one, half_trained=half.values)
+                told["another doubling of its trainings may change it"] = _moved_on(one)
+            elif claim.of_trained:
+                told["its trainings have not arrived"] = _not_arrived(one, tables)
             why = [reason for reasons in told.values() for reason in reasons]
             missing += why
             because = " and ".join(because for because, reasons in told.items() if reasons)
-            if why and all(isinstance(reason, UntoldYet) for reason in why):
+            if half is None and why and all(isinstance(reason, UntoldYet) for reason in why):
                 because = "its trainings are not shown to have arrived"
             one = replace(one, decides=not why, untold="; ".join(why), because=because)
         found.append(one)
     return replace(measured, measurements=found, missing=list(dict.fromkeys(missing)))
+
+
+def _half_trained(claim: Claim, tables: Tables) -> dict[str, Measurement]:
+    """What a claim about trained networks finds after half of the training, by what it is of."""
+    if not claim.of_trained or tables.half_trained is None:
+        return {}
+    return {one.what: one for one in claim.measure(tables.half_trained).measurements}
+
+
+def _moved_on(measurement: Measurement) -> list[Untold]:
+    """A sentence where another doubling like the last one would not leave the verdict as it is.
+
+    More seeds may tell if its mean would lie where the verdict has it.
+    """
+    if measurement.verdict == "inconclusive":
+        return []
+    doubled = measurement.another_doubling
+    if doubled is None or doubled.verdict == measurement.verdict:
+        return []
+    at_its_mean = replace(doubled, interval=exact(doubled.interval.mean))
+    sort = UntoldYet if at_its_mean.verdict == measurement.verdict else Untold
+    return [sort(f"{measurement.what}, which {on_its_way(measurement)}")]
 
 
 def _not_arrived(measurement: Measurement, tables: Tables) -> list[Untold]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from studies.tables.intervals import Formula, Interval
+from studies.tables.intervals import Formula, Interval, t_interval
 from studies.tables.tables import Tables
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
@@ -44,6 +44,8 @@ class Measurement:
     """The smallest difference from zero that matters, where the claim is of any; 0: not so."""
     values: tuple[tuple[int, float], ...] = ()
     """Seeds and what each measured, in the order in which they came; empty for what is exact."""
+    half_trained: tuple[tuple[int, float], ...] = ()
+    """The same of networks after half of their training; empty: they were not asked."""
     formula: Formula | None = field(default=None, compare=False, repr=False)
     """How the values are made of raw rows; None: it is not said."""
 
@@ -66,6 +68,19 @@ class Measurement:
         places = {seed: place for place, seed in enumerate(seeds)}
         values = sorted(self.values, key=lambda one: places.get(one[0], len(places)))
         return replace(self, values=tuple(values))
+
+    @property
+    def another_doubling(self) -> "Measurement | None":
+        """What another doubling of the training would leave that moves each seed as far again.
+
+        None where no seed was measured after half of its training.
+        """
+        halves = dict(self.half_trained)
+        moved = tuple((s, 2 * value - halves[s]) for s, value in self.values if s in halves)
+        if not moved:
+            return None
+        interval = t_interval([value for _, value in moved])
+        return replace(self, interval=interval, values=moved, half_trained=())
 
     @property
     def is_no_difference(self) -> bool:

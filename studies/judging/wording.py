@@ -1,6 +1,7 @@
 """The numbers of a claim as people read them, on a page and in a terminal."""
 
 import math
+from dataclasses import replace
 
 from scipy.special import expit
 
@@ -9,6 +10,7 @@ from studies.judging.looks import LOOKS, decided_by
 from studies.judging.power import MOST_SEEDS, largest_inside, seeds_to_decide, smallest_effect
 from studies.judging.samples import outlying, without
 from studies.judging.verdicts import Finding, Measurement
+from studies.tables.intervals import t_interval
 
 FEWEST_SEEDS = 3
 """Asked for where there is no spread yet."""
@@ -133,6 +135,32 @@ def apart(measurement: Measurement) -> str:
         f"Seed {seed} stands apart from the others and the interval rests on it; without it the "
         f"mean is {rest}."
     )
+
+
+def on_its_way(measurement: Measurement) -> str:
+    """A quantity after half of the training, and after another doubling that moves it as far.
+
+    `was −0.051 (−0.070 to −0.032) after half of the training and would be −0.107 (−0.130 to −0.084)
+    after another doubling that moved it as far again`; empty where it was not measured before.
+    """
+    doubled = measurement.another_doubling
+    if doubled is None:
+        return ""
+    halves = replace(measurement, interval=t_interval([v for _, v in measurement.half_trained]))
+    before, after = (_with_ends(one) for one in (halves, doubled))
+    return (
+        f"was {before} after half of the training and would be {after} after another doubling that "
+        "moved it as far again"
+    )
+
+
+def _with_ends(measurement: Measurement) -> str:
+    """`−0.051 (−0.070 to −0.032)`, in the measurement's unit."""
+    interval = measurement.interval
+    mean, low, high = (
+        quantity(v, measurement) for v in (interval.mean, interval.low, interval.high)
+    )
+    return f"{mean} ({low} to {high})" if interval.n > 1 else mean
 
 
 def quantity(value: float, measurement: Measurement) -> str:

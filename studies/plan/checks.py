@@ -188,7 +188,8 @@ def _check_rival(rival: Rival, described: Described) -> None:
 
 def _check_count_of_tasks(spec: SweepSpec, described: Described) -> None:
     """Refuse a plan of more tasks than can be planned, before they are made."""
-    counts = [(len(spec.seeds) * _shard_count(arm, described), arm) for arm in spec.arms]
+    times = len(spec.seeds) * (2 if spec.half_trained else 1)
+    counts = [(times * _shard_count(arm, described), arm) for arm in spec.arms]
     of_rivals = len(spec.seeds) * sum(
         _shards_of(rival.samples) for rival in spec.rivals if rival.kind == "gan"
     )

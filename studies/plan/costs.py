@@ -1,6 +1,6 @@
 """What a plan costs, arm by arm: what a dry run shows before anything starts."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from iddpm.evaluation.config import FeaturesConfig
@@ -34,13 +34,11 @@ def costs(plan: Plan, *, done: Collection[str] = ()) -> list[Cost]:
         done: Addresses of tasks that have a result.
     """
     owners: dict[str, str] = {}
-    for cell in plan.cells:
-        for role in ("train", "gan"):
-            if role in cell.tasks:
-                owners.setdefault(cell.tasks[role], _network_label(cell, role))
-        for role in ("likelihood", "score", "gradient_noise", "latents"):
-            if role in cell.tasks:
-                _claim(plan, cell.tasks[role], arm_label(cell.arm), owners)
+    for role, address, words, _ in _asked(plan.cells):
+        if role in ("train", "gan"):
+            owners.setdefault(address, words)
+        elif role in ("likelihood", "score", "gradient_noise", "latents"):
+            _claim(plan, address, words, owners)
     rows: dict[str, list[Task]] = {label: [] for label in owners.values()}
     for address, label in owners.items():
         if address not in done:
@@ -57,12 +55,26 @@ def labels(cells: Iterable[Cell]) -> dict[str, str]:
     A task that several cells share goes by the first of them; one that is nobody's own has none.
     """
     found: dict[str, str] = {}
-    for cell in cells:
-        for role, address in cell.tasks.items():
-            trains = role in ("train", "gan")
-            words = _network_label(cell, role) if trains else arm_label(cell.arm)
-            found.setdefault(address, f"{words}, seed {cell.seed}")
+    for _, address, words, seed in _asked(cells):
+        found.setdefault(address, f"{words}, seed {seed}")
     return found
+
+
+def _asked(cells: Iterable[Cell]) -> Iterator[tuple[str, str, str, int]]:
+    """Role, address, words and seed of each task of these cells, those half trained last."""
+    halves = []
+    for cell in cells:
+        words = {role: _words(cell, role) for role in cell.tasks}
+        yield from ((role, cell.tasks[role], words[role], cell.seed) for role in words)
+        halves += [
+            (role, address, f"{words[role]}, half trained", cell.seed)
+            for role, address in cell.half_trained.items()
+        ]
+    yield from halves
+
+
+def _words(cell: Cell, role: str) -> str:
+    return _network_label(cell, role) if role in ("train", "gan") else arm_label(cell.arm)
 
 
 def compute_left(
@@ -75,11 +87,19 @@ def compute_left(
         tasks: By address, all of theirs.
         done: Addresses of tasks that have a result.
     """
+    asked = {
+        named["train"]: (cell.compute, cell.tasks["train"])
+        for cell in cells
+        if cell.compute
+        for named in (cell.half_trained, cell.tasks)
+        if named
+    }
     left = 0
-    for address, compute in {c.tasks["train"]: c.compute for c in cells if c.compute}.items():
+    for address, (compute, whole) in asked.items():
         if address not in done:
             steps = training_steps(tasks[address])
-            left += compute * (steps - steps_before(tasks[address], tasks.__getitem__)) // steps
+            steps -= steps_before(tasks[address], tasks.__getitem__)
+            left += compute * steps // training_steps(tasks[whole])
     return left
 
 

@@ -52,6 +52,9 @@ class Cell:
     need no network, and stand alone."""
     compute: int
     """Multiply-adds of its whole training, as Fig. 10 counts them; 0: not counted for it."""
+    half_trained: dict[str, str] = field(default_factory=dict)
+    """The same tasks as they are asked of the network after half of its training; empty: they are
+    not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,7 @@ def expand(spec: SweepSpec, *, outlined: bool = False) -> Plan:
             seed=seed,
             tasks=tasks.of(arm, seed),
             compute=compute.get(id(arm.train), 0),
+            half_trained=tasks.half_trained(arm, seed) if _is_halved(arm, spec) else {},
         )
         for arm, settings in zip(spec.arms, _settings(spec.arms, described), strict=True)
         for seed in spec.seeds
@@ -199,13 +203,25 @@ def record(plan: Plan) -> dict[str, Any]:
         "sweep_path": spec.sweep_path,
         "sweep_text": spec.sweep_text,
         "preset_text": spec.preset_text,
-        "cells": [asdict(cell) for cell in plan.cells],
+        "cells": [_recorded(cell) for cell in plan.cells],
         "tasks": list(plan.tasks),
         **(ONE_SEED if takes_one_seed(spec.arms) else {}),
     }
 
 
+def _recorded(cell: Cell) -> dict[str, Any]:
+    """A cell in plain JSON; what is not asked for is not said, as older versions did not."""
+    found = asdict(cell)
+    return found if cell.half_trained else {k: found[k] for k in found if k != "half_trained"}
+
+
 # ---------------------------------------------------------------------------------------- tasks
+
+
+def _is_halved(arm: ArmSpec, spec: SweepSpec) -> bool:
+    """Whether an arm is evaluated after half of its training too: one that has such a half."""
+    is_asked = scope(arm.evaluation) in spec.half_trained
+    return is_asked and arm.train.source is None and arm.train.steps > 1
 
 
 class _Tasks:
@@ -220,6 +236,7 @@ class _Tasks:
         self.by_address: dict[str, Task] = {}
         self._trainings: dict[tuple[int, int], str] = {}
         self._partners: dict[tuple[int, Ends], TrainConfig] = {}
+        self._halves: dict[int, TrainConfig] = {}
         self._real: dict[tuple[object, ...], tuple[str, str, str]] = {}
 
     def of(self, arm: ArmSpec, seed: int) -> dict[str, str]:
@@ -240,6 +257,11 @@ class _Tasks:
         if isinstance(arm.evaluation, SamplesConfig):
             return {"train": network, **self._samples(arm.evaluation, arm.train, seed, network)}
         return {"train": network}
+
+    def half_trained(self, arm: ArmSpec, seed: int) -> dict[str, str]:
+        """The same addresses of its network after half of its training, which is on its way."""
+        half = replace(arm.train, steps=arm.train.steps // 2)
+        return self.of(replace(arm, train=self._halves.setdefault(id(arm.train), half)), seed)
 
     def of_rival(self, rival: Rival, seed: int) -> dict[str, str]:
         """Addresses by role of all that answers one cell of a rival."""

@@ -29,12 +29,12 @@ from studies.spec.resources import OF_NETWORK
 
 PRESET_KEYS = (
     *("description", "scale", "seeds", "data", "train", "evaluate", "gan", "when", "sweeps"),
-    "resources",
+    *("half_trained", "resources"),
 )
 Scale = Literal["laptop", "paper"]
 """What a preset's budgets are sized for. A sweep's own grid is sized for a laptop."""
 EVALUATIONS = tuple(scope for scope in SCOPES if scope not in ("train", *RIVAL_TYPES))
-OF_SWEEP = ("seeds", "include", "blocks", "exclude")
+OF_SWEEP = ("seeds", "include", "blocks", "exclude", "half_trained")
 """What a preset may say of a sweep beside the values of dotted keys."""
 
 
@@ -62,6 +62,8 @@ class ForSweep:
     """The blocks that are run, counted from 0; None: all of them."""
     rules: tuple[Rule, ...] = ()
     """Which combinations are left out."""
+    half_trained: Node | None = None
+    """The evaluations that are made of networks half trained too; None: the preset's word."""
 
     def chosen_blocks(self, count: int) -> list[int]:
         """Which of the blocks of a sweep are run, in their order.
@@ -109,6 +111,8 @@ class Preset:
     scale: Scale
     seeds: Node | None
     """None: the seeds are the sweep's own."""
+    half_trained: Node | None
+    """As in `ForSweep`, for all sweeps; None: each sweep's own word."""
     unheard: tuple[str, ...]
     """Of each sweep in `sweeps` that is not there, a sentence: what is said of it has no effect."""
 
@@ -147,6 +151,7 @@ def read_preset(root: Node, studies: Iterable[str]) -> Preset:
         sweeps,
         read(Scale, found["scale"], "scale") if "scale" in found else "laptop",
         found.get("seeds"),
+        found.get("half_trained"),
         tuple(_unheard(found["sweeps"], sweeps, sorted(studies)) if sweeps else ()),
     )
 
@@ -276,7 +281,7 @@ def _unheard(node: Node, named: Iterable[str], studies: Sequence[str]) -> Iterat
 
 def _for_sweep(node: Node, path: str) -> ForSweep:
     found = dict(children(node, path))
-    seeds, include, blocks, left_out = (found.pop(key, None) for key in OF_SWEEP)
+    seeds, include, blocks, left_out, half_trained = (found.pop(key, None) for key in OF_SWEEP)
     if include is not None:
         combinations(Node({"include": include}, node.place), path, "train", [])
     for key, item in found.items():
@@ -290,7 +295,8 @@ def _for_sweep(node: Node, path: str) -> ForSweep:
         assert isinstance(values, list)
         for value in values:
             chosen.layer(value)
-    return ForSweep(overrides, seeds, include, blocks, _left_out(left_out, f"{path}.exclude"))
+    rules = _left_out(left_out, f"{path}.exclude")
+    return ForSweep(overrides, seeds, include, blocks, rules, half_trained)
 
 
 def _left_out(node: Node | None, path: str) -> tuple[Rule, ...]:

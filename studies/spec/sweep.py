@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from iddpm.bounds import MOST_SEED, ConfigError
 from iddpm.config import Data
@@ -26,8 +27,10 @@ from studies.spec.seeds import refuse_dependent
 
 SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", "data", *BLOCK_KEYS, "blocks", "figures"),
-    *("claims", "rivals", "resources"),
+    *("claims", "rivals", "resources", "half_trained"),
 )
+HalfTrained = Literal["likelihood", "samples"]
+"""What may be asked of networks after half of their training."""
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 """The project's own, also where it is installed from a wheel."""
 PRESETS = SWEEPS / "presets"
@@ -86,6 +89,8 @@ class SweepSpec:
     """What the arms stand beside: a GAN, or images from elsewhere."""
     figures: tuple[str, ...]
     claims: tuple[str, ...]
+    half_trained: tuple[HalfTrained, ...] = ()
+    """The evaluations that are made of each network after half of its training too."""
     resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
     """What the preset and then the sweep ask of a cluster, as `studies.spec.resources` reads it: a
     layer of each, which is empty where it asks for nothing."""
@@ -152,6 +157,7 @@ def read_sweep(
         rivals=whole.rivals,
         figures=_names(sweep, "figures"),
         claims=_names(sweep, "claims"),
+        half_trained=_half_trained(sweep, wishes.half_trained or layers.half_trained, whole.parts),
         resources=_resources(base, sweep, layers.whens),
         overrides=tuple(overrides),
         sweep_text=sweep_text,
@@ -276,6 +282,18 @@ def _names(root: Node, key: str) -> tuple[str, ...]:
         if name in names[:i]:
             raise fault(node, key, "each name once", found=f"{name!r} twice")
     return names
+
+
+def _half_trained(
+    root: Node, wished: Node | None, parts: frozenset[str]
+) -> tuple[HalfTrained, ...]:
+    """The evaluations of networks half trained: a preset may have no budget for those of a sweep."""
+    if (node := wished or children(root, "").get("half_trained")) is None:
+        return ()
+    kinds: tuple[HalfTrained, ...] = read(tuple[HalfTrained, ...], node, "half_trained")
+    if absent := [kind for kind in kinds if kind not in parts]:
+        raise fault(node, "half_trained", "evaluations that the sweep asks for", found=absent[0])
+    return kinds
 
 
 def _resources(base: Node, sweep: Node, whens: Sequence[When]) -> tuple[Node, ...]:

@@ -64,6 +64,8 @@ MEASURED = (
     "reason",
     "address",
 )
+HALF = "half_trained"
+"""Key of a cell's tasks as they are asked of a network after half of its training."""
 CONFIGS = ("train", "samples", "likelihood")
 """Roles of the tasks whose configs are a row's `settings`."""
 DRAWN = ("path", "shards", "classes", "levels")
@@ -87,6 +89,9 @@ class Tables:
     latents: pd.DataFrame = field(default_factory=pd.DataFrame)
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     trainings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    half_trained: "Tables | None" = None
+    """Results and terms of the same arms after half of their training, by the names that they have
+    at its end; None: the study does not ask for them."""
 
     def of_seeds(self, seeds: Collection[int]) -> "Tables":
         """The same as it was without any other seeds; images from elsewhere have none."""
@@ -108,6 +113,7 @@ class Tables:
             latents=only(self.latents),
             losses=only(self.losses),
             trainings=only(self.trainings),
+            half_trained=self.half_trained and self.half_trained.of_seeds(seeds),
         )
 
 
@@ -133,6 +139,22 @@ def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) ->
         latents=latents_table(read),
         losses=losses_table(read),
         trainings=trainings_table(read),
+        half_trained=_half_trained(store, study, record),
+    )
+
+
+def _half_trained(store: Store, study: str, record: Mapping[str, Any]) -> Tables | None:
+    """What is known of the arms after half of their training; the study may not ask for it."""
+    halves = [cell | {"tasks": half} for cell in record["cells"] if (half := cell.get(HALF))]
+    if not halves:
+        return None
+    read = StudyFiles(store, study, halves)
+    return Tables(
+        study=study,
+        record=record,
+        results=with_unbiased(results(read), read),
+        steps=steps_table(read),
+        samples=samples_table(read),
     )
 
 

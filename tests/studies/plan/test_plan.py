@@ -78,7 +78,8 @@ def test_every_task_comes_after_all_that_it_needs(ablation: Plan) -> None:
 
 def test_every_task_answers_some_cell(ablation: Plan) -> None:
     wanted: set[str] = set()
-    pending = [address for cell in ablation.cells for address in cell.tasks.values()]
+    asked = [(*cell.tasks.values(), *cell.half_trained.values()) for cell in ablation.cells]
+    pending = [address for of_cell in asked for address in of_cell]
     while pending:
         address = pending.pop()
         wanted.add(address)
@@ -87,9 +88,9 @@ def test_every_task_answers_some_cell(ablation: Plan) -> None:
 
 
 def test_all_arms_of_an_objective_share_its_networks(ablation: Plan) -> None:
-    samples = 4 * (6 + 2) * 3  # at the end of the training and half-way
-    assert len(of_kind(ablation, "train")) == (2 * 2 + 1) * 3
-    assert len(of_kind(ablation, "likelihood")) == (2 + 1) * 3
+    samples = 4 * (6 + 6 + 2) * 3  # after the training, half of it, and half of that
+    assert len(of_kind(ablation, "train")) == (2 * 3 + 2) * 3
+    assert len(of_kind(ablation, "likelihood")) == (2 + 1) * 2 * 3
     assert len(of_kind(ablation, "score")) == samples
     assert len(of_kind(ablation, "extractor")) == 1
     assert len(of_kind(ablation, "features")) == samples + 1

@@ -375,8 +375,8 @@ WRONG_WORDS = {
     ),
     "sweeps: {small: [5]}\n": ("presets/tiny.yaml:12: sweeps.small: expected a mapping, found [5]"),
     "sweeps: {small: {sedes: [1]}}\n": (
-        "presets/tiny.yaml:12: sweeps.small: expected seeds, include, blocks, exclude or a "
-        "dotted key such as train.steps, found 'sedes'; did you mean 'seeds'?"
+        "presets/tiny.yaml:12: sweeps.small: expected seeds, include, blocks, exclude, "
+        "half_trained or a dotted key such as train.steps, found 'sedes'; did you mean 'seeds'?"
     ),
     "sweeps: {small: {sampels.steps: [1]}}\n": (
         "presets/tiny.yaml:12: sweeps.small: expected a key that begins with train., samples., "

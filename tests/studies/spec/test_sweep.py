@@ -75,7 +75,8 @@ def test_the_ablation_compares_every_sigma_at_every_step_count(ablation: SweepSp
 
 @pytest.mark.parametrize("preset", ["digits", "digits_full", "photos"])
 def test_no_preset_of_a_laptop_cuts_seeds(preset: str, ablation: SweepSpec) -> None:
-    assert read_sweep(ROOT / "sweeps/sigma_ablation.yaml", preset=preset).seeds == ablation.seeds
+    own = read_sweep(ROOT / "sweeps/sigma_ablation.yaml", preset=preset).seeds
+    assert len(own) >= len(ablation.seeds)
 
 
 # ------------------------------------------------------------------------------------- the layers
