@@ -181,7 +181,7 @@ def _moved_on(measurement: Measurement) -> list[Untold]:
         return []
     at_its_mean = replace(doubled, interval=exact(doubled.interval.mean))
     sort = UntoldYet if at_its_mean.verdict == measurement.verdict else Untold
-    return [sort(f"{measurement.what}, which {on_its_way(measurement)}")]
+    return [sort(f"{measurement.what} ({on_its_way(measurement)})")]
 
 
 def _not_arrived(measurement: Measurement, tables: Tables) -> list[Untold]:

@@ -13,6 +13,7 @@ from studies.judging.wording import (
     among,
     apart,
     measured,
+    on_its_way,
     plain,
     quantity,
     region,
@@ -111,8 +112,9 @@ def _row(name: str, one: Measurement) -> Text:
     spread = [cells["from"], "to", cells["to"]] if interval.n else ["exact"]
     count = (str(interval.n), [f"{name} n"]) if interval.n else "–"
     borders = (region(one), _region(name, one))
-    head = [one.what, one.detail, apart(one), cells["mean"], *spread, shown_unit(one), borders]
-    return _text([*head, count, tellable(one) or "–"])
+    head = [one.what, one.detail, apart(one), on_its_way(one)]
+    numbers = [cells["mean"], *spread, shown_unit(one), borders, count]
+    return _text([*head, *numbers, tellable(one) or "–"])
 
 
 def _shown(name: str, end: str, one: Measurement) -> str:

@@ -92,7 +92,7 @@ def to_decide(finding: Finding) -> str:
     if finding.verdict != "inconclusive":
         return ""
     if finding.seeds_may_tell:
-        return "more seeds may show whether its trainings have arrived"
+        return "more seeds may show whether its trainings were long enough"
     if finding.is_untold:
         return "more seeds alone would not decide it"
     seeds = seeds_to_decide(finding)
@@ -138,10 +138,10 @@ def apart(measurement: Measurement) -> str:
 
 
 def on_its_way(measurement: Measurement) -> str:
-    """A quantity after half of the training, and after another doubling that moves it as far.
+    """What a quantity was, and what it would be; empty where it was not measured half trained.
 
-    `was −0.051 (−0.070 to −0.032) after half of the training and would be −0.107 (−0.130 to −0.084)
-    after another doubling that moved it as far again`; empty where it was not measured before.
+    `after half of the training it was −0.051 (−0.070 to −0.032); another doubling that moved it as
+    far again would leave −0.107 (−0.130 to −0.084)`.
     """
     doubled = measurement.another_doubling
     if doubled is None:
@@ -149,17 +149,16 @@ def on_its_way(measurement: Measurement) -> str:
     halves = replace(measurement, interval=t_interval([v for _, v in measurement.half_trained]))
     before, after = (_with_ends(one) for one in (halves, doubled))
     return (
-        f"was {before} after half of the training and would be {after} after another doubling that "
-        "moved it as far again"
+        f"after half of the training it was {before}; another doubling that moved it as far again "
+        f"would leave {after}"
     )
 
 
 def _with_ends(measurement: Measurement) -> str:
     """`−0.051 (−0.070 to −0.032)`, in the measurement's unit."""
     interval = measurement.interval
-    mean, low, high = (
-        quantity(v, measurement) for v in (interval.mean, interval.low, interval.high)
-    )
+    ends = (interval.mean, interval.low, interval.high)
+    mean, low, high = (quantity(end, measurement) for end in ends)
     return f"{mean} ({low} to {high})" if interval.n > 1 else mean
 
 

@@ -37,6 +37,7 @@ from studies.judging.wording import (
     apart,
     looked,
     measured,
+    on_its_way,
     plain,
     quantity,
     region,
@@ -403,6 +404,7 @@ def _conditions(tables: Tables) -> dict[str, Any]:
     """Of claims on trainings that have arrived, and on chains as fine as their data."""
     return {
         "trainings": trainings(tables),
+        "half_trained": tables.half_trained is not None,
         "plateau": LEVEL,
         "noise_at_least": Fraction(NOISE_AT_LEAST).limit_denominator(100),
     }
@@ -442,6 +444,7 @@ def _told(measurement: Measurement) -> dict[str, Any]:
         "said": measured(measurement),
         "tellable": tellable(measurement),
         "apart": apart(measurement),
+        "on_its_way": on_its_way(measurement),
     }
 
 

@@ -287,7 +287,7 @@ def _names(root: Node, key: str) -> tuple[str, ...]:
 def _half_trained(
     root: Node, wished: Node | None, parts: frozenset[str]
 ) -> tuple[HalfTrained, ...]:
-    """The evaluations of networks half trained: a preset may have no budget for those of a sweep."""
+    """What is asked of networks half trained; a preset may have no budget for it."""
     if (node := wished or children(root, "").get("half_trained")) is None:
         return ()
     kinds: tuple[HalfTrained, ...] = read(tuple[HalfTrained, ...], node, "half_trained")

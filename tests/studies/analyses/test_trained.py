@@ -98,7 +98,7 @@ def test_more_seeds_are_said_to_help_only_where_whether_trainings_arrived_is_ope
     """The loss falls by -0.3 to 2.7% over three seeds; over six such it would by 0.6 to 1.8%."""
     open_yet = judge(LOWER, falling(ablation, np.array([0.006, 0.012, 0.018])))
     assert (open_yet.verdict, open_yet.is_untold) == ("inconclusive", True)
-    assert to_decide(open_yet) == "more seeds may show whether its trainings have arrived"
+    assert to_decide(open_yet) == "more seeds may show whether its trainings were long enough"
     first, _ = telling(open_yet)
     assert first is not None
     assert measured(first).endswith("here, as its trainings are not shown to have arrived")
