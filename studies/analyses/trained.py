@@ -12,6 +12,7 @@ charges a network for not snapping to the grid, and a claim about chains is unto
 Of a GAN, whose losses tell no plateau, and of a network from a file nothing is asked.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from studies.analyses.learning_curves.paper import SETTLED
 from studies.analyses.noise_schedules.paper import LENGTHS, NOISE_AT_LEAST, PIXEL_BIN
 from studies.judging.verdicts import Claim, Measured, Measurement, Untold, UntoldYet
 from studies.judging.wording import fixed, on_its_way
-from studies.tables.groupings import network_columns, records
+from studies.tables.groupings import arm_columns, network_columns, records
 from studies.tables.intervals import Interval, exact, t_interval
 from studies.tables.labels import objective_name, setting
 from studies.tables.tables import Tables
@@ -47,6 +48,8 @@ class Training:
     """Of the natural log by which its loss fell over the last doubling; None: nothing is known."""
     bound: Interval | None
     """Of the bits/dim by which the bound while training did; None: its objective knows none."""
+    held_out: Interval | None = None
+    """Of the bits/dim by which the bound of held-out images did; None: it was not taken twice."""
 
     @property
     def plateau(self) -> Plateau:
@@ -75,14 +78,57 @@ class Training:
         """`1.65 (−2.68 to 5.98)`, the bits/dim by which the bound while training fell; or `–`."""
         return "–" if self.bound is None else _amount(self.bound, float, 2)
 
+    @property
+    def held_out_said(self) -> str:
+        """`0.158 (0.101 to 0.215)`, the bits/dim by which those of held-out images fell; or `–`."""
+        return "–" if self.held_out is None else _amount(self.held_out, float, 3)
+
 
 def trainings(tables: Tables) -> list[Training]:
     """How far the trainings of a study got, in its order."""
+    halved = _halved_bounds(tables)
     return [
-        Training(name=name, fall=_over_seeds(rows["loss_fall"]), bound=_over_seeds(bounds))
+        Training(
+            name=name,
+            fall=_over_seeds(rows["loss_fall"]),
+            bound=_over_seeds(bounds),
+            held_out=_held_out(halved, rows["settings"]),
+        )
         for name, rows in _networks(tables)
         for bounds in [rows["bound_fall"].dropna()]
     ]
+
+
+def _halved_bounds(tables: Tables) -> pd.DataFrame:
+    """The bounds over all steps of networks that were taken of them half trained, too."""
+    none = pd.DataFrame(columns=["training"])
+    if tables.half_trained is None:
+        return none
+    ended, halves = (_bounds(each.results) for each in (tables, tables.half_trained))
+    same = [*arm_columns(ended), "seed"]
+    both = ended.merge(halves[[*same, "value"]], on=same, suffixes=("", "_half"))
+    both = both.dropna(subset=["value", "value_half"])
+    return both.assign(training=[_training_of(text) for text in both["settings"]])
+
+
+def _held_out(bounds: pd.DataFrame, trainings: "pd.Series[str]") -> Interval | None:
+    """By how many bits/dim the bound of a network fell: the arm of it with the fewest, mostly Σ."""
+    own = bounds[bounds["training"].isin(trainings)]
+    if own.empty:
+        return None
+    arm = arm_columns(own.drop(columns=["training", "value_half"]))
+    arms = [rows for _, rows in own.groupby(arm, sort=False, dropna=False)]
+    least = min(arms, key=lambda rows: rows["value"].mean())
+    return _over_seeds(least["value_half"] - least["value"])
+
+
+def _bounds(results: pd.DataFrame) -> pd.DataFrame:
+    return results[(results["metric"] == "bits_per_dim") & (results["steps"] == results["T"])]
+
+
+def _training_of(settings: str) -> str:
+    """The settings of a training alone, as `Tables.trainings` has them."""
+    return json.dumps({"train": json.loads(settings)["train"]}, sort_keys=True)
 
 
 def _networks(tables: Tables) -> Iterator[tuple[str, pd.DataFrame]]:

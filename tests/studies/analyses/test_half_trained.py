@@ -9,11 +9,13 @@ import pytest
 from scipy import stats
 
 from studies.analyses.judge import CLAIMS, judge
+from studies.analyses.trained import trainings
 from studies.judging.looks import BY_LOOKS
 from studies.judging.verdicts import Finding
 from studies.judging.wording import measured, on_its_way, telling, to_decide
 from studies.report.build import build
 from studies.store.store import Store
+from studies.tables.intervals import t_interval
 from studies.tables.tables import Tables, tables
 from tests.witness.made_up_store import MadeUp, write_store
 
@@ -158,3 +160,16 @@ def test_the_page_says_it_beside_the_quantity(tmp_path: Path) -> None:
     text = (tmp_path / "out" / MadeUp().study / "index.html").read_text()
     assert "after half of the training it was −0.310" in text
     assert "This study measures its networks after half of their training too" in text
+
+
+def test_trainings_show_by_how_much_the_bound_of_held_out_images_still_fell(
+    tmp_path: Path,
+) -> None:
+    """By the Σ of fewest bits/dim: the learned one of L_hybrid, either one of L_simple."""
+    found = study(tmp_path, lambda seed: 2.5, lambda seed: 2.7 - 0.01 * seed)
+    said = {one.name.partition(",")[0]: one for one in trainings(found)}
+    half = 0.01 * float(stats.t.ppf(0.975, 2)) / 3**0.5
+    assert said["L_hybrid"].held_out_said == f"0.190 ({0.19 - half:.3f} to {0.19 + half:.3f})"
+    assert said["L_simple"].held_out == t_interval([0.0] * 3)
+    (one, *_) = trainings(replace(found, half_trained=None))
+    assert (one.held_out, one.held_out_said) == (None, "–")
