@@ -333,7 +333,9 @@ def _words(hint: Any) -> str:
     if get_origin(hint) is tuple:
         item, *rest = get_args(hint)
         count = "" if rest == [...] else f"{1 + len(rest)} "
-        return f"a list of {count}{_words(item).removeprefix('a ')}s"
+        words = _words(item)
+        of = words if words.startswith("'") else f"{words.removeprefix('a ')}s"
+        return f"a list of {count}{of}"
     if get_args(hint):
         return " or ".join(_words(option) for option in get_args(hint))
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
