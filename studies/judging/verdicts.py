@@ -69,14 +69,18 @@ class Measurement:
         values = sorted(self.values, key=lambda one: places.get(one[0], len(places)))
         return replace(self, values=tuple(values))
 
-    @property
-    def another_doubling(self) -> "Measurement | None":
-        """What another doubling of the training would leave that moves each seed as far again.
+    def after(self, doublings: int) -> "Measurement | None":
+        """What so many more doublings of the training would leave.
 
-        None where no seed was measured after half of its training.
+        Each is to move every seed as far as the last one did. None where no seed was measured after
+        half of its training.
         """
         halves = dict(self.half_trained)
-        moved = tuple((s, 2 * value - halves[s]) for s, value in self.values if s in halves)
+        moved = tuple(
+            (seed, value + doublings * (value - halves[seed]))
+            for seed, value in self.values
+            if seed in halves
+        )
         if not moved:
             return None
         interval = t_interval([value for _, value in moved])

@@ -143,7 +143,7 @@ def on_its_way(measurement: Measurement) -> str:
     `after half of the training it was −0.051 (−0.070 to −0.032); another doubling that moved it as
     far again would leave −0.107 (−0.130 to −0.084)`.
     """
-    doubled = measurement.another_doubling
+    doubled = measurement.after(1)
     if doubled is None:
         return ""
     halves = replace(measurement, interval=t_interval([v for _, v in measurement.half_trained]))

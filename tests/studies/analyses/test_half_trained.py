@@ -99,6 +99,16 @@ def test_a_verdict_that_another_doubling_would_turn_is_untold(tmp_path: Path) ->
     assert to_decide(found) == "more seeds alone would not decide it"
 
 
+@pytest.mark.parametrize(("half", "verdict"), [(2.25, "supported"), (2.23, "inconclusive")])
+def test_a_mean_that_much_longer_trainings_would_turn_is_untold(
+    tmp_path: Path, half: float, verdict: str
+) -> None:
+    """From −0.75 or −0.77 to −0.57, and so to −0.03 or 0.03 after three doublings."""
+    found = judged(tmp_path, lambda seed: 2.43 + 1e-4 * seed, lambda seed: half + 1e-4 * seed)
+    assert (found.verdict, found.is_untold) == (verdict, verdict == "inconclusive")
+    assert not found.seeds_may_tell
+
+
 def test_where_only_the_spread_hides_what_a_doubling_leaves_more_seeds_may_tell(
     tmp_path: Path,
 ) -> None:
@@ -119,8 +129,9 @@ def test_seeds_without_a_half_are_left_out_of_what_a_doubling_leaves(tmp_path: P
     assert found.half_trained is not None
     fewer = replace(found, half_trained=found.half_trained.of_seeds([0, 2]))
     (one, *_) = judge(LOWER, fewer).measurements
-    assert one.another_doubling is not None
-    assert dict(one.another_doubling.values) == pytest.approx({0: -0.7, 2: -0.66})
+    doubled = one.after(1)
+    assert doubled is not None
+    assert dict(doubled.values) == pytest.approx({0: -0.7, 2: -0.66})
     alone = judge(LOWER, replace(found, half_trained=found.half_trained.of_seeds([0])))
     assert (alone.verdict, alone.seeds_may_tell) == ("inconclusive", True)
 

@@ -119,7 +119,10 @@ def test_a_preset_may_have_no_budget_for_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asks", "complaint"),
     [
-        ("[latents]", "sweep.yaml:9: half_trained: expected a list of 'likelihood' or 'samples', f"),
+        (
+            "[latents]",
+            "sweep.yaml:9: half_trained: expected a list of 'likelihood' or 'samples', f",
+        ),
         ("samples", "sweep.yaml:9: half_trained: expected a list of 'likelihood' or 'samples', f"),
         (
             "[samples]",
