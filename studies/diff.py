@@ -13,7 +13,7 @@ from pathlib import Path
 
 from studies.door import door, path, told
 from studies.spec.settings import leaves_of
-from studies.store.records import whole
+from studies.store.records import asked_of, whole
 from studies.store.store import Store, StoreError
 from studies.tasks.task import DERIVED
 
@@ -160,13 +160,20 @@ def _arm(store: Store, study: str, address: str) -> set[str]:
         StoreError: If it is no task of the study.
     """
     cells = whole(store, study)["cells"]
-    arms = [cell["arm"] for cell in cells if address in cell["tasks"].values()]
-    if not arms:
+    found = [
+        (cell["arm"], part)
+        for cell in cells
+        for part, tasks in enumerate(asked_of(cell))
+        if address in tasks.values()
+    ]
+    if not found:
         raise StoreError(
             f"{study}: expected the address of a task of one of its cells, found {address}; "
             f"python -m studies.status {study} lists them"
         )
-    return {task for cell in cells if cell["arm"] == arms[0] for task in cell["tasks"].values()}
+    arm, part = found[0]
+    alike = (asked_of(cell)[part] for cell in cells if cell["arm"] == arm)
+    return {task for tasks in alike for task in tasks.values()}
 
 
 def _settings(store: Store, address: str, known: dict[str, Facts]) -> Facts:

@@ -13,6 +13,7 @@ from studies.judging.verdicts import Finding
 from studies.judging.wording import FEWEST_SEEDS, to_decide
 from studies.report.work_done import Made
 from studies.spec.seeds import ONE_SEED
+from studies.store.records import asked_of
 
 SHARED = ("extractor", "radii", "external")
 """Kinds of task that all seeds have in common; features of real images are too."""
@@ -75,7 +76,8 @@ def seconds_for_a_seed(record: Mapping[str, Any], records: Made) -> float:
         record: Of the study.
         records: Provenance of its finished tasks.
     """
-    of_cells = {address for cell in record["cells"] for address in cell["tasks"].values()}
+    parts = [tasks for cell in record["cells"] for tasks in asked_of(cell)]
+    of_cells = {address for tasks in parts for address in tasks.values()}
     own = [a for a in record["tasks"] if a in of_cells or not _is_shared(a.partition("-")[0])]
     asked = Counter(address.partition("-")[0] for address in own)
     taken: dict[str, list[float]] = defaultdict(list)

@@ -9,6 +9,8 @@ from typing import Any
 
 from studies.store.store import Store, StoreError
 
+HALF = "half_trained"
+"""Key of a cell's tasks as they are asked of its network after half of the training."""
 WHOLE: dict[str, type] = {
     "study": str,
     "question": str,
@@ -50,6 +52,11 @@ def whole(store: Store, study: str) -> Mapping[str, Any]:
     return record
 
 
+def asked_of(cell: Mapping[str, Any]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The tasks of a cell by role, of its network whole and half trained; of these maybe none."""
+    return cell["tasks"], cell.get(HALF, {})
+
+
 def tasks(store: Store, study: str) -> list[str]:
     """The addresses of a study's tasks, each after all that it needs.
 
@@ -73,15 +80,16 @@ def _is_address(value: object) -> bool:
 def _is_cell(value: object) -> bool:
     if not isinstance(value, dict):
         return False
-    arm, tasks = value.get("arm"), value.get("tasks")
-    if not (isinstance(arm, dict) and isinstance(tasks, dict)):
+    arm, tasks, half = value.get("arm"), value.get("tasks"), value.get(HALF, {})
+    if not (isinstance(arm, dict) and isinstance(tasks, dict) and isinstance(half, dict)):
         return False
     asked = arm.get("evaluation")
     return (
         isinstance(asked, str)
         and answering(asked) in tasks
+        and (not half or answering(asked) in half)
         and type(value.get("seed")) is int
-        and all(map(_is_address, tasks.values()))
+        and all(map(_is_address, (*tasks.values(), *half.values())))
     )
 
 

@@ -19,7 +19,7 @@ from iddpm.evaluation.config import LikelihoodMergeConfig, ScoreConfig
 from iddpm.schedules import betas
 from studies.published.published import SAMPLE_METRICS
 from studies.spec.rivals import GAN
-from studies.store.records import answering, whole
+from studies.store.records import answering, asked_of, whole
 from studies.store.store import LATENTS, SAMPLES, Store
 from studies.tables.plateaus import fall, log_fall
 from studies.tables.recipes import result_of
@@ -64,8 +64,6 @@ MEASURED = (
     "reason",
     "address",
 )
-HALF = "half_trained"
-"""Key of a cell's tasks as they are asked of a network after half of its training."""
 CONFIGS = ("train", "samples", "likelihood")
 """Roles of the tasks whose configs are a row's `settings`."""
 DRAWN = ("path", "shards", "classes", "levels")
@@ -145,7 +143,8 @@ def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) ->
 
 def _half_trained(store: Store, study: str, record: Mapping[str, Any]) -> Tables | None:
     """What is known of the arms after half of their training; the study may not ask for it."""
-    halves = [cell | {"tasks": half} for cell in record["cells"] if (half := cell.get(HALF))]
+    parts = ((cell, asked_of(cell)[1]) for cell in record["cells"])
+    halves = [{**cell, "tasks": half} for cell, half in parts if half]
     if not halves:
         return None
     read = StudyFiles(store, study, halves)

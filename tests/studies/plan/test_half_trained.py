@@ -10,6 +10,7 @@ from iddpm.config import TrainConfig
 from studies.decide import restricted
 from studies.plan.costs import compute_left, costs, labels
 from studies.plan.plan import Plan, expand, record
+from studies.report.more_seeds import seconds_for_a_seed
 from studies.spec.sweep import read_sweep
 from studies.tasks.counts import training_steps
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
@@ -136,3 +137,17 @@ def test_what_cannot_be_asked_is_refused(tmp_path: Path, asks: str, complaint: s
     with pytest.raises(ConfigError) as refusal:
         planned(tmp_path, f"half_trained: {asks}\n", sweep)
     assert str(refusal.value).replace(f"{tmp_path}/", "").startswith(complaint)
+
+
+def test_it_counts_in_what_another_seed_takes(tmp_path: Path) -> None:
+    """A task of one second each, the network of the features apart, which all seeds share."""
+    plan = planned(tmp_path)
+    provenance = {address: {"seconds": 1.0} for address in plan.tasks}
+    shared = {a for a, task in plan.tasks.items() if task.kind in ("extractor", "radii")}
+    (real,) = (
+        a
+        for a, task in plan.tasks.items()
+        if getattr(task.config, "data", None) and task.kind == "features"
+    )
+    own = len(plan.tasks) - len(shared | {real})
+    assert seconds_for_a_seed(record(plan), provenance) == own / len(plan.spec.seeds)

@@ -79,10 +79,19 @@ def test_a_foreign_record_is_named_and_the_other_studies_are_drawn(
     assert "Fréchet" in page_of(out, "good-digits").text
 
 
+HALF_OF_NOTHING = {
+    "arm": {"evaluation": "likelihood"},
+    "seed": 0,
+    "tasks": {"train": "train-1", "likelihood": "likelihood-1"},
+    "half_trained": {"train": "train-0"},
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "lack"),
     [
         ({"cells": [1]}, "arm, seed and tasks of each cell"),
+        ({"cells": [HALF_OF_NOTHING]}, "arm, seed and tasks of each cell"),
         ({"tasks": ["../../etc"]}, "the addresses of its tasks"),
         ({"seeds": ["0"]}, "whole numbers as seeds"),
         ({"overrides": [["a"]]}, "a key and a value in each of its overrides"),
