@@ -45,7 +45,7 @@ ALWAYS = (
     "in figures and their CSV files (held by sha256)",
     "what seeds could have told with 80% power, and how many would decide a claim",
     "numbers in the names of arms, in remarks and in the details beside a quantity",
-    "whether trainings had arrived, and chains are as fine as the data, where a claim asks for it",
+    "whether trainings were long enough, and chains are as fine as the data, where a claim asks it",
     "work: minutes, memory, dates (held by the checksums of the records)",
 )
 """What no bundle works out again."""
