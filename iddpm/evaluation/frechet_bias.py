@@ -8,6 +8,7 @@ a line through few and small subsets spreads half as much again.
 """
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,17 @@ def _distances(apart: FloatArray, covariances: FloatArray, real: FloatArray) -> 
 
     In NumPy: who draws a page imports no torch.
     """
-    values, vectors = np.linalg.eigh(real)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    root = _root(np.asarray(real, dtype=np.float64).tobytes(), len(real))
     roots = np.sqrt(np.linalg.eigvalsh(root @ covariances @ root).clip(min=0)).sum(axis=1)
     traces = np.trace(covariances, axis1=1, axis2=2) + np.trace(real)
     distances: FloatArray = (apart**2).sum(axis=1) + traces - 2 * roots
     return distances
+
+
+@lru_cache(maxsize=8)
+def _root(covariance: bytes, dimensions: int) -> FloatArray:
+    """The symmetric root of a covariance in float64, which all scores of a study share."""
+    matrix = np.frombuffer(covariance, dtype=np.float64).reshape(dimensions, dimensions)
+    values, vectors = np.linalg.eigh(matrix)
+    root: FloatArray = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    return root
