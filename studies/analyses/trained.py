@@ -109,7 +109,8 @@ def _halved_bounds(tables: Tables) -> pd.DataFrame:
         return none
     ended, halves = (_bounds(each.results) for each in (tables, tables.half_trained))
     same = [*arm_columns(ended), "seed"]
-    both = ended.merge(halves[[*same, "value"]], on=same, suffixes=("", "_half"))
+    values = halves.reindex(columns=[*same, "value"])
+    both = ended.merge(values, on=same, suffixes=("", "_half"))
     both = both.dropna(subset=["value", "value_half"])
     return both.assign(training=[_training_of(text) for text in both["settings"]])
 

@@ -142,12 +142,17 @@ def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) ->
 
 
 def _half_trained(store: Store, study: str, record: Mapping[str, Any]) -> Tables | None:
-    """What is known of the arms after half of their training; the study may not ask for it."""
-    parts = ((cell, asked_of(cell)[1]) for cell in record["cells"])
-    halves = [{**cell, "tasks": half} for cell, half in parts if half]
-    if not halves:
+    """What is known of the arms after half of their training; the study may not ask for it.
+
+    Rivals stand beside them as they are.
+    """
+    parts = [(cell, asked_of(cell)[1]) for cell in record["cells"]]
+    if not any(half for _, half in parts):
         return None
-    read = StudyFiles(store, study, halves)
+    kept = (
+        (cell, half or cell["tasks"]) for cell, half in parts if half or cell["arm"].get("rival")
+    )
+    read = StudyFiles(store, study, [{**cell, "tasks": tasks} for cell, tasks in kept])
     return Tables(
         study=study,
         record=record,

@@ -36,11 +36,30 @@ SWEEPS = Path(__file__).parents[3] / "sweeps"
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+def halved(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """The study with its networks half trained beside it."""
     folder = tmp_path_factory.mktemp("rivals")
     options = ["--executor", "inline", "--store", str(folder / "store")]
-    assert run.main([str(written(folder)), *options]) == 0
+    path = written(folder, ("figures:", "half_trained: [samples]\nfigures:"))
+    assert run.main([str(path), *options]) == 0
     return tables(Store(folder / "store"), "rivals-tiny")
+
+
+@pytest.fixture
+def study(halved: Tables) -> Tables:
+    return replace(halved, half_trained=None)
+
+
+def test_rivals_stand_as_they_are_beside_networks_that_are_half_trained(halved: Tables) -> None:
+    halves = halved.half_trained
+    assert halves is not None
+    both = (halved.results, halves.results)
+    whole, half = (table[table["rival"].notna()].dropna(axis=1, how="all") for table in both)
+    assert whole.reset_index(drop=True).equals(half.reset_index(drop=True))
+    steps = [set(table.loc[table["rival"].isna(), "training_steps"]) for table in both]
+    assert steps[1] == {steps // 2 for steps in steps[0]}
+    finding = judge("diffusion_covers_more_than_gan", halved)
+    assert all(len(one.half_trained) == 2 for one in finding.measurements if one.decides)
 
 
 def test_every_model_has_its_three_numbers_by_one_recipe_but_for_the_weights(
@@ -431,11 +450,11 @@ def test_table_4_against_a_second_transcription() -> None:
 # ------------------------------------------------------------------------- gan_comparison.yaml
 
 
-def test_the_sweep_compares_two_sizes_with_a_gan_over_three_seeds() -> None:
+def test_the_sweep_compares_two_sizes_with_a_gan_over_five_seeds() -> None:
     spec = read_sweep(SWEEPS / "gan_comparison.yaml")
     assert [arm.train.network.model_channels for arm in spec.arms] == [16, 32]
     assert all(arm.train.network.class_conditional for arm in spec.arms)
-    assert ([rival.kind for rival in spec.rivals], spec.seeds) == (["gan"], (0, 1, 2))
+    assert ([rival.kind for rival in spec.rivals], len(spec.seeds)) == (["gan"], 5)
     assert spec.claims == CLAIMS
 
 
