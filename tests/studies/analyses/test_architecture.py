@@ -121,7 +121,7 @@ def test_the_first_arm_is_the_network_of_other_sweeps(plan: Plan) -> None:
     def networks(of: Plan) -> set[str]:
         return {address for address, task in of.tasks.items() if task.kind == "train"}
 
-    assert len(networks(plan)) == 5 * 3
+    assert len(networks(plan)) == 5 * 3 * 2  # whole and half trained
     assert len(networks(plan) & networks(planned("sigma_ablation"))) >= 3
 
 

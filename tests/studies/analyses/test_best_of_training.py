@@ -379,4 +379,4 @@ def test_trajectories_are_shared_with_the_other_sweeps(
         return {address for address, task in plan.tasks.items() if task.kind == "train"}
 
     assert len(networks(early_stopping) & networks(planned("sigma_ablation"))) >= 3
-    assert len(networks(overfitting) & networks(early_stopping)) == 2 * 2 * 3
+    assert len(networks(overfitting) & networks(early_stopping)) == 2 * 3 * 3
