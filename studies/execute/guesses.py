@@ -49,18 +49,18 @@ class Measured:
 
 
 CPUS = {
-    "AMD EPYC, a core": Measured(
-        rates={"train": 1.6e10, "sample": 2.0e10, "likelihood": 1.6e10},
+    "Intel Xeon, a core": Measured(
+        rates={"train": 2.1e10, "sample": 2.7e10, "likelihood": 2.2e10},
         multiply_adds=4_110_000,
         source="reports/examples/sigma_ablation-digits",
     )
 }
-"""Cores of CPUs. The first: 4.73e12 multiply-adds of trainings in 5.0 minutes of computing, 6.22e12
-of samples in 5.2 and 1.18e12 of bounds in 1.2, two processes side by side, on 2026-11-28."""
+"""Cores of CPUs. The first: 4.73e12 multiply-adds of trainings in 3.7 minutes of computing, 24.2e12
+of samples in 15.1 and 2.37e12 of bounds in 1.8, two processes side by side, on 2026-12-01."""
 
 FACTOR = 3.0
-"""A guess is taken to be at most so many times too long or too short. The CPU of `CPUS` does 1.6 to
-2.0 times `CPU_CORE`; how far off it is beside other work or on a GPU was not measured."""
+"""A guess is taken to be at most so many times too long or too short. The CPU of `CPUS` does 2.1 to
+2.7 times `CPU_CORE`; how far off it is beside other work or on a GPU was not measured."""
 
 BEGINNING_S = 10.0
 """Of a job: to start Python, load libraries and read what is needed. No part of a guess, as one

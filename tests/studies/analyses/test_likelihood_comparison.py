@@ -83,10 +83,10 @@ def test_the_sweep_is_two_rows_of_the_table_with_two_lengths() -> None:
 
 def test_every_network_is_one_of_other_sweeps() -> None:
     names = ("objective_ablation", "learning_curves", "likelihood_comparison")
-    tasks = {name: expand(read_sweep(SWEEPS / f"{name}.yaml")).tasks for name in names}
-    trained = {address for address in tasks[names[2]] if address.startswith("train-")}
+    *others, plan = (expand(read_sweep(SWEEPS / f"{name}.yaml")) for name in names)
+    trained = {cell.tasks["train"] for cell in plan.cells}
     assert len(trained) == 12
-    assert trained <= tasks[names[0]].keys() | tasks[names[1]].keys()
+    assert trained <= set().union(*(other.tasks for other in others))
 
 
 # --------------------------------------------------------------------------------------- the figure
