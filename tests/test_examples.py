@@ -1,4 +1,8 @@
-"""The notebooks of examples/: committed without outputs, and every code cell runs."""
+"""What is committed to look at: the notebooks of examples/, and the pages of reports/examples/.
+
+Notebooks are committed without outputs, and every code cell runs. Pages are small: those of the
+Σ-ablation whole, of every other study a summary with figures and numbers.
+"""
 
 import json
 import os
@@ -23,6 +27,29 @@ def test_a_notebook_is_committed_without_outputs(notebook: Path) -> None:
     cells = code_cells(notebook)
     assert cells
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
+
+
+EXAMPLES = ROOT / "reports" / "examples"
+WHOLE = ("sigma_ablation-digits", "sigma_ablation-photos")
+MOST_BYTES = 5_000_000
+
+
+def test_the_committed_pages_are_small() -> None:
+    sizes = {path: path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) <= MOST_BYTES, sorted(sizes, key=sizes.__getitem__)[-10:]
+
+
+def test_the_studies_of_sigma_are_committed_whole_and_the_others_as_summaries() -> None:
+    studies = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+    sweeps = {path.stem for path in (ROOT / "sweeps").glob("*.yaml")}
+    assert set(studies) == {
+        *WHOLE,
+        *(f"{sweep}-digits" for sweep in sweeps - {"lottery", "released_checkpoints"}),
+    }
+    for study in studies:
+        names = {path.name for path in (EXAMPLES / study).iterdir()}
+        assert {"summary.md", "answer.svg"} - names in (set(), {"answer.svg"}), study
+        assert ("index.html" in names) == (study in WHOLE), study
 
 
 @pytest.mark.slow

@@ -109,10 +109,17 @@ def _halved_bounds(tables: Tables) -> pd.DataFrame:
         return none
     ended, halves = (_bounds(each.results) for each in (tables, tables.half_trained))
     same = [*arm_columns(ended), "seed"]
-    values = halves.reindex(columns=[*same, "value"])
-    both = ended.merge(values, on=same, suffixes=("", "_half"))
+    known = dict(zip(_keys(halves, same), halves["value"], strict=True))
+    values = [known.get(key, math.nan) for key in _keys(ended, same)]
+    both = ended.assign(value_half=pd.Series(values, index=ended.index, dtype=float))
     both = both.dropna(subset=["value", "value_half"])
     return both.assign(training=[_training_of(text) for text in both["settings"]])
+
+
+def _keys(table: pd.DataFrame, columns: list[str]) -> list[tuple[object, ...]]:
+    """The settings of each row; those that only other evaluations have are none of its own."""
+    rows = table.reindex(columns=columns).itertuples(index=False)
+    return [tuple(None if pd.isna(value) else value for value in row) for row in rows]
 
 
 def _held_out(bounds: pd.DataFrame, trainings: "pd.Series[str]") -> Interval | None:

@@ -184,3 +184,13 @@ def test_trainings_show_by_how_much_the_bound_of_held_out_images_still_fell(
     assert said["L_simple"].held_out == t_interval([0.0] * 3)
     (one, *_) = trainings(replace(found, half_trained=None))
     assert (one.held_out, one.held_out_said) == (None, "–")
+
+
+def test_halves_of_one_kind_of_evaluation_are_enough(tmp_path: Path) -> None:
+    """Columns that only samples have are then empty, and so of another type."""
+    found = study(tmp_path, lambda seed: 2.5, lambda seed: 2.7)
+    assert found.half_trained is not None
+    bounds = found.half_trained.results.query("evaluation == 'likelihood'")
+    alone = replace(found.half_trained, results=bounds.dropna(axis=1, how="all"))
+    one = next(t for t in trainings(replace(found, half_trained=alone)) if "L_hybrid" in t.name)
+    assert one.held_out_said == "0.200 (0.200 to 0.200)"
