@@ -6,6 +6,7 @@ asks for is found without a training.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,12 @@ Value = Callable[[Mapping[str, Any]], float | None]
 def planned(sweep: str, **options: Any) -> Plan:
     """The plan of one of the project's sweeps; its data need not be there.
 
-    On the digits that it names itself, under seeds 0 to 2.
+    On the digits that it names itself, under seeds 0 to 2 where it has several.
     """
-    if "preset" not in options:
-        options.setdefault("seeds", [0, 1, 2])
-    return expand(read_sweep(ROOT / "sweeps" / f"{sweep}.yaml", **options), outlined=True)
+    spec = read_sweep(ROOT / "sweeps" / f"{sweep}.yaml", **options)
+    if not {"preset", "seeds"} & options.keys() and len(spec.seeds) > 1:
+        spec = replace(spec, seeds=(0, 1, 2))
+    return expand(spec, outlined=True)
 
 
 def made_up(
