@@ -6,6 +6,7 @@ are hurried where the environment says so. `--part K/N` runs the tests of every 
 
 import gc
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep a part of the files, where one is asked for; its neighbours hold all others."""
     if (part := config.getoption("--part")) is None:
         return
-    first, parts = map(int, part.split("/"))
+    numbers = re.fullmatch(r"(\d+)/(\d+)", part)
+    first, parts = map(int, numbers.groups()) if numbers else (0, 0)
     if not 1 <= first <= parts:
         raise pytest.UsageError(f"--part: expected K/N with K from 1 to N, found {part}")
     files = sorted({item.path for item in items})

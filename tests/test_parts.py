@@ -30,7 +30,7 @@ def test_the_parts_are_all_tests_once_and_no_file_is_cut(parts: int) -> None:
     assert max(map(len, files)) - min(map(len, files)) <= 1
 
 
-@pytest.mark.parametrize("part", ["0/2", "3/2"])
+@pytest.mark.parametrize("part", ["0/2", "3/2", "2", "1/x"])
 def test_there_is_no_other_part(part: str) -> None:
     with pytest.raises(pytest.UsageError, match="K from 1 to N"):
         kept(part)

@@ -292,7 +292,9 @@ def _half_trained(
         return ()
     kinds: tuple[HalfTrained, ...] = read(tuple[HalfTrained, ...], node, "half_trained")
     if absent := [kind for kind in kinds if kind not in parts]:
-        raise fault(node, "half_trained", "evaluations that the sweep asks for", found=absent[0])
+        hint = "ask for it under evaluate, or leave it out here"
+        expected = "evaluations that the sweep asks for"
+        raise fault(node, "half_trained", expected, found=absent[0], hint=hint)
     return kinds
 
 

@@ -8,7 +8,7 @@ as a column, so that rows whose recipes differ are never averaged.
 import json
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pandas as pd
@@ -128,12 +128,8 @@ def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) ->
     """
     record = whole(store, study) if record is None else record
     read = StudyFiles(store, study, record["cells"])
-    return Tables(
-        study=study,
-        record=record,
-        results=with_unbiased(results(read), read),
-        steps=steps_table(read),
-        samples=samples_table(read),
+    return replace(
+        _measured_of(read, record),
         latents=latents_table(read),
         losses=losses_table(read),
         trainings=trainings_table(read),
@@ -152,9 +148,14 @@ def _half_trained(store: Store, study: str, record: Mapping[str, Any]) -> Tables
     kept = (
         (cell, half or cell["tasks"]) for cell, half in parts if half or cell["arm"].get("rival")
     )
-    read = StudyFiles(store, study, [{**cell, "tasks": tasks} for cell, tasks in kept])
+    cells = [{**cell, "tasks": tasks} for cell, tasks in kept]
+    return _measured_of(StudyFiles(store, study, cells), record)
+
+
+def _measured_of(read: StudyFiles, record: Mapping[str, Any]) -> Tables:
+    """The tables of what the evaluations of some cells gave."""
     return Tables(
-        study=study,
+        study=read.name,
         record=record,
         results=with_unbiased(results(read), read),
         steps=steps_table(read),

@@ -128,7 +128,7 @@ def test_a_preset_may_have_no_budget_for_it(tmp_path: Path) -> None:
         (
             "[samples]",
             "sweep.yaml:9: half_trained: expected evaluations that the sweep asks for, found "
-            "samples",
+            "samples; ask for it under evaluate, or leave it out here",
         ),
     ],
 )
