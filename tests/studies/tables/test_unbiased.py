@@ -1,6 +1,10 @@
 """Distances without their bias: from the features that a study's scores were taken of."""
 
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,11 +13,13 @@ import pytest
 from iddpm.config import Simple
 from iddpm.evaluation.config import Ancestral
 from iddpm.evaluation.frechet import frechet_distance
+from studies.analyses.judge import judge
 from studies.store.store import FEATURES, Store, StoreError
 from studies.tables.rows import is_unbiased, judged
 from studies.tables.tables import Tables, tables
 from studies.tables.unbiased import UNBIASED
 from tests.witness.made_up_store import MadeUp, write_store
+from tests.witness.made_up_tables import made_up, planned
 
 STUDY = MadeUp(
     arms=((Simple(), Ancestral(variance="beta")),), steps=(10, 50), seeds=(0,), likelihood=False
@@ -83,6 +89,33 @@ def test_too_few_samples_or_too_many_features_have_none(
     store: Store, generated: int, dimensions: int
 ) -> None:
     assert UNBIASED not in set(read(store, generated, dimensions).results["metric"])
+
+
+def apart(row: Mapping[str, Any]) -> float:
+    """A value of each row's own."""
+    return 1 + zlib.crc32(repr(sorted(map(str, row.items()))).encode()) / 2**32
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        *("architecture", "early_stopping", "gan_comparison", "hybrid_vlb_ensemble"),
+        *("model_size", "objective_ablation", "overfitting", "sampling_stride"),
+        *("sigma_ablation", "skip_prefix"),
+    ],
+)
+def test_every_claim_but_that_on_the_bias_is_judged_without_it(sweep: str) -> None:
+    without = made_up(planned(sweep, seeds=range(2)), apart)
+    rows = without.results.assign(address=without.results.index.astype(str))
+    distances = rows[rows["metric"] == DISTANCES]
+    scored = rows.assign(value=rows["value"] + 9.0 * (rows["metric"] == DISTANCES))
+    results = pd.concat([scored, distances.assign(metric=UNBIASED)], ignore_index=True)
+    for claim in {*without.record["claims"]} - {"more_samples_lower_distance"}:
+        expected, found = (
+            {one.what: one.values for one in judge(claim, study).measurements}
+            for study in (without, replace(without, results=results))
+        )
+        assert found == expected, claim
 
 
 def test_precision_is_judged_as_it_is(store: Store) -> None:
