@@ -71,7 +71,7 @@ def best(arms: pd.DataFrame) -> dict[int, tuple[int, float]]:
 
 def _overfit(tables: Tables) -> Measured:
     bounds = with_own_variance(asked(tables, "bits_per_dim"))
-    if SPLIT not in bounds or not {"train", "test"} <= set(bounds[SPLIT]):
+    if SPLIT not in bounds:
         return Measured([], ["bits/dim of training and of test images along one training"])
     found: list[Comparison | str] = []
     columns = arm_columns(bounds, without=(LENGTH, SPLIT, "images"))
@@ -153,10 +153,8 @@ def _best_values(what: str, one: pd.DataFrame, two: pd.DataFrame, region: Region
 def _not_past_their_best(arms: pd.DataFrame) -> pd.DataFrame:
     """The rows of a training's last milestone, if it is at its best there: it may get better."""
     curves = _by_length(arms)
-    is_last = min(curves, key=lambda steps: mean(curves[steps]), default=0) == max(
-        curves, default=0
-    )
-    return arms[arms["training_steps"].eq(max(curves, default=0)) & is_last]
+    best_at, last = min(curves, key=lambda steps: mean(curves[steps])), max(curves)
+    return arms[arms["training_steps"].eq(last) & (best_at == last)]
 
 
 def _steps_to_best(
@@ -204,10 +202,11 @@ def _similar_best(tables: Tables) -> Measured:
 def _small_and_none(tables: Tables, what: str, compare: Compare, region: Region) -> Measured:
     """The least dropout above none, against none, under every schedule."""
     rows = along(tables, "frechet_distance")
-    some = rows[DROPOUT][rows[DROPOUT] > 0] if DROPOUT in rows else rows["value"].head(0)
-    settings = (some.min() if len(some) else None, 0.0)
-    said = f"{what}, dropout {settings[0]:g} against none" if len(some) else what
-    return _compared(tables, "frechet_distance", DROPOUT, settings, said, compare, region)
+    if DROPOUT not in rows or not (rows[DROPOUT] > 0).any():
+        return Measured([], [what])
+    least = rows[DROPOUT][rows[DROPOUT] > 0].min()
+    said = f"{what}, dropout {least:g} against none"
+    return _compared(tables, "frechet_distance", DROPOUT, (least, 0.0), said, compare, region)
 
 
 def _dropout_improves(tables: Tables) -> Measured:

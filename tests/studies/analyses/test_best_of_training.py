@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from studies.analyses.best_of_training.claims import best
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
+from studies.judging.comparison import trainings_behind
 from studies.judging.looks import BY_LOOKS
 from studies.plan.plan import Plan
 from studies.tables.tables import Tables
@@ -57,7 +58,7 @@ def figure_of(name: str, tables: Tables) -> Figure:
 
 # ------------------------------------------------------------------------------------- overfitting
 
-OVERFIT = "networks_overfit"
+OVERFIT, ALIKE = "networks_overfit", "schedules_reach_similar_quality"
 
 
 def test_the_curves_of_fig_16_are_means_over_seeds_the_distance_above(overfitting: Plan) -> None:
@@ -137,6 +138,42 @@ def test_overfitting_is_measured_from_the_best_milestone_before_the_last(overfit
         means = rows.groupby("training_steps")["value"].mean()
         assert test.interval.mean == pytest.approx(means[1600] - means[start])
         assert test.interval.mean > 0
+        assert test.detail == f"{means[start]:.4g} to {means[1600]:.4g}"
+
+
+def test_a_training_that_both_splits_do_not_follow_alike_is_missing_by_name(
+    overfitting: Plan,
+) -> None:
+    tables = made_up(overfitting, turning(600, 800))
+    rows = tables.results
+    train, linear = rows[SPLIT] == "train", rows["schedule"] == "linear"
+    for lost, names in (
+        (train & linear, ["linear"]),
+        (train, ["linear", "cosine"]),
+        (train & (rows["training_steps"] == 400), ["linear", "cosine"]),
+        (linear & (rows["training_steps"] < 1600), ["linear"]),
+    ):
+        found = judge(OVERFIT, replace(tables, results=rows[~lost]))
+        assert len(found.measurements) == 4 - 2 * len(names)
+        for name in names:
+            lacking = f"bits/dim of both along training, L_hybrid, Σ learned, {name} schedule"
+            assert lacking in found.reason
+
+
+def test_a_training_is_looked_at_along_the_way_where_it_is_at_two_milestones(
+    overfitting: Plan, early_stopping: Plan
+) -> None:
+    for plan, value in (
+        (overfitting, turning(500, 900)),
+        (early_stopping, by_dropout(AS_THE_PAPER)),
+    ):
+        tables = made_up(plan, value)
+        last = sorted(tables.results["training_steps"].unique(), reverse=True)
+        for claim in tables.record["claims"]:
+            for count in (1, 2):
+                rows = tables.results[tables.results["training_steps"].isin(last[:count])]
+                found = judge(claim, replace(tables, results=rows)).measurements
+                assert (len(found) > 0) == (count == 2), claim
 
 
 def test_training_images_that_rise_too_are_no_overfitting(overfitting: Plan) -> None:
@@ -158,6 +195,17 @@ def test_each_verdict_on_cosine_being_sooner(overfitting: Plan) -> None:
     assert [m.interval.mean for m in measured] == pytest.approx([math.log(0.5)] * 2)
 
 
+@pytest.mark.parametrize("shorter", ["cosine", "linear"])
+def test_steps_are_compared_where_one_training_turns_at_the_end_of_the_other(
+    overfitting: Plan, shorter: str
+) -> None:
+    tables = made_up(overfitting, turning(**{"cosine": 800, "linear": 800, shorter: 9000}))
+    rows = tables.results
+    left = rows[(rows["schedule"] != shorter) | (rows["training_steps"] < 1600)]
+    found = judge("cosine_reaches_its_best_sooner", replace(tables, results=left))
+    assert [one.interval.mean for one in found.measurements] == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("finished", ["cosine", "linear"])
 def test_while_one_of_two_trainings_is_not_finished_both_are_waited_for(
     overfitting: Plan, finished: str
@@ -165,14 +213,14 @@ def test_while_one_of_two_trainings_is_not_finished_both_are_waited_for(
     def half(row: Mapping[str, Any]) -> float | None:
         return turning(400, 800)(row) if row["schedule"] == finished else None
 
-    for claim in ("cosine_reaches_its_best_sooner", "schedules_reach_similar_quality"):
+    for claim in ("cosine_reaches_its_best_sooner", ALIKE):
         finding = judge(claim, made_up(overfitting, half))
         assert (finding.verdict, finding.measurements) == ("not run", ())
         assert finding.reason.startswith("Not measured yet: ")
 
 
 def test_each_verdict_on_a_similar_best(overfitting: Plan) -> None:
-    claim = "schedules_reach_similar_quality"
+    claim = ALIKE
     assert verdict(claim, overfitting, turning(400, 800, gap=0.05)) == "supported"
     assert verdict(claim, overfitting, turning(400, 800, gap=0.2)) == "contradicted"
     assert verdict(claim, overfitting, turning(400, 800, gap=-0.2)) == "contradicted"
@@ -188,9 +236,28 @@ def test_each_verdict_on_a_similar_best(overfitting: Plan) -> None:
     assert verdict(claim, overfitting, lambda row: None) == "not run"
 
 
+def test_the_best_are_compared_by_the_log_of_the_ratio_of_their_means(overfitting: Plan) -> None:
+    def value(row: Mapping[str, Any]) -> float:
+        least = (2.0, 3.0, 7.0)[int(row["seed"])] if row["schedule"] == "cosine" else 3.0
+        return least + 0.5 * float(row["training_steps"] != 800)
+
+    (found,) = judge(ALIKE, made_up(overfitting, value)).measurements
+    assert found.interval.mean == pytest.approx(math.log(12 / 9))
+    assert found.detail == "4 against 3"
+
+
+def test_a_training_at_its_best_at_its_end_must_have_arrived_there(overfitting: Plan) -> None:
+    tables = made_up(overfitting, turning(500, 9000))
+    (found,) = judge(ALIKE, tables).measurements
+    last = tables.results.query("schedule == 'linear' and training_steps == 1600")
+    assert found.networks == trainings_behind([last]) != frozenset()
+    (past,) = judge(ALIKE, made_up(overfitting, turning(500, 800))).measurements
+    assert past.networks == frozenset()
+
+
 def test_a_study_of_one_schedule_or_length_has_not_run_them() -> None:
     tables = made_up(planned("sigma_ablation"), lambda row: 2.0)
-    for claim in (OVERFIT, "cosine_reaches_its_best_sooner", "schedules_reach_similar_quality"):
+    for claim in (OVERFIT, "cosine_reaches_its_best_sooner", ALIKE):
         assert judge(claim, tables).verdict == "not run"
 
 
@@ -200,6 +267,8 @@ def test_the_best_of_a_training_is_the_least_of_its_milestones_by_seed(overfitti
     table = arms.pivot(index="seed", columns="training_steps", values="value")
     expected = {seed: (table.loc[seed].idxmin(), table.loc[seed].min()) for seed in (0, 1, 2)}
     assert best(arms) == expected
+    alike = arms.assign(value=2.0).iloc[::-1]
+    assert best(alike) == dict.fromkeys((0, 1, 2), (400, 2.0)), "the first of equal ones"
 
 
 def test_a_seed_that_lacks_a_milestone_has_no_best_yet(overfitting: Plan) -> None:
@@ -262,6 +331,31 @@ def test_one_schedule_alone_may_contradict_what_is_claimed_of_both(early_stoppin
     assert finding.verdict == "contradicted"
     assert "cosine schedule" in finding.reason
     assert "linear" not in finding.reason
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.1])
+def test_a_schedule_without_both_dropouts_is_left_to_the_other(
+    early_stopping: Plan, lost: float
+) -> None:
+    tables = made_up(early_stopping, by_dropout(AS_THE_PAPER))
+    rows = tables.results
+    left = rows[(rows["schedule"] == "cosine") | (rows[DROPOUT] != lost)]
+    for claim in (IMPROVES, LONGER):
+        found = judge(claim, replace(tables, results=left))
+        assert (found.verdict, len(found.measurements)) == ("supported", 1)
+        assert ", dropout 0.1 against none, " in found.measurements[0].what
+
+
+def test_a_study_without_dropout_or_of_one_alone_has_not_run_the_claims_on_it(
+    overfitting: Plan, early_stopping: Plan
+) -> None:
+    several = made_up(early_stopping, by_dropout(AS_THE_PAPER))
+    none = replace(several, results=several.results[several.results[DROPOUT] == 0])
+    missing = {IMPROVES: "best Fréchet distance", LONGER: "steps to the best Fréchet distance"}
+    for tables in (none, made_up(overfitting, turning(400, 800))):
+        for claim, what in missing.items():
+            assert judge(claim, tables).reason.startswith(f"Not measured yet: {what}. ")
+        assert judge(DEPENDS, tables).verdict == "not run"
 
 
 def test_dropouts_are_compared_by_one_average_of_the_weights(early_stopping: Plan) -> None:
