@@ -14,6 +14,7 @@ from studies.analyses.judge import CLAIMS, judge
 from studies.analyses.learning_curves.paper import SETTLED
 from studies.analyses.trained import conditional, trainings
 from studies.judging.looks import BY_LOOKS
+from studies.judging.shared import BOUNDS_OF_ONE_NETWORK, CHAINS_OF_ONE_NETWORK, TWO_CHAINS
 from studies.judging.verdicts import Claim, Measured, Measurement
 from studies.judging.wording import measured, telling, to_decide
 from studies.report.build import build
@@ -178,6 +179,31 @@ def test_it_is_fixed_which_claims_are_of_trained_networks_and_which_of_chains() 
     assert {name for name, claim in CLAIMS.items() if claim.of_chains} == {
         *("cosine_lowers_nll", "longer_chain_lowers_nll")
     }
+
+
+SHARED = {
+    TWO_CHAINS: {
+        *("cosine_lowers_nll", "cosine_reaches_its_best_sooner", "longer_chain_lowers_nll"),
+        *("cosine_suffers_from_any_skip", "schedules_reach_similar_quality"),
+    },
+    CHAINS_OF_ONE_NETWORK: {
+        *("hundred_steps_are_nearly_enough", "learned_sigma_keeps_quality_at_few_steps"),
+        "linear_spares_a_skipped_fifth",
+    },
+    BOUNDS_OF_ONE_NETWORK: {
+        *("even_stride_costs_likelihood", "first_steps_win_back_likelihood"),
+        "learned_sigma_has_the_best_short_bound",
+    },
+}
+"""Sentences on arms of two schedules, of two T, or of two numbers of steps."""
+
+
+def test_it_is_fixed_which_claims_say_what_their_arms_share() -> None:
+    found: dict[str, set[str]] = {}
+    for name, claim in CLAIMS.items():
+        found.setdefault(claim.shared, set()).add(name)
+    del found[""]
+    assert found == SHARED
 
 
 def test_claims_that_hold_of_any_training_stay(ablation: Tables) -> None:
