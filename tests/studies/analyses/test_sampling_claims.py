@@ -156,6 +156,47 @@ def test_a_ratio_is_the_mean_of_the_logs_seed_by_seed() -> None:
         assert measurement.interval.half_width == pytest.approx(0.0, abs=1e-12)  # paired by seed
 
 
+def test_each_claim_compares_the_arms_that_it_names() -> None:
+    def ratio(*steps: int) -> float:
+        """Of the distance by DDIM over that of the learned Σ, both with batches of 32."""
+        logs = [math.log((6 + 10 / n) / (4 + 120 / n)) for n in steps]
+        return sum(logs) / len(logs)
+
+    every = "10, 25, 100 and 250 steps"
+    expected: dict[str, float] = {}
+    for batch, larger in ((32, 1.0), (64, 1.1 / 0.9)):
+        size = f"batch size = {batch}"
+        strides = "log FD with an even stride minus a constant one"
+        few = f"log FD of L_simple by DDIM minus L_hybrid, {size}"
+        expected |= {
+            f"log FD at 100 steps minus that at 250, L_hybrid, Σ learned, {size}": 5.2 / 4.48,
+            f"{strides}, L_simple, DDIM, {size}, {every}": 3.0,
+            f"{strides}, L_hybrid, Σ learned, {size}, {every}": 1 / 1.1,
+            f"{few}, 10 and 25 steps": larger * math.exp(ratio(10, 25)),
+            f"{few}, 100 and 250 steps": larger * math.exp(ratio(100, 250)),
+        }
+    batches = "log FD with batches of 64 minus of 32"
+    expected |= {
+        f"{batches}, L_hybrid, learned Σ, {every}": 0.9,
+        f"{batches}, L_simple, DDIM, {every}": 1.1,
+    }
+    measured = [one for name in CLAIMS for one in judged(name, as_in_the_paper).measurements]
+    assert {m.what: math.exp(m.interval.mean) for m in measured} == pytest.approx(expected)
+    for one in measured:
+        assert one.detail == f"distances are ×{expected[one.what]:.3g} of the other's"
+        assert one.networks
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_only_step_counts_that_both_arms_have_are_compared(arm: str) -> None:
+    whole = study(as_in_the_paper)
+    rows = whole.results
+    lost = (rows["sampler"] == ARMS[arm]["sampler"]) & (rows["steps"] == 25)
+    found = judge(FIFTY, replace(whole, results=rows[~lost])).measurements
+    said = ["10 steps", "100 and 250 steps"]
+    assert [one.what.rpartition(", ")[2] for one in found] == [*said, *said]
+
+
 def test_the_end_of_the_training_alone_counts_for_a_hundred_steps() -> None:
     late = study(as_in_the_paper).results
     early = late.assign(
@@ -195,6 +236,14 @@ def test_a_hundred_steps_are_held_against_the_most_of_all() -> None:
 def test_a_hundred_steps_are_never_held_against_themselves() -> None:
     found = judge("hundred_steps_are_nearly_enough", resteped(as_flat, (25, 50, 75, 100)))
     assert (found.verdict, found.measurements) == ("not run", ())
+
+
+def test_networks_that_were_not_sampled_over_a_hundred_steps_are_left_out() -> None:
+    whole = study(as_in_the_paper)
+    rows = whole.results
+    lost = (rows["steps"] == 100) & (rows["train.batch_size"] == 32)
+    found = judge("hundred_steps_are_nearly_enough", replace(whole, results=rows[~lost]))
+    assert (found.verdict, len(found.measurements)) == ("supported", 1)
 
 
 def as_flat(arm: str, stride: str, steps: int, batch: int) -> float:
@@ -246,6 +295,25 @@ def test_ddim_wins_below_fifty_and_loses_above_and_at_fifty_nothing_is_said(
         assert said == ["10 and 49 steps", "51 and 250 steps" if 250 in steps else "51 steps"]
 
 
+@pytest.mark.parametrize("left", ["steps < 50", "steps > 50"])
+def test_networks_that_were_sampled_on_one_side_of_fifty_alone_are_left_out(left: str) -> None:
+    whole = study(as_in_the_paper)
+    rows = whole.results.query(f"`train.batch_size` == 64 or {left}")
+    found = judge(FIFTY, replace(whole, results=rows))
+    assert (found.verdict, len(found.measurements)) == ("supported", 2)
+
+
+def test_a_study_of_one_batch_size_has_not_run_the_claim_on_it() -> None:
+    whole = study(as_in_the_paper)
+    one = whole.results.query("`train.batch_size` == 64")
+    for rows in (one, one.drop(columns="train.batch_size")):
+        found = judge("large_batches_help_hybrid_not_ddim", replace(whole, results=rows))
+        assert found.reason.startswith("Not measured yet: networks trained with batches of two")
+    both = pd.concat([whole.results, one.assign(ema_decay=0.9)], ignore_index=True)
+    found = judge("large_batches_help_hybrid_not_ddim", replace(whole, results=both))
+    assert (found.verdict, len(found.measurements)) == ("supported", 2)
+
+
 def test_ddim_with_noise_is_no_ddim_of_the_paper() -> None:
     noisy = study(as_in_the_paper).results
     noisy = noisy.assign(eta=noisy["eta"].map({0.0: 0.5}), value=1000.0)
@@ -271,9 +339,10 @@ def test_networks_of_other_objectives_and_sigmas_have_no_say() -> None:
     def wrong() -> Tables:
         whole = study(as_in_the_paper)
         odd = whole.results.assign(value=1e-3)
-        ddim = odd[odd["sampler"] == "ddim"].assign(objective="hybrid")
-        fixed = odd[odd["sampler"] == "ancestral"].assign(variance="beta")
-        return replace(whole, results=pd.concat([ddim, fixed, whole.results], ignore_index=True))
+        ddim, ancestral = (odd[odd["sampler"] == name] for name in ("ddim", "ancestral"))
+        others = [ddim.assign(objective="hybrid"), ddim.assign(sampler="of_ones_own")]
+        others += [ancestral.assign(variance="beta"), ancestral.assign(objective="vlb")]
+        return replace(whole, results=pd.concat([*others, whole.results], ignore_index=True))
 
     for name in CLAIMS:
         found = judge(name, wrong())
