@@ -9,6 +9,7 @@ of the seeds at hand stands for the true one.
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -89,12 +90,18 @@ def _between(low: float, high: float, mean: float, deviation: float, n: Any) -> 
     n = n[..., None]
     critical, widest = _critical(n), (high - low) / 2 / deviation * np.sqrt(n)
     narrow = chdtr(n - 1, (n - 1) * (widest / critical) ** 2)  # else it fits nowhere between
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _gauss_legendre()
     shares = narrow * (nodes + 1) / 2
     reach = critical * np.sqrt(chdtri(n - 1, 1 - shares) / (n - 1))
     place = (mean - (low + high) / 2) / deviation * np.sqrt(n)
     fits = ndtr(widest - reach - place) - ndtr(reach - widest - place)
     return (fits * weights).sum(axis=-1) * narrow[..., 0] / 2
+
+
+@cache
+def _gauss_legendre() -> tuple[Any, Any]:
+    """Nodes in −1 to 1 and their weights, which take as long to find as thousands of averages."""
+    return np.polynomial.legendre.leggauss(NODES)
 
 
 def smallest_effect(measurement: Measurement) -> float:

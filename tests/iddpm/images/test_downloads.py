@@ -58,7 +58,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     sums = {NAME: (hashlib.md5(CONTENT).hexdigest(),)}
     monkeypatch.setitem(PUBLISHED, "family", sums)
     with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 

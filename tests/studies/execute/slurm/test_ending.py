@@ -82,6 +82,7 @@ def script(tmp_path: Path, slurm: FakeSlurm) -> Script:
 
 
 BEGINS = 'touch "$STUDIES_BEGAN"; '
+UNTIL_ENDED = "while [ ! -e ended ]; do sleep 0.05; done"
 
 
 def test_a_job_that_ends_well_asks_nothing_and_vouches_for_its_node(script: Script) -> None:
@@ -114,10 +115,11 @@ def test_a_job_that_is_ended_by_force_is_queued_again_if_it_is_for_another(
     script: Script, job: str, words: str, again: bool, begins: str
 ) -> None:
     script.told(job)
-    shell = script.start(f"{begins} echo up; echo '{words}'; exec sleep 5")
+    shell = script.start(f"{begins} echo up; echo '{words}'; {UNTIL_ENDED}")
     while "up" not in (script.folder / LOG).read_text():
         time.sleep(0.05)
     shell.send_signal(signal.SIGTERM)
+    (script.folder / "ended").touch()
     shell.wait(timeout=60)
     assert script.asked() == [REQUEUE] * again
     assert script.losses() == []
@@ -211,13 +213,14 @@ def test_what_cannot_be_counted_is_not_queued_again(script: Script) -> None:
 
 def test_a_second_signal_counts_as_the_same_preemption(script: Script) -> None:
     script.told(ENDING)
-    shell = script.start(f"{BEGINS} echo up; echo '{PREEMPTED}'; exec sleep 5")
+    shell = script.start(f"{BEGINS} echo up; echo '{PREEMPTED}'; {UNTIL_ENDED}")
     while "up" not in (script.folder / LOG).read_text():
         time.sleep(0.05)
     for _ in range(2):
         shell.send_signal(signal.SIGTERM)
         while not script.asked():
             time.sleep(0.05)
+    (script.folder / "ended").touch()
     shell.wait(timeout=60)
     assert script.asked() == [REQUEUE]
     assert (script.folder / "preempted.3").read_text().count("\n") == 1
