@@ -370,10 +370,12 @@ def _broken(word: str, most_in: float) -> list[str]:
     return _filled(list(word), "", most_in)
 
 
+@cache
 def width_in(label: str) -> float:
     """Width in inches of the widest line of a label as `mathematical` or `in_lines` gives it."""
-    figure = Figure()
-    return float(figure.text(0, 0, label).get_window_extent().width) / figure.dpi
+    with mpl.rc_context(RC):
+        figure = Figure()
+        return float(figure.text(0, 0, label).get_window_extent().width) / figure.dpi
 
 
 def mathematical(label: object) -> str:

@@ -14,7 +14,7 @@ from studies.store.store import Store
 from studies.tables.tables import tables
 from tests.witness.made_up_store import MadeUp, write_store
 
-STUDY = MadeUp(seeds=(0, 1))
+STUDY = MadeUp(seeds=(0, 1), figures=())
 ROW = np.arange(2 * 32, dtype=np.uint8).reshape(2, 32, 1)
 
 

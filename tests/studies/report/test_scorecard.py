@@ -18,7 +18,7 @@ from tests.witness.made_up_store import LEVEL, MadeUp, write_store
 
 
 def test_every_claim_has_a_row_with_its_verdict_number_and_link(tmp_path: Path) -> None:
-    study, out = MadeUp(), tmp_path / "out"
+    study, out = MadeUp(figures=()), tmp_path / "out"
     store = Store(write_store(tmp_path / "store", study))
     build(store, out)
     found = tables(store, study.study)
@@ -43,7 +43,7 @@ def test_every_claim_has_a_row_with_its_verdict_number_and_link(tmp_path: Path) 
 
 
 def test_a_readme_of_somebodys_own_stays_as_it_is(tmp_path: Path) -> None:
-    store, out = Store(write_store(tmp_path / "store", MadeUp())), tmp_path / "out"
+    store, out = Store(write_store(tmp_path / "store", MadeUp(figures=()))), tmp_path / "out"
     out.mkdir()
     (out / "README.md").write_text("mine")
     build(store, out)
