@@ -30,7 +30,7 @@ def test_a_result_cut_short_is_named(tmp_path: Path) -> None:
         build(Store(root), tmp_path / "out")
 
 
-GOOD = replace(SMALL, study="good-digits", figures=("quality_vs_steps",))
+GOOD = replace(SMALL, study="good-digits")
 BAD = replace(SMALL, study="bad-digits", figures=("quality_vs_steps", "beta_ratio"))
 
 
