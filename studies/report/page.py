@@ -72,6 +72,8 @@ SENTENCE_END = re.compile(r"(?<!\bFig)(?<!\bFigs)(?<!\bEq)(?<!\bEqs)(?<!\bApp)\.
 """The full stop of an abbreviation ends none."""
 DIGITS = "%.8g"
 """Of a number in a figure's table: more than a drawing shows."""
+MOST_INLINE = 200_000
+"""Letters of a drawing that stands in the page itself, which stays under 300 KB."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """What a text begins with that a spreadsheet would run."""
 PLOT_WIDTH = 150
@@ -254,10 +256,18 @@ def _files(
 
 
 def _inline(figures: Sequence[_Figure]) -> dict[str, Markup]:
-    """The picture of each figure that has one, by its name, as it stands in the page."""
-    seen = [figure for figure in figures if figure.svg]
+    """The picture of each figure that has one, by its name, as it stands in the page.
+
+    A large one, of many images, stands in its own file.
+    """
+    seen = [figure for figure in figures if 0 < len(figure.svg) <= MOST_INLINE]
     pictures = inlined((figure.title, figure.svg) for figure in seen)
-    return {figure.name: Markup(one) for figure, one in zip(seen, pictures, strict=True)}
+    linked = Markup('<img class="drawing" src="{}.svg" alt="{}">')
+    large = [figure for figure in figures if len(figure.svg) > MOST_INLINE]
+    return {
+        **{figure.name: linked.format(figure.name, figure.title) for figure in large},
+        **{figure.name: Markup(one) for figure, one in zip(seen, pictures, strict=True)},
+    }
 
 
 def _undrawn(figures: Sequence[_Figure]) -> list[str]:

@@ -14,8 +14,10 @@ from iddpm.config import Npz, TrainConfig, UNetConfig
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.judging.wording import quantity
+from studies.report import page as page_room
 from studies.report.answer import answer_of, sentence
 from studies.report.build import build
+from studies.report.page import study_page
 from studies.report.tabulation import tabulated
 from studies.store.store import Store
 from studies.tables.groupings import is_done
@@ -112,6 +114,22 @@ def test_the_page_needs_nothing_beside_itself(out: Path, page: Page) -> None:
     css = (out / STUDY.study / "index.html").read_text().partition("</style>")[0]
     assert "@import" not in css
     assert "url(" not in css
+
+
+def test_a_large_drawing_stands_in_its_own_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = replace(SMALL, figures=("beta_ratio",))
+    store = Store(write_store(tmp_path / "store", study))
+    drawn = study_page(store, tables(store, study.study)).files
+    assert str(drawn["index.html"]).count('<svg role="img"') == 2
+    monkeypatch.setattr(page_room, "MOST_INLINE", 0)
+    linked = study_page(store, tables(store, study.study)).files
+    html = str(linked["index.html"])
+    assert '<svg role="img"' not in html
+    for name, title in (("answer", "The answer"), ("beta_ratio", FIGURES["beta_ratio"].title)):
+        assert f'<img class="drawing" src="{name}.svg" alt="{title}">' in html
+        assert linked[f"{name}.svg"] == drawn[f"{name}.svg"]
 
 
 def test_ids_are_unique_so_that_figures_do_not_borrow_each_others_shapes(page: Page) -> None:
