@@ -12,7 +12,7 @@ from studies.analyses.sigma_ablation.paper import MINOR
 from studies.judging.comparison import ABOVE_ZERO, BELOW_ZERO, Comparison, compared, within
 from studies.judging.importance import lack_of_importance, remarks
 from studies.judging.pairs import Pair, fewer_bits
-from studies.judging.verdicts import Claim, Measured, Untold
+from studies.judging.verdicts import Claim, Measured
 from studies.published.published import ENSEMBLE
 from studies.tables.groupings import by_seed
 from studies.tables.intervals import Made, log_ratios_of_means, mean
@@ -47,7 +47,7 @@ def _hybrid_in_the_middle(tables: Tables) -> Measured:
         both = bounds[bounds["T"].isin(pair["T"])]
         network = both[both["objective"] == "vlb"]
         lack = lack_of_importance(network, f"L_vlb{name}")
-        drawn += remarks(network, f"L_vlb{name}") if len(network) and not lack else []
+        drawn += [] if lack else remarks(network, f"L_vlb{name}")
         for place in range(len(REGIONS)):
             one = _over_region(place, str(name), pair, lack)
             found.append(replace(one, networks=(both,)))
@@ -107,11 +107,10 @@ NAMES = {"hybrid": "L_hybrid", "vlb": "L_vlb"}
 
 
 def _lower_nll(tables: Tables) -> Measured:
-    found: list[Comparison | str] = []
+    found: list[Comparison] = []
     drawn: list[str] = []
     for trio in _trios(asked(tables, "bits_per_dim")):
         lack = lack_of_importance(*trio.vlb)
-        found += [Untold(lack)] if lack else []
         for objective, alone in trio.alone.items():
             names = ("bits/dim of the ensemble", f"that of {NAMES[objective]}")
             pair = Pair(trio.ensemble, alone, names, trio.context)

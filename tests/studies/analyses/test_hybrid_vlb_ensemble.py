@@ -1,5 +1,6 @@
-"""The sweep over ensembles: its plan, what its tasks compute, its figure (Fig. 13), its claims."""
+"""The sweep over ensembles: what its tasks compute, its figure (Fig. 13), its claims."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,8 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from iddpm.bounds import ConfigError
-from iddpm.config import Hybrid, TrainConfig, Uniform
+from iddpm.config import Hybrid, Uniform
 from iddpm.evaluation.config import Ends, LikelihoodConfig, SampleConfig
 from studies import run
 from studies.analyses.drawings import FIGURES
@@ -23,119 +23,19 @@ from studies.analyses.objective_ablation.paper import table_numbers
 from studies.drawing import style
 from studies.execute.worker import run_task
 from studies.judging.verdicts import Finding
-from studies.plan.costs import arm_label
-from studies.plan.plan import expand
 from studies.published.published import comparable, differing, settings_of
 from studies.report.build import build
-from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.answer import ANY
 from studies.tables.groupings import arm_columns, records
 from studies.tables.labels import is_ensemble, labelled
 from studies.tables.tables import Tables, tables
 from studies.tasks.task import Task
+from tests.studies.plan.test_ensembles import SWEEP
 from tests.witness import made_up_tables, tiny
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
-
-SWEEP = """
-study: two
-question: Are two better than one?
-preset: tiny
-train: {diffusion: {steps: 40}}
-seeds: [0]
-evaluate:
-  - likelihood: {}
-  - samples: {sampler: {ancestral: {variance: range}}, steps: 10}
-blocks:
-  - include:
-      - {train.objective: vlb, train.timesteps: loss_second_moment}
-      - {train.objective: hybrid}
-  - train: {objective: hybrid}
-    evaluate:
-      - likelihood: {ensemble: ends}
-      - samples: {sampler: {ancestral: {variance: range}}, steps: 10, ensemble: ends}
-figures: [term_ratio, sample_grid]
-claims: [hybrid_is_better_between_the_ends, ensemble_lowers_nll, ensemble_keeps_hybrid_quality]
-"""
-
-# ------------------------------------------------------------------------------------ the plan
-
-
-def test_an_ensemble_shares_the_networks_of_the_arms(tmp_path: Path) -> None:
-    plan = expand(read_sweep(write_sweep(tmp_path, SWEEP, PRESET)))
-    trained = {cell.arm["objective"]: cell.tasks["train"] for cell in plan.cells[:4]}
-    for cell, role in ((plan.cells[4], "likelihood"), (plan.cells[5], "samples")):
-        assert cell.arm[f"{role}.ensemble"] == "ends"
-        expected = {"network": trained["hybrid"], "network_b": trained["vlb"]}
-        assert plan.tasks[cell.tasks[role]].parents == expected
-    assert len([task for task in plan.tasks.values() if task.kind == "train"]) == 2
-    assert arm_label(plan.cells[4].arm).endswith("3 images, ensemble=ends")
-
-
-def test_a_second_network_that_no_arm_asks_for_is_trained_too(tmp_path: Path) -> None:
-    inside = "ensemble: {ends: {timesteps: uniform, share: 0.1}}"
-    text = SWEEP.replace("{ensemble: ends}", f"{{{inside}}}").replace("ensemble: ends", inside)
-    plan = expand(read_sweep(write_sweep(tmp_path, text, PRESET), seeds=[0, 3]))
-    partners = {
-        plan.tasks[cell.tasks["likelihood"]].parents["network_b"] for cell in plan.cells[8:10]
-    }
-    configs = [plan.tasks[address].config for address in sorted(partners)]
-    assert {c.seed for c in configs if isinstance(c, TrainConfig)} == {0, 3}
-    assert all(isinstance(c, TrainConfig) and c.timesteps == Uniform() for c in configs)
-
-
-def test_no_ensemble_is_the_arm_alone(tmp_path: Path) -> None:
-    text = SWEEP.replace(
-        "- likelihood: {ensemble: ends}", "- likelihood: {grid: {ensemble: [ends, null]}}"
-    )
-    plan = expand(read_sweep(write_sweep(tmp_path, text, PRESET)))
-    whole = expand(read_sweep(write_sweep(tmp_path, SWEEP, PRESET)))
-    assert set(plan.tasks) == set(whole.tasks)
-
-
-def test_a_rule_may_leave_out_what_is_no_ensemble(tmp_path: Path) -> None:
-    inside = "{grid: {ensemble: [ends, null]}, exclude: [{ensemble: null, train.steps: 3}]}"
-    text = SWEEP.replace("- likelihood: {ensemble: ends}", f"- likelihood: {inside}")
-    plan, whole = (
-        expand(read_sweep(write_sweep(tmp_path, sweep, PRESET))) for sweep in (text, SWEEP)
-    )
-    assert [cell.tasks for cell in plan.cells] == [cell.tasks for cell in whole.cells]
-
-
-@pytest.mark.parametrize(
-    ("ensemble", "message"),
-    [
-        (
-            "{ends: {objective: simple}}",
-            "evaluate[0].likelihood.ensemble.objective: expected one that learns the variance "
-            "'range', as the first network's 'hybrid' does, found one that learns no variance",
-        ),
-        (
-            "{ends: {share: 0.01}}",
-            "evaluate[0].likelihood.ensemble.share: expected at least one of the 40 steps at each "
-            "end, found 0.01",
-        ),
-        (
-            "{ends: {share: 0.7}}",
-            "evaluate[0].likelihood.ensemble.share: expected a share in (0, 0.5), found 0.7",
-        ),
-        ("middle", "evaluate[0].likelihood.ensemble: expected 'ends', found 'middle'; "),
-        (
-            "{ends: {shares: 0.1}}",
-            "evaluate[0].likelihood.ensemble.shares: no such field; did you mean 'share'?",
-        ),
-    ],
-)
-def test_an_ensemble_that_cannot_be_is_refused(tmp_path: Path, ensemble: str, message: str) -> None:
-    text = SWEEP.replace(
-        "- likelihood: {ensemble: ends}", f"- likelihood: {{ensemble: {ensemble}}}"
-    )
-    with pytest.raises(ConfigError) as error:
-        expand(read_sweep(write_sweep(tmp_path, text, PRESET)))
-    assert message in str(error.value)
-
 
 # --------------------------------------------------------------------------- what is computed
 
@@ -333,14 +233,28 @@ def test_the_paper_s_own_numbers_support_each_claim(claim: str) -> None:
 
 @pytest.mark.parametrize("claim", SUPPORTED)
 def test_each_quantity_names_the_trainings_that_must_have_arrived(claim: str) -> None:
-    assert all(one.networks for one in finding(claim).measurements)
+    study = made_up()
+    settings = {of: json.dumps({"train": {"objective": of}}) for of in ("simple", "hybrid", "vlb")}
+    rows = study.results.assign(settings=study.results["objective"].map(settings))
+    simple = rows[rows["objective"] == "hybrid"].assign(
+        objective="simple", settings=settings["simple"]
+    )
+    both = replace(study, results=pd.concat([rows, simple], ignore_index=True))
+    expected = {settings["hybrid"], settings["vlb"]}
+    found = judge(claim, both).measurements
+    assert [one.networks for one in found] == [expected] * len(finding(claim).measurements)
 
 
 def test_the_verifier_is_told_the_steps_of_each_region() -> None:
     """An ensemble's ends are a fortieth of the chain each: 5 of 200 steps."""
-    made = [one.formula for one in finding(SUPPORTED[0]).measurements]
-    assert [(of[0], of[3:]) for of in made if of] == [
-        ("log_ratio_of_terms", ends) for ends in ((0, 5), (5, 195), (195, 200))
+    made = [one.formula or () for one in finding(SUPPORTED[0]).measurements]
+    path = ("variances", "range", "by_step", "mean")
+    terms = [
+        ("results", tuple((seed, f"{of}-{seed}", path) for seed in SEEDS))
+        for of in ("hybrid", "vlb")
+    ]
+    assert made == [
+        ("log_ratio_of_terms", *terms, *ends) for ends in ((0, 5), (5, 195), (195, 200))
     ]
 
 
@@ -354,15 +268,30 @@ def test_one_seed_leaves_each_open(claim: str) -> None:
 def test_without_all_three_none_is_run(claim: str, rows: str) -> None:
     found = finding(claim, rows=rows)
     assert (found.verdict, found.measurements) == ("not run", ())
-    assert found.reason.startswith("Not measured yet: ")
+    lacking = {
+        SUPPORTED[0]: "log of L_hybrid's terms over L_vlb's, mean over the first 2.5% of the steps",
+        SUPPORTED[1]: "bits/dim of an ensemble and of its two networks",
+        SUPPORTED[2]: "FD of an ensemble and of its two networks",
+    }
+    assert found.reason.startswith(f"Not measured yet: {lacking[claim]}")
 
 
 def test_the_terms_are_averaged_by_region() -> None:
-    start, middle, end = finding("hybrid_is_better_between_the_ends").measurements
+    def uneven(step: int, seed: int) -> float:
+        return ratio_of_the_paper(step, seed) * math.exp(step % 2)
+
+    found = finding("hybrid_is_better_between_the_ends", ratio=uneven).measurements
     shift = sum(math.log(1 + 0.02 * seed) for seed in SEEDS) / 3
-    assert start.interval.mean == pytest.approx(math.log(1.5) + shift)
-    assert middle.interval.mean == pytest.approx(math.log(0.8) + shift)
-    assert end.interval.mean == pytest.approx(math.log(1.5) + shift)
+    for one, ratio, odd, where in zip(
+        found,
+        (1.5, 0.8, 1.5),
+        (2 / 5, 95 / 190, 3 / 5),
+        ("the first 2.5% of the steps", "the steps between", "the last 2.5% of the steps"),
+        strict=True,
+    ):
+        assert one.interval.mean == pytest.approx(math.log(ratio) + odd + shift)
+        assert one.detail == f"L_hybrid's are ×{math.exp(one.interval.mean):.3g}"
+        assert one.what == f"log of L_hybrid's terms over L_vlb's, mean over {where}"
 
 
 @pytest.mark.parametrize("term", [0.0, -1e-9])
@@ -446,6 +375,19 @@ def test_the_ensemble_s_quality_must_be_that_of_hybrid_within_a_tenth(
     assert [m.decides for m in found.measurements][1:] in ([False], [])
 
 
+def test_the_ensemble_is_held_against_each_of_its_networks_in_numbers() -> None:
+    bits, quality = (finding(claim).measurements for claim in SUPPORTED[1:])
+    assert [(one.what, one.detail) for one in (*bits, *quality)] == [
+        ("bits/dim of the ensemble minus that of L_hybrid", "4.52 against 4.57 bits/dim"),
+        ("bits/dim of the ensemble minus that of L_vlb", "4.52 against 4.53 bits/dim"),
+        ("log of the FD of the ensemble over that of L_hybrid", "mean FD 20.9 against 20.2"),
+        ("log of the FD of the ensemble over that of L_vlb", "mean FD 20.9 against 41.1"),
+    ]
+    assert (quality[1].low, quality[1].high) == (-math.inf, 0.0)
+    waiting = finding(SUPPORTED[2], distance=lambda arm, seed: math.nan)
+    assert waiting.reason.startswith("Not measured yet: FD of the ensemble and of L_hybrid. ")
+
+
 def test_the_difference_in_quality_is_the_log_of_the_ratio_of_the_means_paired() -> None:
     ours, theirs = (19.0, 30.0, 38.0), (20.0, 30.0, 40.0)
 
@@ -474,6 +416,18 @@ def test_an_ensemble_is_compared_with_the_sigma_that_its_networks_learned(claim:
     assert judge(claim, mixed).measurements == judge(claim, study).measurements
 
 
+@pytest.mark.parametrize("claim", SUPPORTED[1:])
+@pytest.mark.parametrize("lost", ["hybrid", "vlb", "ensemble"])
+def test_a_chain_without_all_three_is_left_to_the_others(claim: str, lost: str) -> None:
+    study = made_up()
+    rows = study.results.assign(T=100)
+    together = rows.apply(is_ensemble, axis=1)
+    left = rows[~together if lost == "ensemble" else together | (rows["objective"] != lost)]
+    both = replace(study, results=pd.concat([study.results, left]))
+    found = judge(claim, both)
+    assert (found.verdict, len(found.measurements)) == ("supported", 2)
+
+
 def test_a_longer_chain_that_drew_by_importance_does_not_speak_for_a_shorter_one() -> None:
     study = made_up(resampled=0.0)
     vlb = study.results[study.results["objective"] == "vlb"]
@@ -481,6 +435,20 @@ def test_a_longer_chain_that_drew_by_importance_does_not_speak_for_a_shorter_one
     mixed = replace(study, results=pd.concat([study.results, longer], ignore_index=True))
     found = judge("hybrid_is_better_between_the_ends", mixed)
     assert not any(m.decides for m in found.measurements)
+
+
+@pytest.mark.parametrize("claim", SUPPORTED)
+def test_the_verdict_says_how_much_of_t_was_drawn_by_importance(claim: str) -> None:
+    found = finding(claim, resampled=0.25)
+    assert found.reason.endswith(" L_vlb drew the last 25% of its t by importance.")
+    assert finding(claim, resampled=0.0).reason.count("drew every t") == 1
+
+
+def test_chains_are_told_in_their_order_not_by_the_alphabet() -> None:
+    study = made_up()
+    results, steps = (pd.concat([t, t.assign(T=100)]) for t in (study.results, study.steps))
+    found = judge(SUPPORTED[0], replace(study, results=results, steps=steps)).measurements
+    assert [one.what.rpartition(", ")[2] for one in found] == ["T = 200"] * 3 + ["T = 100"] * 3
 
 
 @pytest.mark.parametrize("claim", SUPPORTED[:2])
