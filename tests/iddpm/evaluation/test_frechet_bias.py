@@ -30,16 +30,21 @@ def test_the_mean_over_many_samples_is_the_true_distance() -> None:
     assert values.std() < 1.1 * biased.std()
 
 
-def _exact_moments() -> FloatArray:
-    """Features whose moments are those of `REAL`, to rounding."""
-    points = np.concatenate([np.eye(D), -np.eye(D)])
-    scaled: FloatArray = points * np.sqrt((2 * D - 1) / 2)
-    return scaled
+def _exact_moments(mean: FloatArray = REAL[0], covariance: FloatArray = REAL[1]) -> FloatArray:
+    """Features whose moments are these, to rounding."""
+    points = np.linalg.cholesky(covariance).T * np.sqrt((2 * D - 1) / 2)
+    features: FloatArray = mean + np.concatenate([points, -points])
+    return features
 
 
+OBLIQUE = np.linspace(-1, 1, D), 0.8 ** np.abs(np.subtract.outer(np.arange(D), np.arange(D)))
+"""A mean and a covariance whose features lie in no one's axes."""
+
+
+@pytest.mark.parametrize("moments", [REAL, OBLIQUE])
 @pytest.mark.parametrize("count", [N, N + 5])
-def test_it_is_the_jackknife_by_groups(count: int) -> None:
-    features, real = _drawn(3, count), _exact_moments()
+def test_it_is_the_jackknife_by_groups(count: int, moments: tuple[FloatArray, FloatArray]) -> None:
+    features, real = _drawn(3, count), _exact_moments(*moments)
     whole = frechet_distance(features, real).value
     slopes = []
     for group in np.array_split(np.arange(count), GROUPS):
@@ -47,7 +52,7 @@ def test_it_is_the_jackknife_by_groups(count: int) -> None:
         part = frechet_distance(left, real).value
         slopes.append((part - whole) / (1 / len(left) - 1 / count))
     expected = whole - np.mean(slopes) / count
-    assert unbiased_distance(features, *REAL) == pytest.approx(expected, rel=1e-9)
+    assert unbiased_distance(features, *moments) == pytest.approx(expected, rel=1e-9)
 
 
 def test_too_few_features_and_other_dimensions_are_refused() -> None:
