@@ -1,5 +1,7 @@
 """A Fréchet distance whose bias is taken off: on Gaussians whose distance is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,18 @@ def test_it_is_the_jackknife_by_groups(count: int, moments: tuple[FloatArray, Fl
         slopes.append((part - whole) / (1 / len(left) - 1 / count))
     expected = whole - np.mean(slopes) / count
     assert unbiased_distance(features, *moments) == pytest.approx(expected, rel=1e-9)
+    coarse: list[Any] = [of.astype(np.float32) for of in moments]
+    assert unbiased_distance(features, *coarse) == pytest.approx(expected, rel=1e-5)
+
+
+def test_directions_in_which_nothing_varies_add_nothing() -> None:
+    """Eigenvalues of zero, which rounding puts on either side of it."""
+    features = _drawn(5)
+    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(D + 6, D + 6)))
+    wide = np.pad(features, ((0, 0), (0, 6))) @ turn
+    mean, covariance = (np.pad(of, (0, 6)) for of in OBLIQUE)
+    found = unbiased_distance(wide, mean @ turn, turn.T @ covariance @ turn)
+    assert found == pytest.approx(unbiased_distance(features, *OBLIQUE), abs=1e-6)
 
 
 def test_too_few_features_and_other_dimensions_are_refused() -> None:
