@@ -17,7 +17,7 @@ def table(tables: Tables) -> pd.DataFrame:
     """By panel, arm and training steps: mean, interval and n over seeds."""
     rows = along.measured(tables, "frechet_distance")
     parts = []
-    if DROPOUT in rows and len(rows):
+    if DROPOUT in rows:
         found = along.curves(of_first_average(rows, tables), hue=DROPOUT, dash=SCHEDULE)
         parts.append(found.assign(panel=BY_DROPOUT))
     several = _with_several(rows, AVERAGE)

@@ -439,6 +439,14 @@ def test_the_panels_of_fig_17_are_of_dropout_and_of_the_average(early_stopping: 
     np.testing.assert_allclose(np.asarray(average.lines[7].get_ydata(), dtype=float), expected)
 
 
+def test_a_study_without_dropouts_has_the_panel_of_averages_alone(early_stopping: Plan) -> None:
+    tables = made_up(early_stopping, by_dropout(AS_THE_PAPER))
+    rows = tables.results.query(f"schedule == 'cosine' and `{DROPOUT}` == 0")
+    (axes,) = figure_of("early_stopping", replace(tables, results=rows.drop(columns=DROPOUT))).axes
+    assert axes.get_title() == "by average of the weights"
+    assert len(axes.lines) == 3
+
+
 @pytest.mark.parametrize(
     ("extractor", "scale"), [("digits-classifier:ab", "log"), ("inception-2015-12-05:1", "linear")]
 )
