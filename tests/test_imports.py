@@ -181,12 +181,12 @@ def test_each_heavy_library_has_one_home(library: str) -> None:
 
 def test_planning_loads_no_torch_pandas_or_matplotlib() -> None:
     modules = ["iddpm", *TORCH_FREE, "studies", "studies.plan.plan", "studies.analyses.index"]
-    check_loaded(modules, {"torch", "pandas", "matplotlib"})
+    check_loaded(modules, {"torch", "pandas", "matplotlib", "scipy.optimize"})
 
 
 def test_what_a_run_prints_at_its_end_loads_no_torch_or_matplotlib() -> None:
     modules = ["studies.run", "studies.report.summary", "studies.status"]
-    check_loaded(modules, {"torch", "matplotlib", "seaborn"})
+    check_loaded(modules, {"torch", "matplotlib", "seaborn", "scipy.optimize"})
 
 
 def check_loaded(modules: list[str], without: set[str]) -> None:

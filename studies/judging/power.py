@@ -8,13 +8,12 @@ of the seeds at hand stands for the true one.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import chdtr, chdtri, nctdtr, nctdtrinc, ndtr
 
 from studies.judging.verdicts import Finding, Measurement
@@ -123,7 +122,7 @@ def smallest_effect(measurement: Measurement) -> float:
 
     most = effect + matters  # told to be none in hardly any study
     crosses = matters and lacking(effect) > NEGLIGIBLE and lacking(most) < 0
-    return float(brentq(lacking, effect, most)) if crosses else effect
+    return _root(lacking, effect, most) if crosses else effect
 
 
 def largest_inside(measurement: Measurement) -> float:
@@ -140,7 +139,14 @@ def largest_inside(measurement: Measurement) -> float:
         moved = _moved(interval, middle + distance)
         return POWER - float(chances(moved, low, high, interval.n)[0])
 
-    return float(brentq(lacking, 0.0, half)) if lacking(0.0) < 0 else math.nan
+    return _root(lacking, 0.0, half) if lacking(0.0) < 0 else math.nan
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function is zero between two places at which its signs differ."""
+    from scipy.optimize import brentq  # few claims need it, and it takes a while to import
+
+    return float(brentq(function, low, high))
 
 
 def _moved(interval: Interval, mean: float) -> Interval:

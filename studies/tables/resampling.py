@@ -1,6 +1,5 @@
 """How long importance sampling of t (Eq. 18) goes on drawing uniformly before it begins."""
 
-from scipy.optimize import brentq
 from scipy.special import pdtr
 
 from iddpm.config import LossSecondMoment
@@ -16,6 +15,8 @@ def warm_up_draws(T: int, *, history: int = LossSecondMoment().history) -> int:
         T: Steps of the chain.
         history: Losses of each step that the sampler waits for.
     """
+
+    from scipy.optimize import brentq  # few studies need it, and it takes a while to import
 
     def above_half(mean: float) -> float:
         return float((1 - pdtr(history - 1, mean)) ** T) - 0.5

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.special import fdtri
 
 from iddpm.arrays import FloatArray
@@ -157,6 +156,8 @@ def _least_squares(
     C: FloatArray, y: FloatArray, constant: float, *, free: bool
 ) -> tuple[PowerLaw, float]:
     """The law and its sum of squares. C is taken in units of its mean, where all is near one."""
+    from scipy.optimize import least_squares  # planning reads this file, and it takes a while
+
     unit = float(np.exp(np.log(C).mean()))
     x, lowest = np.log(C / unit), float(y.min())
     starts = [constant, *(lowest * share for share in (0.0, 0.5, 0.9, 0.99))]
