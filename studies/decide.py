@@ -91,7 +91,7 @@ def standing_at(store: Store, plan: Plan, look: int) -> Standing:
     it at the effect measured, or if what is untold stays so with any seeds; to stop for that errs
     in no verdict.
     """
-    study = tables(store, plan.study, asked(plan))
+    study = tables(store, plan.study, asked(plan), plan.tasks)
     decided, still, beyond = [], [], {}
     for name in plan.spec.claims:
         finding = judge(name, study)
@@ -140,12 +140,13 @@ def restricted(plan: Plan, wanted: Mapping[int, frozenset[str] | None]) -> Plan:
 def _arms_of(store: Store, plan: Plan, claims: Sequence[str]) -> frozenset[str]:
     """The arms without which some of these claims would be measured otherwise."""
     whole = asked(plan)
-    usual = _measured(tables(store, plan.study, whole), claims)
+    usual = _measured(tables(store, plan.study, whole, plan.tasks), claims)
     arms = dict.fromkeys(_key(cell["arm"]) for cell in whole["cells"])
 
     def matters(arm: str) -> bool:
         cells = [cell for cell in whole["cells"] if _key(cell["arm"]) != arm]
-        return _measured(tables(store, plan.study, whole | {"cells": cells}), claims) != usual
+        others = tables(store, plan.study, whole | {"cells": cells}, plan.tasks)
+        return _measured(others, claims) != usual
 
     return frozenset(filter(matters, arms))
 

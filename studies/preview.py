@@ -108,19 +108,8 @@ def on_this_machine(
     retried: Sequence[ErrorClass] = (),
 ) -> Todo:
     """What is to be done by so many processes here, and how long each task will take."""
-    again = {*needed_again(store, list(tasks.values())), *store.failed(list(tasks), retried)}
-    states = {a: "planned" if a in again else str(store.state(a)) for a in tasks}
-    for task in tasks.values():
-        if any(states[need] in ("failed", "waiting") for _, need in task.inputs):
-            states[task.address] = "waiting"
-    device = here()
-    forecast = Forecast(store, device, tasks)
-    expected = {
-        address: forecast.expected(task, tasks.__getitem__)
-        for address, task in tasks.items()
-        if states[address] not in ("done", "failed", "waiting")
-    }
-    on_gpus = [a for a in expected if device.gpu_of(tasks[a].kind) is not None]
+    states, expected = expected_here(tasks, store, retried)
+    on_gpus = [a for a in expected if here().gpu_of(tasks[a].kind) is not None]
     return Todo(
         plans=plans,
         tasks=tasks,
@@ -131,6 +120,25 @@ def on_this_machine(
         is_here=True,
         notes=_notes(plans),
     )
+
+
+def expected_here(
+    tasks: Mapping[str, Task], store: Store, retried: Sequence[ErrorClass] = ()
+) -> tuple[dict[str, str], dict[str, Expected]]:
+    """Where each task stands, and how long each that is to be done here will take."""
+    states = {address: str(store.state(address)) for address in tasks}
+    done = {address for address, state in states.items() if state == "done"}
+    again = needed_again(store, list(tasks.values()), done.__contains__)
+    states |= dict.fromkeys([*again, *store.failed(list(tasks), retried)], "planned")
+    for task in tasks.values():
+        if any(states[need] in ("failed", "waiting") for _, need in task.inputs):
+            states[task.address] = "waiting"
+    forecast = Forecast(store, here(), tasks)
+    return states, {
+        address: forecast.expected(task, tasks.__getitem__)
+        for address, task in tasks.items()
+        if states[address] not in ("done", "failed", "waiting")
+    }
 
 
 def foresee(plans: Sequence[Plan], store: Store, expected: Mapping[str, Expected]) -> None:

@@ -411,7 +411,7 @@ def _execute(
     named = {address: label for plan in plans for address, label in labels(plan.cells).items()}
     at_once = executors.side_by_side(options.executor, options.workers)
     left = Left(store, list(tasks.values()), at_once, here())
-    preview.foresee(plans, store, preview.on_this_machine(plans, tasks, store, at_once).expected)
+    preview.foresee(plans, store, preview.expected_here(tasks, store)[1])
     with watching(len(tasks), console, named, left) as watch:
         executors.execute(
             store,
@@ -432,7 +432,6 @@ def _end(
 ) -> int:
     """Print what came out; the exit code."""
     console = terminal()
-    named = {address: label for plan in plans for address, label in labels(plan.cells).items()}
     there = "" if options.store == STORE else f" --store {shlex.quote(str(options.store))}"
     for plan in plans:
         _print_results(store, plan, console, there, recorded(plan))
@@ -442,15 +441,14 @@ def _end(
         print(f"python -m studies.report {pages}{there} --open shows the page")
         print(f"{len(tasks)} tasks: {counted(states)}")
         return 0
-    _print_failures(plans, store, named, there)
+    _print_failures(plans, store, there)
     return INCOMPLETE
 
 
-def _print_failures(
-    plans: Sequence[Plan], store: Store, named: Mapping[str, str], there: str
-) -> None:
+def _print_failures(plans: Sequence[Plan], store: Store, there: str) -> None:
     """What failed by itself and why, how many tasks wait for it, and what to do."""
     tasks = _tasks(plans)
+    named = {address: label for plan in plans for address, label in labels(plan.cells).items()}
     failed = {a: failure for a in tasks if (failure := store.failure(a)) is not None}
     for address, failure in list(failed.items())[:MOST_FAILURES]:
         print(f"{named.get(address, address)} ({address}):")
@@ -477,7 +475,7 @@ def _print_results(
     from studies.report.summary import fitting, summary, verdicts  # pandas: not needed until now
     from studies.tables.tables import tables
 
-    found = tables(store, plan.study, asked)
+    found = tables(store, plan.study, asked, plan.tasks)
     columns, rows = summary(found.results)
     table = Table(title=f"{plan.study}: mean over seeds ± half of its 95% interval")
     shown = fitting(columns, rows, console.width)

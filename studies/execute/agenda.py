@@ -68,8 +68,7 @@ class Agenda:
         self._telling = threading.Lock()
         for task in tasks:
             assert all(need in self._open or need in self._done for _, need in task.inputs), task
-            store.create(task)
-            if store.state(task.address) == "done":
+            if store.create(task):
                 self._close(task.address, "found")
                 self._done.add(task.address)
 

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pandas as pd
 
@@ -124,8 +125,14 @@ class Comparison:
 def trainings_behind(arms: Iterable[pd.DataFrame]) -> frozenset[str]:
     """The settings of the trainings behind some rows, as `Tables.trainings` has them."""
     settings = {text for rows in arms for text in rows["settings"].unique()}
-    of_training = [own for text in settings if "train" in (own := json.loads(text))]
-    return frozenset(json.dumps({"train": o["train"]}, sort_keys=True) for o in of_training)
+    return frozenset(filter(None, map(_of_training, settings)))
+
+
+@lru_cache(maxsize=2**14)
+def _of_training(settings: str) -> str:
+    """The settings of the training in those of a row, which many comparisons share; or none."""
+    train = json.loads(settings).get("train")
+    return "" if train is None else json.dumps({"train": train}, sort_keys=True)
 
 
 def compared(comparisons: Iterable[Comparison | str], nothing: str = "") -> Measured:

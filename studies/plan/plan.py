@@ -6,7 +6,7 @@ against its data (`studies.plan.checks`), which are described once.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -211,8 +211,9 @@ def record(plan: Plan) -> dict[str, Any]:
 
 def _recorded(cell: Cell) -> dict[str, Any]:
     """A cell in plain JSON; what is not asked for is not said, as older versions did not."""
-    found = asdict(cell)
-    return found if cell.half_trained else {k: found[k] for k in found if k != "half_trained"}
+    names = [item.name for item in fields(cell)]
+    kept = [name for name in names if name != "half_trained" or cell.half_trained]
+    return {name: getattr(cell, name) for name in kept}
 
 
 # ---------------------------------------------------------------------------------------- tasks

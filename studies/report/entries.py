@@ -96,7 +96,7 @@ def entry(store: Store, tables: Tables) -> Entry:
     faults: list[Fault] = []
     sweep = sweep_of(tables)
     findings = [_judged(name, tables, faults) for name in tables.record["claims"]]
-    records = made(store, tables.record["tasks"])
+    records = made(store, tables.record["tasks"], tables.made)
     answered = _answered(tables, faults)
     return Entry(
         study=tables.study,

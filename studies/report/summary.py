@@ -13,7 +13,7 @@ from studies.report.faults import fault
 from studies.report.more_seeds import More, more_seeds
 from studies.report.work_done import Made, made
 from studies.store.store import Store, StoreError
-from studies.tables.groupings import arm_columns, is_done, made_by_seed, records
+from studies.tables.groupings import arm_columns, is_done, records
 from studies.tables.intervals import t_interval
 from studies.tables.labels import labelled
 from studies.tables.rows import is_estimated
@@ -84,7 +84,7 @@ def verdicts(store: Store, found: Tables) -> list[tuple[str, str, More]]:
         found: The study.
     """
     missing = not is_done(found)
-    records = cache(lambda: _made(store, found.record["tasks"]))  # read for open claims alone
+    records = cache(lambda: _made(store, found))  # read for open claims alone
     lines = []
     for name in found.record["claims"]:
         try:
@@ -102,10 +102,10 @@ def verdicts(store: Store, found: Tables) -> list[tuple[str, str, More]]:
     return lines
 
 
-def _made(store: Store, addresses: Sequence[str]) -> Made:
+def _made(store: Store, found: Tables) -> Made:
     """Provenance of finished tasks; none where a record is damaged, which is the page's to tell."""
     try:
-        return made(store, addresses)
+        return made(store, found.record["tasks"], found.made)
     except StoreError:
         return {}
 
@@ -131,8 +131,8 @@ def _column(row: Mapping[str, Any], *, sized: bool) -> Column:
 def _shown(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
-    values = list(made_by_seed(rows).values())
+    values = {row["seed"]: float(row["value"]) for row in rows if not pd.isna(row["value"])}
     if not values:
         return str(rows[0]["state"]).replace("done", "undetermined")
-    found = t_interval(values)
+    found = t_interval(list(values.values()))
     return f"{found.mean:.4g}" + (f" ± {found.half_width:.2g}" if found.n > 1 else "")

@@ -19,14 +19,23 @@ Made = Mapping[str, Mapping[str, Any]]
 """The provenance of finished tasks by their addresses."""
 
 
-def made(store: Store, addresses: Iterable[str]) -> Made:
+def made(store: Store, addresses: Iterable[str], read: Made = MappingProxyType({})) -> Made:
     """The provenance of those tasks that are finished.
+
+    Args:
+        store: Where they are.
+        addresses: Of the tasks.
+        read: What was read of it before, by address.
 
     Raises:
         StoreError: If a record of provenance is not what a task leaves.
     """
-    found = {address: finished(store.folder(address)) for address in addresses}
-    records = {address: one[1] for address, one in found.items() if one and one[1] is not None}
+    records: dict[str, Mapping[str, Any]] = {}
+    for address in addresses:
+        if address in read:
+            records[address] = read[address]
+        elif (found := finished(store.folder(address))) and found[1] is not None:
+            records[address] = found[1]
     for address, record in records.items():
         if lacking := [name for name in NEEDED if name not in record]:
             raise StoreError(

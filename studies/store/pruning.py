@@ -139,16 +139,20 @@ def give_up(store: Store, spare: Spare, *, keep: Callable[[Path], Path] | None) 
         return integrity.give_up(folder, spare.name, keep=keep) if is_done else 0
 
 
-def needed_again(store: Store, tasks: Sequence[Task]) -> set[str]:
+def needed_again(
+    store: Store, tasks: Sequence[Task], is_done: Callable[[str], bool] | None = None
+) -> set[str]:
     """The finished tasks of which an open one needs a file that they gave up.
 
     Args:
         store: Where the tasks stand.
         tasks: Each after all that it needs.
+        is_done: Whether a task has a result, as the caller has just seen; None: the store says.
     """
+    is_done = is_done or store.is_done
     found: set[str] = set()
     for task in reversed(tasks):
-        if task.address in found or not store.is_done(task.address):
+        if task.address in found or not is_done(task.address):
             found |= {need for _, need in task.inputs if _lacks_what_is_read(store, need)}
     return found
 

@@ -227,23 +227,24 @@ class Store:
         """The addresses of every task that the store knows, sorted."""
         return sorted(names_in(self.root / "tasks"))
 
-    def create(self, task: Task) -> None:
-        """Write down what the task is, unless that stands there already.
+    def create(self, task: Task) -> bool:
+        """Write down what the task is, unless that stands there already; whether it is done.
 
         Settings outside of the address, such as where the data lies, follow the latest call until
         the task is done. What a worker left that was killed as it published goes.
         """
         path = self.folder(task.address) / "task.json"
-        wanted, is_done = task_json(task), self.is_done(task.address)
-        found = _read_if_whole(path)
-        if is_done:
+        files, wanted = names_in(path.parent), task_json(task)  # one look, as in `state`
+        found = _read_if_whole(path) if path.name in files else None
+        is_done = RESULT in files
+        if is_done and "claim.json" in files:
             with suppress(StorageError):  # it may be in a store that nobody may write
                 self.bury(task.address)
-        if found == wanted or (is_done and _is_task(found, task.address)):
-            return
-        made(self.root, path.parent)
-        with locked(path.parent):  # who claims the task removes files that are half written
-            write_record(path, wanted)
+        if found != wanted and not (is_done and _is_task(found, task.address)):
+            made(self.root, path.parent)
+            with locked(path.parent):  # who claims the task removes files that are half written
+                write_record(path, wanted)
+        return is_done
 
     def task(self, address: str) -> Task:
         """What the task is; checked against its address.
@@ -282,7 +283,7 @@ class Store:
     def state(self, address: str) -> State:
         """Where the task stands; a dead claim counts as none."""
         files = names_in(self.folder(address))  # one look: there may be ten thousand to ask for
-        if "result.json" in files:
+        if RESULT in files:
             return "done"
         claim = self.claim_of(address) if "claim.json" in files else None
         if claim is not None and not self._is_dead(claim):
@@ -293,7 +294,7 @@ class Store:
 
     def is_done(self, address: str) -> bool:
         """Whether the task has a result."""
-        return (self.folder(address) / "result.json").exists()
+        return (self.folder(address) / RESULT).exists()
 
     def result(self, address: str) -> dict[str, Any] | None:
         """What came out; None: the task is not done.
@@ -349,7 +350,7 @@ class Store:
 
     def failed(self, addresses: Iterable[str], errors: Collection[str]) -> list[str]:
         """The tasks, of those given, that failed for good in one of these ways."""
-        failures = ((address, self.failure(address)) for address in addresses)
+        failures = ((a, self.failure(a)) for a in (addresses if errors else ()))
         return [a for a, failure in failures if failure is not None and failure.error in errors]
 
     def retry(self, addresses: Iterable[str], errors: Collection[str]) -> None:

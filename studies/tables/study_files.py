@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
-from studies.store.integrity import ANEW
+from studies.store.integrity import ANEW, finished
 from studies.store.store import Store, StoreError
 from studies.tasks.task import Task
 
@@ -13,26 +15,45 @@ from studies.tasks.task import Task
 class StudyFiles:
     """The cells of a study and what the store holds of their tasks, read when it is asked for.
 
-    `task` and `result` are those of the store; what they gave once they give again.
+    `task` and `result` are those of the store; what they gave once they give again. `made` is the
+    provenance of what was read of it, by address.
 
     Args:
         store: Where the study is.
         name: Of the study.
         cells: What it asks for; None: what its record in the store says.
+        tasks: Those that the caller knows, by address: they are not read.
 
     Raises:
         StoreError: If the store has no such study, or its record was cut short.
     """
 
     def __init__(
-        self, store: Store, name: str, cells: Sequence[Mapping[str, Any]] | None = None
+        self,
+        store: Store,
+        name: str,
+        cells: Sequence[Mapping[str, Any]] | None = None,
+        tasks: Mapping[str, Task] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.cells = store.study(name)["cells"] if cells is None else cells
         self.folder = store.folder
-        self.task: Callable[[str], Task] = cache(store.task)
-        self.result: Callable[[str], dict[str, Any] | None] = cache(store.result)
+        self.task: Callable[[str], Task] = cache(lambda a: tasks.get(a) or store.task(a))
+        self.result: Callable[[str], dict[str, Any] | None] = cache(self._result)
+        self.made: dict[str, dict[str, Any]] = {}
         self._store = store
+
+    def of(self, cells: Sequence[Mapping[str, Any]]) -> Self:
+        """The same with other cells: what was read for the ones is read for the others."""
+        found = copy(self)
+        found.cells = cells
+        return found
+
+    def _result(self, address: str) -> dict[str, Any] | None:
+        result, made = finished(self.folder(address)) or (None, None)
+        if made is not None:
+            self.made[address] = made
+        return result
 
     def gap(self, address: str) -> tuple[str, str]:
         """State and reason of a task without a result; who waits for a failed task has failed."""

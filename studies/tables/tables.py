@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, cast
 
 import pandas as pd
@@ -90,6 +91,8 @@ class Tables:
     half_trained: "Tables | None" = None
     """Results and terms of the same arms after half of their training, by the names that they have
     at its end; None: the study does not ask for them."""
+    made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """The provenance of the finished tasks that were read for them, by address."""
 
     def of_seeds(self, seeds: Collection[int]) -> "Tables":
         """The same as it was without any other seeds; images from elsewhere have none."""
@@ -112,32 +115,40 @@ class Tables:
             losses=only(self.losses),
             trainings=only(self.trainings),
             half_trained=self.half_trained and self.half_trained.of_seeds(seeds),
+            made=self.made,
         )
 
 
-def tables(store: Store, study: str, record: Mapping[str, Any] | None = None) -> Tables:
+def tables(
+    store: Store,
+    study: str,
+    record: Mapping[str, Any] | None = None,
+    tasks: Mapping[str, Task] = MappingProxyType({}),
+) -> Tables:
     """Every table of one study.
 
     Args:
         store: Where the results are.
         study: The study.
         record: What it asks for; None: what its record in the store says.
+        tasks: Those that the caller knows, by address: they are not read.
 
     Raises:
         StoreError: If there is no such study, or a file of it was cut short, damaged or edited.
     """
     record = whole(store, study) if record is None else record
-    read = StudyFiles(store, study, record["cells"])
+    read = StudyFiles(store, study, record["cells"], tasks)
     return replace(
         _measured_of(read, record),
         latents=latents_table(read),
         losses=losses_table(read),
         trainings=trainings_table(read),
-        half_trained=_half_trained(store, study, record),
+        half_trained=_half_trained(read, record),
+        made=read.made,
     )
 
 
-def _half_trained(store: Store, study: str, record: Mapping[str, Any]) -> Tables | None:
+def _half_trained(read: StudyFiles, record: Mapping[str, Any]) -> Tables | None:
     """What is known of the arms after half of their training; the study may not ask for it.
 
     Rivals stand beside them as they are.
@@ -149,7 +160,7 @@ def _half_trained(store: Store, study: str, record: Mapping[str, Any]) -> Tables
         (cell, half or cell["tasks"]) for cell, half in parts if half or cell["arm"].get("rival")
     )
     cells = [{**cell, "tasks": tasks} for cell, tasks in kept]
-    return _measured_of(StudyFiles(store, study, cells), record)
+    return _measured_of(read.of(cells), record)
 
 
 def _measured_of(read: StudyFiles, record: Mapping[str, Any]) -> Tables:

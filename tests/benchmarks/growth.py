@@ -89,7 +89,8 @@ def write_store(plan: Plan, root: Path) -> None:
     store.record_study(plan.study, record(plan))
     for task in plan.tasks.values():
         folder = root / "tasks" / task.address
-        folder.mkdir(parents=True)
+        (folder / "attempts" / "1").mkdir(parents=True)
+        (folder / "lock").touch()
         write_record(folder / "task.json", task_json(task))
         content = record_bytes(result(task, plan))
         write_record(folder / "provenance.json", PROVENANCE | vouched(folder, content))

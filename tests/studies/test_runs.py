@@ -1,16 +1,27 @@
-"""Runs as processes of their own: stopped by Ctrl-C, two at once on one store, and for a group."""
+"""Runs as processes of their own: stopped by Ctrl-C, two at once on one store, and for a group.
+
+And what a run reads of a store in which all is done.
+"""
 
 import os
 import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from studies import run
+from studies.plan.plan import expand
+from studies.spec.sweep import read_sweep
+from studies.store.checksums import read_checked
 from studies.store.store import Store
+from tests.benchmarks import growth
+from tests.benchmarks.planning import PRESET as PRESET_OF_MANY
 from tests.witness import hurried
+from tests.witness.calls import given
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -96,3 +107,20 @@ def test_a_store_may_be_written_by_the_group_where_the_umask_says_so(folder: Pat
     found = list((folder / "store").rglob("*"))
     assert [path for path in found if path.stat().st_mode & 0o060 != 0o060] == []
     assert any(path.name == "result.json" for path in found)
+
+
+def test_a_run_over_a_finished_store_reads_every_file_of_a_task_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = write_sweep(
+        tmp_path, growth.SWEEP.format(seeds=[0, 1], steps=[10, 50, 1000]), PRESET_OF_MANY
+    )
+    plan = expand(read_sweep(sweep, preset="tiny"))
+    growth.write_store(plan, tmp_path / "store")
+    again = [str(sweep), "--preset", "tiny", "--store", str(tmp_path / "store")]
+    paths = given(read_checked, "path", lambda: run.main(again))
+    assert "inconclusive" in capsys.readouterr().out  # it tells the computing time of more seeds
+    read = Counter(path for path in paths if path.parent.parent.name == "tasks")
+    names = ("task.json", "result.json", "provenance.json")
+    folders = [tmp_path / "store" / "tasks" / address for address in plan.tasks]
+    assert read == {folder / name: 1 for folder in folders for name in names}

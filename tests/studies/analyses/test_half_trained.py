@@ -1,6 +1,7 @@
 """Claims about trained networks in studies that measure their networks half trained too."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,11 @@ from studies.judging.looks import BY_LOOKS
 from studies.judging.verdicts import Finding
 from studies.judging.wording import measured, on_its_way, telling, to_decide
 from studies.report.build import build
+from studies.store.checksums import read_checked
 from studies.store.store import Store
 from studies.tables.intervals import t_interval
 from studies.tables.tables import Tables, tables
+from tests.witness.calls import given
 from tests.witness.made_up_store import MadeUp, write_store
 
 LOWER = "learned_sigma_lowers_nll"
@@ -62,6 +65,12 @@ def test_the_half_is_read_under_the_names_of_the_whole(tmp_path: Path) -> None:
     assert only is not None
     assert set(only.results["seed"]) == {1}
     assert study(tmp_path / "plain", lambda seed: 2.0, None).half_trained is None
+
+
+def test_the_half_is_read_once_with_the_whole(tmp_path: Path) -> None:
+    paths = given(read_checked, "path", lambda: study(tmp_path, lambda seed: 2.0, lambda seed: 2.5))
+    read = Counter(path for path in paths if path.parent.parent.name == "tasks")
+    assert set(read.values()) == {1}
 
 
 def test_a_verdict_that_another_doubling_would_leave_is_told(tmp_path: Path) -> None:
