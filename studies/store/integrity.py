@@ -178,12 +178,12 @@ def check_file(path: Path, expected: str) -> bool:
     folder = task_folder(path)
     if folder is None:
         return False
-    files = listed_files(folder)
+    made = provenance_of(folder) or {}
+    files, freed = made.get(FILES), made.get(FREED, {})
     if files is None:
         _check_is_of_an_older_version(folder)
         return False
     name = str(path.relative_to(folder))
-    freed = freed_files(folder)
     said = files.get(name, freed.get(name))
     try:
         stat = path.stat()

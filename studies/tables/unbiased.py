@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from iddpm.arrays import FloatArray
 from iddpm.evaluation.frechet_bias import least_vectors, unbiased_distance
@@ -39,7 +40,9 @@ def with_unbiased(results: pd.DataFrame, study: StudyFiles) -> pd.DataFrame:
     """
     rows = results[(results["metric"] == "frechet_distance") & results["value"].notna()]
     moments = cache(partial(_moments, study))
-    values = {address: _distance(study, address, moments) for address in rows["address"].unique()}
+    addresses = rows["address"].unique()
+    with threadpool_limits(1, user_api="blas"):  # over such small matrices more would wait
+        values = {address: _distance(study, address, moments) for address in addresses}
     found = rows.assign(metric=UNBIASED, value=rows["address"].map(values)).dropna(subset=["value"])
     return pd.concat([results, found], ignore_index=True) if len(found) else results
 

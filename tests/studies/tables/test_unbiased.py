@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from iddpm.config import Simple
 from iddpm.evaluation.config import Ancestral
 from iddpm.evaluation.frechet import frechet_distance
+from iddpm.evaluation.frechet_bias import unbiased_distance
 from studies.analyses.judge import judge
 from studies.store.store import FEATURES, Store, StoreError
+from studies.tables import unbiased
 from studies.tables.rows import is_unbiased, judged
 from studies.tables.tables import Tables, tables
 from studies.tables.unbiased import UNBIASED
@@ -72,6 +75,21 @@ def test_it_is_of_the_features_and_less_than_their_distance(store: Store) -> Non
     biased = frechet_distance(drawn, real).value
     first = values(judged(found, DISTANCES))[0]
     assert biased - 0.5 < first < 0.5 * biased
+
+
+def test_a_single_thread_computes_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More threads take ten times as long over matrices of 64 rows, most of it in waiting."""
+    threads: list[int] = []
+
+    def counted(*given: Any) -> float:
+        found = threadpool_info()
+        threads.extend(one["num_threads"] for one in found if one["user_api"] == "blas")
+        return unbiased_distance(*given)
+
+    monkeypatch.setattr(unbiased, "unbiased_distance", counted)
+    with threadpool_limits(2, user_api="blas"):
+        assert UNBIASED in set(read(store, 40).results["metric"])
+    assert set(threads) <= {1}
 
 
 def test_a_study_of_which_one_distance_is_not_known_is_judged_as_it_was_scored(
