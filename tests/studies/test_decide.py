@@ -91,7 +91,7 @@ def decided(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Decide:
         is_done: Callable[[Plan], bool] = lambda plan: True,
         falls: Sequence[float] = (),
     ) -> tuple[list[Plan], str]:
-        def tables(store: Store, study: str, record: Mapping[str, Any]) -> Tables:
+        def tables(store: Store, study: str, record: Mapping[str, Any], tasks: object) -> Tables:
             kept = {(json.dumps(cell["arm"]), cell["seed"]) for cell in record["cells"]}
             whole = plan_of(record["seeds"])
             some = [cell for cell in whole.cells if (json.dumps(cell.arm), cell.seed) in kept]
