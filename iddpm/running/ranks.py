@@ -85,8 +85,7 @@ def joined(
     *,
     number: int,
     count: int,
-    address: str,
-    port: int,
+    meeting: str,
     device: torch.device | str = "cpu",
     timeout_s: float = 600.0,
 ) -> Iterator[Ranks]:
@@ -95,8 +94,8 @@ def joined(
     Args:
         number: Of this process, from 0.
         count: Of processes; with one, nothing is joined.
-        address: Machine of rank 0, by a name that all can reach.
-        port: Free on that machine.
+        meeting: Where they find each other: `tcp://HOST:PORT`, a free port of rank 0's machine by a
+            name that all can reach, or on one machine `file://PATH`, a file that is not there yet.
         device: Where this rank computes.
         timeout_s: How long a rank waits for the others before it gives up.
 
@@ -110,7 +109,7 @@ def joined(
     with _told_of_peers():
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
-            init_method=f"tcp://{address}:{port}",
+            init_method=meeting,
             rank=number,
             world_size=count,
             timeout=timedelta(seconds=timeout_s),
@@ -126,10 +125,13 @@ def _told_of_peers() -> Iterator[None]:
     """A failed exchange in words of our own.
 
     Raises:
-        RanksError: In place of torch's own error.
+        OutOfMemoryError: If it found too little memory here.
+        RanksError: In place of any other error of torch.
     """
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise RanksError(f"ranks: another one has ended or does not answer ({reason})") from error

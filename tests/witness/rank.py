@@ -46,9 +46,8 @@ def run(
     signal.alarm(HANGS_S)
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
-    together = joined(
-        number=number, count=count, address="127.0.0.1", port=port, timeout_s=timeout_s
-    )
+    meeting = f"tcp://127.0.0.1:{port}"
+    together = joined(number=number, count=count, meeting=meeting, timeout_s=timeout_s)
     with together as ranks:
         found = do(ranks, Path(folder), **job)
     (Path(folder) / f"{number}.json").write_text(json.dumps(found))

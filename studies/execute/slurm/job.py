@@ -152,11 +152,11 @@ def _joined(job: JobEnvironment, how: str) -> Iterator["Ranks | None"]:
     from iddpm.running.ranks import joined
     from studies import runners
 
+    port = FIRST_PORT + int(job.raw_job_id) % PORTS
     with joined(
         number=job.global_rank,
         count=job.num_tasks,
-        address=os.environ["STUDIES_FIRST_NODE"],
-        port=FIRST_PORT + int(job.raw_job_id) % PORTS,
+        meeting=f"tcp://{os.environ['STUDIES_FIRST_NODE']}:{port}",
         device=runners.device(),
     ) as ranks:
         yield ranks

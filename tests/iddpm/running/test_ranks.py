@@ -185,9 +185,11 @@ def test_a_rank_that_answers_no_more_is_waited_for_no_longer_than_said(
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_rank_whose_others_never_come_gives_up(number: int) -> None:
-    meeting = joined(number=number, count=2, address="127.0.0.1", port=free_port(), timeout_s=1)
-    with pytest.raises(RanksError, match="another one has ended or does not answer"), meeting:
+@pytest.mark.parametrize("place", ["tcp", "file"])
+def test_a_rank_whose_others_never_come_gives_up(tmp_path: Path, place: str, number: int) -> None:
+    meeting = f"tcp://127.0.0.1:{free_port()}" if place == "tcp" else f"file://{tmp_path}/here"
+    alone = joined(number=number, count=2, meeting=meeting, timeout_s=1)
+    with pytest.raises(RanksError, match="another one has ended or does not answer"), alone:
         raise AssertionError("nobody came")
     assert not torch.distributed.is_initialized()
 
@@ -198,6 +200,17 @@ def test_a_full_disk_of_the_first_rank_ends_every_rank(warm: Warm, tmp_path: Pat
     assert (first.status, second.status) == (1, 1)
     assert "cannot write: File too large" in first.said
     assert "RanksError: ranks: the first one could not save the state" in second.said
+
+
+def test_an_exchange_that_finds_too_little_memory_is_no_loss_of_another_rank(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exchange(tensor: torch.Tensor) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", exchange)
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+        Ranks(count=2).add_up(torch.ones(1))
 
 
 # --------------------------------------------------------------------------------- what is refused
@@ -234,6 +247,6 @@ def test_one_process_alone_exchanges_nothing() -> None:
     assert ALONE.any(True, False) == (True, False)
     assert ALONE.of_first(7) == 7
     ALONE.agree("step", 7)
-    with joined(number=0, count=1, address="nowhere.invalid", port=0) as ranks:
+    with joined(number=0, count=1, meeting="tcp://nowhere.invalid:0") as ranks:
         assert ranks is ALONE
     assert not torch.distributed.is_initialized()
