@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.table import Table
 
@@ -50,6 +50,8 @@ class Todo:
     """Tasks side by side; None: as many as the cluster lets."""
     is_here: bool
     """Whether it is this machine that does them."""
+    ranks: int = 1
+    """How many of those that this machine does at once do a training together."""
     notes: list[str]
     """What a person should know before it is run."""
 
@@ -65,6 +67,7 @@ def show(
     store: Store,
     *,
     at_once: int,
+    ranks: int,
     settings: slurm.SubmitSettings | None,
     retried: Sequence[ErrorClass],
     verbose: bool,
@@ -76,14 +79,15 @@ def show(
         plans: What is to be run.
         tasks: Of all plans, each after all that it needs.
         store: Where the tasks stand.
-        at_once: Tasks side by side on this machine.
+        at_once: Processes side by side on this machine.
+        ranks: How many of them do a training together.
         settings: How it is submitted to a cluster; None: it is run here.
         retried: Tasks that failed in these ways are run again.
         verbose: Print the details, too.
         devices: And how long it would take elsewhere.
     """
     if settings is None:
-        todo = on_this_machine(plans, tasks, store, at_once, retried)
+        todo = on_this_machine(plans, tasks, store, at_once, ranks, retried)
     else:
         submission = slurm.preview(store, list(tasks.values()), settings, retry=retried)
         todo = _on_a_cluster(plans, tasks, submission, settings.max_parallel)
@@ -105,25 +109,31 @@ def on_this_machine(
     tasks: Mapping[str, Task],
     store: Store,
     at_once: int,
+    ranks: int = 1,
     retried: Sequence[ErrorClass] = (),
 ) -> Todo:
-    """What is to be done by so many processes here, and how long each task will take."""
-    states, expected = expected_here(tasks, store, retried)
-    on_gpus = [a for a in expected if here().gpu_of(tasks[a].kind) is not None]
+    """What is to be done by so many processes here, and how long each task will take.
+
+    The arguments are those of `show`.
+    """
+    states, expected = expected_here(tasks, store, ranks, retried)
+    device = replace(here(), ranks=ranks)
+    on_gpus = [a for a in expected if device.gpu_of(tasks[a].kind) is not None]
     return Todo(
         plans=plans,
         tasks=tasks,
         states=Counter(states.values()),
         expected=expected,
-        gpu_hours=sum(expected[address].seconds for address in on_gpus) / 3600,
+        gpu_hours=sum(expected[a].seconds * device.ranks_of(tasks[a].kind) for a in on_gpus) / 3600,
         at_once=at_once,
         is_here=True,
+        ranks=ranks,
         notes=_notes(plans),
     )
 
 
 def expected_here(
-    tasks: Mapping[str, Task], store: Store, retried: Sequence[ErrorClass] = ()
+    tasks: Mapping[str, Task], store: Store, ranks: int, retried: Sequence[ErrorClass] = ()
 ) -> tuple[dict[str, str], dict[str, Expected]]:
     """Where each task stands, and how long each that is to be done here will take."""
     states = {address: str(store.state(address)) for address in tasks}
@@ -133,7 +143,7 @@ def expected_here(
     for task in tasks.values():
         if any(states[need] in ("failed", "waiting") for _, need in task.inputs):
             states[task.address] = "waiting"
-    forecast = Forecast(store, here(), tasks)
+    forecast = Forecast(store, replace(here(), ranks=ranks), tasks)
     return states, {
         address: forecast.expected(task, tasks.__getitem__)
         for address, task in tasks.items()
@@ -215,7 +225,8 @@ def _times(todo: Todo) -> Iterator[str]:
     mark = "~" if guessed(todo.expected.values()) else ""
     at_once = todo.at_once or len(todo.expected)
     beside = f"{todo.at_once} at once" if todo.at_once else "every job at once"
-    yield f"Done in {_finish(todo, todo.expected, at_once)} with {beside}."
+    together = f", of which {todo.ranks} do a training together" if todo.ranks > 1 else ""
+    yield f"Done in {_finish(todo, todo.expected, at_once, todo.ranks)} with {beside}{together}."
     seconds = {address: found.seconds for address, found in todo.expected.items()}
     chain, work = longest_chain(todo.left, seconds), sum(seconds.values())
     gpus = f", {mark}{todo.gpu_hours:.3g} GPU-hours" if todo.gpu_hours else ""
@@ -259,13 +270,15 @@ def on_other_devices(todo: Todo) -> Iterator[str]:
         yield f"on one {name.upper()}: {_finish(todo, found, 1)} (never measured)"
 
 
-def _finish(todo: Todo, expected: Mapping[str, Expected], at_once: int) -> str:
+def _finish(todo: Todo, expected: Mapping[str, Expected], at_once: int, ranks: int = 1) -> str:
     """When all is done, with the least and the most that it may be: `~10 min (3 min to 31 min)`."""
     bands = (
         {address: getattr(found, name) for address, found in expected.items()}
         for name in ("seconds", "least", "most")
     )
-    finish, least, most = (duration(finish_time(todo.left, band, at_once)) for band in bands)
+    finish, least, most = (
+        duration(finish_time(todo.left, band, at_once, ranks=ranks)) for band in bands
+    )
     return f"{'~' * guessed(expected.values())}{finish} ({least} to {most})"
 
 

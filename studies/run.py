@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -178,7 +179,8 @@ def _add_cluster_options(add: Callable[..., object]) -> None:
         type=_setting,
         metavar="[KIND.]KEY=VALUE",
         dest="resources",
-        help="what jobs ask for, such as account=NAME or train.gpus=4; may be repeated",
+        help="what jobs ask for: account=NAME, train.gpus=4 (also with --executor local); "
+        "may be repeated",
     )
     add(
         "--pack",
@@ -338,7 +340,7 @@ def _refuse_idle_options(options: argparse.Namespace) -> None:
     if options.decide and options.executor == "slurm":
         raise ConfigError("--decide", "--executor inline or local with it", "slurm")
     for name, option in idle.items():
-        if getattr(options, name):
+        if getattr(options, name) and (options.executor, name) != ("local", "resources"):
             found = options.executor or "none"
             raise ConfigError(option, f"--executor {other} with it", found)
 
@@ -405,19 +407,23 @@ def _execute(
     plans: Sequence[Plan], store: Store, options: argparse.Namespace, recorded: Record = record
 ) -> dict[str, Task]:
     """The tasks of all plans, run until nothing more can be."""
+    ranks = executors.ranks(options.executor, options.resources, options.workers)
+    if ranks > 1:
+        executors.check_ranks(ranks, store, _tasks(plans).values())
     tasks = _begin(plans, store, recorded)
     store.retry(tasks, _retried(options))
     console = terminal()
     named = {address: label for plan in plans for address, label in labels(plan.cells).items()}
     at_once = executors.side_by_side(options.executor, options.workers)
-    left = Left(store, list(tasks.values()), at_once, here())
-    preview.foresee(plans, store, preview.expected_here(tasks, store)[1])
+    left = Left(store, list(tasks.values()), at_once, replace(here(), ranks=ranks), ranks)
+    preview.foresee(plans, store, preview.expected_here(tasks, store, ranks)[1])
     with watching(len(tasks), console, named, left) as watch:
         executors.execute(
             store,
             list(tasks.values()),
             name=options.executor,
             workers=options.workers,
+            ranks=ranks,
             watch=watch,
         )
     return tasks
@@ -496,15 +502,18 @@ def _print_results(
 
 def _dry_run(plans: Sequence[Plan], store: Store, options: argparse.Namespace) -> int:
     tasks = _tasks(plans)
+    ranks = executors.ranks(options.executor, options.resources, options.workers)
+    executors.check_ranks(ranks, store, tasks.values())
     if options.measure:
         left = [address for address in tasks if not store.is_done(address)]
         workers = 1 if options.executor == "inline" else options.workers
-        throughput.measure(store, left, tasks, here(), workers)
+        throughput.measure(store, left, tasks, replace(here(), ranks=ranks), workers)
     preview.show(
         plans,
         tasks,
         store,
         at_once=executors.side_by_side(options.executor, options.workers),
+        ranks=ranks,
         settings=_settings(plans, options) if options.executor == "slurm" else None,
         retried=_retried(options),
         verbose=options.verbose,

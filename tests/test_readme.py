@@ -282,6 +282,7 @@ OPTIONS = {
     "--executor local": "the same bytes",
     "--executor inline": "the same bytes",
     "--workers N": "the same bytes",
+    "--resource train.gpus=N": "GPUs share a training",
     "--retry failed": "failed tasks are run again",
     **dict.fromkeys(("--retry oom", "--retry timeout", "--retry lost"), "run has that choice"),
     "--retry diverged": "failed tasks are run again",
@@ -339,6 +340,16 @@ def test_processes_of_a_run_are_told_how_many_images_share_a_pass(
     words = [str(SWEEPS / "noise_schedules.yaml"), "--store", str(tmp_path / "store"), "--dry-run"]
     assert run.main([*words, *option.replace("N", "64").split()]) == 0
     assert os.environ[IMAGES_PER_PASS] == "64"
+
+
+@pytest.mark.parametrize("option", with_("GPUs share a training"))
+def test_so_many_gpus_of_this_machine_share_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    words = [str(SWEEPS / "noise_schedules.yaml"), "--store", str(tmp_path / "store"), "--dry-run"]
+    assert run.main([*words, "--executor", "local", *option.replace("N", "2").split()]) == 0
+    assert "with 4 at once, of which 2 do a training together." in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -82,10 +82,15 @@ class Agenda:
                 self._follow(address)
         return bool(self._open)
 
-    def take(self) -> str | None:
-        """The first task that can run now, which the caller then runs; None: there is none yet."""
+    def take(self, fits: Callable[[str], bool] = lambda address: True) -> str | None:
+        """The first task that can run now, which the caller then runs.
+
+        None: there is none yet, or it does not fit, and those after it are not to overtake it.
+        """
         for address, task in self._open.items():
             if address not in self._here | self._elsewhere and self._is_ready(task):
+                if not fits(address):
+                    return None
                 self._here.add(address)
                 self._tell("started", address)
                 return address

@@ -192,14 +192,18 @@ def longest_chain(tasks: Sequence[Task], seconds: Mapping[str, float]) -> float:
     return max(ends.values(), default=0.0)
 
 
-def finish_time(tasks: Sequence[Task], seconds: Mapping[str, float], workers: int) -> float:
+def finish_time(
+    tasks: Sequence[Task], seconds: Mapping[str, float], workers: int, *, ranks: int = 1
+) -> float:
     """Seconds until the last task ends if the first of those that are ready always begins next.
 
     Args:
         tasks: All that is left, each after what it needs; what is not among them is done.
         seconds: How long each takes, by address.
         workers: How many run side by side.
+        ranks: How many of them a training takes.
     """
+    of_training = Device(ranks=min(ranks, workers))
     order = {task.address: number for number, task in enumerate(tasks)}
     waits = {t.address: sum(first in order for first in set(t.first)) for t in tasks}
     followers: dict[str, list[str]] = defaultdict(list)
@@ -207,13 +211,15 @@ def finish_time(tasks: Sequence[Task], seconds: Mapping[str, float], workers: in
         for first in set(task.first):
             followers[first].append(task.address)
     ready = [order[address] for address, count in waits.items() if not count]  # sorted: a heap
-    running: list[tuple[float, str]] = []
-    now = 0.0
+    running: list[tuple[float, str, int]] = []
+    now, free = 0.0, workers
     while ready or running:
-        while ready and len(running) < workers:
+        while ready and (taken := of_training.ranks_of(tasks[ready[0]].kind)) <= free:
             address = tasks[heapq.heappop(ready)].address
-            heapq.heappush(running, (now + seconds[address], address))
-        now, ended = heapq.heappop(running)
+            heapq.heappush(running, (now + seconds[address], address, taken))
+            free -= taken
+        now, ended, taken = heapq.heappop(running)
+        free += taken
         for address in followers[ended]:
             waits[address] -= 1
             if not waits[address]:
@@ -231,13 +237,19 @@ class Left:
         tasks: Of the run, each after all that it needs and comes after.
         workers: How many run side by side.
         device: What does them.
+        ranks: How many of the workers a training takes.
     """
 
     def __init__(
-        self, store: Store, tasks: Sequence[Task], workers: int, device: Device = ANY_CPU
+        self,
+        store: Store,
+        tasks: Sequence[Task],
+        workers: int,
+        device: Device = ANY_CPU,
+        ranks: int = 1,
     ) -> None:
         self._left = {task.address: task for task in tasks}
-        self._workers = workers
+        self._workers, self._ranks = workers, ranks
         self._begun: dict[str, float] = {}
         self._ended: list[str] = []
         self._forecast = Forecast(store, device, dict(self._left))
@@ -279,7 +291,7 @@ class Left:
         found = self.expected()
         seconds = {address: expected.seconds for address, expected in found.items()}
         start = Expected(0.0 if self._begun else BEGINNING_S, is_guess=True)
-        finish = start.seconds + finish_time(tasks, seconds, self._workers)
+        finish = start.seconds + finish_time(tasks, seconds, self._workers, ranks=self._ranks)
         return Expected(finish, guessed([start, *found.values()]))
 
     def said(self) -> str:

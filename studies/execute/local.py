@@ -1,9 +1,13 @@
 """A bounded pool of processes on this machine: one per GPU, or one of a single thread per core.
 
 The processes are started once and take one task after the other. One that dies, be it for want
-of memory, is replaced, and its task tried again a few times.
+of memory, is replaced, and its task tried again a few times. Where trainings have several GPUs, so
+many of the processes do one together, as soon as so many are free: what is ready later waits behind
+it. When one of them leaves, the others get a moment to leave, too. Where it has died they are ended
+at once: those that compute on GPUs would wait for it for ten minutes.
 """
 
+import json
 import os
 import selectors
 import signal
@@ -13,25 +17,40 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import IO, Self
 
 from iddpm.running.files import StorageError
 from iddpm.running.interruption import Interrupted
 from studies.execute.agenda import POLL_SECONDS, Agenda, Watcher, unwatched
-from studies.execute.devices import visible_gpus
+from studies.execute.devices import Device, visible_gpus
 from studies.execute.memory import remedy
 from studies.execute.signals import CutOff, stop_requests
-from studies.execute.worker import THREAD_LIMITS
+from studies.execute.worker import DESERTED, THREAD_LIMITS
 from studies.store.store import ENDED, Failure, Store
+from studies.tasks.kinds import kind_of
 from studies.tasks.task import Task
 
 RETRIES = 2
 """How often a task is tried again after its process died."""
 
+GRACE_S = 30.0
+"""How long the others may take to leave a task that one of them has left in good order."""
+
+GPU = "CUDA_VISIBLE_DEVICES"
+
+Environment = dict[str, str]
+
 
 def execute(
-    store: Store, tasks: Sequence[Task], *, workers: int | None = None, watch: Watcher = unwatched
+    store: Store,
+    tasks: Sequence[Task],
+    *,
+    workers: int | None = None,
+    ranks: int = 1,
+    watch: Watcher = unwatched,
 ) -> None:
     """Run all that is not done, side by side, and return when nothing more can run.
 
@@ -42,6 +61,7 @@ def execute(
         store: Where the tasks stand and their results will.
         tasks: Each after all that it needs.
         workers: Processes at once; None: one per GPU, or one per core where there is none.
+        ranks: How many of them, each on another GPU, do a training together.
         watch: Told what happens.
 
     Raises:
@@ -50,7 +70,7 @@ def execute(
         StorageError: If the store cannot be written.
     """
     agenda = Agenda(store, tasks, watch)
-    with stop_requests() as stop, Pool(store, slot_environments(workers)) as pool:
+    with stop_requests() as stop, Pool(store, slot_environments(workers), ranks) as pool:
         try:
             while agenda.refresh():
                 if stop.is_set():
@@ -65,14 +85,14 @@ def execute(
             raise CutOff(len(pool.cut_off)) from None
 
 
-def slot_environments(workers: int | None) -> list[dict[str, str]]:
+def slot_environments(workers: int | None) -> list[Environment]:
     """What each slot's environment adds to this one."""
     gpus = visible_gpus()
-    count = workers or len(gpus) or _cores()
+    slots = workers or len(gpus) or _cores()
     base = {"STUDIES_EXECUTOR": "local", "PYTHONPATH": _import_path(), **THREAD_LIMITS}
     if not gpus:
-        return [base] * count
-    return [{**base, "CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(count)]
+        return [base] * slots
+    return [{**base, GPU: gpus[n % len(gpus)]} for n in range(slots)]
 
 
 def _cores() -> int:
@@ -90,9 +110,15 @@ def _import_path() -> str:
 class Slot:
     """One process of the pool, and the task that it is at."""
 
-    def __init__(self, store_root: Path, environment: dict[str, str]) -> None:
+    def __init__(self, store_root: Path, environment: Environment) -> None:
         self.environment = environment
         self.address: str | None = None
+        self.number, self.count = 0, 1
+        """Of this process among those that do its task together, and of them all."""
+        self.failure: Failure | None = None
+        """What went wrong in this process and not in the first."""
+        self.is_silent = False
+        """Whether it was ended because it did not answer."""
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "studies.execute.slot", str(store_root)],
@@ -104,15 +130,24 @@ class Slot:
             process_group=0,  # a Ctrl-C is the pool's to hear
         )
 
-    def give(self, address: str) -> None:
-        """Hand the task to the process."""
-        self.address = address
+    def give(self, address: str, number: int = 0, count: int = 1, meeting: str = "") -> None:
+        """Hand the task to the process, or its part of one that several do together."""
+        self.address, self.number, self.count = address, number, count
+        team = f" {number} {count} {meeting}" if count > 1 else ""
         with suppress(BrokenPipeError):  # it just died, which the pool will notice
-            _pipe(self.process.stdin).write(f"{address}\n".encode())
+            _pipe(self.process.stdin).write(f"{address}{team}\n".encode())
+
+    def says(self, seconds: float) -> bool:
+        """Whether its task ends, or else the process, within so many seconds."""
+        return bool(_heard([self], seconds))
 
     def has_answered(self) -> bool:
         """Whether its task has ended, or else the process; to be called when it has said so."""
-        return bool(_pipe(self.process.stdout).read(1))
+        line = _pipe(self.process.stdout).readline()
+        if line.endswith(b"}\n"):
+            said = json.loads(line)
+            self.failure = Failure(**{**said, "log": tuple(said["log"])})
+        return line == b"\n"
 
     def last_words(self) -> tuple[str, ...]:
         """The end of what it wrote as errors."""
@@ -132,19 +167,49 @@ class Slot:
         _pipe(self.process.stdout).close()
         return status
 
+    @property
+    def has_died(self) -> bool:
+        """Whether it left in another way than by saving, or because another one at its task had."""
+        return self.process.poll() not in (None, 0, DESERTED)
+
+    @property
+    def cause(self) -> str:
+        """How it ended."""
+        status = self.process.returncode
+        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        how = "which did not answer" if self.is_silent else how
+        return f"process {self.number + 1} of {self.count}, {how}" if self.count > 1 else how
+
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None
     return pipe
 
 
-class Pool:
-    """The slots, and what to do when one of them dies. Leaving the context ends them all."""
+def _heard(slots: Sequence[Slot], seconds: float) -> list[Slot]:
+    """Those of which a task has ended, or else the process; waits for one so long."""
+    with selectors.DefaultSelector() as selector:
+        for slot in slots:
+            selector.register(_pipe(slot.process.stdout), selectors.EVENT_READ, slot)
+        return [key.data for key, _ in selector.select(seconds)]
 
-    def __init__(self, store: Store, environments: Sequence[dict[str, str]]) -> None:
+
+class Pool:
+    """The slots, and what to do when one of them dies. Leaving the context ends them all.
+
+    Args:
+        store: Where the tasks stand.
+        environments: What each slot's adds to this one.
+        ranks: How many slots, each on another GPU, do a training together.
+    """
+
+    def __init__(self, store: Store, environments: Sequence[Environment], ranks: int = 1) -> None:
         self._store = store
         self._vacant = list(environments)
         self._slots: list[Slot] = []
+        self._ranks = ranks
+        self._meetings = tempfile.TemporaryDirectory() if ranks > 1 else None
+        self._numbers = count()
         self._losses: Counter[str] = Counter()
         self.cut_off: set[str] = set()
         """Tasks whose process ended over them, with the work since the last save."""
@@ -157,6 +222,8 @@ class Pool:
             self.kill()
         else:
             self.stop()
+        if self._meetings is not None:
+            self._meetings.cleanup()
 
     def stop(self) -> None:
         """Let every process save and leave, and wait for them all.
@@ -183,67 +250,139 @@ class Pool:
         """Wait until all have left; what one said that could not save, if any."""
         unsaved = ""
         while self._slots:
-            slot = self._slots[-1]
+            slot = self._first_to_leave()
             status = slot.end()
             if status == os.EX_IOERR:
                 unsaved = slot.last_words()[-1]
             if status and slot.address and self._store.state(slot.address) not in ENDED:
                 self.cut_off.add(slot.address)
-            self._slots.pop().stderr.close()
+            if slot.has_died:
+                for other in self._others(slot):
+                    other.process.kill()
+            self._slots.remove(slot)
+            slot.stderr.close()
         return unsaved
+
+    def _first_to_leave(self) -> Slot:
+        while True:
+            for slot in self._slots:
+                if slot.process.poll() is not None:
+                    return slot
+            for slot in _heard(self._slots, POLL_SECONDS):
+                if not slot.has_answered():
+                    return slot
 
     def fill(self, agenda: Agenda) -> None:
         """Give every free slot a task, as far as there are tasks; start slots as needed."""
-        while (free := self._free()) or self._vacant:
-            address = agenda.take()
-            if address is None:
-                return
-            slot = free or self._start()
-            slot.give(address)
+        while self._rooms() and (address := agenda.take(self._fits)):
+            slots = [self._slot(room) for room in self._rooms()[: self._processes(address)]]
+            place = self._meetings.name if self._meetings else ""
+            meeting = f"file://{place}/{next(self._numbers)}"
+            for number, slot in enumerate(slots):
+                slot.give(address, number, len(slots), meeting)
 
-    def _free(self) -> Slot | None:
-        return next((slot for slot in self._slots if slot.address is None), None)
+    def _rooms(self) -> list[Slot | Environment]:
+        """For each GPU one that is free: a slot, or else what starts one."""
+        rooms: dict[str | None, Slot | Environment] = {}
+        for slot in self._slots:
+            if slot.address is None:
+                rooms.setdefault(slot.environment.get(GPU), slot)
+        for environment in self._vacant:
+            rooms.setdefault(environment.get(GPU), environment)
+        return list(rooms.values())
 
-    def _start(self) -> Slot:
-        slot = Slot(self._store.root, self._vacant.pop())
+    def _processes(self, address: str) -> int:
+        return Device(ranks=self._ranks).ranks_of(kind_of(address).name)
+
+    def _fits(self, address: str) -> bool:
+        return self._processes(address) <= len(self._rooms())
+
+    def _slot(self, room: Slot | Environment) -> Slot:
+        if isinstance(room, Slot):
+            return room
+        self._vacant.remove(room)
+        slot = Slot(self._store.root, room)
         self._slots.append(slot)
         return slot
 
     def wait(self, agenda: Agenda) -> None:
         """Until a task has ended, a process has died, or it is time to look around."""
-        with selectors.DefaultSelector() as selector:
-            for slot in self._slots:
-                selector.register(_pipe(slot.process.stdout), selectors.EVENT_READ, slot)
-            said = [key.data for key, _ in selector.select(POLL_SECONDS)]
-        for slot in said:
+        for slot in _heard(self._slots, POLL_SECONDS):
+            if slot not in self._slots or not slot.says(0):
+                continue  # it was heard of with another one
             address = slot.address
-            if slot.has_answered():
-                slot.address = None
-            else:
+            if not slot.has_answered():
                 self._mourn(slot, agenda)
+            elif slot.number:  # the first tells what became of the task
+                slot.address = None
+                continue
+            else:
+                assert address is not None
+                failed = self._store.state(address) != "done"
+                self._parted(slot, at_once=failed)
+                slot.address = None
             if address is not None:
                 agenda.give_back(address)
 
-    def _mourn(self, slot: Slot, agenda: Agenda) -> None:
-        """Make room for another process, and note what became of the task.
+    def _others(self, slot: Slot) -> list[Slot]:
+        """Those that do a task together with this one and are not at their ends."""
+        at_it = [other for other in self._slots if other.address == slot.address is not None]
+        return [other for other in at_it if other is not slot]
 
-        Raises:
-            StorageError: If the process left because the store could not be written.
+    def _parted(self, slot: Slot, *, at_once: bool) -> list[Slot]:
+        """Those that leave over it that this one has ended, or left, the task of them all.
+
+        Args:
+            slot: This one.
+            at_once: Whether the others would wait for it in vain.
         """
-        status = slot.end()
-        words = slot.last_words()
+        left = []
+        for other in self._others(slot):
+            if at_once := at_once or not other.says(GRACE_S):
+                other.is_silent = other.process.poll() is None
+                other.process.kill()
+            if has_answered := other.has_answered():
+                other.address = None
+            else:
+                left.append(other)
+            if at_once or not has_answered:
+                self._vacate(other)
+        return left
+
+    def _vacate(self, slot: Slot) -> None:
+        """Make room for another process in place of one that leaves."""
+        slot.end()
         self._slots.remove(slot)
         self._vacant.append(slot.environment)
-        if status == os.EX_IOERR:
-            raise StorageError(words[-1])
-        if slot.address is not None:
-            self._lose(slot.address, _cause(status), words, agenda)
 
-    def _lose(self, address: str, cause: str, words: tuple[str, ...], agenda: Agenda) -> None:
+    def _mourn(self, slot: Slot, agenda: Agenda) -> None:
+        """Make room for other processes, and note what became of the task.
+
+        Raises:
+            StorageError: If a process left because the store could not be written.
+        """
+        self._vacate(slot)
+        left = [slot, *self._parted(slot, at_once=slot.has_died)]
+        for one in left:
+            if one.process.returncode == os.EX_IOERR:
+                raise StorageError(one.last_words()[-1])
+        has_first = any(one.number == 0 for one in left)
+        if slot.address is not None and has_first:  # else the first has told what became of it
+            worst = next((one for one in left if one.has_died), slot)
+            self._lose(slot.address, worst.cause, worst.last_words(), agenda, worst.failure)
+
+    def _lose(
+        self,
+        address: str,
+        cause: str,
+        words: tuple[str, ...],
+        agenda: Agenda,
+        failure: Failure | None = None,
+    ) -> None:
         beat = self._store.progress(address)
         self._store.bury(address, log=words)
         self._losses[address] += 1
-        if self._losses[address] <= RETRIES:
+        if failure is None and self._losses[address] <= RETRIES:
             agenda.tell_lost(address, cause)
         elif claim := self._store.claim(address):
             held = f", seen to hold {beat.held_mb:,} MiB" if beat and beat.held_mb else ""
@@ -251,8 +390,5 @@ class Pool:
                 f"its process died {self._losses[address]} times (last: {cause}{held}); "
                 f"if memory ran short, {remedy(address, 'local')} and --retry failed"
             )
-            self._store.fail(claim, Failure(error="lost", message=message, log=words))
-
-
-def _cause(status: int) -> str:
-    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+            lost = Failure(error="lost", message=message)
+            self._store.fail(claim, replace(failure or lost, log=words))

@@ -99,6 +99,8 @@ def _chosen(
         networks = [tasks[need].config for _, need in task.inputs]
         if not is_simple or not all(isinstance(config, TrainConfig) for config in networks):
             continue
+        if device.ranks_of(task.kind) > 1:  # one process measures, and says nothing of several
+            continue
         if forecast.seconds(task, other) is None and _unit_s(task, tasks, device) < LONGEST_UNIT_S:
             likeness = alike(task, other)
             known = found.setdefault(likeness, task)

@@ -60,6 +60,9 @@ IN_PASSES = ("sample", "likelihood", "likelihood_shard")
 PASSED_ON = (CHECKPOINT_EVERY, IMAGES_PER_PASS, COMPILE)
 """Variables that the script of a job hands on."""
 
+DESERTED = os.EX_TEMPFAIL
+"""The exit status of a process that cannot go on because another one at its task has ended."""
+
 LIMIT = 3
 """After so many attempts in a row that ended alike, with nothing saved, a task counts as failed."""
 
@@ -151,11 +154,13 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
     except (StorageError, ClaimLostError):
         raise
     except Exception as error:
-        if _is_of_ranks(error):
+        if is_of_ranks(error):
             lost = Failure(error="lost", message=str(error), log=last_lines(log), final=False)
-            store.fail(claim, limited(store, claim.address, lost))
+            is_counted = claim.executor == "local"  # by the pool, which knows who ended, and how
+            store.fail(claim, lost if is_counted else limited(store, claim.address, lost))
             raise
-        store.fail(claim, _failure(error, log, claim, heartbeat))
+        found = failure_of(error, claim.address, claim.executor, heartbeat.held_mb)
+        store.fail(claim, replace(found, log=last_lines(log)))
 
 
 def _of_the_first() -> NoReturn:
@@ -342,20 +347,24 @@ def limited(store: Store, address: str, failure: Failure) -> Failure:
     return replace(failure, message=message, final=True)
 
 
-def _failure(error: Exception, log: Path, claim: Claim, heartbeat: Heartbeat) -> Failure:
+def failure_of(error: Exception, address: str, executor: str, most_mb: int) -> Failure:
+    """What is recorded of a task whose work met an error.
+
+    Args:
+        error: What was raised.
+        address: Of the task.
+        executor: By which it was run.
+        most_mb: The most MiB of memory that its process was seen to hold.
+    """
     kind, message = _error_class(error), f"{type(error).__name__}: {error}".partition("\n")[0]
     if kind == "oom":
-        helps = remedy(claim.address, claim.executor)
-        message += f"; its process was seen to hold {heartbeat.held_mb:,} MiB; {helps}"
-    return Failure(
-        error=kind,
-        message=message,
-        traceback="".join(traceback.format_exception(error)),
-        log=last_lines(log),
-    )
+        helps = remedy(address, executor)
+        message += f"; its process was seen to hold {most_mb:,} MiB; {helps}"
+    trace = "".join(traceback.format_exception(error))
+    return Failure(error=kind, message=message, traceback=trace)
 
 
-def _is_of_ranks(error: Exception) -> bool:
+def is_of_ranks(error: Exception) -> bool:
     """Whether it tells of another process's end, which is no fault of the task."""
     from iddpm.running.ranks import RanksError
 

@@ -26,6 +26,9 @@ LIKE = {"likelihood_shard": ("likelihood",), "radii": ("score",)}
 OF_GPUS = ("gpus", "gpu_type")
 """Settings that say nothing to kinds of task that compute on the CPU."""
 
+OF_RANKS = "train.gpus"
+"""The setting that lets several processes do a training together, each on a GPU of its own."""
+
 OF_NETWORK = (
     *("train", "sample", "likelihood", "likelihood_shard", "likelihood_merge", "gradient_noise"),
 )
@@ -240,6 +243,25 @@ def user_layer() -> list[Node]:
         return []
     text = read_text(path, "a file of resources")
     return [parse(text, lambda line: f"{path}:{line}", "a file of resources")]
+
+
+def gpus_here(settings: Sequence[tuple[str, str]]) -> int:
+    """The GPUs that each training has on this machine, by what the command line asks for.
+
+    Files speak of a cluster, and so does all else that can be asked for.
+
+    Args:
+        settings: Names and texts, such as `train.gpus` and `4`.
+
+    Raises:
+        ConfigError: If anything else is asked for, or that many cannot be.
+    """
+    if other := next((key for key, _ in settings if key != OF_RANKS), None):
+        raise ConfigError("--resource", f"{OF_RANKS} alone with --executor local", other)
+    gpus = resources([override_layer(*setting) for setting in settings])["train"].gpus
+    if settings and not gpus:
+        raise ConfigError(f"--resource {OF_RANKS}", "at least 1 with --executor local", "0")
+    return max(gpus, 1)
 
 
 def override_layer(key: str, text: str) -> Node:

@@ -9,6 +9,7 @@ from studies import preview, run
 from studies.execute.devices import Device
 from studies.store.forecasts import Foreseen, foreseen
 from studies.store.store import Failure, Store
+from studies.tasks.kinds import KINDS
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -148,6 +149,20 @@ def test_what_would_do_nothing_is_refused(
 ) -> None:
     assert run.main([str(sweep), "--store", str(sweep.parent / "store"), *options]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_each_gpu_that_shares_a_training_counts(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "here", lambda: Device(cpu="a core", gpu="h200"))
+    plan = run._planned(sweep, run._parser().parse_args([str(sweep)]), None)
+    todo = preview.on_this_machine([plan], plan.tasks, Store(sweep.parent / "store"), 4, 2)
+    found = dict.fromkeys(KINDS, 0.0)
+    for address, expected in todo.expected.items():
+        found[plan.tasks[address].kind] += expected.seconds
+    alone = sum(seconds for kind, seconds in found.items() if KINDS[kind].uses_gpu)
+    assert found["train"] > 0
+    assert todo.gpu_hours * 3600 == pytest.approx(alone + found["train"])
 
 
 def test_what_was_foreseen_is_kept_for_the_page(sweep: Path) -> None:

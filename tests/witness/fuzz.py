@@ -259,6 +259,7 @@ def option_case(folder: Path, draw: random.Random) -> Call:
         (*slurm, "--max-gpu-hours", value),
         (*slurm, "--max-parallel", value),
         (*slurm, "--partition", value),
+        ("--executor", "local", "--resource", f"train.gpus={value}"),
         *[(*slurm, "--resource", f"{kind}{draw.choice(ASKED)}={value}")] * 3,
         (draw.choice(("--help", "--nope", value)),),
     ]

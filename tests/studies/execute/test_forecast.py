@@ -15,7 +15,7 @@ from studies.execute.forecast import (
     finish_time,
     longest_chain,
 )
-from studies.execute.guesses import guess
+from studies.execute.guesses import BEGINNING_S, guess
 from studies.store.store import Beat, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
@@ -264,6 +264,27 @@ def test_so_many_workers_take_the_first_task_that_is_ready() -> None:
     assert finish_time([a, b, d], times, 2) == 5.0
     assert longest_chain([a, b, c, d], times) == 8.0
     assert finish_time([c], times, 2) == 5.0  # what it comes after is done
+
+
+def test_a_training_that_several_workers_share_waits_until_so_many_are_free() -> None:
+    """By hand: a (0 to 3) beside b (0 to 4), the training on both workers (4 to 9), which c does
+    not overtake (9 to 14)."""
+    a, b, c = (tiny.gan(seed=seed) for seed in range(3))
+    times = {a.address: 3.0, b.address: 4.0, TRAINING.address: 5.0, c.address: 5.0}
+    assert finish_time([a, b, TRAINING, c], times, 2, ranks=2) == 14.0
+    assert finish_time([a, b, TRAINING, c], times, 2) == 9.0
+    assert finish_time([TRAINING], times, 1, ranks=2) == 5.0  # whatever is asked, it begins
+
+
+def test_what_is_left_of_a_run_knows_how_many_share_a_training(store: Store) -> None:
+    """On two workers side by side, or each training on both, which was measured as 3 s."""
+    tasks = [tiny.training(seed=seed, block_size=2) for seed in range(2)]
+    took(store, 5.0, tiny.training(seed=8, block_size=2), cpu="a core", device="cpu")
+    took(store, 3.0, tiny.training(seed=9, block_size=2), cpu="a core", device="cpu", ranks=2)
+    alone = Left(store, tasks, 2, Device(cpu="a core"))
+    shared = Left(store, tasks, 2, Device(cpu="a core", ranks=2), 2)
+    assert alone.finish().seconds == pytest.approx(BEGINNING_S + 5.0)
+    assert shared.finish().seconds == pytest.approx(BEGINNING_S + 6.0)
 
 
 def test_what_was_measured_is_told_more_closely_than_a_guess() -> None:

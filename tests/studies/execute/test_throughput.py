@@ -1,5 +1,7 @@
 """Measuring a device: what is measured, for how long, and that it is asked when times are told."""
 
+from dataclasses import replace
+
 import pytest
 
 from studies.execute import throughput
@@ -63,6 +65,12 @@ def test_of_tasks_alike_the_largest_is_measured_once(store: Store) -> None:
 def test_what_would_take_long_for_a_single_step_is_not_measured(store: Store) -> None:
     vast = tiny.training(batch_size=1_000_000)
     assert throughput._chosen(store, [vast.address], by_address(vast), DEVICE) == {}
+
+
+def test_what_several_processes_are_to_do_together_is_not_measured(store: Store) -> None:
+    tasks = by_address(TRAINING, SAMPLES)
+    chosen = throughput._chosen(store, list(tasks), tasks, replace(DEVICE, ranks=2))
+    assert list(chosen.values()) == [SAMPLES]
 
 
 def test_the_rate_of_a_device_is_asked_where_no_task_was_done(store: Store) -> None:
