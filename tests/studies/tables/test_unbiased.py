@@ -123,7 +123,7 @@ def apart(row: Mapping[str, Any]) -> float:
     ],
 )
 def test_every_claim_but_that_on_the_bias_is_judged_without_it(sweep: str) -> None:
-    without = made_up(planned(sweep, seeds=range(2)), apart)
+    without = made_up(planned(sweep, seeds=[0]), apart)
     rows = without.results.assign(address=without.results.index.astype(str))
     distances = rows[rows["metric"] == DISTANCES]
     scored = rows.assign(value=rows["value"] + 9.0 * (rows["metric"] == DISTANCES))
