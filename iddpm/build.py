@@ -168,6 +168,7 @@ def sampler(config: SampleConfig, denoiser: Denoiser) -> Sample:
             **_settings(config.sampler),
             clip=config.clip,
             generator=generator,
+            noise=config.noise,
             conditioning=given,
             start=start,
         )

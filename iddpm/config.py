@@ -42,6 +42,8 @@ FixedVariance = Literal["beta", "beta_tilde"]
 LearnedVariance = Literal["learned", "range"]
 Variance = Literal[FixedVariance, LearnedVariance]
 Stride = Literal["even", "constant", "even_plus_first"] | tuple[int, ...]
+StepNoise = Literal["independent", "brownian"]
+"""What the steps of a reverse chain add; see `iddpm.step_noise`."""
 Precision = Literal["float32", "tf32", "bf16"]
 Split = Literal["train", "test"]
 Cdf = Literal["tanh", "tanh_official"]

@@ -33,6 +33,7 @@ from iddpm.config import (
     Schedule,
     Simple,
     Split,
+    StepNoise,
     TrainConfig,
     UNetConfig,
     Variance,
@@ -249,6 +250,7 @@ class Model:
         *,
         steps: int | None = None,
         sampler: Sampler | None = None,
+        noise: StepNoise = "independent",
         seed: int = 0,
     ) -> UInt8Array:
         """Images as level indices 0..levels-1, shape (count, H, W, C).
@@ -260,6 +262,7 @@ class Model:
             steps: Of the reverse process, each a network call; None: all T.
             sampler: `Ancestral(variance=...)` or `Ddim()`; None: ancestral, with the Σ that was
                 learned, or else β.
+            noise: Of the steps; `brownian` is shared by chains of any length.
             seed: Of the noise.
 
         Raises:
@@ -273,6 +276,7 @@ class Model:
             steps=self.config.diffusion.steps if steps is None else steps,
             last_block=-(-count // BLOCK),
             block_size=BLOCK,
+            noise=noise,
             seed=seed,
         )
         check_samples(config, self.config)

@@ -6,14 +6,17 @@ calls the network once. No gradient is kept.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from iddpm.config import Variance
+from iddpm.config import StepNoise, Variance
 from iddpm.denoiser import Denoiser
+from iddpm.diffusion import Diffusion
 from iddpm.gaussians import Gaussian, Generators, sample
 from iddpm.networks.conditioning import Conditioning
+from iddpm.step_noise import brownian
 
 TRUNCATED_LEVELS = 256
 """Images of so many levels are truncated to a level, not rounded, as in the official code."""
@@ -26,6 +29,7 @@ def ancestral(
     variance: Variance,
     clip: bool,
     generator: Generators,
+    noise: StepNoise = "independent",
     conditioning: Conditioning | None = None,
     start: int | None = None,
 ) -> Tensor:
@@ -39,6 +43,7 @@ def ancestral(
         variance: Which variance p has.
         clip: Hold the implied x_0 to [-1, 1] at every step, as the official code does.
         generator: Source of the noise that the steps add.
+        noise: Drawn for each step, or off one Brownian motion for chains of any length.
         conditioning: What else the network is told.
         start: Reverse steps taken; the chain's noisier ones are left out. None: all of them.
 
@@ -49,12 +54,14 @@ def ancestral(
         ValueError: If `start` is not in [1, K], or the network did not learn the variance.
     """
 
+    total, x, draw = _begun(denoiser.diffusion, x_T, start, noise, generator)
+
     def step(x_t: Tensor, t: int) -> Tensor:
         output = denoiser.output(x_t, t, conditioning)
         p = denoiser.reverse(output, x_t, t, variance=variance, clip=clip)
-        return p.mean if t == 0 else sample(p, generator)
+        return p.mean if t == 0 else draw(p)
 
-    return _reversed_chain(step, x_T, denoiser.diffusion.steps, start)
+    return _reversed_chain(step, x, total)
 
 
 def ddim(
@@ -64,6 +71,7 @@ def ddim(
     eta: float,
     clip: bool,
     generator: Generators,
+    noise: StepNoise = "independent",
     conditioning: Conditioning | None = None,
     start: int | None = None,
 ) -> Tensor:
@@ -79,6 +87,7 @@ def ddim(
         eta: Share of the ancestral standard deviation that is added as noise, in [0, 1].
         clip: Hold the implied x_0 to [-1, 1] at every step; eps then follows from the held x_0.
         generator: Source of the noise that the steps add; unused at eta 0.
+        noise: Drawn for each step, or off one Brownian motion for chains of any length.
         conditioning: What else the network is told.
         start: Reverse steps taken; the chain's noisier ones are left out. None: all of them.
 
@@ -94,28 +103,45 @@ def ddim(
     variances = eta**2 * diffusion.beta_tildes
     log_variances = variances.log()
     signal = diffusion.alpha_bar_before.sqrt()
-    noise = (1 - diffusion.alpha_bar_before - variances).clamp_min(0).sqrt()
+    rest = (1 - diffusion.alpha_bar_before - variances).clamp_min(0).sqrt()
+    total, x, draw = _begun(diffusion, x_T, start, noise, generator)
 
     def step(x_t: Tensor, t: int) -> Tensor:
         output = denoiser.output(x_t, t, conditioning)
         x_0 = denoiser.x_0(output, x_t, t, clip=clip)
         eps = diffusion.eps_from_x_0(x_t, t, x_0)
-        mean = signal[t] * x_0 + noise[t] * eps
-        return mean if eta == 0 or t == 0 else sample(Gaussian(mean, log_variances[t]), generator)
+        mean = signal[t] * x_0 + rest[t] * eps
+        return mean if eta == 0 or t == 0 else draw(Gaussian(mean, log_variances[t]))
 
-    return _reversed_chain(step, x_T, diffusion.steps, start)
+    return _reversed_chain(step, x, total)
 
 
-def _reversed_chain(
-    step: Callable[[Tensor, int], Tensor],
-    x_T: Tensor,
-    steps: int,
-    start: int | None,
-) -> Tensor:
+Draw = Callable[[Gaussian], Tensor]
+"""What a step makes of its Gaussian, each call one step further."""
+
+
+def _begun(
+    diffusion: Diffusion, x_T: Tensor, start: int | None, noise: StepNoise, generator: Generators
+) -> tuple[int, Tensor, Draw]:
+    """How many steps are taken, what they begin with, and how they draw.
+
+    Along a path the steps that are left out are taken as they would be if images were white noise:
+    standard normal still, and near to what the whole chain holds there.
+    """
+    steps = diffusion.steps
     total = steps if start is None else start
     if not 1 <= total <= steps:
         raise ValueError(f"samplers.start: expected from 1 to the chain's {steps}, found {total}")
+    if noise == "independent":
+        return total, x_T, partial(sample, generator=generator)
+    path = brownian(generator, diffusion, x_T)
     x = x_T
+    for beta in reversed(diffusion.betas[total:]):
+        x = (1 - beta).sqrt() * x + beta.sqrt() * next(path)
+    return total, x, lambda p: p.mean + torch.exp(0.5 * p.log_variance) * next(path)
+
+
+def _reversed_chain(step: Callable[[Tensor, int], Tensor], x: Tensor, total: int) -> Tensor:
     with torch.no_grad():
         for t in reversed(range(total)):
             x = step(x, t)

@@ -38,6 +38,7 @@ from iddpm.config import (
     Precision,
     Source,
     Split,
+    StepNoise,
     Stride,
     Timesteps,
     TrainConfig,
@@ -137,6 +138,8 @@ class SampleConfig(Blocks):
     """Which average of the weights is sampled; None: the raw weights."""
     ensemble: Ends | None = field(default=None, metadata={"legacy": None})
     """How a second network, of the role network_b, takes part; None: there is none."""
+    noise: StepNoise = field(default="independent", metadata={"legacy": "independent"})
+    """Of the steps: `brownian` is shared by chains of any length, stride and prefix skipped."""
     precision: Precision = "float32"
     seed: Seed = 0
 

@@ -5,7 +5,8 @@ weights where their shapes agree.
 """
 
 CHAINS_OF_ONE_NETWORK = (
-    "Its chains of few and of many steps start from the same x_T, and the noise of their k-th step "
+    "Its chains of few and of many steps start from the same x_T. With brownian noise they add the "
+    "increments of one path, each over the steps that it spans; else the noise of their k-th step "
     "is the same draw, which stands at another t."
 )
 BOUNDS_OF_ONE_NETWORK = (

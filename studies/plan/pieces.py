@@ -28,6 +28,7 @@ def sample_shards(config: SamplesConfig, train: TrainConfig, seed: int) -> Itera
             clip=config.clip,
             ema_decay=config.ema_decay,
             ensemble=config.ensemble,
+            noise=config.noise,
             first_block=first,
             last_block=last,
             block_size=config.block_size,

@@ -16,7 +16,15 @@ from iddpm.bounds import (
     at_most,
     require,
 )
-from iddpm.config import ExternalConfig, GanConfig, Metric, Precision, Split, TrainConfig
+from iddpm.config import (
+    ExternalConfig,
+    GanConfig,
+    Metric,
+    Precision,
+    Split,
+    StepNoise,
+    TrainConfig,
+)
 from iddpm.evaluation.config import (
     FD_INFINITY_IMAGES,
     Ancestral,
@@ -61,6 +69,8 @@ class SamplesConfig(Bounded):
     """Which average of the weights is sampled; None: the raw weights."""
     ensemble: Ends | None = None
     """How a second network takes part, trained for it; None: there is none."""
+    noise: StepNoise = "independent"
+    """Of the steps: `brownian` is shared by chains of any length, stride and prefix skipped."""
     precision: Precision = "float32"
     images: Some
     block_size: Batch = 64

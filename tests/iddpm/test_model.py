@@ -52,6 +52,21 @@ def test_the_images_are_those_that_the_sampler_draws_from_the_stream(model: iddp
     assert np.array_equal(model.sample(2, seed=2), drawn[:2])
 
 
+def test_brownian_noise_is_that_of_the_sampler(model: iddpm.Model) -> None:
+    x_T = torch.randn((BLOCK, 1, 8, 8), generator=generator(0, "x_T", 0))
+    expected = ancestral(
+        model.denoiser,
+        x_T,
+        variance="range",
+        clip=True,
+        generator=generator(0, "reverse", 0),
+        noise="brownian",
+    )
+    drawn = model.sample(BLOCK, noise="brownian")
+    assert np.array_equal(drawn, to_uint8(expected, 17).numpy())
+    assert not np.array_equal(drawn, model.sample(BLOCK))
+
+
 def test_another_sampler_takes_a_shorter_chain(model: iddpm.Model) -> None:
     chain = iddpm.Denoiser(
         network=model.denoiser.network,

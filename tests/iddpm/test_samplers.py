@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from iddpm.config import FixedVariance, Prediction
+from iddpm.config import FixedVariance, Prediction, StepNoise
 from iddpm.denoiser import Denoiser
 from iddpm.diffusion import Diffusion
 from iddpm.networks.conditioning import Conditioning
@@ -56,9 +56,12 @@ def check_moments(x: Tensor, mean: float, variance: float) -> None:
 
 
 @STRIDES
-@pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
+@pytest.mark.parametrize(
+    ("variance", "drawn"),
+    [("beta", "independent"), ("beta_tilde", "independent"), ("beta", "brownian")],
+)
 def test_ancestral_samples_follow_the_exact_recursion(
-    kept: tuple[int, ...], start: int | None, variance: FixedVariance
+    kept: tuple[int, ...], start: int | None, variance: FixedVariance, drawn: StepNoise
 ) -> None:
     x = ancestral(
         best_denoiser(kept),
@@ -66,6 +69,7 @@ def test_ancestral_samples_follow_the_exact_recursion(
         variance=variance,
         clip=False,
         generator=generator(),
+        noise=drawn,
         start=start,
     )
     chain = links(BETAS, kept)[:start]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iddpm import build
-from iddpm.config import Digits, TrainConfig
+from iddpm.config import Digits, StepNoise, TrainConfig
 from iddpm.data import describe
 from iddpm.evaluation.config import (
     Ancestral,
@@ -236,6 +236,22 @@ def test_a_seed_of_sampling_draws_other_images_of_the_same_networks(tmp_path: Pa
         0,
         7,
     }
+
+
+def test_the_noise_of_steps_tells_samples_apart_and_nothing_else(tmp_path: Path) -> None:
+    def addresses(noise: str) -> dict[str, set[str]]:
+        plan = planned(tmp_path, changed("steps: [10, 100]", f"steps: [10, 100]{noise}", SWEEP))
+        return {
+            kind: {task.address for task in of_kind(plan, kind)}
+            for kind in ("train", "likelihood", "sample", "score")
+        }
+
+    plain = addresses("")
+    same, other = (addresses(f"\n      noise: {name}") for name in get_args(StepNoise))
+    assert same == plain
+    assert (other["train"], other["likelihood"]) == (plain["train"], plain["likelihood"])
+    assert other["sample"].isdisjoint(plain["sample"])
+    assert other["score"].isdisjoint(plain["score"])
 
 
 @pytest.mark.parametrize(
