@@ -1,14 +1,15 @@
 """The cluster as a whole: up, down, and what a test may do to it in between."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.cluster import clients, roster
 from tests.cluster.daemons import ClusterError, Daemon, wait_until
-from tests.cluster.layout import ACCOUNT, FOLDER, MAX_ARRAY_SIZE, NODES, PORT, Layout
+from tests.cluster.layout import ACCOUNT, FOLDER, NODES, PORT, QOS, Layout
 from tests.cluster.node_processes import kill_jobs
 
 INSTALL_SECONDS, NODES_SECONDS, CANCEL_SECONDS = 60.0, 60.0, 60.0
@@ -86,10 +87,12 @@ class Cluster:
         self._start(roster.mariadbd(self.layout), *ping)
 
     def _register_account(self) -> None:
+        allowed = f"qos={','.join(('normal', *QOS))}"
         for words in (
             ("cluster", "studies"),
             ("account", ACCOUNT),
-            ("user", USER, f"account={ACCOUNT}", f"defaultaccount={ACCOUNT}"),
+            *(("qos", name, *settings) for name, settings in QOS.items()),
+            ("user", USER, f"account={ACCOUNT}", f"defaultaccount={ACCOUNT}", allowed),
         ):
             self.ask("sacctmgr", "-i", "add", *words)
 
@@ -148,17 +151,17 @@ class Cluster:
         self._start(roster.slurmdbd(self.layout), *SHOW_CLUSTER)
 
     @contextmanager
-    def reconfigured(self, *, max_array_size: int) -> Iterator[None]:
-        """Within the context the controller has another MaxArraySize."""
-        self._restart_slurmctld(max_array_size)
+    def reconfigured(self, **settings: Any) -> Iterator[None]:
+        """Within the context the controller has other settings of `Layout.write_configuration`."""
+        self._restart_slurmctld(settings)
         try:
             yield
         finally:
-            self._restart_slurmctld(MAX_ARRAY_SIZE)
+            self._restart_slurmctld({})
 
-    def _restart_slurmctld(self, max_array_size: int) -> None:
+    def _restart_slurmctld(self, settings: Mapping[str, Any]) -> None:
         roster.slurmctld(self.layout).end()
-        self.layout.write_configuration(max_array_size=max_array_size)
+        self.layout.write_configuration(**settings)
         self._start_slurmctld()
         wait_until(self._nodes_work, NODES_SECONDS, "both nodes to come into service")
 

@@ -17,6 +17,12 @@ PORT = 17817
 NODES = ("node1", "node2")
 SPOOLS = tuple(f"spool/{node}" for node in NODES)
 ACCOUNT = "research"
+QOS = {
+    "low": ("preemptmode=cancel",),
+    "low_in_peace": ("preemptmode=cancel", "gracetime=3"),
+    "urgent": ("preempt=low,low_in_peace",),
+}
+"""Of whoever submits, with what is set of each; they count where the controller preempts by QOS."""
 MAX_ARRAY_SIZE = 1001
 """SLURM's own default: one more than the largest index of an array."""
 
@@ -52,7 +58,7 @@ PartitionName=low Nodes=ALL PriorityTier=1 GraceTime=3
 PartitionName=scraps Nodes=ALL PriorityTier=1 PreemptMode=CANCEL
 PartitionName=scraps_in_peace Nodes=ALL PriorityTier=1 PreemptMode=CANCEL GraceTime=3
 PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF
-PreemptType=preempt/partition_prio
+PreemptType=preempt/{preempt_by}
 PreemptMode=REQUEUE
 DefMemPerCPU=1000
 JobRequeue=1
@@ -159,7 +165,9 @@ class Layout:
             for number in range(2):
                 os.mknod(folder / f"gpu{number}", stat.S_IFCHR | 0o666, null)
 
-    def write_configuration(self, *, max_array_size: int = MAX_ARRAY_SIZE) -> None:
+    def write_configuration(
+        self, *, max_array_size: int = MAX_ARRAY_SIZE, preempt_by: str = "partition_prio"
+    ) -> None:
         """Write what SLURM's daemons and clients read."""
         values = {
             "folder": self.folder,
@@ -171,6 +179,7 @@ class Layout:
             "node2_port": self.port + 3,
             "resources": RESOURCES,
             "max_array_size": max_array_size,
+            "preempt_by": preempt_by,
         }
         self.slurm_conf.write_text(SLURM_CONF.format(**values))
         gpus = "".join(GRES_CONF.format(folder=self.folder, node=node) for node in NODES)

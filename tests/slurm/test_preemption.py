@@ -1,81 +1,48 @@
 """On a partition that cancels what it preempts, work goes on by itself, and only that."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.cluster import Cluster
+from tests.slurm.preempted import (
+    SHORT,
+    begun,
+    deaf,
+    goes_on,
+    preemptions,
+    undisturbed,
+    wanted_by_others,
+)
 from tests.slurm.study import TRAINING, Study
 
 pytestmark = pytest.mark.slurm
 
-SHORT = ("--set", "train.steps=100", "--checkpoint-every", "0s")
+HIGHER = "--partition=high"
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    study = Study(tmp_path_factory.mktemp("inline"), *SHORT, sweep=TRAINING)
-    assert study.run(executor="inline") == 0
-    return study.results()
-
-
-def begun(study: Study, partition: str) -> str:
-    """The training, which is at work in this partition."""
-    assert study.run("--partition", partition) == 0
-    (training,) = study.tasks("train")
-    study.wait_for_progress(training, 1)
-    return training
-
-
-def wanted_by_others(cluster: Cluster) -> None:
-    """A job of higher rank that needs all nodes."""
-    wanted = ("--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null")
-    cluster.ask("sbatch", *wanted, "--wrap=sleep 3")
-
-
-def deaf(study: Study, training: str) -> None:
-    """Its process hears no signal: it has no time to save."""
-    claim = study.store.claim_of(training)
-    assert claim is not None
-    os.kill(claim.pid, signal.SIGSTOP)
-
-
-def preemptions(study: Study, training: str) -> int:
-    element = study.store.submissions.element(training)
-    assert element is not None
-    noted = study.store.submissions.folder(element.array) / f"preempted.{element.index}"
-    return len(noted.read_text().splitlines()) if noted.exists() else 0
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return undisturbed(tmp_path_factory.mktemp("inline"))
 
 
 @pytest.mark.parametrize("partition", ["scraps", "scraps_in_peace"])
 @pytest.mark.parametrize("saves", [True, False])
 def test_a_training_that_was_cancelled_for_another_job_goes_on_under_its_number(
-    cluster: Cluster, tmp_path: Path, undisturbed: dict[str, bytes], partition: str, saves: bool
+    cluster: Cluster, tmp_path: Path, expected: dict[str, bytes], partition: str, saves: bool
 ) -> None:
-    study = Study(tmp_path, *SHORT, sweep=TRAINING)
-    training = begun(study, partition)
-    element = study.store.submissions.element(training)
-    if not saves:
-        deaf(study, training)
-    wanted_by_others(cluster)
-    study.wait_for(lambda: (job := study.job(training)) and job.state == "PENDING")
-    study.finish()
-    assert study.store.submissions.element(training) == element
-    assert preemptions(study, training) == 1
-    assert study.store.attempts(training) == [1, 2]
-    assert study.results() == undisturbed
+    found = goes_on(cluster, tmp_path, ("--partition", partition), HIGHER, saves=saves)
+    assert found == expected
 
 
 def test_what_waits_for_a_training_that_was_cancelled_for_another_job_waits_on(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     study = Study(tmp_path, *SHORT, "--seeds", "0", "--set", "train.objective=[simple]")
-    training = begun(study, "scraps")
+    training = begun(study, "--partition", "scraps")
     others = study.tasks("likelihood")
     before = [study.job(task) for task in others]
-    wanted_by_others(cluster)
+    wanted_by_others(cluster, HIGHER)
     study.wait_for(lambda: (job := study.job(training)) and job.state == "PENDING")
     assert [study.job(task) for task in others] == before
     study.finish()
@@ -87,12 +54,12 @@ def test_a_training_that_a_person_cancelled_stays_cancelled(
     cluster: Cluster, tmp_path: Path, during_its_grace: bool
 ) -> None:
     study = Study(tmp_path, *SHORT, sweep=TRAINING)
-    training = begun(study, "scraps_in_peace")
+    training = begun(study, "--partition", "scraps_in_peace")
     job = study.job(training)
     assert job is not None
     if during_its_grace:
         deaf(study, training)  # else it saves and leaves at once
-        wanted_by_others(cluster)
+        wanted_by_others(cluster, HIGHER)
         asked = ("scontrol", "--all", "show", "job", job.id)
         study.wait_for(lambda: "PreemptTime=2" in cluster.ask(*asked))
     cluster.ask("scancel", job.id)

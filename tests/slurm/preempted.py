@@ -1,0 +1,71 @@
+"""A training that the cluster cancels for a job of higher rank."""
+
+import os
+import signal
+from pathlib import Path
+
+from tests.cluster.cluster import Cluster
+from tests.slurm.study import TRAINING, Study
+
+SHORT = ("--set", "train.steps=100", "--checkpoint-every", "0s")
+
+
+def undisturbed(folder: Path) -> dict[str, bytes]:
+    """What the training comes to in one process."""
+    study = Study(folder, *SHORT, sweep=TRAINING)
+    assert study.run(executor="inline") == 0
+    return study.results()
+
+
+def begun(study: Study, *rank: str) -> str:
+    """The training, which is at work as these options ask."""
+    assert study.run(*rank) == 0
+    (training,) = study.tasks("train")
+    study.wait_for_progress(training, 1)
+    return training
+
+
+def wanted_by_others(cluster: Cluster, rank: str) -> None:
+    """A job of this rank that needs all nodes."""
+    cluster.ask("sbatch", rank, "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+
+
+def deaf(study: Study, training: str) -> None:
+    """Its process hears no signal: it has no time to save."""
+    claim = study.store.claim_of(training)
+    assert claim is not None
+    os.kill(claim.pid, signal.SIGSTOP)
+
+
+def preemptions(study: Study, training: str) -> int:
+    """How often its job has queued itself again after one."""
+    element = study.store.submissions.element(training)
+    assert element is not None
+    noted = study.store.submissions.folder(element.array) / f"preempted.{element.index}"
+    return len(noted.read_text().splitlines()) if noted.exists() else 0
+
+
+def goes_on(
+    cluster: Cluster, folder: Path, rank: tuple[str, ...], higher: str, *, saves: bool
+) -> dict[str, bytes]:
+    """What a training comes to that was cancelled for another job, and goes on by itself.
+
+    Args:
+        cluster: Whose.
+        folder: Of the study.
+        rank: Options by which the training may be preempted.
+        higher: The option of sbatch by which another job does so.
+        saves: Whether it has time to save.
+    """
+    study = Study(folder, *SHORT, sweep=TRAINING)
+    training = begun(study, *rank)
+    element = study.store.submissions.element(training)
+    if not saves:
+        deaf(study, training)
+    wanted_by_others(cluster, higher)
+    study.wait_for(lambda: (job := study.job(training)) and job.state == "PENDING")
+    study.finish()
+    assert study.store.submissions.element(training) == element, "it has kept its number"
+    assert preemptions(study, training) == 1
+    assert study.store.attempts(training) == [1, 2]
+    return study.results()
