@@ -119,7 +119,7 @@ def describe(data: Data) -> Description:
     require_type("describe.data", Data, data)
     match data:
         case Digits():
-            return _describe_digits()
+            return _describe_digits(data)
         case Photos():
             return _describe_photos(data)
         case Folder():
@@ -167,7 +167,7 @@ def outline(data: Data) -> Description:
 
 def levels(data: Data) -> int:
     """Values that a pixel of the data can take, be their files there or not."""
-    return DIGITS_LEVELS if isinstance(data, Digits) else BYTE_LEVELS
+    return data.levels if isinstance(data, Digits) else BYTE_LEVELS
 
 
 def load(data: Data, split: Split) -> Images:
@@ -181,7 +181,7 @@ def load(data: Data, split: Split) -> Images:
     require_type("load.split", Split, split)
     match data:
         case Digits():
-            return _load_digits(split)
+            return _load_digits(data, split)
         case Photos():
             return _load_photos(data, split)
         case Folder():
@@ -246,25 +246,31 @@ DIGITS_TRAIN_IMAGES = 1500
 DIGITS_IMAGES = 1797
 
 
-def _describe_digits() -> Description:
+def _describe_digits(data: Digits) -> Description:
+    dequantised = {} if data.levels == DIGITS_LEVELS else {"levels": data.levels}
     return Description(
         channels=1,
         size=8,
-        levels=DIGITS_LEVELS,
+        levels=data.levels,
         classes=10,
         train_images=DIGITS_TRAIN_IMAGES,
         test_images=DIGITS_IMAGES - DIGITS_TRAIN_IMAGES,
-        digest=_digest({"kind": "digits"}, _unnamed(_sklearn_file(DIGITS_FILE, "digits"))),
+        digest=_digest(
+            {"kind": "digits"} | dequantised, _unnamed(_sklearn_file(DIGITS_FILE, "digits"))
+        ),
     )
 
 
-def _load_digits(split: Split) -> Images:
+def _load_digits(data: Digits, split: Split) -> Images:
     """A fixed shuffle of the file's rows: the first 1500 train, the last 297 test."""
     table = np.loadtxt(_sklearn_file(DIGITS_FILE, "digits"), delimiter=",", dtype=np.uint8)
     order = fixed_permutation(len(table))
     rows = order[:DIGITS_TRAIN_IMAGES] if split == "train" else order[DIGITS_TRAIN_IMAGES:]
-    pixels, labels = table[rows, :-1], table[rows, -1]
-    return Images(pixels.reshape(-1, 8, 8, 1), labels.astype(np.int64), levels=DIGITS_LEVELS)
+    pixels, labels = table[:, :-1], table[rows, -1]
+    if data.levels != DIGITS_LEVELS:
+        inside = np.random.RandomState(1).random_sample(pixels.shape)  # one draw for ever (NEP 19)
+        pixels = ((pixels + inside) * (data.levels / DIGITS_LEVELS)).astype(np.uint8)
+    return Images(pixels[rows].reshape(-1, 8, 8, 1), labels.astype(np.int64), levels=data.levels)
 
 
 # -------------------------------------------------------------------------------------- photos

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import math
 import re
 import subprocess
 import sys
@@ -43,6 +44,28 @@ def rows(images: NDArray[Any], labels: NDArray[Any]) -> list[bytes]:
         image.astype(np.uint8).tobytes() + bytes([label])
         for image, label in zip(images, labels, strict=True)
     )
+
+
+def test_dequantised_digits_lie_inside_their_bins_and_are_always_the_same() -> None:
+    for split in SPLITS:
+        fine, coarse = (load(Digits(levels=levels), split) for levels in (256, 17))
+        assert fine.levels == 256
+        np.testing.assert_array_equal(fine.labels, coarse.labels)
+        bins = coarse.images.astype(int)
+        assert (bins * 256 // 17 <= fine.images).all()
+        assert (fine.images < -(-(bins + 1) * 256 // 17)).all()
+        inside = (fine.images + 0.5) * (17 / 256) - bins
+        assert inside.mean() == pytest.approx(0.5, abs=0.01)
+        assert inside.std() == pytest.approx(math.sqrt(1 / 12), abs=0.01)
+    assert load(Digits(levels=256), "train").images.sum() == 7_738_441
+    digests = {describe(Digits(levels=levels)).digest for levels in (17, 256)}
+    assert len(digests) == 2
+    assert describe(Digits()).digest in digests
+
+
+def test_digits_of_another_number_of_levels_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"digits\.levels: expected 17 or 256, found 16"):
+        Digits(levels=16)
 
 
 def test_the_two_splits_of_digits_are_scikit_learns_images_each_once() -> None:
