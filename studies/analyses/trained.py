@@ -205,8 +205,8 @@ def conditional(claim: Claim, measured: Measured, tables: Tables) -> Measured:
             if claim.of_chains:
                 told["its chains begin far below the bin of a pixel"] = _too_fine(one, tables)
             if (half := halves.get(one.what)) is not None:
-                one = replace(one, half_trained=half.values)
-                told["another doubling of its trainings may change it"] = _moved_on(one)
+                one = replace(one, half_trained=half.values, formula_half_trained=half.formula)
+                told["another doubling of its trainings may change it"] = moved_on(one)
             elif claim.of_trained:
                 told["its trainings have not arrived"] = _not_arrived(one, tables)
             why = [reason for reasons in told.values() for reason in reasons]
@@ -226,7 +226,7 @@ def _half_trained(claim: Claim, tables: Tables) -> dict[str, Measurement]:
     return {one.what: one for one in claim.measure(tables.half_trained).measurements}
 
 
-def _moved_on(measurement: Measurement) -> list[Untold]:
+def moved_on(measurement: Measurement) -> list[Untold]:
     """A sentence where another doubling like the last one would not leave the verdict as it is.
 
     Nor may `MUCH_LONGER` such doublings turn its mean. More seeds may tell if they would not.

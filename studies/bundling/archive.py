@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from studies.bundling import verifier
-from studies.bundling.derivations import derivations
+from studies.bundling.derivations import HALF_TRAINED, derivations, rows_of
 from studies.report.luck import of_presets
-from studies.report.page import study_page
+from studies.report.page import csv_of, study_page
 from studies.store.checksums import StoreError, read_checked
 from studies.store.integrity import PROVENANCE, RESULT, check_file
 from studies.store.records import tasks
@@ -26,6 +26,7 @@ BEGINNING = (1980, 1, 1, 0, 0, 0)
 README = """A study of "Improved Denoising Diffusion Probabilistic Models" (arXiv:2102.09672).
 
 page/index.html     what was found; page/results.csv has every number
+half_trained.csv    the same of its networks after half of their training, where it asks for that
 store/              the records of the tasks that found it, and the features of their images
 sweep.yaml          what was asked, preset.yaml with which data, network and budgets
 derivations.json    how each number of the page is made of results.csv
@@ -84,6 +85,8 @@ def _files(store: Store, study: str) -> Iterator[tuple[str, bytes]]:
         raise StoreError(f"{study}: expected a page that can be drawn whole, found {lacks}")
     for name, content in page.files.items():
         yield f"{PAGE}{name}", content.encode() if isinstance(content, str) else content
+    if (half := rows_of(read).get(HALF_TRAINED)) is not None:
+        yield HALF_TRAINED, csv_of(half.results.drop(columns="settings")).encode()
     how = derivations(store, read, page.entry)
     yield DERIVATIONS, json.dumps(how, indent=1, ensure_ascii=False).encode()
     yield from _records(store, study)
@@ -117,8 +120,9 @@ def _records(store: Store, study: str) -> Iterator[tuple[str, bytes]]:
 
 def _features(store: Store, read: Tables) -> Iterator[tuple[str, bytes]]:
     """The features from which distances were judged without their bias."""
-    scores = read.results["address"][read.results["metric"] == UNBIASED].unique()
-    needs = [store.task(score).parents for score in scores]
+    results = [each.results for each in rows_of(read).values()]
+    scores = [score for rows in results for score in rows["address"][rows["metric"] == UNBIASED]]
+    needs = [store.task(score).parents for score in dict.fromkeys(scores)]
     for address in dict.fromkeys(of[r] for of in needs for r in ("generated", "reference")):
         path = store.folder(address) / FEATURES
         check_file(path, "the features that its task left")

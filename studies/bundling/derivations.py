@@ -4,12 +4,14 @@ Claims say it with their values (`studies.tables.intervals.Made`), and so do tab
 What cannot be worked out again is named.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from studies.analyses.judge import CLAIMS, found
+from studies.analyses.trained import moved_on
 from studies.bundling.behind import settings_behind
 from studies.bundling.printed import flat, printed
 from studies.judging.looks import BY_LOOKS, looks
@@ -44,8 +46,8 @@ under their own name. Of shares it is their sum; a distance without its bias sta
 ALWAYS = (
     "in figures and their CSV files (held by sha256)",
     "what seeds could have told with 80% power, and how many would decide a claim",
-    "numbers in the names of arms, in remarks and in the details beside a quantity",
-    "whether trainings were long enough, and chains are as fine as the data, where a claim asks it",
+    "numbers in the names of arms, in remarks, and of details beside a quantity what no table has",
+    "whether losses have reached a plateau, and chains are as fine as the data, where a claim asks",
     "work: minutes, memory, dates (held by the checksums of the records)",
 )
 """What no bundle works out again."""
@@ -62,9 +64,6 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
     rows = _Rows(tables)
     tabled = tabulated(tables.results)
     settings = settings_behind(store, rows.rows)
-    texts = list(printed(told, tabled))
-    named = {name.partition(" ")[0] for _, names in texts for name in names if name}
-    others = _others(tabled, told, rows).items()
     claims = [_claim(one, tables, told, rows) for one in told.findings]
     unknown = [
         f"{one['what']} (held as it is)"
@@ -76,14 +75,14 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
     return {
         "study": tables.study,
         "by_looks": BY_LOOKS.items() <= tables.record.items(),
-        "rows": len(rows.rows),
+        "rows": {name: len(each.results) for name, each in rows_of(tables).items()},
         "values": {
             metric: VALUES.get(metric, [metric]) for metric in sorted(set(rows.column("metric")))
         },
         "settings": settings,
         "claims": claims,
-        "others": {name: how for name, how in others if name in named},
-        "printed": texts,
+        "others": dict(_others(tabled, told, rows)),
+        "printed": {name: list(texts) for name, texts in printed(tables, told, tabled).items()},
         "not_recomputed": [
             *unknown,
             *ALWAYS,
@@ -103,6 +102,15 @@ NOT_SETTINGS = (
 """Columns of the results that are held against something else, or stand in no results.csv."""
 
 
+RESULTS, HALF_TRAINED = "page/results.csv", "half_trained.csv"
+
+
+def rows_of(tables: Tables) -> dict[str, Tables]:
+    """A study, and where it asks for that its networks half trained, by the file of their rows."""
+    half = tables.half_trained
+    return {RESULTS: tables} | ({HALF_TRAINED: half} if half else {})
+
+
 @dataclass(slots=True)
 class _Rows:
     """The rows of a study's results, to be found by what formulas say of them."""
@@ -111,7 +119,7 @@ class _Rows:
     _numbers: dict[tuple[str, int], list[int]]
 
     def __init__(self, tables: Tables) -> None:
-        self.rows = list(records(tables.results))
+        self.rows = [row for each in rows_of(tables).values() for row in records(each.results)]
         self._numbers = defaultdict(list)
         for number, row in enumerate(self.rows):
             self._numbers[row["address"], int(row["seed"])].append(number)
@@ -121,13 +129,22 @@ class _Rows:
         return [row[name] for row in self.rows]
 
     def resolved(self, formula: Formula) -> list[Any]:
-        """A formula as JSON, in which rows stand by their number in results.csv."""
+        """A formula as JSON, in which rows stand by their number in the files of rows."""
         name, *parts = formula
         if name == "rows":
-            return ["rows", [[seed, self._number(seed, row)] for seed, row in parts[0]]]
+            return ["rows", [[str(seed), self._number(seed, row)] for seed, row in parts[0]]]
         if name == "results":
-            return ["results", [[seed, address, [*path]] for seed, address, path in parts[0]]]
+            return ["results", [[str(seed), address, [*path]] for seed, address, path in parts[0]]]
+        if name == "log_ratio":
+            return ["log", self.resolved(("ratio", *parts))]
+        if name == "one_for_all":  # of images from elsewhere, which have no seed
+            ((_, row), *_), ours = (self.resolved(part)[1] for part in parts)
+            return ["rows", [[seed, row] for seed, _ in ours]]
         return [name, *(self.resolved(p) if isinstance(p, tuple) else p for p in parts)]
+
+    def made(self, formula: Formula | None, values: Sequence[tuple[int | str, float]]) -> Any:
+        """How a number for each seed is made, or where that is not known, the numbers."""
+        return self.resolved(formula) if formula else ["given", [[str(s), v] for s, v in values]]
 
     def _number(self, seed: int, row: tuple[Any, ...]) -> int:
         """Of a row: a bound is read with several Σ, and a distance with its bias or without."""
@@ -160,46 +177,59 @@ def _claim(finding: Finding, tables: Tables, told: Entry, rows: _Rows) -> dict[s
 
 
 def _measured(measured: Measured, rows: _Rows, is_done: bool) -> dict[str, Any]:
-    """What a claim found: quantities, and what it lacks or is not told, over seeds or at a look."""
-    untold = [what for what in measured.missing if is_done and isinstance(what, Untold)]
+    """What a claim found: quantities, and what it lacks or is not told, over seeds or at a look.
+
+    What is untold as another doubling of the training may change it is worked out by the verifier.
+    """
+    on_their_way = {str(why) for one in measured.measurements for why in moved_on(one)}
+    untold = [what for what in measured.missing if isinstance(what, Untold)]
     return {
+        "done": is_done,
         "missing": [str(what) for what in measured.missing if what not in untold],
-        "untold": [str(what) for what in untold],
+        "untold": [str(what) for what in untold if what not in on_their_way],
         "quantities": [_quantity(one, rows) for one in measured.measurements],
     }
 
 
 def _quantity(one: Measurement, rows: _Rows) -> dict[str, Any]:
-    made: list[Any] = ["exact", [[0, one.interval.mean]]]
-    is_held = not one.formula
-    if one.formula:
-        made = rows.resolved(one.formula)
-    elif one.interval.n:
-        made = ["given", [[seed, value] for seed, value in one.values]]
+    values = one.values if one.interval.n else (("", one.interval.mean),)
     return {
         "what": one.what,
         "unit": one.unit,
         "low": one.low,
         "high": one.high,
         "matters": one.matters,
-        "decides": one.decides,
-        "is_asked": one.decides or bool(one.untold),
-        "made": made,
-        "is_held": is_held,
+        "asked": one.decides or bool(one.untold),
+        "held": one.untold not in ("", *moved_on(one)),
+        "made": rows.made(one.formula, values),
+        "made_half_trained": rows.made(one.formula_half_trained, one.half_trained),
+        "is_held": not one.formula,
     }
 
 
-def _others(tabled: Sequence[Table], told: Entry, rows: _Rows) -> dict[str, Any]:
-    """By name: whether numbers are shown as they are or as powers of e, and how they are made."""
-    found: dict[str, Any] = {}
+def _others(
+    tabled: Sequence[Table], told: Entry, rows: _Rows
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Cells of tables, and arms of the answer, by name: how they are made, shown and where."""
+    none = {"low": -math.inf, "high": math.inf, "matters": 0.0}
+    plain = {**none, "unit": "", "row": 0, "along": "", "is_answer": False}
     for table in tabled:
         for r, row in enumerate(table.rows):
             for c, cell in enumerate(row.cells):
                 if cell is not None and (formula := formula_of(cell.values)) and cell.values:
-                    found[f"{table.name}.{r}.{c}"] = ["plain", rows.resolved(formula)]
-    if told.answered is not None:
-        scale = "exp" if told.answered.answer.is_ratio else "plain"
-        for i, seeds in enumerate(told.answered.table["seeds"]):
-            if formula := formula_of(seeds):
-                found[f"answer.{i}"] = [scale, rows.resolved(formula)]
-    return found
+                    yield f"{table.name}.{r}.{c}", plain | {"made": rows.resolved(formula)}
+    if told.answered is None:
+        return
+    answer = told.answered.answer
+    for i, seeds in enumerate(told.answered.table["seeds"]):
+        formula = formula_of(seeds)
+        assert formula is not None, "differences are made of rows"
+        made = rows.resolved(formula)
+        along = answer.along if answer.along in rows.rows[0] else ""
+        own = {"row": _first_row(made), "along": along, "is_answer": True, "made": made}
+        yield f"answer.{i}", plain | own | {"unit": "times" if answer.is_ratio else ""}
+
+
+def _first_row(made: list[Any]) -> int:
+    """The number of a row that a quantity is made of."""
+    return int(made[1][0][1]) if made[0] == "rows" else _first_row(made[1])

@@ -7,7 +7,7 @@ number is part of a name or is not worked out again.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from studies.bundling.verifier import NUMBER, is_printed
+from studies.bundling.verifier import NUMBER, SHOWN, is_printed
 from studies.judging.verdicts import Finding, Measurement
 from studies.judging.wording import (
     among,
@@ -23,9 +23,13 @@ from studies.judging.wording import (
 )
 from studies.report.answer import sentence
 from studies.report.entries import Entry
+from studies.report.exports import frame, latex
+from studies.report.page import csv_of
 from studies.report.tabulation import Cell, Table
 from studies.tables.groupings import records
 from studies.tables.labels import BETA_TILDE, LOSS
+from studies.tables.paired import is_told
+from studies.tables.tables import Tables
 
 Text = tuple[str, list[str | None]]
 """And the names of its numbers."""
@@ -36,30 +40,93 @@ def flat(text: str) -> str:
     return " ".join(LOSS.sub(r"L\1", text).replace(BETA_TILDE, "β~").split())
 
 
-def printed(told: Entry, tabled: Sequence[Table]) -> Iterator[Text]:
-    """The texts of a page that hold numbers, in their order.
+def printed(tables: Tables, told: Entry, tabled: Sequence[Table]) -> dict[str, Iterator[Text]]:
+    """By file, the texts of a page and of its tables that hold numbers, in their order.
 
     Args:
-        told: Of the study.
+        tables: Of the study.
+        told: Of the same, as its page tells it.
         tabled: Its tables.
     """
+    found = {"page/index.html": _page(tables, told, tabled)}
+    for table in tabled:
+        found[f"page/{table.name}.tex"] = _latex(table)
+        found[f"page/{table.name}.csv"] = _csv(table)
+    return found
+
+
+def _page(tables: Tables, told: Entry, tabled: Sequence[Table]) -> Iterator[Text]:
+    means = _means(told, tabled)
     if told.answered is not None:
         yield _answer(told)
+    elif told.said:
+        yield flat(told.said), means.of_each(flat(told.said))
+    yield from _counts(tables, told)
     for c, finding in enumerate(told.findings):
         yield _verdict(c, finding, told)
     for c, finding in enumerate(told.findings):
         for i, one in enumerate(finding.measurements):
-            yield _row(f"{c}.{i}", one)
-        if p := among(finding, told.among[finding.name]):
-            numbers = [f"{c} p", f"{c} among"]
-            pairs = zip(p.split(", "), numbers, strict=True)
-            names = [None if "<" in said else name for said, name in pairs]
-            yield f"By Holm’s correction: {p} measured claims of this study", names
+            yield _row(f"claims/{c}/quantities/{i}", one, means)
+        if not math.isnan(told.among[finding.name]):
+            said, names = _among(c, finding, told)
+            yield f"By Holm’s correction: {said} measured claims of this study", names
     for table in tabled:
         yield from _table(table)
 
 
-def _text(parts: Iterable[tuple[str, Sequence[str | None]] | str]) -> Text:
+class _Known(dict[str, float]):
+    """Numbers that the verifier knows, by name."""
+
+    def of_each(self, text: str) -> list[str | None]:
+        """The names of the numbers of a text: of each the first that it is; None: it is none."""
+        finite = {name: number for name, number in self.items() if math.isfinite(number)}
+        return [
+            next((name for name, number in finite.items() if is_printed(number, one)), None)
+            for one in NUMBER.findall(text)
+        ]
+
+
+def _means(told: Entry, tabled: Sequence[Table]) -> _Known:
+    """The means of tables, and exact facts, as they are and in per cent."""
+    found = {
+        f"claims/{c}/quantities/{i}": one.interval.mean
+        for c, finding in enumerate(told.findings)
+        for i, one in enumerate(finding.measurements)
+        if not one.interval.n
+    }
+    for table in tabled:
+        for r, row in enumerate(table.rows):
+            cells = [(c, cell.mean) for c, cell in enumerate(row.cells) if cell is not None]
+            found |= {_named(table, r, c): mean for c, mean in cells if mean is not None}
+    scales = [(scale, by) for scale, by in SHOWN.items() if by > 0]
+    return _Known(
+        {f"{name}/{scale}/mean": by * mean for scale, by in scales for name, mean in found.items()}
+    )
+
+
+def _among(c: int, finding: Finding, told: Entry) -> Text:
+    """The p-values of a claim; the smallest are printed as a bound."""
+    said = among(finding, told.among[finding.name])
+    parts = zip(said.split(", "), ("p", "among"), strict=True)
+    return said, [None if "<" in part else f"claims/{c}/{name}" for part, name in parts]
+
+
+def _counts(tables: Tables, told: Entry) -> Iterator[Text]:
+    """The seeds of a study, and how many of its cells are done and are not."""
+    seeds = tables.record["seeds"]
+    said = f"{'Seeds' if len(seeds) > 1 else 'One seed'} {', '.join(map(str, seeds))}, the"
+    yield said, [f"count/seed {seed}" for seed in seeds]
+    rest = {state: n for state, n in told.cells.items() if state not in ("all", "done")}
+    words = [f"{told.cells.get('done', 0)} of {told.cells['all']} cells done"]
+    words += [f"{n} {state}" for state, n in rest.items()]
+    yield ", ".join(words), [f"count/{state}" for state in ("done", "cells", *rest)]
+
+
+Part = tuple[str, Sequence[str | None]] | str
+"""A text with the names of its numbers, or without any."""
+
+
+def _text(parts: Iterable[Part]) -> Text:
     """Parts of a text joined: each with the names of its numbers, or with none."""
     words: list[str] = []
     names: list[str | None] = []
@@ -72,37 +139,43 @@ def _text(parts: Iterable[tuple[str, Sequence[str | None]] | str]) -> Text:
 
 
 def _answer(told: Entry) -> Text:
-    """The sentence that answers the study, whose numbers are those of its rows."""
+    """The sentence that answers the study, whose numbers are of its arms, their places and counts.
+
+    A number is known by its size: that of a difference is told without its sign.
+    """
     assert told.answered is not None
-    said = flat(sentence(told.answered.table, told.answered.answer))
+    answer, table = told.answered.answer, told.answered.table
+    said = flat(sentence(table, answer))
+    judged = table[table["n"] > 1]
     known = {
-        f"answer.{i} {end}{'' if told.answered.answer.is_ratio else ' size'}": float(row[column])
-        for i, row in enumerate(records(told.answered.table))
-        for end, column in (("mean", "estimate"), ("from", "low"), ("to", "high"))
+        f"others/answer.{i}/{scale}/{part}": by * float(row[column])
+        for scale, by in SHOWN.items()
+        for i, row in enumerate(records(table))
+        for part, column in (("mean", "estimate"), ("from", "low"), ("to", "high"))
     }
-    sizes = {name: abs(number) for name, number in known.items() if math.isfinite(number)}
-    names = (
-        next((n for n, size in sizes.items() if "." in one and is_printed(size, one)), None)
-        for one in NUMBER.findall(said)
-    )
-    return said, list(names)
+    for i, row in enumerate(records(table)):
+        known |= {f"others/answer.{i}/{part}": float(row[part]) for part in ("at", "n")}
+    hidden = sum(not is_told(row) for _, row in judged.iterrows())
+    known |= {"count/arms": len(judged), "count/hidden": hidden}
+    return said, _Known(known).of_each(said)
 
 
 def _verdict(c: int, finding: Finding, told: Entry) -> Text:
     so_far = " so far" if told.so_far(finding) else ""
-    first, _ = telling(finding)
+    first, deciding = telling(finding)
     head = f"{finding.verdict}{so_far} {finding.claim.says}"
     if first is None:
         return _text([head])
-    name = f"{c}.{finding.measurements.index(first)}"
-    ends = [_shown(name, end, first) for end in ("mean", "from", "to")]
-    shown = ends if first.interval.n > 1 else ends[:1]
-    count = [f"{name} n"] if first.interval.n else []
-    return _text([head, (measured(first), [*shown, *_region(name, first), *count])])
+    name = f"claims/{c}/quantities/{finding.measurements.index(first)}"
+    count = [f"{name}/n"] if first.interval.n else []
+    said, names = measured(first), [*_ends(name, first), *_region(name, first), *count]
+    if deciding > 1:
+        said, names = f"{said}; one of {deciding} that decide", [*names, f"claims/{c}/deciding"]
+    return _text([head, (said, names)])
 
 
-def _row(name: str, one: Measurement) -> Text:
-    """The row of a quantity in the table of its claim."""
+def _row(name: str, one: Measurement, means: _Known) -> Text:
+    """The row of a quantity in the table of its claim; its detail may have means of a table."""
     interval = one.interval
     ends = {"mean": interval.mean, "from": interval.low, "to": interval.high}
     cells = {
@@ -110,22 +183,45 @@ def _row(name: str, one: Measurement) -> Text:
         for end, value in ends.items()
     }
     spread = [cells["from"], "to", cells["to"]] if interval.n else ["exact"]
-    count = (str(interval.n), [f"{name} n"]) if interval.n else "–"
+    count = (str(interval.n), [f"{name}/n"]) if interval.n else "–"
     borders = (region(one), _region(name, one))
-    head = [one.what, one.detail, apart(one), on_its_way(one)]
-    numbers = [cells["mean"], *spread, shown_unit(one), borders, count]
-    return _text([*head, *numbers, tellable(one) or "–"])
+    on_way = (on_its_way(one), _on_its_way(name, one))
+    detail = (one.detail, means.of_each(flat(one.detail)))
+    told: list[Part] = [
+        cells["mean"],
+        *spread,
+        shown_unit(one),
+        borders,
+        count,
+        tellable(one) or "–",
+    ]
+    return _text([one.what, detail, apart(one), on_way, *told])
+
+
+def _on_its_way(name: str, one: Measurement) -> list[str | None]:
+    if (doubled := one.after(1)) is None:
+        return []
+    of = {"half_trained": len(one.half_trained), "doubled": doubled.interval.n}
+    return [end for key, n in of.items() for end in _ends(f"{name}/{key}", one, n)]
+
+
+def _ends(name: str, one: Measurement, n: int | None = None) -> list[str | None]:
+    """Of a mean and of its interval, where that of so many seeds is told."""
+    n = one.interval.n if n is None else n
+    ends = ("mean", "from", "to") if n > 1 else ("mean",)
+    return [_shown(name, end, one) for end in ends]
 
 
 def _shown(name: str, end: str, one: Measurement) -> str:
     """The name of a number on the scale on which it is shown."""
-    return f"{name} {end}{'%' * (one.unit in ('%', 'percentage points', 'log odds'))}"
+    is_percent = one.unit in ("%", "percentage points", "log odds")
+    return f"{name}/{'%' if is_percent else 'shown'}/{end}"
 
 
 def _both(name: str, end: str, value: float, one: Measurement) -> list[str | None]:
     """Of a value in full and as it is shown; what is infinite has no digits in full."""
-    full = [f"{name} {end}"] if math.isfinite(value) else []
-    return [*full, _shown(name, end, one)]
+    full = [f"{name}/shown/{end}"] if math.isfinite(plain(value, one)) else []
+    return [*full, f"{name}/{end}" if math.isinf(value) else _shown(name, end, one)]
 
 
 def _region(name: str, one: Measurement) -> list[str | None]:
@@ -138,13 +234,18 @@ def _region(name: str, one: Measurement) -> list[str | None]:
 
 def _table(table: Table) -> Iterator[Text]:
     for r, row in enumerate(table.rows):
-        cells = (_cell(f"{table.name}.{r}.{c}", cell) for c, cell in enumerate(row.cells))
+        cells = (_cell(_named(table, r, c), cell) for c, cell in enumerate(row.cells))
         yield _text([*row.settings, *cells])
+    yield from _latex(table)
     for r, row in enumerate(table.rows):
         asked = [(c, cell) for c, cell in enumerate(row.cells) if cell is not None]
         for place, (c, cell) in enumerate(asked):
-            seeds = _seeds(f"{table.name}.{r}.{c}", cell)
+            seeds = _seeds(_named(table, r, c), cell)
             yield _text(["" if place else row.arm, table.columns[c], seeds])
+
+
+def _named(table: Table, row: int, column: int) -> str:
+    return f"others/{table.name}.{row}.{column}"
 
 
 def _cell(name: str, cell: Cell | None) -> Text:
@@ -153,12 +254,12 @@ def _cell(name: str, cell: Cell | None) -> Text:
         return "·", []
     words, names = "", []
     if cell.mean is not None:
-        words, names = f"{cell.mean} {cell.shown(cell.mean)}", [f"{name} mean"] * 2
+        words, names = f"{cell.mean} {cell.shown(cell.mean)}", [f"{name}/mean"] * 2
         if cell.half_width is None:
             words += " one seed"
         else:
             words += f" ± {cell.half_width} {cell.shown(cell.half_width)}"
-            names += [f"{name} half"] * 2
+            names += [f"{name}/half"] * 2
     more = []
     if cell.n < cell.of:
         more.append(f"{cell.of - cell.n} of {cell.of} {' or '.join(cell.states)}")
@@ -170,5 +271,39 @@ def _cell(name: str, cell: Cell | None) -> Text:
 
 def _seeds(name: str, cell: Cell) -> Text:
     each = [f"{seed}: {value} {cell.shown(value)}" for seed, value in cell.values.items()]
-    names = [one for seed in cell.values for one in (None, f"{name} {seed}", f"{name} {seed}")]
-    return ", ".join(each) or "none", names
+    names = ((f"count/seed {s}", *[f"{name}/seeds/{s}"] * 2) for s in cell.values)
+    return ", ".join(each) or "none", [one for of_seed in names for one in of_seed]
+
+
+def _latex(table: Table) -> Iterator[Text]:
+    """The rows of a table in LaTeX."""
+    lines = latex(table).partition("\\midrule")[2].strip().splitlines()
+    for r, row in enumerate(table.rows):
+        cells = enumerate(row.cells)
+        ends = [_named(table, r, c) + end for c, cell in cells for end in _columns(cell)]
+        yield _line(lines[r], ends)
+
+
+def _csv(table: Table) -> Iterator[Text]:
+    """The rows of a table as CSV, without its commas."""
+    lines = csv_of(frame(table)).splitlines()[1:]
+    for r, row in enumerate(table.rows):
+        names: list[str | None] = []
+        for c, cell in enumerate(row.cells):
+            name = _named(table, r, c)
+            names += [f"{name}{end}" for end in _columns(cell)]
+            names.append(f"{name}/n" if cell is not None and cell.n else None)
+        yield _line(lines[r].replace(",", " "), names)
+
+
+def _columns(cell: Cell | None) -> list[str]:
+    """What is told of a cell beside its seeds."""
+    if cell is None or cell.mean is None:
+        return []
+    return ["/mean"] if cell.half_width is None else ["/mean", "/half"]
+
+
+def _line(line: str, of_cells: Sequence[str | None]) -> Text:
+    """A row of a file, whose numbers before those of its cells are of settings."""
+    said = " ".join(line.split())
+    return said, [*[None] * (len(NUMBER.findall(said)) - len(of_cells)), *of_cells]

@@ -1,11 +1,9 @@
 """Check a bundle of a study, with NumPy and SciPy alone: python -I verifier.py BUNDLE.zip
 
-1. Every file has the sha256 that manifest.json lists, every record in store/ ends with a checksum,
-   and the address of a task is the hash of its settings (identities.json).
-2. Each row of page/results.csv is what the results and settings of its tasks, or features, say.
-3. derivations.json says of which rows a quantity is made. Intervals, verdicts, p-values, Holm's
-   correction and looks follow by the formulas below, and the page prints just these.
-At the first difference it says what differs, where, what was expected and found, and ends with 1.
+1. Files have the hashes of manifest.json, records end with theirs, and addresses hash settings.
+2. Rows of page/results.csv and half_trained.csv are what results, settings and features say.
+3. derivations.json says of which rows or schedules a number is made. It follows by the formulas
+   below, as intervals, verdicts, p-values and counts do, and the page and its tables print it.
 """
 
 import csv
@@ -22,12 +20,15 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, stdtr, stdtrit
 
-SPENT = {n: math.log1p((math.e - 1) * n / 21) for n in (3, 5, 8, 13, 21)}  # of 5%, by looks
-CLOSE, OF_FEATURES = 1e-9, 1e-6  # relative; eigenvalues differ a little between libraries
-NUMBER = re.compile(r"−?∞|(?<![\w.])[−-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
+LOOKS = 3, 5, 8, 13, 21  # numbers of seeds; each look may err in its own share of 5%
+SHARES = np.diff([math.log1p((math.e - 1) * n / 21) for n in (0, *LOOKS)])
+NUMBER = re.compile(
+    r"−?∞|(?<![\w.])(?:[−-]|\$-\$)?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?:(?: bits/dim)? fewer)?"
+)
+SHOWN = {"shown": 1, "%": 100, "less": -1}  # scales of a number, by the part of its name
 
 
-def hold(what: str, where: str, expected: Any, found: Any, close: float = CLOSE) -> None:
+def hold(what: str, where: str, expected: Any, found: Any, close: float = 1e-9) -> None:
     """End the program unless two things are equal, or two numbers as good as equal."""
     same, numbers = expected == found, {type(expected), type(found)} <= {int, float}
     if not (same or (numbers and math.isclose(expected, found, rel_tol=close, abs_tol=1e-12))):
@@ -35,103 +36,12 @@ def hold(what: str, where: str, expected: Any, found: Any, close: float = CLOSE)
 
 
 def is_printed(number: float, text: str) -> bool:
-    """Whether a text is this number, rounded to the decimals that the text has."""
-    shown, _, exponent = text.replace(",", "").replace("−", "-").replace("∞", "inf").partition("e")
-    unit = 10.0 ** (int(exponent or 0) - len(shown.partition(".")[2]))
-    value = float(f"{shown}e{exponent}" if exponent else shown)
-    return value == number or abs(value - number) <= 0.5 * unit + CLOSE * abs(number)
-
-
-def at(record: Any, path: list[Any]) -> Any:
-    """What stands in a record under these names; None where there is no such."""
-    for part in path:
-        record = record[part] if isinstance(record, list) else getattr(record, "get", {}.get)(part)
-    return record
-
-
-def unbiased(ours: Any, real: Any) -> float:
-    """|m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2), less its bias b / n: b by a jackknife."""
-    features, n = ours["features"].astype(float), len(ours["features"])
-    eigenvalues, vectors = np.linalg.eigh(real["covariance"])
-    root = (vectors * np.sqrt(eigenvalues.clip(min=0))) @ vectors.T
-
-    def distance(sample: Any) -> float:
-        own, apart = np.cov(sample, rowvar=False), ((sample.mean(axis=0) - real["mean"]) ** 2).sum()
-        roots = np.sqrt(np.linalg.eigvalsh(root @ own @ root).clip(min=0)).sum()
-        return float(apart + np.trace(own) + eigenvalues.sum() - 2 * roots)
-
-    whole, eighths = distance(features), np.array_split(np.arange(n), 8)
-    parts = [np.delete(features, eighth, axis=0) for eighth in eighths]
-    slopes = [(distance(part) - whole) / (1 / len(part) - 1 / n) for part in parts]
-    return whole - float(np.mean(slopes)) / n
-
-
-EACH: dict[str, Any] = {
-    "difference": lambda a, b: a - b,
-    "log_ratio": lambda a, b: math.log(a / b),
-    "mean": lambda *of: math.fsum(of) / len(of),
-    "place_of_least": lambda *of: float(min(zip(of[1::2], of[::2], strict=True))[1]),
-    "times": lambda factor, a: factor * a,
-    "log_odds": lambda a, e: math.log((held := min(max(a, e), 1 - e)) / (1 - held)),
-    "slope": lambda *xy: float(np.polyfit(np.log(xy[::2]), np.log(xy[1::2]), 1)[0]),
-    "share_of_first": lambda terms, prior, n: sum(terms[:n]) / (sum(terms) + prior),
-    "log_ratio_of_terms": lambda a, b, i, j: EACH["mean"](
-        *(math.log(x / y) for x, y in zip(a[i:j], b[i:j], strict=True) if min(x, y) > 0)
-    ),
-    "level": lambda y, i, T: T * np.mean([v for v in y[i:] if v is not None]),
-    "noise": lambda y, i, T: T * np.diff([v for v in y[i:] if v is not None]).std(ddof=1) / 2**0.5,
-}
-EACH |= {"least": min, "most": max, "log": math.log}  # of each seed: numbers, or terms, or losses
-
-
-def with_interval(q: Any, by_seed: dict[int, float], share: float = 1.0) -> Any:
-    """A quantity with its mean and Student's interval, that errs in this share of 5%."""
-    values, n = by_seed.values(), len(by_seed)
-    mean = math.fsum(values) / n
-    error = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(n - 1, 1) / n)
-    exact = q["made"][0] == "exact"
-    half = 0.0 if exact else math.inf if n < 2 else error * stdtrit(n - 1, 1 - 0.025 * share)
-    more = {"n": 0 if exact else n, "error": error, "seeds": set(by_seed)}
-    return q | {"mean": mean, "from": mean - half, "to": mean + half} | more
-
-
-def verdict_of(claim: Any, quantities: list[Any]) -> str:
-    """What the intervals of the deciding quantities say together."""
-    of = [(q, q["from"], q["to"]) for q in quantities if q["decides"]]
-    none = any(-q["matters"] < low and high < q["matters"] for q, low, high in of)
-    if none or any(high < q["low"] or low > q["high"] for q, low, high in of):
-        return "contradicted"
-    if claim["missing"] or not (of or claim["untold"]):
-        return "not run"
-    inside = all(q["low"] < low and high < q["high"] for q, low, high in of)
-    return "supported" if inside and not claim["untold"] else "inconclusive"
-
-
-def p_values(q: Any) -> tuple[float, float]:
-    """Of a quantity to lie inside its region, and outside of it: twice the one-sided t tests."""
-
-    def above(border: float, side: int = 1) -> float:
-        t = side * (border - q["mean"]) / max(q["error"], 1e-300)
-        return float(stdtr(q["n"] - 1, t)) if q["n"] > 1 else 0.5
-
-    none = max(above(-q["matters"]), above(q["matters"], -1)) if q["matters"] else 1.0
-    outside = min(above(q["low"], -1), above(q["high"]), none)
-    return min(1.0, 2 * max(above(q["low"]), above(q["high"], -1))), min(1.0, 2 * outside)
-
-
-def holm(claims: list[Any]) -> None:
-    """Give measured claims p, and Holm's (1979) among them; what any of n contradicts counts n."""
-    tested, most = list[Any](), 0.0
-    for claim in claims:
-        of = [p_values(q) for q in claim["seen"] if q["decides"] and q["n"]]
-        is_open, no = (claim["verdict"] == word for word in ("inconclusive", "contradicted"))
-        if of and claim["verdict"] != "not run" and not (is_open and claim["untold"]):
-            inside, outside = max(p for p, _ in of), min(p for _, p in of)
-            p = min(inside, outside) if is_open else outside if no else inside
-            claim["p"] = min(1.0, p / claim["share"]) if claim["share"] else 1.0
-            tested.append((claim["p"] * (len(of) if no else 1), claim))
-    for place, (p, claim) in enumerate(sorted(tested, key=lambda one: one[0])):
-        claim["among"] = most = min(1.0, max(most, (len(tested) - place) * p))
+    """Whether a text is this number, rounded to its decimals; so many `fewer` are below zero."""
+    number = -number if text.endswith("fewer") else number
+    text = re.sub("[,$]", "", text.split()[0]).replace("−", "-").replace("∞", "inf")
+    digits, _, exponent = text.partition("e")
+    unit = 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
+    return float(text) == number or abs(float(text) - number) <= 0.5 * unit + 1e-9 * abs(number)
 
 
 def text_of(page: str) -> str:
@@ -142,6 +52,89 @@ def text_of(page: str) -> str:
     return " ".join(html.unescape(re.sub("<[^>]*>", " ", page)).split())
 
 
+def at(of: Any, path: list[Any]) -> Any:
+    """What stands in a record under these names; None where there is no such."""
+    for part in path:
+        of = of[int(part)] if isinstance(of, list) else getattr(of, "get", {}.get)(part)
+    return of
+
+
+def unbiased(ours: Any, real: Any) -> float:
+    """|m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2), less its bias b / n: b by a jackknife."""
+    features, distances = ours["features"].astype(float), list[Any]()
+    eigenvalues, vectors = np.linalg.eigh(real["covariance"])
+    root = (vectors * np.sqrt(eigenvalues.clip(min=0))) @ vectors.T
+    for without in [np.arange(0), *np.array_split(np.arange(n := len(features)), 8)]:
+        sample = np.delete(features, without, axis=0)
+        own, apart = np.cov(sample, rowvar=False), ((sample.mean(axis=0) - real["mean"]) ** 2).sum()
+        roots = np.sqrt(np.linalg.eigvalsh(root @ own @ root).clip(min=0)).sum()
+        distances.append((apart + np.trace(own) + eigenvalues.sum() - 2 * roots, len(sample)))
+    (whole, _), *parts = distances
+    return float(whole - np.mean([(part - whole) / (1 / m - 1 / n) for part, m in parts]) / n)
+
+
+def left(schedule: str, T: int) -> Any:
+    """The share of an image that 0 to T steps of a schedule leave: linear, or cosine (Eq. 17)."""
+    f = np.cos((np.arange(T + 1) / T + 0.008) / 1.008 * np.pi / 2) ** 2
+    cosine, linear = np.minimum(1 - f[1:] / f[:-1], 0.999), np.linspace(0.1 / T, 20 / T, T)
+    return np.cumprod([1.0, *(1 - {"cosine": cosine, "linear": linear}[schedule])])
+
+
+EACH: dict[str, Any] = {  # of each seed: numbers, or terms, or losses
+    "difference": lambda a, b: a - b,
+    "ratio": lambda a, b: a / b,
+    "mean": lambda *of: math.fsum(of) / len(of),
+    "place_of_least": lambda *of: float(min(zip(of[1::2], of[::2], strict=True))[1]),
+    "times": lambda factor, a: factor * a,
+    "log_odds": lambda a, e: math.log((held := min(max(a, e), 1 - e)) / (1 - held)),
+    "slope": lambda *xy: float(np.polyfit(np.log(xy[::2]), np.log(xy[1::2]), 1)[0]),
+    "share_of_first": lambda terms, prior, n: sum(terms[:n]) / (sum(terms) + prior),
+    "log_ratio_of_terms": lambda a, b, i, j: np.mean(
+        [math.log(x / y) for x, y in zip(a[i:j], b[i:j], strict=True) if min(x, y) > 0]
+    ),
+    "level": lambda y, i, T: T * np.mean([v for v in y[i:] if v is not None]),
+    "noise": lambda y, i, T: T * np.diff([v for v in y[i:] if v is not None]).std(ddof=1) / 2**0.5,
+    "item": lambda of, i: of[i],  # of a schedule: what it leaves after each step
+    "cut": lambda of, i, j: of[i:j],
+    "share_below": lambda of, border: np.mean(of < border),
+    "bend": lambda of: abs(of - np.linspace(of[0], of[-1], len(of))).max(),
+    "variance_ratios": lambda left: (1 - left[:-1]) / (1 - left[1:]),  # Eq. 10
+}
+EACH |= {"least": min, "most": max, "log": math.log, "root": math.sqrt, "left": left}
+
+
+def with_interval(q: Any, by_seed: dict[Any, float]) -> Any:
+    """A quantity with its mean, its interval by Student's t, and what that says of its region."""
+    values, n = by_seed.values(), 0 if "" in by_seed else len(by_seed)  # of no seed: exact
+    mean = math.fsum(values) / len(values)
+    error = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(n - 1, 1) / max(n, 1))
+    half = error * stdtrit(n - 1, 0.975) if n > 1 else math.inf if n else 0.0
+
+    def within(low: float, high: float) -> float:  # its p-value: below 5% where the interval is
+        t = max(low - mean, mean - high) / max(error, 1e-300)
+        return min(1.0, 2 * float(stdtr(max(n - 1, 1), t))) if n != 1 else 1.0
+
+    inside, none = within(q["low"], q["high"]), within(-q["matters"], q["matters"])
+    outside = min(within(-math.inf, q["low"]), within(q["high"], math.inf), none)
+    says = "contradicted" if outside < 0.05 else "supported" if inside < 0.05 else "inconclusive"
+    q = q | {"n": n, "mean": mean, "from": mean - half, "to": mean + half, "half": half}
+    scale = {"log odds": expit, "times": np.exp}.get(q["unit"], float)
+    shown = {part: float(scale(v)) for part, v in q.items() if isinstance(v, int | float)}
+    q |= {name: {part: by * v for part, v in shown.items()} for name, by in SHOWN.items()}
+    return q | {"inside": inside, "outside": outside, "says": says, "seeds": by_seed}
+
+
+def verdict_of(claim: Any, quantities: list[Any], share: float = 1.0) -> str:
+    """What deciding quantities say together, by intervals that err in this share of 5%."""
+    of = [q for q in quantities if q["decides"]]
+    if any(q["outside"] < 0.05 * share for q in of):
+        return "contradicted"
+    untold, inside = claim["is_untold"], all(q["inside"] < 0.05 * share for q in of)
+    if claim["missing"] or (untold and not claim["done"]) or not (of or untold):
+        return "not run"
+    return "supported" if inside and not untold else "inconclusive"
+
+
 class Bundle:
     """The files of a bundle, its records by path, the rows of its results, and how all is made."""
 
@@ -149,10 +142,9 @@ class Bundle:
         """Read it, and hold files, records and addresses against their hashes."""
         with zipfile.ZipFile(archive) as opened:
             self.files = {name: opened.read(name) for name in opened.namelist()}
-        listed = json.loads(self.files["manifest.json"])["sha256"]
-        hold("the files", "manifest.json", {*listed, "manifest.json"}, {*self.files})
-        for name, digest in listed.items():
-            hold("sha256", name, digest, hashlib.sha256(self.files[name]).hexdigest())
+        its = json.loads(self.files["manifest.json"])["sha256"]
+        for name in sorted({*its, *self.files} - {"manifest.json"}):
+            hold("sha256", name, its.get(name), hashlib.sha256(self.files[name]).hexdigest())
         self.records, self.tasks = dict[str, Any](), dict[str, Any]()
         for name in (n for n in self.files if n.startswith("store/") and n.endswith(".json")):
             body, _, said = self.files[name].rpartition(b'\n "checksum": "')
@@ -162,18 +154,15 @@ class Bundle:
             self.tasks[address] = task = json.loads(text)
             hashed = f"{task['kind']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
             hold("address of a task", "identities.json", hashed, address)
-            made = self.records.get(f"tasks/{address}/provenance.json", {"files": {}})
-            for name, its in made["files"].items():
-                if (raw := self.files.get(where := f"store/tasks/{address}/{name}")) is not None:
-                    hold("sha256", where, its["sha256"], hashlib.sha256(raw).hexdigest())
         self.how = json.loads(self.files["derivations.json"])
-        self.rows = list(csv.DictReader(io.StringIO(self.files["page/results.csv"].decode())))
+        self.rows = [row for name in self.how["rows"] for row in self.checked_rows(name)]
 
-    def check_rows(self) -> None:
-        """Hold the rows of the results against the results of tasks and the settings behind."""
-        hold("number of rows", "page/results.csv", self.how["rows"], len(self.rows))
-        for number, row in enumerate(self.rows):
-            where = f"page/results.csv, row {number}: {row['metric']} of {row['address']}"
+    def checked_rows(self, name: str) -> list[dict[str, str]]:
+        """The rows of the results, held against the results of tasks and the settings behind."""
+        rows = list(csv.DictReader(io.StringIO(self.files[name].decode())))
+        hold("number of rows", name, self.how["rows"][name], len(rows))
+        for number, row in enumerate(rows):
+            where = f"{name}, row {number}: {row['metric']} of {row['address']}"
             for column, (needs, path) in self.how["settings"][row["evaluation"]].items():
                 task = self.tasks[row["address"]]
                 for need in needs:
@@ -185,27 +174,25 @@ class Bundle:
             hold("whether it is done", where, bool(result), row["state"] == "done")
             path = [row["variance"] if p == "Σ" else p for p in self.how["values"][row["metric"]]]
             value = at(result, path)
-            if not path:
+            if not path:  # eigenvalues differ a little between libraries
                 needs = self.tasks[row["address"]]["needs"]
                 both = (f"store/tasks/{needs[r]}/features.npz" for r in ("generated", "reference"))
                 value = unbiased(*(np.load(io.BytesIO(self.files[name])) for name in both))
             value = sum(value.values()) if isinstance(value, dict) else value
             error = at(result, [*path[:-1], "standard_error"]) if path[-1:] == ["mean"] else None
-            close = CLOSE if path else OF_FEATURES
-            for name, expected in (("value", value), ("standard_error", error)):
-                hold(name, where, expected, float(row[name]) if row[name] else None, close)
+            for part, expected in (("value", value), ("standard_error", error)):
+                hold(part, where, expected, json.loads(row[part] or "null"), 1e-9 if path else 1e-6)
+        return rows
 
-    def work_out(self, made: list[Any]) -> dict[int, Any]:
-        """A number for each seed, made of rows or results as it says."""
+    def work_out(self, made: list[Any]) -> dict[Any, Any]:
+        """A number for each seed, made of rows or results as it says; of schedules one for none."""
         name, *parts = made
-        if name in ("exact", "given", "rows"):
+        if name in ("given", "rows"):
             return {s: float(self.rows[o]["value"]) if name == "rows" else o for s, o in parts[0]}
         if name == "results":
             return {s: at(self.records[f"tasks/{a}/result.json"], path) for s, a, path in parts[0]}
         of = [self.work_out(p) if isinstance(p, list) else p for p in parts]
-        by_seed = [one for one in of if isinstance(one, dict)]
-        if name == "one_for_all":  # of images from elsewhere, which have no seed
-            return dict.fromkeys(of[1], next(iter(of[0].values())))
+        by_seed = [one for one in of if isinstance(one, dict)] or [{"": 0}]
         if name == "mean_of_known":
             every = sorted(set().union(*by_seed))
             return {s: EACH["mean"](*(one[s] for one in by_seed if s in one)) for s in every}
@@ -216,76 +203,92 @@ class Bundle:
             return {s: math.log(mean_a / mean_b) + a[s] / mean_a - b[s] / mean_b for s in common}
         return {s: EACH[name](*(o[s] if isinstance(o, dict) else o for o in of)) for s in common}
 
-    def measure(self, found: Any, share: float = 1.0) -> list[Any]:
-        """The quantities of a claim, or of a look at it, with intervals that err in this share."""
-        return [with_interval(q, self.work_out(q["made"]), share) for q in found["quantities"]]
+    def measure(self, found: Any) -> list[Any]:
+        """The quantities of a claim or of a look; what longer training may turn is held."""
+        of = []
+        for q in found["quantities"]:
+            values, halves = (self.work_out(q[part]) for part in ("made", "made_half_trained"))
+            by = {seed: values[seed] - halves[seed] for seed in {*values} & {*halves}}
+            q = with_interval(q, values)
+            if by:  # as far again, seed by seed, with another doubling; three must leave the mean
+                once, thrice = ({s: values[s] + n * by[s] for s in by} for n in (1, 3))
+                q |= {"half_trained": with_interval(q, halves), "doubled": with_interval(q, once)}
+                longer = with_interval(q, {"": EACH["mean"](*thrice.values())})
+                keeps = {q["doubled"]["says"], longer["says"]} == {q["says"]}
+                q["held"] |= not keeps and q["says"] != "inconclusive"
+            of.append(q | {"decides": q["asked"] and not q["held"]})
+        found["is_untold"] = found["untold"] or any(q["asked"] and q["held"] for q in of)
+        return of
 
     def judge(self) -> None:
-        """Give claims their quantities with intervals, their verdicts and p-values."""
+        """Give claims quantities, the verdicts of all seeds or of a look, p-values, and Holm's."""
+        tested, most = list[Any](), 0.0
         for claim in self.how["claims"]:
             of = self.measure(claim)
             claim |= {"quantities": of, "verdict": verdict_of(claim, of), "share": 1.0, "seen": of}
-            seeds = [q["seeds"] for q in of if q["is_asked"] and q["n"]]
+            claim["deciding"] = sum(q["decides"] for q in of)
+            seeds = [set(q["seeds"]) for q in of if q["asked"] and q["n"]]
             if self.how["by_looks"] and claim["verdict"] != "not run" and seeds:
                 self.look(claim, len(set.intersection(*seeds)))
-        holm(self.how["claims"])
+            of, verdict = [q for q in claim["seen"] if q["decides"] and q["n"]], claim["verdict"]
+            is_open = verdict == "inconclusive" and claim["is_untold"]
+            if of and verdict != "not run" and not is_open:
+                p = max(q["inside"] for q in of), min(q["outside"] for q in of)
+                own = {"supported": p[0], "contradicted": p[1]}.get(verdict, min(p))
+                claim["p"] = min(1.0, own / claim["share"]) if claim["share"] else 1.0
+                tested.append((claim["p"] * (len(of) if verdict == "contradicted" else 1), claim))
+        for place, (p, claim) in enumerate(sorted(tested, key=lambda one: one[0])):
+            claim["among"] = most = min(1.0, max(most, (len(tested) - place) * p))
 
     def look(self, claim: Any, most: int) -> None:
         """Give a claim the verdict of the first look that decides it, its share, what it saw."""
         claim |= {"verdict": "inconclusive", "share": 0.0}
-        spent, looks = 0.0, [*claim["looks"]]
-        for n, whole in SPENT.items():
+        for number, (n, share) in enumerate(zip(LOOKS, SHARES, strict=True)):
             if n <= most and claim["verdict"] == "inconclusive":
-                at, share, spent = looks.pop(0), whole - spent, whole
-                seen = self.measure(at)
-                by = verdict_of(at, self.measure(at, share)).replace("not run", "inconclusive")
-                counts = {q["n"] for q in seen if q["decides"] and q["n"]}
-                hold("numbers of seeds at a look", claim["says"], {n}, counts | {n})
+                seen = self.measure(look := claim["looks"][number])
+                by = verdict_of(look, seen, share).replace("not run", "inconclusive")
+                hold("seeds", claim["says"], {n}, {n, *(q["n"] or n for q in seen if q["decides"])})
                 claim |= {"verdict": by, "share": share, "seen": seen}
 
-    def numbers(self) -> dict[str, float]:
-        """Every number that follows, by the name by which derivations.json says where it stands."""
-        found: dict[str, float] = {}
-        for c, claim in enumerate(self.how["claims"]):
-            found |= {f"{c} {part}": claim[part] for part in ("p", "among") if part in claim}
-            for i, q in enumerate(claim["quantities"]):
-                for part in ("mean", "from", "to", "low", "high"):
-                    number = float((expit if q["unit"] == "log odds" else float)(q[part]))
-                    found |= {f"{c}.{i} {part}": number, f"{c}.{i} {part}%": 100 * number}
-                found[f"{c}.{i} n"] = q["n"]
-        for name, (scale, made) in self.how["others"].items():  # of tables and of the answer
-            values, show = self.work_out(made), np.exp if scale == "exp" else float
-            q = with_interval({"made": made}, values)
-            of = values | {end: q[end] for end in ("mean", "from", "to")}
-            found |= {f"{name} {part}": float(show(value)) for part, value in of.items()}
-            found |= {f"{name} {part} size": abs(float(show(value))) for part, value in of.items()}
-            found |= {f"{name} half": q["to"] - q["mean"], f"{name} n": q["n"]}
-        return found
+    def count(self) -> None:
+        """Give cells of tables and arms of the answer their intervals, and count arms and cells."""
+        for q in self.how["others"].values():
+            q |= with_interval(q, self.work_out(q["made"]))
+            q["at"] = float(self.rows[q["row"]][q["along"]] if q["along"] else 0)
+        arms = [q for q in self.how["others"].values() if q["is_answer"] and q["n"] > 1]
+        rows = self.rows[: self.how["rows"]["page/results.csv"]]
+        states = [*{(row["address"], row["seed"]): row["state"] for row in rows}.values()]
+        seeds = {f"seed {row['seed']}": float(row["seed"]) for row in rows}
+        self.how["count"] = {state: states.count(state) for state in ("done", *states)} | seeds
+        hidden = sum(q["from"] <= 0 <= q["to"] for q in arms)
+        self.how["count"] |= {"cells": len(states), "arms": len(arms), "hidden": hidden}
 
-    def check_printed(self, found: dict[str, float]) -> None:
-        """Hold the texts of the page, and the numbers in them, against these."""
-        where, start = "page/index.html", 0
-        page = text_of(self.files[where].decode())
+    def check_printed(self) -> None:
+        """Hold texts of the page and of its tables, and the numbers in them, against all this."""
+        page = text_of(self.files["page/index.html"].decode())
         for claim in self.how["claims"]:
             said = f"{claim['says']} {claim['verdict']}{' so far' * claim['so_far']}"
-            hold("verdict", where, said, said if said in page else "no such")
-        for text, names in self.how["printed"]:
-            place, shown = page.find(text, start), NUMBER.findall(text)
-            hold("a text", where, text, text if place >= 0 else page[start : start + 300])
-            hold("how many numbers", f"{where}: {text}", len(names), len(shown))
-            for name, one in zip(names, shown, strict=True):
-                if name and not is_printed(found[name], one):
-                    hold(name, f"{where}: {text}", found[name], one)
-            start = place + len(text)
+            hold("verdict", "page/index.html", said, said if said in page else "no such")
+        for where, texts in self.how["printed"].items():
+            content, start = self.files[where].decode(), 0
+            page = text_of(content.replace(",", " ") if where.endswith(".csv") else content)
+            for text, names in texts:
+                place, shown = page.find(text, start), NUMBER.findall(text)
+                hold("a text", where, text, text if place >= 0 else page[start : start + 300])
+                hold("how many numbers", f"{where}: {text}", len(names), len(shown))
+                for name, one in zip(names, shown, strict=True):
+                    if name and not is_printed(number := at(self.how, name.split("/")), one):
+                        hold(name, f"{where}: {text}", number, one)
+                start = place + len(text)
 
 
 def verified(archive: Any) -> Bundle:
     """A bundle that holds; ends the program at what does not."""
     try:
         bundle = Bundle(archive)
-        bundle.check_rows()
         bundle.judge()
-        bundle.check_printed(bundle.numbers())
+        bundle.count()
+        bundle.check_printed()
         return bundle
     except Exception as error:
         sys.exit(f"DIFFERS: the bundle is not whole\n  found: {error!r}")
@@ -294,7 +297,4 @@ def verified(archive: Any) -> Bundle:
 if __name__ == "__main__":
     for one in (checked := verified(sys.argv[1])).how["claims"]:
         print(f"{one['verdict']}: {one['says']}")
-        for quantity in one["quantities"]:
-            print("  {mean:.5g} ({from:.5g} to {to:.5g}), n = {n}: {what}".format(**quantity))
-    print(f"{len(checked.rows)} rows, and all that the page says of them, follow. Not recomputed:")
-    print("", *checked.how["not_recomputed"], sep="\n  ")
+    print("All else follows. Not recomputed:", *checked.how["not_recomputed"], sep="\n  ")

@@ -47,7 +47,9 @@ class Measurement:
     half_trained: tuple[tuple[int, float], ...] = ()
     """The same of networks after half of their training; empty: they were not asked."""
     formula: Formula | None = field(default=None, compare=False, repr=False)
-    """How the values are made of raw rows; None: it is not said."""
+    """How the values are made of raw rows, or of a schedule; None: it is not said."""
+    formula_half_trained: Formula | None = field(default=None, compare=False, repr=False)
+    """The same of the values after half of the training."""
 
     @property
     def verdict(self) -> Verdict:

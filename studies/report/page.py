@@ -243,15 +243,15 @@ def _files(
 ) -> dict[str, str | bytes]:
     """What lies beside a page, by name: the results first."""
     found: dict[str, str | bytes] = {
-        "results.csv": _csv(tables.results.drop(columns="settings")),
+        "results.csv": csv_of(tables.results.drop(columns="settings")),
         **{strip.name: strip.picture for strip in early},
     }
     for figure in figures:
         found |= figure.files()
     for table in tabled:
-        found |= {f"{table.name}.csv": _csv(frame(table)), f"{table.name}.tex": latex(table)}
+        found |= {f"{table.name}.csv": csv_of(frame(table)), f"{table.name}.tex": latex(table)}
     if len(tables.trainings):
-        found["trainings.csv"] = _csv(tables.trainings.drop(columns="settings"))
+        found["trainings.csv"] = csv_of(tables.trainings.drop(columns="settings"))
     return found
 
 
@@ -311,7 +311,7 @@ def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:
             caption=_with_estimates([told.answered.answer.metric], drawing.caption(table), tables),
             svg=svg(figure),
             others={kind: rendered(figure, kind) for kind in formats},
-            csv=_csv(table.drop(columns=["rank", "middle"]), float_format=DIGITS),
+            csv=csv_of(table.drop(columns=["rank", "middle"]), float_format=DIGITS),
         )
     except Exception as error:
         found = fault(error, "the answer")
@@ -369,7 +369,7 @@ def _drawn(name: str, tables: Tables, formats: Sequence[str]) -> _Figure:
         caption=_with_estimates(NEEDS[name].parts, drawing.caption(table, tables), tables),
         svg=svg(figure),
         others={kind: rendered(figure, kind) for kind in formats},
-        csv=_csv(table.drop(columns="rank", errors="ignore"), float_format=DIGITS),
+        csv=csv_of(table.drop(columns="rank", errors="ignore"), float_format=DIGITS),
     )
 
 
@@ -380,7 +380,7 @@ def _with_estimates(of: Sequence[str], caption: str, tables: Tables) -> str:
     return f"{note} {caption}".lstrip()
 
 
-def _csv(table: pd.DataFrame, *, float_format: str | None = None) -> str:
+def csv_of(table: pd.DataFrame, *, float_format: str | None = None) -> str:
     """The table as CSV. Text that a spreadsheet would run as a formula has an apostrophe before it.
 
     Numbers stay as they are, whatever their sign; the rest of a text is never touched.

@@ -85,7 +85,8 @@ def half_width_per_deviation(n: ArrayLike, *, confidence: float = CONFIDENCE) ->
 Formula = tuple[Any, ...]
 """How a number for each seed is made: an operation of `studies/bundling/verifier.py`, and what it
 is of. That is formulas, numbers, rows of the results as `("rows", ((seed, row), ...))`, each by the
-columns `groupings.ROW`, or results of tasks as `("results", ((seed, address, path), ...))`."""
+columns `groupings.ROW`, results of tasks as `("results", ((seed, address, path), ...))`, or what a
+schedule leaves of an image after each step as `("left", schedule, T)`."""
 
 
 class Made(dict[int, float]):

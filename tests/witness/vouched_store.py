@@ -24,6 +24,20 @@ def write_vouched(root: Path, *studies: MadeUp) -> Path:
     return root
 
 
+def write_half_trained(root: Path, whole: MadeUp, half: MadeUp) -> Path:
+    """A store with one study, whose networks are those of another after half of their training."""
+    write_vouched(root, whole, half)
+    paths = [root / "studies" / f"{one.study}.json" for one in (whole, half)]
+    record, other = (json.loads(path.read_text()) for path in paths)
+    for cell, before in zip(record["cells"], other["cells"], strict=True):
+        cell["half_trained"] = before["tasks"]
+    record["tasks"] = list(dict.fromkeys([*record["tasks"], *other["tasks"]]))
+    del record["checksum"]
+    write_record(paths[0], record)
+    paths[1].unlink()
+    return root
+
+
 def _finish(folder: Path) -> None:
     if folder.name.startswith("features-"):
         draws = np.random.default_rng(int(folder.name.rpartition("-")[2], 16))

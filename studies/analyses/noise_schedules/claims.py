@@ -23,7 +23,7 @@ from studies.analyses.noise_schedules.paper import (
     RATIO_LENGTHS,
 )
 from studies.judging.verdicts import Claim, Measured, Measurement
-from studies.tables.intervals import exact
+from studies.tables.intervals import Formula, exact
 from studies.tables.tables import Tables
 
 
@@ -37,6 +37,7 @@ def _close_to_beta(tables: Tables) -> Measured:
             interval=exact(shares[longer] - shares[shorter]),
             unit="percentage points",
             high=0.0,
+            formula=("difference", _made_share_below(longer), _made_share_below(shorter)),
             detail=f"{shares[shorter]:.2%} of the steps falls to {shares[longer]:.2%}",
         )
         for shorter, longer in pairwise(RATIO_LENGTHS)
@@ -52,6 +53,7 @@ def _lowest_ratio(schedule: Schedule, T: int, *, decides: bool) -> Measurement:
         what=f"lowest β̃/β from index {RATIO_FROM_INDEX} on, T = {T:,}, {schedule}",
         interval=exact(float(ratio.min())),
         unit="ratio",
+        formula=("least", ("cut", _made_ratios(schedule, T), RATIO_FROM_INDEX, T)),
         low=math.nextafter(RATIO_AT_LEAST, 0),
         decides=decides,
     )
@@ -59,6 +61,14 @@ def _lowest_ratio(schedule: Schedule, T: int, *, decides: bool) -> Measurement:
 
 def _share_below(schedule: Schedule, T: int) -> float:
     return float((variance_ratio(betas(schedule, T)) < RATIO_AT_LEAST).mean())
+
+
+def _made_share_below(T: int) -> Formula:
+    return ("share_below", _made_ratios("linear", T), RATIO_AT_LEAST)
+
+
+def _made_ratios(schedule: Schedule, T: int) -> Formula:
+    return ("variance_ratios", ("left", schedule, T))
 
 
 def left(schedule: Schedule, T: int) -> FloatArray:
@@ -80,23 +90,28 @@ def _destroys_early(tables: Tables) -> Measured:
                 interval=exact(float(linear[middle] / cosine[middle])),
                 unit="ratio",
                 high=HALFWAY_AT_MOST,
+                formula=(
+                    "ratio",
+                    *(("item", ("left", s, T), middle) for s in ("linear", "cosine")),
+                ),
                 detail=f"{linear[middle]:.4f} against {cosine[middle]:.4f}",
             ),
-            _share_of_noise(linear, f"linear, T = {T:,}", low=LAST_PART),
-            _share_of_noise(cosine, f"cosine, T = {T:,}", high=LAST_PART),
+            _share_of_noise("linear", T, low=LAST_PART),
+            _share_of_noise("cosine", T, high=LAST_PART),
         ]
     return Measured(measurements, [])
 
 
 def _share_of_noise(
-    curve: FloatArray, name: str, *, low: float = -math.inf, high: float = math.inf
+    schedule: Schedule, T: int, *, low: float = -math.inf, high: float = math.inf
 ) -> Measurement:
     return Measurement(
-        what=f"share of the steps with ᾱ below {ALMOST_NOTHING:g}, {name}",
-        interval=exact(float((curve[1:] < ALMOST_NOTHING).mean())),
+        what=f"share of the steps with ᾱ below {ALMOST_NOTHING:g}, {schedule}, T = {T:,}",
+        interval=exact(float((left(schedule, T)[1:] < ALMOST_NOTHING).mean())),
         unit="%",
         low=low,
         high=high,
+        formula=("share_below", ("cut", ("left", schedule, T), 1, T + 1), ALMOST_NOTHING),
     )
 
 
@@ -115,12 +130,18 @@ def _shape(schedule: Schedule, T: int, *, decides: bool) -> list[Measurement]:
     curve, edge, quarter = left(schedule, T), round(EDGE * T), T // 4
     middle = curve[quarter : T - quarter + 1]
     chord = np.linspace(middle[0], middle[-1], len(middle))
+    made: Formula = ("left", schedule, T)
+
+    def loss(i: int, j: int) -> tuple[float, float, Formula]:
+        return curve[i] - curve[j], EDGE_LOSS, ("difference", ("item", made, i), ("item", made, j))
+
     found = {
-        f"ᾱ lost over the first {EDGE:.0%} of the steps": (curve[0] - curve[edge], EDGE_LOSS),
-        f"ᾱ lost over the last {EDGE:.0%} of the steps": (curve[T - edge] - curve[T], EDGE_LOSS),
+        f"ᾱ lost over the first {EDGE:.0%} of the steps": loss(0, edge),
+        f"ᾱ lost over the last {EDGE:.0%} of the steps": loss(T - edge, T),
         "farthest that ᾱ strays from a straight line between T/4 and 3T/4": (
             np.abs(middle - chord).max(),
             BEND,
+            ("bend", ("cut", made, quarter, T - quarter + 1)),
         ),
     }
     return [
@@ -130,8 +151,9 @@ def _shape(schedule: Schedule, T: int, *, decides: bool) -> list[Measurement]:
             unit="ratio",
             high=high,
             decides=decides,
+            formula=formula,
         )
-        for what, (value, high) in found.items()
+        for what, (value, high, formula) in found.items()
     ]
 
 
@@ -144,7 +166,7 @@ def _below_a_bin(tables: Tables) -> Measured:
 
 
 def _first_noise(T: int, *, decides: bool) -> Measurement:
-    deviation = math.sqrt(float(betas("cosine", T)[0]))
+    deviation, chain = math.sqrt(float(betas("cosine", T)[0])), ("left", "cosine", T)
     return Measurement(
         what=f"√β of the first step over the pixel bin 1/127.5, T = {T:,}",
         interval=exact(deviation / PIXEL_BIN),
@@ -153,6 +175,7 @@ def _first_noise(T: int, *, decides: bool) -> Measurement:
         high=1.0,
         decides=decides,
         detail=f"√β = {deviation:.5f}, bin {PIXEL_BIN:.5f}",
+        formula=("times", 1 / PIXEL_BIN, ("root", ("difference", 1, ("item", chain, 1)))),
     )
 
 

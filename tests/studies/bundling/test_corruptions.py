@@ -1,0 +1,73 @@
+"""Whatever is changed in a bundle, with its hashes made to fit, its verifier finds."""
+
+import io
+import json
+import random
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from studies.analyses.noise_schedules.claims import CLAIMS as OF_SCHEDULES
+from studies.bundling.archive import bundle
+from studies.store.store import Store
+from tests.witness.corruptions import PAGE, Files, corrupted, said_of, told_alike
+from tests.witness.made_up_store import ARMS, MadeUp, bound, variant
+from tests.witness.vouched_store import write_half_trained
+
+WHOLE = variant(
+    steps=(10, 200),
+    arms=(ARMS[0], ARMS[1], ARMS[5]),
+    figures=(),
+    claims=tuple(dict.fromkeys([*MadeUp().claims, *OF_SCHEDULES])),
+)
+FEWER_BY = {"beta": 0.08, "beta_tilde": 0.16, "range": 0.1}
+"""Bits/dim by which the second half of the training lowered the bounds."""
+
+
+def half_bound(objective: str, variance: str, seed: int) -> float:
+    """By that half the learned Σ has gained against β, and lost three times as much against β̃."""
+    return bound(objective, variance, seed) + FEWER_BY[variance]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    root = tmp_path_factory.mktemp("corrupted") / "store"
+    half = replace(WHOLE, study="half-digits", training_steps=750, bound=half_bound)
+    content = bundle(Store(write_half_trained(root, WHOLE, half)), WHOLE.study)
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        return {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+
+
+def test_any_of_them_is_found(files: Files) -> None:
+    assert said_of(files) == ""
+    assert [n for n in range(24) if not said_of(corrupted(files, n)).startswith("DIFFERS: ")] == []
+
+
+@pytest.mark.slow
+def test_a_thousand_are_found(files: Files) -> None:
+    found = (said_of(corrupted(files, n)) for n in range(24, 1024))
+    assert [n for n, said in enumerate(found, 24) if not said.startswith("DIFFERS: ")] == []
+
+
+@pytest.mark.parametrize(
+    ("begins", "known", "unknown"),
+    [
+        ("At 10 sampling steps", 9, 0),
+        ("Seeds 0, 1, 2, the", 3, 0),
+        ("24 of 24 cells done", 2, 0),
+        ("ᾱ lost over the first 5% of the steps, cosine, T = 1,000", 3, 2),
+        ("Lhybrid, Σ learned minus Lsimple, Σ = β 2.462", 16, 4),
+    ],
+)
+def test_numbers_that_page_and_derivations_tell_alike_are_worked_out(
+    files: Files, begins: str, known: int, unknown: int
+) -> None:
+    """The answer, what there is, exact facts, and what networks showed half trained."""
+    texts = json.loads(files["derivations.json"])["printed"][PAGE]
+    said, names = next(one for one in texts if one[0].startswith(begins))
+    assert (sum(bool(name) for name in names), names.count(None)) == (known, unknown)
+    for number, name in enumerate(names):
+        if name:
+            changed = told_alike(files, said, number, random.Random(number))
+            assert said_of(changed).startswith(f"DIFFERS: {name}\n"), (said, number)
