@@ -45,7 +45,8 @@ under their own name. Of shares it is their sum; a distance without its bias sta
 
 ALWAYS = (
     "in figures and their CSV files (held by sha256)",
-    "what seeds could have told with 80% power, and how many would decide a claim",
+    "what could have been told with 80% power to be none or between two borders, or where some "
+    "difference must matter; how many seeds would decide a claim",
     "numbers in the names of arms, in remarks, and of details beside a quantity what no table has",
     "whether losses have reached a plateau, and chains are as fine as the data, where a claim asks",
     "work: minutes, memory, dates (held by the checksums of the records)",

@@ -7,7 +7,8 @@ number is part of a name or is not worked out again.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from studies.bundling.verifier import NUMBER, SHOWN, is_printed
+from studies.bundling.verifier import NUMBER, SHOWN, at, is_printed, with_interval
+from studies.judging.families import stands_alone
 from studies.judging.verdicts import Finding, Measurement
 from studies.judging.wording import (
     among,
@@ -171,7 +172,20 @@ def _verdict(c: int, finding: Finding, told: Entry) -> Text:
     said, names = measured(first), [*_ends(name, first), *_region(name, first), *count]
     if deciding > 1:
         said, names = f"{said}; one of {deciding} that decide", [*names, f"claims/{c}/deciding"]
-    return _text([head, (said, names)])
+    return _text([head, (said, names), _besides(c, name, first, finding, told)])
+
+
+def _besides(c: int, name: str, first: Measurement, finding: Finding, told: Entry) -> Part:
+    """What stands below a verdict: what would decide it, that it stands alone, or its power."""
+    more = told.more[finding.name]
+    if more.said:
+        return ", ".join(filter(None, [more.said, more.time]))
+    if stands_alone(finding, told.among[finding.name]):
+        said, names = _among(c, finding, told)
+        return f"stands alone, not among all claims of this study: {said}", names
+    if not (means := tellable(first)):
+        return ""
+    return f"told with 80% power: {means}", [None, *_tellable(name, first)]
 
 
 def _row(name: str, one: Measurement, means: _Known) -> Text:
@@ -187,15 +201,20 @@ def _row(name: str, one: Measurement, means: _Known) -> Text:
     borders = (region(one), _region(name, one))
     on_way = (on_its_way(one), _on_its_way(name, one))
     detail = (one.detail, means.of_each(flat(one.detail)))
-    told: list[Part] = [
-        cells["mean"],
-        *spread,
-        shown_unit(one),
-        borders,
-        count,
-        tellable(one) or "–",
-    ]
+    power: Part = (tellable(one), _tellable(name, one)) if tellable(one) else "–"
+    told: list[Part] = [cells["mean"], *spread, shown_unit(one), borders, count, power]
     return _text([one.what, detail, apart(one), on_way, *told])
+
+
+def _tellable(name: str, one: Measurement) -> list[str | None]:
+    """The names of means that could be told, where no smallest difference that matters moves them.
+
+    Those that could be told to lie between two borders have none.
+    """
+    regions = {"unit": one.unit, "low": one.low, "high": one.high, "matters": one.matters}
+    found = with_interval(regions, dict(one.values))
+    names = [_shown(name, f"{end}{side}", one) for end in ("low", "high") for side in ("-1", "+1")]
+    return _Known({name: at(found, name.split("/")[-2:]) for name in names}).of_each(tellable(one))
 
 
 def _on_its_way(name: str, one: Measurement) -> list[str | None]:

@@ -18,7 +18,7 @@ import zipfile
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, stdtr, stdtrit
+from scipy.special import expit, nctdtrinc, stdtr, stdtrit
 
 LOOKS = 3, 5, 8, 13, 21  # numbers of seeds; each look may err in its own share of 5%
 SHARES = np.diff([math.log1p((math.e - 1) * n / 21) for n in (0, *LOOKS)])
@@ -109,6 +109,7 @@ def with_interval(q: Any, by_seed: dict[Any, float]) -> Any:
     mean = math.fsum(values) / len(values)
     error = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(n - 1, 1) / max(n, 1))
     half = error * stdtrit(n - 1, 0.975) if n > 1 else math.inf if n else 0.0
+    told = error * nctdtrinc(n - 1, 0.2, stdtrit(n - 1, 0.975)) if n > 1 else math.inf
 
     def within(low: float, high: float) -> float:  # its p-value: below 5% where the interval is
         t = max(low - mean, mean - high) / max(error, 1e-300)
@@ -118,6 +119,7 @@ def with_interval(q: Any, by_seed: dict[Any, float]) -> Any:
     outside = min(within(-math.inf, q["low"]), within(q["high"], math.inf), none)
     says = "contradicted" if outside < 0.05 else "supported" if inside < 0.05 else "inconclusive"
     q = q | {"n": n, "mean": mean, "from": mean - half, "to": mean + half, "half": half}
+    q |= {f"{end}{side:+}": q[end] + side * told for end in ("low", "high") for side in (-1, 1)}
     scale = {"log odds": expit, "times": np.exp}.get(q["unit"], float)
     shown = {part: float(scale(v)) for part, v in q.items() if isinstance(v, int | float)}
     q |= {name: {part: by * v for part, v in shown.items()} for name, by in SHOWN.items()}
@@ -168,8 +170,7 @@ class Bundle:
                 for need in needs:
                     task = self.tasks[task["needs"][need]]
                 if (setting := at(task["config"], path)) is not None:
-                    is_number = type(setting) in (int, float)
-                    hold(column, where, setting, float(row[column]) if is_number else row[column])
+                    hold(column, where, setting, {str: str}.get(type(setting), float)(row[column]))
             result = self.records.get(f"tasks/{row['address']}/result.json")
             hold("whether it is done", where, bool(result), row["state"] == "done")
             path = [row["variance"] if p == "Σ" else p for p in self.how["values"][row["metric"]]]
@@ -286,9 +287,8 @@ def verified(archive: Any) -> Bundle:
     """A bundle that holds; ends the program at what does not."""
     try:
         bundle = Bundle(archive)
-        bundle.judge()
-        bundle.count()
-        bundle.check_printed()
+        for step in (bundle.judge, bundle.count, bundle.check_printed):
+            step()
         return bundle
     except Exception as error:
         sys.exit(f"DIFFERS: the bundle is not whole\n  found: {error!r}")
