@@ -6,6 +6,7 @@ number is part of a name or is not worked out again.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from studies.bundling.verifier import NUMBER, SHOWN, at, is_printed, with_interval
 from studies.judging.families import stands_alone
@@ -25,7 +26,7 @@ from studies.judging.wording import (
 from studies.report.answer import sentence
 from studies.report.entries import Entry
 from studies.report.exports import frame, latex
-from studies.report.page import csv_of
+from studies.report.page import DIGITS, csv_of
 from studies.report.tabulation import Cell, Table
 from studies.tables.groupings import records
 from studies.tables.labels import BETA_TILDE, LOSS
@@ -50,6 +51,8 @@ def printed(tables: Tables, told: Entry, tabled: Sequence[Table]) -> dict[str, I
         tabled: Its tables.
     """
     found = {"page/index.html": _page(tables, told, tabled)}
+    if told.answered is not None:
+        found["page/answer.csv"] = _answer_csv(told.answered.table)
     for table in tabled:
         found[f"page/{table.name}.tex"] = _latex(table)
         found[f"page/{table.name}.csv"] = _csv(table)
@@ -159,6 +162,16 @@ def _answer(told: Entry) -> Text:
     hidden = sum(not is_told(row) for _, row in judged.iterrows())
     known |= {"count/arms": len(judged), "count/hidden": hidden}
     return said, _Known(known).of_each(said)
+
+
+def _answer_csv(table: Any) -> Iterator[Text]:
+    """The arms that answer the study as CSV, without its commas; some are in no sentence."""
+    lines = csv_of(table.drop(columns=["rank", "middle"]), float_format=DIGITS).splitlines()[1:]
+    ends = {"shown/mean": "estimate", "shown/from": "low", "shown/to": "high", "n": "n"}
+    for i, (line, row) in enumerate(zip(lines, records(table), strict=True)):
+        finite = [name for name, column in ends.items() if math.isfinite(row[column])]
+        names = [f"others/answer.{i}/{name}" for name in finite]
+        yield _line(line.replace(",", " "), [*names, None])
 
 
 def _verdict(c: int, finding: Finding, told: Entry) -> Text:
