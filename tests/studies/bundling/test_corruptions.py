@@ -5,10 +5,12 @@ import json
 import random
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from studies.analyses.noise_schedules.claims import CLAIMS as OF_SCHEDULES
+from studies.bundling import verifier
 from studies.bundling.archive import bundle
 from studies.store.store import Store
 from tests.witness.corruptions import PAGE, Files, corrupted, said_of, told_alike
@@ -71,3 +73,22 @@ def test_numbers_that_page_and_derivations_tell_alike_are_worked_out(
         if name:
             changed = told_alike(files, said, number, random.Random(number))
             assert said_of(changed).startswith(f"DIFFERS: {name}\n"), (said, number)
+
+
+@pytest.mark.parametrize(("beta", "decides"), [(0.08, True), (0.12, False), (0.16, False)])
+def test_what_a_doubling_turns_or_three_turn_by_the_mean_does_not_decide(
+    tmp_path: Path, beta: float, decides: bool
+) -> None:
+    """From −0.051 to −0.071 with one and −0.111 with three; −0.031 and 0.009; 0.009 and 0.129."""
+    few = replace(WHOLE, claims=("learned_sigma_lowers_nll",), steps=(10,))
+    fewer_by = {"beta": beta, "beta_tilde": 0.08, "range": 0.1}
+    half = replace(
+        few,
+        study="half-digits",
+        training_steps=750,
+        bound=lambda o, variance, seed: bound(o, variance, seed) + fewer_by[variance],
+    )
+    content = bundle(Store(write_half_trained(tmp_path / "store", few, half)), few.study)
+    (claim,) = verifier.verified(io.BytesIO(content)).how["claims"]
+    assert [q["decides"] for q in claim["quantities"] if q["asked"]] == [decides, True]
+    assert claim["verdict"] == ("supported" if decides else "inconclusive")
