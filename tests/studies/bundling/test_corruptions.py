@@ -15,7 +15,7 @@ from studies.bundling.archive import bundle
 from studies.store.store import Store
 from tests.witness.corruptions import PAGE, Files, corrupted, said_of, told_alike
 from tests.witness.made_up_store import ARMS, MadeUp, bound, variant
-from tests.witness.vouched_store import write_half_trained
+from tests.witness.vouched_store import write_half_trained, write_vouched
 
 WHOLE = variant(
     steps=(10, 200),
@@ -92,3 +92,21 @@ def test_what_a_doubling_turns_or_three_turn_by_the_mean_does_not_decide(
     (claim,) = verifier.verified(io.BytesIO(content)).how["claims"]
     assert [q["decides"] for q in claim["quantities"] if q["asked"]] == [decides, True]
     assert claim["verdict"] == ("supported" if decides else "inconclusive")
+
+
+def test_arms_that_cannot_be_told_from_the_baseline_are_counted(tmp_path: Path) -> None:
+    apart = {"beta": (9.0, 9.3, 9.1), "beta_tilde": (9.2, 9.0, 9.3), "range": (4.0, 4.1, 4.0)}
+    some = replace(
+        WHOLE, claims=(), steps=(10,), distance=lambda _, mode, __, seed: apart[mode][seed]
+    )
+    content = bundle(Store(write_vouched(tmp_path / "store", some)), some.study)
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    said, names = json.loads(files["derivations.json"])["printed"][PAGE][0]
+    assert "Of the arms, 1 other cannot be told from Lsimple, Σ = β." in said
+    assert None not in names
+    assert said_of(files) == ""
+    for number, name in enumerate(names):
+        assert said_of(told_alike(files, said, number, random.Random(0))).startswith(
+            f"DIFFERS: {name}\n"
+        )
