@@ -78,9 +78,10 @@ class Diary:
 # ------------------------------------------------------------------------------- which GPUs
 
 
-def given(store: Store, tasks: list[Task], *, workers: int | None = None) -> list[tuple[str, str]]:
-    """Which task each GPU is at once a pool of pairs has been filled."""
-    pool = local.Pool(store, local.slot_environments(workers), ranks=2)
+def given(store: Store, tasks: list[Task], *gpus: str) -> list[tuple[str, str]]:
+    """Which task each GPU is at once a pool of pairs, with a slot for each of these, is filled."""
+    slots = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or local.slot_environments(None)
+    pool = local.Pool(store, slots, ranks=2)
     try:
         pool.fill(Agenda(store, tasks, unwatched))
         at = [(slot.environment["CUDA_VISIBLE_DEVICES"], slot.address) for slot in pool._slots]
@@ -119,10 +120,9 @@ def test_what_takes_one_gpu_waits_behind_a_training_that_waits_for_its_second(
 def test_where_more_processes_than_gpus_run_a_training_still_has_different_ones(
     store: Store,
 ) -> None:
-    assert sorted(given(store, [SHARED], workers=4)) == [
-        ("0", SHARED.address),
-        ("1", SHARED.address),
-    ]
+    at = given(store, [SHARED], "0", "0", "1")
+    assert sorted(at) == [("0", SHARED.address), ("1", SHARED.address)]
+    assert given(store, [SHARED], "0", "0") == []
 
 
 # ------------------------------------------------------------------------------- what is refused
