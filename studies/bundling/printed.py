@@ -151,17 +151,20 @@ def _answer(told: Entry) -> Text:
     answer, table = told.answered.answer, told.answered.table
     said = flat(sentence(table, answer))
     judged = table[table["n"] > 1]
-    known = {
-        f"others/answer.{i}/{scale}/{part}": by * float(row[column])
-        for scale, by in SHOWN.items()
-        for i, row in enumerate(records(table))
-        for part, column in (("mean", "estimate"), ("from", "low"), ("to", "high"))
-    }
-    for i, row in enumerate(records(table)):
-        known |= {f"others/answer.{i}/{part}": float(row[part]) for part in ("at", "n")}
+    sizes = _Known(
+        {
+            f"others/answer.{i}/{scale}/{part}": by * float(row[column])
+            for scale, by in SHOWN.items()
+            for i, row in enumerate(records(table))
+            for part, column in (("mean", "estimate"), ("from", "low"), ("to", "high"))
+        }
+    )
     hidden = sum(not is_told(row) for _, row in judged.iterrows())
-    known |= {"count/arms": len(judged), "count/hidden": hidden}
-    return said, _Known(known).of_each(said)
+    counts = _Known({"count/arms": len(judged), "count/hidden": hidden})
+    for i, row in enumerate(records(table)):
+        counts |= {f"others/answer.{i}/{part}": float(row[part]) for part in ("at", "n")}
+    both = zip(counts.of_each(said), sizes.of_each(said), NUMBER.findall(said), strict=True)
+    return said, [(size or count) if "." in one else (count or size) for count, size, one in both]
 
 
 def _answer_csv(table: Any) -> Iterator[Text]:
