@@ -174,7 +174,8 @@ NEEDS: list[tuple[str, list[Asked], list[Asked]]] = [
     (
         "large_batches_help_hybrid_not_ddim",
         [ddim(50), ddim(50, **OTHERWISE)],
-        [ddim(100, **LARGE), ddim(50, stride="even", **LARGE), ddim(50, eta=0.5, **LARGE)],
+        [ddim(100, **LARGE), ddim(50, stride="even", **LARGE), ddim(50, eta=0.5, **LARGE)]
+        + [learned(50, stride="constant", **size) for size in ({}, LARGE)],
     ),
     (
         "quality_by_batch",

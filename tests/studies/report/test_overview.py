@@ -62,6 +62,8 @@ def test_studies_stand_in_the_papers_order_and_those_of_ones_own_last(index: str
 def test_places_are_of_sweeps_that_there_are_in_the_papers_order() -> None:
     assert set(PLACES) <= {path.stem for path in (ROOT / "sweeps").glob("*.yaml")}
     assert len(set(PLACES.values())) == len(PLACES)
+    firsts = {place: re.search(r"\d+|$", place.shown) for place in PLACES.values()}
+    assert all(first and first[0] in ("", str(one.number)) for one, first in firsts.items())
     order = sorted(PLACES, key=lambda name: PLACES[name])
     assert order[:2] == ["sigma_ablation", "noise_schedules"]
     assert order[-1] == "sample_gallery"
