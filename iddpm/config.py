@@ -33,6 +33,7 @@ from iddpm.bounds import (
     Share,
     Updates,
     Where,
+    at_most,
     require,
 )
 
@@ -124,8 +125,8 @@ class Digits(Bounded):
 
     kind: Literal["digits"] = "digits"
     where: ClassVar = "digits"
-    levels: Annotated[int, Where("17 or 256", lambda levels: levels in (17, 256))] = field(
-        default=17, metadata={"legacy": 17}
+    levels: Annotated[int, at_most(256), Where("17 or 256", lambda levels: levels in (17, 256))] = (
+        field(default=17, metadata={"legacy": 17})
     )
 
 
