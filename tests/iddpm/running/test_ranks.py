@@ -171,7 +171,7 @@ def test_a_training_that_lost_a_rank_is_gone_on_with_bit_for_bit(
     assert_same_state(tmp_path, two)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_rank_that_answers_no_more_is_waited_for_no_longer_than_said(
     warm: Warm, tmp_path: Path, victim: int
 ) -> None:
@@ -184,8 +184,7 @@ def test_a_rank_that_answers_no_more_is_waited_for_no_longer_than_said(
     assert "RanksError: ranks: another one has ended or does not answer" in survivor.said
 
 
-@pytest.mark.parametrize("number", [0, 1])
-@pytest.mark.parametrize("place", ["tcp", "file"])
+@pytest.mark.parametrize(("place", "number"), [("tcp", 0), ("file", 1)])
 def test_a_rank_whose_others_never_come_gives_up(tmp_path: Path, place: str, number: int) -> None:
     meeting = f"tcp://127.0.0.1:{free_port()}" if place == "tcp" else f"file://{tmp_path}/here"
     alone = joined(number=number, count=2, meeting=meeting, timeout_s=1)
