@@ -128,6 +128,10 @@ class Digits(Bounded):
     levels: Annotated[int, at_most(256), Where("17 or 256", lambda levels: levels in (17, 256))] = (
         field(default=17, metadata={"legacy": 17})
     )
+    train_images: Annotated[
+        int, Between(37, 1500, low="at least 37, with which every class has an image")
+    ] = field(default=1500, metadata={"legacy": 1500})
+    """The first ones; few of them are soon learnt by heart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, assert_never
@@ -247,25 +247,26 @@ DIGITS_IMAGES = 1797
 
 
 def _describe_digits(data: Digits) -> Description:
-    dequantised = {} if data.levels == DIGITS_LEVELS else {"levels": data.levels}
+    usual = asdict(Digits())
+    unusual = {name: value for name, value in asdict(data).items() if value != usual[name]}
     return Description(
         channels=1,
         size=8,
         levels=data.levels,
         classes=10,
-        train_images=DIGITS_TRAIN_IMAGES,
+        train_images=data.train_images,
         test_images=DIGITS_IMAGES - DIGITS_TRAIN_IMAGES,
         digest=_digest(
-            {"kind": "digits"} | dequantised, _unnamed(_sklearn_file(DIGITS_FILE, "digits"))
+            {"kind": "digits"} | unusual, _unnamed(_sklearn_file(DIGITS_FILE, "digits"))
         ),
     )
 
 
 def _load_digits(data: Digits, split: Split) -> Images:
-    """A fixed shuffle of the file's rows: the first 1500 train, the last 297 test."""
+    """A fixed shuffle of the file's rows: the first 1500 or fewer train, the last 297 test."""
     table = np.loadtxt(_sklearn_file(DIGITS_FILE, "digits"), delimiter=",", dtype=np.uint8)
     order = fixed_permutation(len(table))
-    rows = order[:DIGITS_TRAIN_IMAGES] if split == "train" else order[DIGITS_TRAIN_IMAGES:]
+    rows = order[: data.train_images] if split == "train" else order[DIGITS_TRAIN_IMAGES:]
     pixels, labels = table[:, :-1], table[rows, -1]
     if data.levels != DIGITS_LEVELS:
         inside = np.random.RandomState(1).random_sample(pixels.shape)  # one draw for ever (NEP 19)

@@ -63,6 +63,20 @@ def test_dequantised_digits_lie_inside_their_bins_and_are_always_the_same() -> N
     assert describe(Digits()).digest in digests
 
 
+def test_few_digits_are_the_first_ones_and_of_every_class() -> None:
+    few, whole = (load(data, "train") for data in (Digits(train_images=37), Digits()))
+    assert np.array_equal(few.images, whole.images[:37])
+    assert few.labels is not None
+    assert set(few.labels.tolist()) == set(range(10))
+    assert describe(Digits(train_images=37)).train_images == 37
+    assert describe(Digits(train_images=37)).digest != describe(Digits()).digest
+    same = load(Digits(train_images=37), "test").images
+    assert np.array_equal(same, load(Digits(), "test").images)
+    for count in (36, 1501):
+        with pytest.raises(ConfigError, match=rf"digits\.train_images: expected at .*{count}"):
+            Digits(train_images=count)
+
+
 def test_digits_of_another_number_of_levels_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"digits\.levels: expected 17 or 256, found 16"):
         Digits(levels=16)
