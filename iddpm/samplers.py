@@ -54,7 +54,9 @@ def ancestral(
         ValueError: If `start` is not in [1, K], or the network did not learn the variance.
     """
 
-    total, x, draw = _begun(denoiser.diffusion, x_T, start, noise, generator)
+    betas = denoiser.diffusion.betas
+    white = ((1 - betas).sqrt(), betas.sqrt())
+    total, x, draw = _begun(denoiser.diffusion, x_T, start, noise, generator, white)
 
     def step(x_t: Tensor, t: int) -> Tensor:
         output = denoiser.output(x_t, t, conditioning)
@@ -104,7 +106,12 @@ def ddim(
     log_variances = variances.log()
     signal = diffusion.alpha_bar_before.sqrt()
     rest = (1 - diffusion.alpha_bar_before - variances).clamp_min(0).sqrt()
-    total, x, draw = _begun(diffusion, x_T, start, noise, generator)
+    white = (
+        signal * diffusion.alpha_bar.sqrt() + rest * (1 - diffusion.alpha_bar).sqrt(),
+        variances.sqrt(),
+    )
+    path = noise if eta else "independent"  # nothing is drawn
+    total, x, draw = _begun(diffusion, x_T, start, path, generator, white)
 
     def step(x_t: Tensor, t: int) -> Tensor:
         output = denoiser.output(x_t, t, conditioning)
@@ -121,12 +128,27 @@ Draw = Callable[[Gaussian], Tensor]
 
 
 def _begun(
-    diffusion: Diffusion, x_T: Tensor, start: int | None, noise: StepNoise, generator: Generators
+    diffusion: Diffusion,
+    x_T: Tensor,
+    start: int | None,
+    noise: StepNoise,
+    generator: Generators,
+    white: tuple[Tensor, Tensor],
 ) -> tuple[int, Tensor, Draw]:
     """How many steps are taken, what they begin with, and how they draw.
 
-    Along a path the steps that are left out are taken as they would be if images were white noise:
-    standard normal still, and near to what the whole chain holds there.
+    Along a path a step that is left out is taken without a network, as if images were white noise.
+    So the chain still begins with standard normal noise, and not far from what the chain of all
+    steps has there.
+
+    Args:
+        diffusion: The chain.
+        x_T: Standard normal noise.
+        start: Steps that are taken.
+        noise: What the steps add.
+        generator: Of that noise.
+        white: For each step, what it makes of x_t if images are white noise: the factor of x_t, and
+            the standard deviation of what it adds.
     """
     steps = diffusion.steps
     total = steps if start is None else start
@@ -135,9 +157,11 @@ def _begun(
     if noise == "independent":
         return total, x_T, partial(sample, generator=generator)
     path = brownian(generator, diffusion, x_T)
-    x = x_T
-    for beta in reversed(diffusion.betas[total:]):
-        x = (1 - beta).sqrt() * x + beta.sqrt() * next(path)
+    x, variance = x_T, torch.ones_like(diffusion.betas[0])
+    for factor, deviation in zip(*(reversed(table[total:]) for table in white), strict=True):
+        x = factor * x + deviation * next(path)
+        variance = factor**2 * variance + deviation**2
+    x = x / variance.sqrt()
     return total, x, lambda p: p.mean + torch.exp(0.5 * p.log_variance) * next(path)
 
 

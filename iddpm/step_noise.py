@@ -5,8 +5,9 @@ draws noise of its own. `brownian` draws one Brownian motion over the steps of t
 each image, and a step of any shorter chain adds its increment over the steps that it spans. So a
 chain of 100 steps and one of 250 make nearly the same images from one x_T, each still of its own
 distribution: common random numbers, as multilevel Monte Carlo couples its levels (Giles, 2008).
-A bridge is halved between its ends (Levy's construction), its middle a function of where it lies:
-what a chain draws depends neither on its other steps nor on what ran before.
+The path is drawn from coarse to fine, each time in the middle between two known places (Lévy's
+construction), and each place has a draw of its own: what a chain adds depends neither on which
+other steps it takes nor on what ran before.
 """
 
 import math

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from iddpm.config import GanSampleConfig, TrainConfig
 from iddpm.evaluation.config import (
+    Ddim,
     LatentsConfig,
     LikelihoodConfig,
     LikelihoodShardConfig,
     SampleConfig,
+    Sampler,
 )
 from studies.spec.evaluations import Latents, RivalSamples, SamplesConfig
 
@@ -28,13 +30,18 @@ def sample_shards(config: SamplesConfig, train: TrainConfig, seed: int) -> Itera
             clip=config.clip,
             ema_decay=config.ema_decay,
             ensemble=config.ensemble,
-            noise=config.noise,
+            noise=config.noise if _adds_noise(config.sampler) else "independent",
             first_block=first,
             last_block=last,
             block_size=config.block_size,
             precision=config.precision,
             seed=seed if config.noise_seed is None else config.noise_seed,
         )
+
+
+def _adds_noise(sampler: Sampler) -> bool:
+    """Whether its steps draw anything: without, the images are the same whatever the noise."""
+    return not isinstance(sampler, Ddim) or sampler.eta > 0
 
 
 def gan_shards(config: RivalSamples, seed: int) -> Iterator[GanSampleConfig]:

@@ -127,6 +127,33 @@ def test_a_shorter_chain_makes_nearly_the_same_images(
     assert alike("brownian") > 0.95
 
 
+@pytest.mark.parametrize(("eta", "least"), [(0.0, 0.9999), (0.3, 0.9), (1.0, 0.9999)])
+@pytest.mark.parametrize("start", [20, 40, 48])
+def test_ddim_that_leaves_steps_out_begins_like_the_whole_chain(
+    eta: float, least: float, start: int
+) -> None:
+    """Of white images its own steps scale down; what a shorter chain begins with does not."""
+    white, few = GaussianPixels(mean=0.0, sd=1.0), GaussianPixels(mean=0.3, sd=0.4)
+
+    def drawn(data: GaussianPixels, start: int | None) -> Tensor:
+        return ddim(
+            Denoiser(network=data.network(BETAS, "eps"), diffusion=Diffusion.from_betas(BETAS)),
+            torch.randn(50, 1, 20, 20, generator=generator(1), dtype=torch.float64),
+            eta=eta,
+            clip=False,
+            generator=generator(),
+            noise="brownian",
+            start=start,
+        )
+
+    def alike(data: GaussianPixels) -> float:
+        pair = [drawn(data, end).flatten() for end in (None, start)]
+        return torch.corrcoef(torch.stack(pair))[0, 1].item()
+
+    assert alike(white) > least
+    assert alike(few) > 0.95
+
+
 def test_ddim_steps_along_the_same_path() -> None:
     data, chain = GaussianPixels(mean=0.3, sd=0.4), Diffusion.from_betas(BETAS)
     one = ddim(

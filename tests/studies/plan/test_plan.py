@@ -254,6 +254,18 @@ def test_the_noise_of_steps_tells_samples_apart_and_nothing_else(tmp_path: Path)
     assert other["score"].isdisjoint(plain["score"])
 
 
+def test_a_sampler_without_noise_draws_the_same_images_whatever_the_noise(tmp_path: Path) -> None:
+    def samples(noise: str, eta: float) -> set[str]:
+        grid = f"[{{ddim: {{eta: {eta}}}}}]\n        noise: [{noise}]"
+        plan = planned(
+            tmp_path, changed("steps: [10, 100]", f"steps: [10]\n        sampler: {grid}")
+        )
+        return {task.address for task in of_kind(plan, "sample")}
+
+    assert samples("brownian", 0) == samples("independent", 0)
+    assert samples("brownian", 0.5).isdisjoint(samples("independent", 0.5))
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
