@@ -98,7 +98,15 @@ def _of_samples(rows: pd.DataFrame) -> list[Departure]:
     if LABELLED not in data and (rows["steps"] < rows["T"]).all():
         steps = listed(_numbers(rows["steps"]))
         found.append(Departure("sampling steps", steps, "all of the chain, beside fewer"))
+    if any(map(_off_a_path, rows["settings"].unique())):
+        path = "off one Brownian motion for chains of every length"
+        found.append(Departure("noise of the steps", path, "drawn for each step"))
     return found
+
+
+def _off_a_path(settings: str) -> bool:
+    """Whether samples with these settings share the noise of their steps."""
+    return bool(json.loads(settings).get("samples", {}).get("noise") == "brownian")
 
 
 OF_PART: Mapping[str, Callable[[pd.DataFrame], list[Departure]]] = {

@@ -71,7 +71,22 @@ def test_where_nothing_differs_nothing_is_said_to(
     assert of(rows, parts=parts) == []
 
 
+def path(noise: str) -> dict[str, str]:
+    return {"settings": json.dumps({"samples": {"noise": noise}})}
+
+
 EDGES = (
+    (
+        FID,
+        path("brownian"),
+        SAMPLES,
+        (
+            "noise of the steps",
+            "off one Brownian motion for chains of every length",
+            "drawn for each step",
+        ),
+    ),
+    (FID, path("independent"), SAMPLES, ()),
     (FID, {"images": 50_000}, SAMPLES, ()),
     (FID, {"images": 49_999}, SAMPLES, ("samples that are scored", "49,999", "50,000")),
     (FID | FEWER, {"images": 10_000}, SAMPLES, ()),
