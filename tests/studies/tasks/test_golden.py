@@ -18,6 +18,7 @@ from studies.execute.worker import run_task
 from studies.store.store import Store
 from studies.tasks.kinds import KINDS
 from tests.witness import tiny
+from tests.witness.marks import every_step
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -114,6 +115,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, ..
     return {**first, "imported": numbers("imported", result, opened.folder(task.address))}
 
 
+@every_step
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_computes_what_its_version_did(
     kind: str, found: dict[str, tuple[float, ...]]
