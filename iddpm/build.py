@@ -12,13 +12,8 @@ from torch import Tensor, nn
 
 from iddpm import samplers
 from iddpm.checks import check_gan, check_training
-from iddpm.config import (
-    DiffusionConfig,
-    GanConfig,
-    LossSecondMoment,
-    TrainConfig,
-    kinds,
-)
+from iddpm.config import DiffusionConfig, GanConfig, LossSecondMoment, TrainConfig
+from iddpm.config_fields import kinds
 from iddpm.data import Description
 from iddpm.denoiser import Denoiser, Network
 from iddpm.diffusion import Diffusion

@@ -9,9 +9,8 @@ Choices with settings of their own are small types told apart by `kind`. In a sw
 """
 
 import math
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal, get_args
 
 from iddpm.bounds import (
     MOST_LEVELS,
@@ -36,6 +35,7 @@ from iddpm.bounds import (
     at_most,
     require,
 )
+from iddpm.config_fields import NOT_HASHED, STATED, canonical
 
 Schedule = Literal["linear", "cosine"]
 Prediction = Literal["eps", "x_0", "v"]
@@ -51,61 +51,6 @@ Cdf = Literal["tanh", "tanh_official"]
 """How a decoder computes the normal distribution function; see `iddpm.gaussians`."""
 Metric = Literal["kid", "fd_infinity"]
 """What a score may tell beside its usual three numbers; see `iddpm.evaluation.metrics`."""
-
-NOT_HASHED = {"hashed": False}
-"""Metadata of a field that says where something lies, not what it is: no address has it."""
-
-
-STATED = {"hashed": False, "told": False}
-"""Metadata of a field that says what another one holds once it is read: no arm is told by it."""
-
-
-def written(item: "Field[Any]") -> str:
-    """What a sweep file calls a field of a config."""
-    return str(item.metadata.get("written", item.name))
-
-
-@lru_cache
-def kinds(choice: Any) -> tuple[str, ...]:
-    """The names that a choice between types with a `kind` goes by.
-
-    Args:
-        choice: One such type, or a union of them; any other has none.
-    """
-    members = [item for item in get_args(choice) or (choice,) if is_dataclass(item)]
-    hints = (get_type_hints(member).get("kind") for member in members)
-    return tuple(name for hint in hints for name in get_args(hint))
-
-
-def canonical(value: Any) -> Any:
-    """What is hashed of a config, as plain JSON values.
-
-    Every field stands under its own name, whatever its default, with two exceptions named in a
-    field's metadata: `hashed: False` keeps it out, and `legacy: value` keeps it out while it
-    holds that value, so that a field added later leaves the older addresses alone. A whole
-    float is written as an integer: 1 and 1.0 are one setting.
-    """
-    if value is None or isinstance(value, (str, int)):
-        return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else value
-    if isinstance(value, tuple):
-        return [canonical(item) for item in value]
-    return {
-        name: canonical(item)
-        for name, legacy in _hashed(value.__class__)
-        if (item := getattr(value, name)) is not legacy and (legacy is MISSING or item != legacy)
-    }
-
-
-@lru_cache
-def _hashed(config_type: Any) -> tuple[tuple[str, object], ...]:
-    """Name and legacy value (MISSING: none) of each field that belongs to the address."""
-    return tuple(
-        (item.name, item.metadata.get("legacy", MISSING))
-        for item in fields(config_type)
-        if item.metadata.get("hashed", True)
-    )
 
 
 # ---------------------------------------------------------------------------------------- data
@@ -205,7 +150,13 @@ Data = Digits | Photos | Folder | Npz
 
 
 def data_name(data: Data) -> str:
-    """What a score over these images calls them: `digits`, or the name that their config gives."""
+    """What a score over these images calls them: `digits`, or the name that their config gives.
+
+    Digits that are dequantised or few say so: `digits-256-levels-64-images`.
+    """
+    if isinstance(data, Digits):
+        unusual = {key: value for key, value in canonical(data).items() if key != "kind"}
+        return "-".join(["digits", *(f"{n}-{key.split('_')[-1]}" for key, n in unusual.items())])
     named = data.name if isinstance(data, Folder | Npz) else None
     return named or data.kind
 

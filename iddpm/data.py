@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, assert_never
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from iddpm.arrays import Float32Array, Int64Array, UInt8Array
 from iddpm.bounds import MOST_CLASSES, ConfigError, require, require_type
 from iddpm.config import SPLITS, Data, Declared, Digits, Folder, Npz, Photos, Split
+from iddpm.config_fields import canonical
 from iddpm.images.archives import ArchiveError, Header, header, names, read
 from iddpm.images.decoding import LAID_OVER, TURNED, decoded, looked_at, opened
 from iddpm.images.folders import PATH, UNICODE, Account, listed
@@ -247,8 +248,6 @@ DIGITS_IMAGES = 1797
 
 
 def _describe_digits(data: Digits) -> Description:
-    usual = asdict(Digits())
-    unusual = {name: value for name, value in asdict(data).items() if value != usual[name]}
     return Description(
         channels=1,
         size=8,
@@ -256,9 +255,7 @@ def _describe_digits(data: Digits) -> Description:
         classes=10,
         train_images=data.train_images,
         test_images=DIGITS_IMAGES - DIGITS_TRAIN_IMAGES,
-        digest=_digest(
-            {"kind": "digits"} | unusual, _unnamed(_sklearn_file(DIGITS_FILE, "digits"))
-        ),
+        digest=_digest(canonical(data), _unnamed(_sklearn_file(DIGITS_FILE, "digits"))),
     )
 
 

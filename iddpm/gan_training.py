@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from iddpm import build
-from iddpm.config import GanConfig, canonical
+from iddpm.config import GanConfig
+from iddpm.config_fields import canonical
 from iddpm.data import batch_indices, describe, load, to_unit
 from iddpm.networks.ema import MovingAverages
 from iddpm.networks.flat import FlatWeights

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from iddpm.config import Hybrid, Objective, Simple, Variance, Vlb, kinds
+from iddpm.config import Hybrid, Objective, Simple, Variance, Vlb
+from iddpm.config_fields import kinds
 from iddpm.denoiser import Denoiser, Output
 from iddpm.gaussians import discretised_log_likelihood, kl
 from iddpm.networks.conditioning import Conditioning

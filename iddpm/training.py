@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from iddpm import build
 from iddpm.arrays import Int64Array
 from iddpm.checks import check_shares
-from iddpm.config import TrainConfig, canonical
+from iddpm.config import TrainConfig
+from iddpm.config_fields import canonical
 from iddpm.data import batch_indices, describe, load, to_unit
 from iddpm.networks.compiling import Compiling, compiled
 from iddpm.networks.conditioning import Conditioning

@@ -27,7 +27,6 @@ from iddpm.bounds import (
 )
 from iddpm.bounds import ConfigError as ConfigError
 from iddpm.config import (
-    NOT_HASHED,
     Blocks,
     Cdf,
     Data,
@@ -45,6 +44,7 @@ from iddpm.config import (
     Variance,
     Vlb,
 )
+from iddpm.config_fields import NOT_HASHED
 from iddpm.released import resolved
 
 

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from iddpm.arrays import Float32Array, Int64Array, UInt8Array
 from iddpm.bounds import ConfigError
-from iddpm.config import canonical, data_name
+from iddpm.config import data_name
+from iddpm.config_fields import canonical
 from iddpm.data import Description, Images, batch_indices, describe, load, to_unit
 from iddpm.evaluation import inception
 from iddpm.evaluation.config import Classifier, ExtractorConfig, Inception, RandomNetwork

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from iddpm.config import Schedule, TrainConfig, Variance, canonical
+from iddpm.config import Schedule, TrainConfig, Variance
+from iddpm.config_fields import canonical
 from iddpm.evaluation.config import Ends
 from studies.published.networks import EMA_DECAY, IMAGES, training
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from iddpm import build
-from iddpm.config import canonical, data_name
+from iddpm.config import data_name
+from iddpm.config_fields import canonical
 from iddpm.data import load
 from iddpm.evaluation import gradient_noise as noise
 from iddpm.evaluation.config import GradientNoiseConfig

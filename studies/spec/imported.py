@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from iddpm.config import TrainConfig, written
+from iddpm.config import TrainConfig
+from iddpm.config_fields import written
 from iddpm.released import resolved
 from studies.spec.documents import Node, children, fault
 from studies.spec.reading import Written

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from iddpm.bounds import ConfigError
-from iddpm.config import kinds, written
+from iddpm.config_fields import kinds, written
 from studies.spec.documents import Node, Scalar, fault, nearest, number_in, shown
 
 LONGEST_NUMBER = 40

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from iddpm.config import TrainConfig, written
+from iddpm.config import TrainConfig
+from iddpm.config_fields import written
 from studies.spec.documents import Scalar
 from studies.spec.evaluations import SCOPES, Evaluation
 

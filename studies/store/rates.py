@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from iddpm.config import canonical
+from iddpm.config_fields import canonical
 from studies.store.checksums import StoreError, read_record, write_record
 from studies.store.folders import made, names_in
 

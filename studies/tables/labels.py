@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from iddpm.config import Objective, kinds
+from iddpm.config import Objective
+from iddpm.config_fields import kinds
 from studies.published.published import ENSEMBLE, INCEPTION
 
 BETA_TILDE = "β̃"

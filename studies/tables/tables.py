@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from iddpm.config import Data, ExternalConfig, GanConfig, LossSecondMoment, TrainConfig, canonical
+from iddpm.config import Data, ExternalConfig, GanConfig, LossSecondMoment, TrainConfig
+from iddpm.config_fields import canonical
 from iddpm.data import levels
 from iddpm.evaluation.config import LikelihoodMergeConfig, ScoreConfig
 from iddpm.schedules import betas

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from iddpm.config import canonical
+from iddpm.config_fields import canonical
 from iddpm.evaluation.config import RadiiConfig, ScoreConfig
 from studies.tasks.kinds import KINDS, TaskConfig
 

@@ -21,7 +21,8 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from iddpm import data as data_room
 from iddpm.bounds import ConfigError
-from iddpm.config import SPLITS, Data, Declared, Digits, Folder, Npz, Photos, canonical, data_name
+from iddpm.config import SPLITS, Data, Declared, Digits, Folder, Npz, Photos, data_name
+from iddpm.config_fields import canonical
 from iddpm.data import (
     UNKNOWN,
     batch_indices,
@@ -72,6 +73,7 @@ def test_few_digits_are_the_first_ones_and_of_every_class() -> None:
     assert describe(Digits(train_images=37)).digest != describe(Digits()).digest
     same = load(Digits(train_images=37), "test").images
     assert np.array_equal(same, load(Digits(), "test").images)
+    assert data_name(Digits(levels=256, train_images=37)) == "digits-256-levels-37-images"
     for count in (36, 1501):
         with pytest.raises(ConfigError, match=rf"digits\.train_images: expected at .*{count}"):
             Digits(train_images=count)

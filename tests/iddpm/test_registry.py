@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import pytest
 
-from iddpm import build, config, denoiser, diffusion, objectives, schedules
+from iddpm import build, config, config_fields, denoiser, diffusion, objectives, schedules
 from iddpm.evaluation import metrics
 from iddpm.evaluation.config import Ddim, Sampler
 from iddpm.registry import named
@@ -14,8 +14,8 @@ REGISTERED = [
     (diffusion.FIXED_VARIANCES, get_args(config.FixedVariance)),
     (denoiser.LEARNED_VARIANCES, get_args(config.LearnedVariance)),
     (metrics.METRICS, get_args(config.Metric)),
-    (objectives.LOSSES, config.kinds(config.Objective)),
-    (build.SAMPLERS, config.kinds(Sampler)),
+    (objectives.LOSSES, config_fields.kinds(config.Objective)),
+    (build.SAMPLERS, config_fields.kinds(Sampler)),
 ]
 
 
@@ -34,9 +34,9 @@ def test_every_variance_is_fixed_or_learned() -> None:
 
 
 def test_the_names_of_a_choice_are_those_of_all_its_types() -> None:
-    assert config.kinds(config.Objective) == ("simple", "vlb", "hybrid")
-    assert config.kinds(Ddim) == ("ddim",)
-    assert config.kinds(config.TrainConfig) == config.kinds(int) == ()
+    assert config_fields.kinds(config.Objective) == ("simple", "vlb", "hybrid")
+    assert config_fields.kinds(Ddim) == ("ddim",)
+    assert config_fields.kinds(config.TrainConfig) == config_fields.kinds(int) == ()
 
 
 def test_a_name_without_a_function_is_refused() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from iddpm.config import Digits, TrainConfig, canonical
+from iddpm.config import Digits, TrainConfig
+from iddpm.config_fields import canonical
 from studies.tables.tables import ARM, MEASURED, Tables
 
 SETTINGS = json.dumps({"train": canonical(TrainConfig(data=Digits()))})

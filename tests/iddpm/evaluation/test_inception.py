@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from iddpm.bounds import ConfigError
-from iddpm.config import canonical
+from iddpm.config_fields import canonical
 from iddpm.data import to_unit
 from iddpm.evaluation.config import Inception
 from iddpm.evaluation.features import extract, load_extractor, make_extractor, save_extractor

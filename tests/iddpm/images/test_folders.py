@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from iddpm.bounds import ConfigError
-from iddpm.config import Folder, canonical
+from iddpm.config import Folder
+from iddpm.config_fields import canonical
 from iddpm.data import describe, load
 from iddpm.images import decoding as image_files
 from iddpm.images import folders

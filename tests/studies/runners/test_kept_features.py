@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from iddpm.bounds import ConfigError
-from iddpm.config import canonical
+from iddpm.config_fields import canonical
 from iddpm.evaluation.config import FeaturesConfig, ScoreConfig
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.precision_recall import precision_recall

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from iddpm.config import canonical
+from iddpm.config_fields import canonical
 from studies.plan.plan import record
 from studies.store.checksums import read_checked
 from studies.store.store import Store

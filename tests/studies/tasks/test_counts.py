@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from iddpm.bounds import MOST_SEED, ConfigError
-from iddpm.config import written
+from iddpm.config_fields import written
 from studies import run
 from studies.plan import checks
 from studies.plan.plan import expand

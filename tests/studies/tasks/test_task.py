@@ -25,8 +25,8 @@ from iddpm.config import (
     UNetConfig,
     Uniform,
     Vlb,
-    canonical,
 )
+from iddpm.config_fields import canonical
 from iddpm.evaluation.config import (
     Ancestral,
     Classifier,
