@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 import torch
@@ -165,3 +166,21 @@ def test_ddim_steps_along_the_same_path() -> None:
         noise="brownian",
     )
     torch.testing.assert_close(one, images(data, WHOLE, variance="beta_tilde"))
+
+
+@pytest.mark.parametrize("start", [None, 20])
+def test_ddim_without_noise_draws_no_path(start: int | None) -> None:
+    data, chain = GaussianPixels(mean=0.3, sd=0.4), Diffusion.from_betas(BETAS)
+    with_path, without = (
+        ddim(
+            Denoiser(network=data.network(BETAS, "eps"), diffusion=chain),
+            torch.randn(2, 1, 3, 3, generator=generator(1), dtype=torch.float64),
+            eta=0,
+            clip=False,
+            generator=generator(),
+            noise=noise,
+            start=start,
+        )
+        for noise in get_args(StepNoise)
+    )
+    assert torch.equal(with_path, without)
