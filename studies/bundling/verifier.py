@@ -15,6 +15,7 @@ import math
 import re
 import sys
 import zipfile
+from operator import getitem, mul, sub, truediv
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,13 @@ def hold(what: str, where: str, expected: Any, found: Any, close: float = 1e-9) 
         sys.exit(f"DIFFERS: {what}\n  where: {where}\n  expected: {expected}\n  found: {found}")
 
 
-def is_printed(number: float, text: str) -> bool:
-    """Whether a text is this number, rounded to its decimals; so many `fewer` are below zero."""
+def is_printed(number: float, text: str, mean: float = 0.0) -> bool:
+    """Whether a text is this number, rounded as it and as its mean is; `fewer` is below zero."""
     number = -number if text.endswith("fewer") else number
     text = re.sub("[,$]", "", text.split()[0]).replace("−", "-").replace("∞", "inf")
     digits, _, exponent = text.partition("e")
-    unit = 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
-    return float(text) == number or abs(float(text) - number) <= 0.5 * unit + 1e-9 * abs(number)
+    half = 0.5000001 * 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
+    return math.isclose(float(text), number, rel_tol=1e-9, abs_tol=half + 1e-15 * abs(mean))
 
 
 def text_of(page: str) -> str:
@@ -81,11 +82,8 @@ def left(schedule: str, T: int) -> Any:
 
 
 EACH: dict[str, Any] = {  # of each seed: numbers, or terms, or losses
-    "difference": lambda a, b: a - b,
-    "ratio": lambda a, b: a / b,
     "mean": lambda *of: math.fsum(of) / len(of),
     "place_of_least": lambda *of: float(min(zip(of[1::2], of[::2], strict=True))[1]),
-    "times": lambda factor, a: factor * a,
     "log_odds": lambda a, e: math.log((held := min(max(a, e), 1 - e)) / (1 - held)),
     "slope": lambda *xy: float(np.polyfit(np.log(xy[::2]), np.log(xy[1::2]), 1)[0]),
     "share_of_first": lambda terms, prior, n: sum(terms[:n]) / (sum(terms) + prior),
@@ -94,13 +92,13 @@ EACH: dict[str, Any] = {  # of each seed: numbers, or terms, or losses
     ),
     "level": lambda y, i, T: T * np.mean([v for v in y[i:] if v is not None]),
     "noise": lambda y, i, T: T * np.diff([v for v in y[i:] if v is not None]).std(ddof=1) / 2**0.5,
-    "item": lambda of, i: of[i],  # of a schedule: what it leaves after each step
-    "cut": lambda of, i, j: of[i:j],
+    "cut": lambda of, i, j: of[i:j],  # of a schedule: what it leaves after each step
     "share_below": lambda of, border: np.mean(of < border),
     "bend": lambda of: abs(of - np.linspace(of[0], of[-1], len(of))).max(),
     "variance_ratios": lambda left: (1 - left[:-1]) / (1 - left[1:]),  # Eq. 10
 }
 EACH |= {"least": min, "most": max, "log": math.log, "root": math.sqrt, "left": left}
+EACH |= {"difference": sub, "ratio": truediv, "times": mul, "item": getitem}
 
 
 def with_interval(q: Any, by_seed: dict[Any, float]) -> Any:
@@ -278,7 +276,9 @@ class Bundle:
                 hold("a text", where, text, text if place >= 0 else page[start : start + 300])
                 hold("how many numbers", f"{where}: {text}", len(names), len(shown))
                 for name, one in zip(names, shown, strict=True):
-                    if name and not is_printed(number := at(self.how, name.split("/")), one):
+                    *of, part = (name or "count").split("/")
+                    number, mean = (at(self.how, [*of, end]) for end in (part, "mean"))
+                    if name and not is_printed(number, one, mean or 0.0):
                         hold(name, f"{where}: {text}", number, one)
                 start = place + len(text)
 

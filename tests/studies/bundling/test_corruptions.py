@@ -110,3 +110,21 @@ def test_arms_that_cannot_be_told_from_the_baseline_are_counted(tmp_path: Path) 
         assert said_of(told_alike(files, said, number, random.Random(0))).startswith(
             f"DIFFERS: {name}\n"
         )
+
+
+def test_halves_of_intervals_far_smaller_than_their_means_are_held_as_they_are_rounded(
+    tmp_path: Path,
+) -> None:
+    """Page and verifier sum in another order, which moves the last digits of the mean alone."""
+    some = replace(
+        WHOLE,
+        claims=(),
+        steps=(10,),
+        distance=lambda objective, _, __, seed: 1e-7 * (1 + seed) * (1 + (objective == "simple")),
+    )
+    content = bundle(Store(write_vouched(tmp_path / "store", some)), some.study)
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    assert said_of(files) == ""
+    assert verifier.is_printed(2.4841376277e-08, "2.4841376178e-08", mean=1.0)
+    assert not verifier.is_printed(2.4841376277e-08, "2.4841396277e-08", mean=1.0)
