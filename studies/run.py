@@ -342,7 +342,8 @@ def _refuse_idle_options(options: argparse.Namespace) -> None:
     for name, option in idle.items():
         if getattr(options, name) and (options.executor, name) != ("local", "resources"):
             found = options.executor or "none"
-            raise ConfigError(option, f"--executor {other} with it", found)
+            or_local = ", or local for train.gpus alone" if name == "resources" else ""
+            raise ConfigError(option, f"--executor {other} with it{or_local}", found)
 
 
 # ---------------------------------------------------------------------------------------- running
