@@ -4,6 +4,7 @@ Nothing here has a GPU: CUDA_VISIBLE_DEVICES pretends some, and torch computes o
 """
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -32,6 +33,8 @@ from tests.witness.warm import Warm
 ROOT = Path(__file__).parents[3]
 SHARED = tiny.training(block_size=2, steps=8)
 LONG = tiny.training(block_size=2, steps=1_000_000)
+HANGS_S = 60
+"""Far more than anything takes that a test waits for."""
 
 
 @pytest.fixture(autouse=True)
@@ -369,12 +372,15 @@ def test_those_of_a_killed_run_save_and_leave(store: Store) -> None:
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as pool:
         while not ((beat := store.progress(LONG.address)) and beat.done):
+            assert pool.poll() is None
             time.sleep(0.05)
         slots = slots_of(pool.pid)
         assert len(slots) == 2
+        left = [os.pidfd_open(slot) for slot in slots]  # each can be read once it has
         pool.kill()
-    while any(Path(f"/proc/{slot}").exists() for slot in slots):
-        time.sleep(0.05)
+    for slot in left:
+        assert select.select([slot], [], [], HANGS_S)[0]
+        os.close(slot)
     stopped = store.attempt_failure(LONG.address, 1)
     assert stopped is not None
     assert (stopped.error, stopped.saved > 0) == ("cancelled", True)
