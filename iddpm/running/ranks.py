@@ -5,10 +5,12 @@ rank computes whole blocks, so that no draw depends on how many there are. What 
 the run (weights, averages, history of losses) is the same on each of them after every step.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -85,7 +87,7 @@ def joined(
     *,
     number: int,
     count: int,
-    meeting: str,
+    meeting: str | Path,
     device: torch.device | str = "cpu",
     timeout_s: float = 600.0,
 ) -> Iterator[Ranks]:
@@ -95,7 +97,7 @@ def joined(
         number: Of this process, from 0.
         count: Of processes; with one, nothing is joined.
         meeting: Where they find each other: `tcp://HOST:PORT`, a free port of rank 0's machine by a
-            name that all can reach, or on one machine `file://PATH`, a file that is not there yet.
+            name that all can reach, or on one machine a file that is not there yet.
         device: Where this rank computes.
         timeout_s: How long a rank waits for the others before it gives up.
 
@@ -106,13 +108,18 @@ def joined(
         yield ALONE
         return
     device = torch.device(device)
+    timeout, store = timedelta(seconds=timeout_s), None
     with _told_of_peers():
+        if isinstance(meeting, Path):  # not as a URL, which torch takes for a path as it is quoted
+            store = dist.FileStore(os.fsencode(meeting), count)  # type: ignore[attr-defined, arg-type]
+            store.set_timeout(timeout)
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
-            init_method=meeting,
+            init_method=None if store else str(meeting),
+            store=store,
             rank=number,
             world_size=count,
-            timeout=timedelta(seconds=timeout_s),
+            timeout=timeout,
         )
     try:
         yield Ranks(number=number, count=count, device=device)

@@ -130,10 +130,10 @@ class Slot:
             process_group=0,  # a Ctrl-C is the pool's to hear
         )
 
-    def give(self, address: str, number: int = 0, count: int = 1, meeting: str = "") -> None:
+    def give(self, address: str, number: int, count: int, meeting: Path) -> None:
         """Hand the task to the process, or its part of one that several do together."""
         self.address, self.number, self.count = address, number, count
-        team = f" {number} {count} {meeting}" if count > 1 else ""
+        team = f" {number} {count} {json.dumps(str(meeting))}" if count > 1 else ""
         with suppress(BrokenPipeError):  # it just died, which the pool will notice
             _pipe(self.process.stdin).write(f"{address}{team}\n".encode())
 
@@ -276,8 +276,7 @@ class Pool:
         """Give every free slot a task, as far as there are tasks; start slots as needed."""
         while self._rooms() and (address := agenda.take(self._fits)):
             slots = [self._slot(room) for room in self._rooms()[: self._processes(address)]]
-            place = self._meetings.name if self._meetings else ""
-            meeting = f"file://{place}/{next(self._numbers)}"
+            meeting = Path(self._meetings.name if self._meetings else "", str(next(self._numbers)))
             for number, slot in enumerate(slots):
                 slot.give(address, number, len(slots), meeting)
 

@@ -2,7 +2,7 @@
 
 It reads one address a line and answers each with an empty line; all else is in the store. Where
 several slots do a task together, the address is followed by this one's number, by how many they
-are and by where they meet. The first of them records what becomes of the task; another one answers
+are and by the file where they meet, as JSON. The first of them records what becomes of the task; another one answers
 with what went wrong in it alone, as a line of JSON, and leaves.
 
 When its input ends, because the pool closes it or has died, it saves at the next step boundary and
@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from dataclasses import asdict, replace
+from pathlib import Path
 from queue import SimpleQueue
 
 from iddpm.running.files import StorageError
@@ -66,7 +67,7 @@ def _do(store_root: str, address: str, *team: str) -> Failure | None:
     from iddpm.running.ranks import joined
     from studies import runners
 
-    number, count, meeting = int(team[0]), int(team[1]), team[2]
+    number, count, meeting = int(team[0]), int(team[1]), Path(json.loads(team[2]))
     with joined(number=number, count=count, meeting=meeting, device=runners.device()) as ranks:
         try:
             if number == 0:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -190,12 +191,17 @@ def test_a_dry_run_tells_how_many_do_a_training_together(
 
 
 def test_two_processes_of_the_pool_train_to_the_bytes_of_two_on_a_cluster(
-    store: Store, warm: Warm, tmp_path: Path
+    store: Store, warm: Warm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those meet at a port, as the processes of a job do."""
-    diary, other = Diary(), Store(tmp_path / "other")
+    """Those meet at a port, as the processes of a job do; these where files may lie for a while."""
+    diary, other, place = Diary(), Store(tmp_path / "other"), tmp_path / "a#b?c%20d é\udcff\n"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    before = {*tmp_path.iterdir()}
     local.execute(store, [SHARED, tiny.sampling(SHARED)], ranks=2, watch=diary)
     assert [kind for kind, _ in diary.told] == ["started", "done"] * 2
+    assert {*tmp_path.iterdir()} - {store.root} == before - {store.root}
+    assert not [*place.iterdir()]
     other.create(SHARED)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
