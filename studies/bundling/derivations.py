@@ -47,7 +47,8 @@ ALWAYS = (
     "in figures and their CSV files (held by sha256)",
     "what could have been told with 80% power to be none or between two borders, or where some "
     "difference must matter; how many seeds would decide a claim",
-    "numbers in the names of arms, in remarks, and of details beside a quantity what no table has",
+    "numbers in the names of quantities and in remarks; in the names of arms what no column of the "
+    "results has, and of details beside a quantity what no table has",
     "whether losses have reached a plateau, and chains are as fine as the data, where a claim asks",
     "work: minutes, memory, dates (held by the checksums of the records)",
 )
@@ -64,6 +65,8 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
     """
     rows = _Rows(tables)
     tabled = tabulated(tables.results)
+    others = dict(_others(tabled, told, rows))
+    behind = {name: rows.rows[of["row"]] for name, of in others.items()}
     settings = settings_behind(store, rows.rows)
     claims = [_claim(one, tables, told, rows) for one in told.findings]
     unknown = [
@@ -82,8 +85,10 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
         },
         "settings": settings,
         "claims": claims,
-        "others": dict(_others(tabled, told, rows)),
-        "printed": {name: list(texts) for name, texts in printed(tables, told, tabled).items()},
+        "others": others,
+        "printed": {
+            name: list(texts) for name, texts in printed(tables, told, tabled, behind).items()
+        },
         "not_recomputed": [
             *unknown,
             *ALWAYS,
@@ -213,12 +218,13 @@ def _others(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Cells of tables, and arms of the answer, by name: how they are made, shown and where."""
     none = {"low": -math.inf, "high": math.inf, "matters": 0.0}
-    plain = {**none, "unit": "", "row": 0, "along": "", "is_answer": False}
+    plain = {**none, "unit": "", "is_answer": False}
     for table in tabled:
         for r, row in enumerate(table.rows):
             for c, cell in enumerate(row.cells):
                 if cell is not None and (formula := formula_of(cell.values)) and cell.values:
-                    yield f"{table.name}.{r}.{c}", plain | {"made": rows.resolved(formula)}
+                    made = rows.resolved(formula)
+                    yield f"{table.name}.{r}.{c}", plain | {"row": _first_row(made), "made": made}
     if told.answered is None:
         return
     answer = told.answered.answer
@@ -226,8 +232,7 @@ def _others(
         formula = formula_of(seeds)
         assert formula is not None, "differences are made of rows"
         made = rows.resolved(formula)
-        along = answer.along if answer.along in rows.rows[0] else ""
-        own = {"row": _first_row(made), "along": along, "is_answer": True, "made": made}
+        own = {"row": _first_row(made), "is_answer": True, "made": made}
         yield f"answer.{i}", plain | own | {"unit": "times" if answer.is_ratio else ""}
 
 

@@ -4,8 +4,10 @@ A text comes with a name for each number in it, under which the verifier knows i
 number is part of a name or is not worked out again.
 """
 
+import csv
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from studies.bundling.verifier import NUMBER, SHOWN, at, is_printed, with_interval
@@ -27,7 +29,7 @@ from studies.report.answer import sentence
 from studies.report.entries import Entry
 from studies.report.exports import frame, latex
 from studies.report.page import DIGITS, csv_of
-from studies.report.tabulation import Cell, Table
+from studies.report.tabulation import ALONG, Cell, Table
 from studies.tables.groupings import records
 from studies.tables.labels import BETA_TILDE, LOSS
 from studies.tables.paired import is_told
@@ -42,27 +44,33 @@ def flat(text: str) -> str:
     return " ".join(LOSS.sub(r"L\1", text).replace(BETA_TILDE, "β~").split())
 
 
-def printed(tables: Tables, told: Entry, tabled: Sequence[Table]) -> dict[str, Iterator[Text]]:
+def printed(
+    tables: Tables, told: Entry, tabled: Sequence[Table], behind: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Iterator[Text]]:
     """By file, the texts of a page and of its tables that hold numbers, in their order.
 
     Args:
         tables: Of the study.
         told: Of the same, as its page tells it.
         tabled: Its tables.
+        behind: By cell of a table and arm of the answer, a row of the results that it is made of.
     """
-    found = {"page/index.html": _page(tables, told, tabled)}
+    found = {"page/index.html": _page(tables, told, tabled, behind)}
     if told.answered is not None:
         found["page/answer.csv"] = _answer_csv(told.answered.table)
     for table in tabled:
-        found[f"page/{table.name}.tex"] = _latex(table)
-        found[f"page/{table.name}.csv"] = _csv(table)
+        settings = _Settings(table, behind)
+        found[f"page/{table.name}.tex"] = _latex(table, settings)
+        found[f"page/{table.name}.csv"] = _csv(table, settings)
     return found
 
 
-def _page(tables: Tables, told: Entry, tabled: Sequence[Table]) -> Iterator[Text]:
+def _page(
+    tables: Tables, told: Entry, tabled: Sequence[Table], behind: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Text]:
     means = _means(told, tabled)
     if told.answered is not None:
-        yield _answer(told)
+        yield _answer(told, behind)
     elif told.said:
         yield flat(told.said), means.of_each(flat(told.said))
     yield from _counts(tables, told)
@@ -75,7 +83,7 @@ def _page(tables: Tables, told: Entry, tabled: Sequence[Table]) -> Iterator[Text
             said, names = _among(c, finding, told)
             yield f"By Holm’s correction: {said} measured claims of this study", names
     for table in tabled:
-        yield from _table(table)
+        yield from _table(table, _Settings(table, behind))
 
 
 class _Known(dict[str, float]):
@@ -88,6 +96,30 @@ class _Known(dict[str, float]):
             next((name for name, number in finite.items() if is_printed(number, one)), None)
             for one in NUMBER.findall(text)
         ]
+
+
+def _of_row(name: str, row: Mapping[str, Any]) -> _Known:
+    """The numbers among the settings of a row of the results, what runs across a table first."""
+    found = {column: row[column] for column in ALONG if column in row} | dict(row)
+    return _Known(
+        {
+            f"others/{name}/row/{column}": float(value)
+            for column, value in found.items()
+            if column not in ("seed", "value", "standard_error") and isinstance(value, int | float)
+        }
+    )
+
+
+class _Settings:
+    """What the verifier knows of the settings in the names of a table's columns and rows."""
+
+    def __init__(self, table: Table, behind: Mapping[str, Mapping[str, Any]]) -> None:
+        self.columns = [_Known() for _ in table.columns]
+        self.rows = [_Known() for _ in table.rows]
+        for r, c in product(range(len(self.rows)), range(len(self.columns))):
+            if (row := behind.get(f"{table.name}.{r}.{c}")) is not None:
+                known = _of_row(f"{table.name}.{r}.{c}", row)
+                self.columns[c], self.rows[r] = self.columns[c] or known, self.rows[r] or known
 
 
 def _means(told: Entry, tabled: Sequence[Table]) -> _Known:
@@ -142,7 +174,7 @@ def _text(parts: Iterable[Part]) -> Text:
     return " ".join(words), names
 
 
-def _answer(told: Entry) -> Text:
+def _answer(told: Entry, behind: Mapping[str, Mapping[str, Any]]) -> Text:
     """The sentence that answers the study, whose numbers are of its arms, their places and counts.
 
     A number is known by its size: that of a difference is told without its sign.
@@ -162,19 +194,21 @@ def _answer(told: Entry) -> Text:
     hidden = sum(not is_told(row) for _, row in judged.iterrows())
     counts = _Known({"count/arms": len(judged), "count/hidden": hidden})
     for i, row in enumerate(records(table)):
-        counts |= {f"others/answer.{i}/{part}": float(row[part]) for part in ("at", "n")}
+        counts |= {f"others/answer.{i}/n": float(row["n"])} | _of_row(
+            f"answer.{i}", behind[f"answer.{i}"]
+        )
     both = zip(counts.of_each(said), sizes.of_each(said), NUMBER.findall(said), strict=True)
     return said, [(size or count) if "." in one else (count or size) for count, size, one in both]
 
 
 def _answer_csv(table: Any) -> Iterator[Text]:
     """The arms that answer the study as CSV, without its commas; some are in no sentence."""
-    lines = csv_of(table.drop(columns=["rank", "middle"]), float_format=DIGITS).splitlines()[1:]
+    _, *lines = csv_of(table.drop(columns=["rank", "middle"]), float_format=DIGITS).splitlines()
     ends = {"shown/mean": "estimate", "shown/from": "low", "shown/to": "high", "n": "n"}
     for i, (line, row) in enumerate(zip(lines, records(table), strict=True)):
         finite = [name for name, column in ends.items() if math.isfinite(row[column])]
         names = [f"others/answer.{i}/{name}" for name in finite]
-        yield _line(line.replace(",", " "), [*names, None])
+        yield _line(_cells(line), [*names, None])
 
 
 def _verdict(c: int, finding: Finding, told: Entry) -> Text:
@@ -267,16 +301,24 @@ def _region(name: str, one: Measurement) -> list[str | None]:
 # -------------------------------------------------------------------------------------- tables
 
 
-def _table(table: Table) -> Iterator[Text]:
+def _table(table: Table, settings: _Settings) -> Iterator[Text]:
+    titles = [
+        (title or "value", known.of_each(flat(title)))
+        for title, known in zip(table.columns, settings.columns, strict=True)
+    ]
+    yield _text([*table.heads, *titles])
     for r, row in enumerate(table.rows):
         cells = (_cell(_named(table, r, c), cell) for c, cell in enumerate(row.cells))
-        yield _text([*row.settings, *cells])
-    yield from _latex(table)
+        said = ((one, settings.rows[r].of_each(flat(one))) for one in row.settings)
+        yield _text([*said, *cells])
+    yield from _latex(table, settings)
     for r, row in enumerate(table.rows):
         asked = [(c, cell) for c, cell in enumerate(row.cells) if cell is not None]
         for place, (c, cell) in enumerate(asked):
             seeds = _seeds(_named(table, r, c), cell)
-            yield _text(["" if place else row.arm, table.columns[c], seeds])
+            arm = (row.arm, settings.rows[r].of_each(flat(row.arm)))
+            title = (table.columns[c], settings.columns[c].of_each(flat(table.columns[c])))
+            yield _text(["" if place else arm, title, seeds])
 
 
 def _named(table: Table, row: int, column: int) -> str:
@@ -310,25 +352,37 @@ def _seeds(name: str, cell: Cell) -> Text:
     return ", ".join(each) or "none", [one for of_seed in names for one in of_seed]
 
 
-def _latex(table: Table) -> Iterator[Text]:
-    """The rows of a table in LaTeX."""
-    lines = latex(table).partition("\\midrule")[2].strip().splitlines()
+def _latex(table: Table, settings: _Settings) -> Iterator[Text]:
+    """The rows of a table in LaTeX, and its heading."""
+    head, _, *lines = latex(table).partition("\\toprule\n")[2].splitlines()
+    titles = zip(table.columns, settings.columns, strict=True)
+    yield _line(head, [name for title, known in titles for name in known.of_each(title)])
     for r, row in enumerate(table.rows):
         cells = enumerate(row.cells)
         ends = [_named(table, r, c) + end for c, cell in cells for end in _columns(cell)]
-        yield _line(lines[r], ends)
+        yield _line(lines[r], ends, settings.rows[r])
 
 
-def _csv(table: Table) -> Iterator[Text]:
-    """The rows of a table as CSV, without its commas."""
-    lines = csv_of(frame(table)).splitlines()[1:]
+def _csv(table: Table, settings: _Settings) -> Iterator[Text]:
+    """The rows of a table as CSV, without its commas, and its heading."""
+    head, *lines = csv_of(frame(table)).splitlines()
+    columns: list[str | None] = []
+    for title, known in zip(table.columns, settings.columns, strict=True):
+        names = known.of_each(title)
+        columns += [*names, *names, None, *names]  # of mean, half of its 95% interval, and seeds
+    yield _line(_cells(head), columns)
     for r, row in enumerate(table.rows):
-        names: list[str | None] = []
+        names = []
         for c, cell in enumerate(row.cells):
             name = _named(table, r, c)
             names += [f"{name}{end}" for end in _columns(cell)]
             names.append(f"{name}/n" if cell is not None and cell.n else None)
-        yield _line(lines[r].replace(",", " "), names)
+        yield _line(_cells(lines[r]), names, settings.rows[r])
+
+
+def _cells(line: str) -> str:
+    """The cells of a line of CSV."""
+    return " ".join(next(csv.reader([line])))
 
 
 def _columns(cell: Cell | None) -> list[str]:
@@ -338,7 +392,8 @@ def _columns(cell: Cell | None) -> list[str]:
     return ["/mean"] if cell.half_width is None else ["/mean", "/half"]
 
 
-def _line(line: str, of_cells: Sequence[str | None]) -> Text:
-    """A row of a file, whose numbers before those of its cells are of settings."""
+def _line(line: str, of_cells: Sequence[str | None], known: _Known | None = None) -> Text:
+    """A line of a file, whose numbers before those of its cells are of settings."""
     said = " ".join(line.split())
-    return said, [*[None] * (len(NUMBER.findall(said)) - len(of_cells)), *of_cells]
+    names = (known or _Known()).of_each(said)
+    return said, [*names[: len(names) - len(of_cells)], *of_cells]

@@ -2,8 +2,7 @@
 
 1. Files have the hashes of manifest.json, records end with theirs, and addresses hash settings.
 2. Rows of page/results.csv and half_trained.csv are what results, settings and features say.
-3. derivations.json says of which rows or schedules a number is made. It follows by the formulas
-   below, as intervals, verdicts, p-values and counts do, and the page and its tables print it.
+3. Numbers of the page and its tables follow from these by derivations.json and formulas below.
 """
 
 import csv
@@ -251,16 +250,14 @@ class Bundle:
 
     def count(self) -> None:
         """Give cells of tables and arms of the answer their intervals, and count arms and cells."""
-        for q in self.how["others"].values():
-            q |= with_interval(q, self.work_out(q["made"]))
-            q["at"] = float(self.rows[q["row"]][q["along"]] if q["along"] else 0)
-        arms = [q for q in self.how["others"].values() if q["is_answer"] and q["n"] > 1]
+        for q in (others := self.how["others"].values()):
+            q |= with_interval(q, self.work_out(q["made"])) | {"row": self.rows[q["row"]]}
+        arms = [q["from"] <= 0 <= q["to"] for q in others if q["is_answer"] and q["n"] > 1]
         rows = self.rows[: self.how["rows"]["page/results.csv"]]
         states = [*{(row["address"], row["seed"]): row["state"] for row in rows}.values()]
         seeds = {f"seed {row['seed']}": float(row["seed"]) for row in rows}
         self.how["count"] = {state: states.count(state) for state in ("done", *states)} | seeds
-        hidden = sum(q["from"] <= 0 <= q["to"] for q in arms)
-        self.how["count"] |= {"cells": len(states), "arms": len(arms), "hidden": hidden}
+        self.how["count"] |= {"cells": len(states), "arms": len(arms), "hidden": sum(arms)}
 
     def check_printed(self) -> None:
         """Hold texts of the page and of its tables, and the numbers in them, against all this."""
@@ -270,7 +267,8 @@ class Bundle:
             hold("verdict", "page/index.html", said, said if said in page else "no such")
         for where, texts in self.how["printed"].items():
             content, start = self.files[where].decode(), 0
-            page = text_of(content.replace(",", " ") if where.endswith(".csv") else content)
+            lines = content.splitlines() if where.endswith(".csv") else []
+            page = text_of(" ".join(cell for row in csv.reader(lines) for cell in row) or content)
             for text, names in texts:
                 place, shown = page.find(text, start), NUMBER.findall(text)
                 hold("a text", where, text, text if place >= 0 else page[start : start + 300])
@@ -278,7 +276,7 @@ class Bundle:
                 for name, one in zip(names, shown, strict=True):
                     *of, part = (name or "count").split("/")
                     number, mean = (at(self.how, [*of, end]) for end in (part, "mean"))
-                    if name and not is_printed(number, one, mean or 0.0):
+                    if name and not is_printed(float(number), one, mean or 0.0):
                         hold(name, f"{where}: {text}", number, one)
                 start = place + len(text)
 

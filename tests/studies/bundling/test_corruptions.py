@@ -6,6 +6,7 @@ import random
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from studies.analyses.noise_schedules.claims import CLAIMS as OF_SCHEDULES
 from studies.bundling import verifier
 from studies.bundling.archive import bundle
 from studies.store.store import Store
-from tests.witness.corruptions import PAGE, Files, corrupted, said_of, told_alike
+from tests.witness.corruptions import PAGE, Files, corrupted, derived, said_of, told_alike
 from tests.witness.made_up_store import ARMS, MadeUp, bound, variant
 from tests.witness.vouched_store import write_half_trained, write_vouched
 
@@ -128,3 +129,42 @@ def test_halves_of_intervals_far_smaller_than_their_means_are_held_as_they_are_r
     assert said_of(files) == ""
     assert verifier.is_printed(2.4841376277e-08, "2.4841376178e-08", mean=1.0)
     assert not verifier.is_printed(2.4841376277e-08, "2.4841396277e-08", mean=1.0)
+
+
+@pytest.mark.parametrize(
+    ("where", "begins", "said"),
+    [
+        (PAGE, "arm 10 1,200", ">1,200<"),
+        (PAGE, "arm & 10 & 1,200", "10 &amp; 1,200"),
+        ("page/table-recall.tex", "arm & 10 & 1,200", "10 & 1,200"),
+        ("page/table-recall.csv", "arm 10: mean", "1,200: "),
+    ],
+)
+def test_headings_are_held_against_the_settings_of_the_arms_below_them(
+    long_chains: Files, where: str, begins: str, said: str
+) -> None:
+    """In the file alone, and in the file and where derivations.json says what it prints."""
+    page = long_chains[where].decode().replace(said, said.replace("1,2", "1,7"))
+    changed = {**long_chains, where: page.encode()}
+    assert changed != long_chains
+    assert said_of(changed).startswith("DIFFERS: a text")
+
+    def change(how: Any) -> None:
+        for text in how["printed"][where]:
+            if text[0].startswith(begins):
+                text[0] = text[0].replace("1,2", "1,7")
+
+    assert "/row/steps\n" in said_of(derived(changed, change)).partition(where)[0]
+
+
+@pytest.fixture(scope="module")
+def long_chains(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Of a study with and without a comma in its numbers of steps."""
+    long = replace(WHOLE, claims=(), T=1200, steps=(10, 1200))
+    content = bundle(
+        Store(write_vouched(tmp_path_factory.mktemp("long") / "store", long)), long.study
+    )
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    assert said_of(files) == ""
+    return files
