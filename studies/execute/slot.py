@@ -2,8 +2,8 @@
 
 It reads one address a line and answers each with an empty line; all else is in the store. Where
 several slots do a task together, the address is followed by this one's number, by how many they
-are and by the file where they meet, as JSON. The first of them records what becomes of the task; another one answers
-with what went wrong in it alone, as a line of JSON, and leaves.
+are and by the file where they meet, as JSON. The first of them records what becomes of the task;
+another one answers with what went wrong in it, as a line of JSON, and leaves.
 
 When its input ends, because the pool closes it or has died, it saves at the next step boundary and
 leaves. Started by `python -m studies.execute.slot STORE`, so that it shares nothing with

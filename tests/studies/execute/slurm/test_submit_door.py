@@ -148,7 +148,7 @@ def test_a_failure_that_nobody_has_written_down_yet_is_tried_again_at_once(
         ),
         (
             ("--executor", "inline", "--resource", "gpus=1"),
-            "--resource: expected --executor slurm with it, or local for train.gpus alone, found inl",
+            "--resource: expected --executor slurm with it, or local for train.gpus alone, found ",
         ),
     ],
 )
