@@ -6,7 +6,7 @@ What cannot be worked out again is named.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,11 +44,19 @@ VALUES: dict[str, list[Any]] = {
 under their own name. Of shares it is their sum; a distance without its bias stands nowhere."""
 
 ALWAYS = (
-    "in figures and their CSV files (held by sha256)",
+    "in figures, their captions and axes, and their CSV files (held by sha256)",
     "what could have been told with 80% power to be none or between two borders, or where some "
     "difference must matter; how many seeds would decide a claim",
+    "borders and verdicts in the words of a claim and of how it is measured (borders in the "
+    "column “claimed” and verdicts beside a claim are held)",
     "numbers in the names of quantities and in remarks; in the names of arms what no column of the "
     "results has, and of details beside a quantity what no table has",
+    "titles of tables, and the paper’s numbers in them",
+    "the tables of what differs from the paper, of how far trainings got and of missing cells",
+    "the section Recipes",
+    "what the seed alone moves, where the page says it of the preset",
+    "the commit in “Make this again”, what else than seeds its commands say, and sweep and preset "
+    "as the page shows them (sweep.yaml and preset.yaml are held by sha256)",
     "whether losses have reached a plateau, and chains are as fine as the data, where a claim asks",
     "work: minutes, memory, dates (held by the checksums of the records)",
 )
@@ -67,7 +75,8 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
     tabled = tabulated(tables.results)
     others = dict(_others(tabled, told, rows))
     behind = {name: rows.rows[of["row"]] for name, of in others.items()}
-    settings = settings_behind(store, rows.rows)
+    trainings = [one | {"evaluation": TRAININGS} for one in records(tables.trainings)]
+    settings = settings_behind(store, [*rows.rows, *trainings])
     claims = [_claim(one, tables, told, rows) for one in told.findings]
     unknown = [
         f"{one['what']} (held as it is)"
@@ -79,7 +88,10 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
     return {
         "study": tables.study,
         "by_looks": BY_LOOKS.items() <= tables.record.items(),
-        "rows": {name: len(each.results) for name, each in rows_of(tables).items()},
+        "rows": {
+            **{name: len(each.results) for name, each in rows_of(tables).items()},
+            **({TRAININGS: len(trainings)} if trainings else {}),
+        },
         "values": {
             metric: VALUES.get(metric, [metric]) for metric in sorted(set(rows.column("metric")))
         },
@@ -93,8 +105,7 @@ def derivations(store: Store, tables: Tables, told: Entry) -> dict[str, Any]:
             *unknown,
             *ALWAYS,
             *(
-                f"columns of page/results.csv in rows of {evaluation}: "
-                f"{', '.join(name for name in rows.rows[0] if name not in {*of, *NOT_SETTINGS})}"
+                _columns(evaluation, of, (trainings if evaluation == TRAININGS else rows.rows)[0])
                 for evaluation, of in settings.items()
             ),
         ],
@@ -108,7 +119,15 @@ NOT_SETTINGS = (
 """Columns of the results that are held against something else, or stand in no results.csv."""
 
 
+def _columns(evaluation: str, held: Iterable[str], row: Iterable[str]) -> str:
+    """The columns of rows of an evaluation, or of trainings, that are not held."""
+    where = TRAININGS if evaluation == TRAININGS else f"{RESULTS} in rows of {evaluation}"
+    rest = (name for name in row if name not in {*held, *NOT_SETTINGS})
+    return f"columns of {where}: {', '.join(rest)}"
+
+
 RESULTS, HALF_TRAINED = "page/results.csv", "half_trained.csv"
+TRAININGS = "page/trainings.csv"
 
 
 def rows_of(tables: Tables) -> dict[str, Tables]:

@@ -28,7 +28,7 @@ from studies.judging.wording import (
 from studies.report.answer import sentence
 from studies.report.entries import Entry
 from studies.report.exports import frame, latex
-from studies.report.page import DIGITS, csv_of
+from studies.report.page import DIGITS, again, csv_of, so_far
 from studies.report.tabulation import ALONG, Cell, Table
 from studies.tables.groupings import records
 from studies.tables.labels import BETA_TILDE, LOSS
@@ -69,6 +69,8 @@ def _page(
     tables: Tables, told: Entry, tabled: Sequence[Table], behind: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Text]:
     means = _means(told, tabled)
+    if said := so_far(told):
+        yield said, ["count/done", "count/cells"]
     if told.answered is not None:
         yield _answer(told, behind)
     elif told.said:
@@ -84,6 +86,9 @@ def _page(
             yield f"By Holm’s correction: {said} measured claims of this study", names
     for table in tabled:
         yield from _table(table, _Settings(table, behind))
+    *_, run, report = again(told, tables)
+    said, names = _line(run, [f"count/seed {seed}" for seed in tables.record["seeds"]])
+    yield f"{said} {report}", [*names, *[None] * len(NUMBER.findall(report))]
 
 
 class _Known(dict[str, float]):

@@ -161,13 +161,15 @@ class Bundle:
         rows = list(csv.DictReader(io.StringIO(self.files[name].decode())))
         hold("number of rows", name, self.how["rows"][name], len(rows))
         for number, row in enumerate(rows):
-            where = f"{name}, row {number}: {row['metric']} of {row['address']}"
-            for column, (needs, path) in self.how["settings"][row["evaluation"]].items():
+            where = f"{name}, row {number}: {row.get('metric')} of {row['address']}"
+            for column, (needs, path) in self.how["settings"][row.get("evaluation", name)].items():
                 task = self.tasks[row["address"]]
                 for need in needs:
                     task = self.tasks[task["needs"][need]]
                 if (setting := at(task["config"], path)) is not None:
                     hold(column, where, setting, {str: str}.get(type(setting), float)(row[column]))
+            if "metric" not in row:  # of trainings
+                continue
             result = self.records.get(f"tasks/{row['address']}/result.json")
             hold("whether it is done", where, bool(result), row["state"] == "done")
             path = [row["variance"] if p == "Σ" else p for p in self.how["values"][row["metric"]]]

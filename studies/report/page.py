@@ -155,7 +155,7 @@ def _told_of(told: Entry, tables: Tables) -> dict[str, Any]:
         "sentence": _said(told),
         "told": _described(told),
         "findings": shown,
-        "again": _again(told, tables),
+        "again": again(told, tables),
         "gaps": _gaps(tables),
         "cells": told.cells,
         "done": told.is_done,
@@ -293,7 +293,7 @@ def _summary(
         pictures=[figure.picture(packed) for figure in figures],
         differs=_differs(tables)["from_paper"],
         files=[packed.get(name, name) for name in numbers],
-        again=_again(told, tables),
+        again=again(told, tables),
     )
 
 
@@ -321,13 +321,17 @@ def _answer(told: Entry, tables: Tables, formats: Sequence[str]) -> _Figure:
 
 def _said(told: Entry) -> str:
     """The answer in one sentence, after what a study that is not finished says of itself."""
+    return " ".join(filter(None, [so_far(told), told.said]))
+
+
+def so_far(told: Entry) -> str:
+    """What stands before the answer of a study that is not finished; else empty."""
     if told.is_done or not told.said:
-        return told.said
-    done = f"{told.cells.get('done', 0)} of {told.cells['all']} cells"
-    return f"So far, with {done} done: {told.said}"
+        return ""
+    return f"So far, with {told.cells.get('done', 0)} of {told.cells['all']} cells done:"
 
 
-def _again(told: Entry, tables: Tables) -> list[str]:
+def again(told: Entry, tables: Tables) -> list[str]:
     """The commands that make a study and its page again, where its code is in a commit."""
     commits = told.work.get("facts", {}).get("commit", [])
     is_clean = len(commits) == 1 and " " not in commits[0]

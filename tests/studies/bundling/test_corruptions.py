@@ -59,6 +59,7 @@ def test_a_thousand_are_found(files: Files) -> None:
         ("At 10 sampling steps", 9, 0),
         ("Seeds 0, 1, 2, the", 3, 0),
         ("24 of 24 cells done", 2, 0),
+        ("python -m studies.run sweeps/sigma_ablation.yaml", 3, 0),
         ("ᾱ lost over the first 5% of the steps, cosine, T = 1,000", 3, 2),
         ("Lhybrid, Σ learned minus Lsimple, Σ = β 2.462", 18, 2),
     ],
@@ -168,3 +169,26 @@ def long_chains(tmp_path_factory: pytest.TempPathFactory) -> Files:
         files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
     assert said_of(files) == ""
     return files
+
+
+def test_settings_of_trainings_are_held_against_their_tasks(files: Files) -> None:
+    name = "page/trainings.csv"
+    table = files[name].decode()
+    for old, new in [(",1500,", ",1700,"), (",200,", ",210,"), ("simple", "hybrid")]:
+        changed = table.replace(old, new, 1)
+        assert said_of({**files, name: changed.encode()}).startswith("DIFFERS: "), old
+    fewer = "".join(table.splitlines(keepends=True)[:-1])
+    assert said_of({**files, name: fewer.encode()}).startswith("DIFFERS: number of rows")
+
+
+def test_cells_of_an_answer_so_far_are_counted(tmp_path: Path) -> None:
+    some = replace(WHOLE, claims=(), planned_bounds=(("hybrid", 2),))
+    content = bundle(Store(write_vouched(tmp_path / "store", some)), some.study)
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    assert said_of(files) == ""
+    said, names = json.loads(files["derivations.json"])["printed"][PAGE][0]
+    assert said.startswith("So far, with 2")
+    for number, name in enumerate(names):
+        changed = told_alike(files, said, number, random.Random(0))
+        assert said_of(changed).startswith(f"DIFFERS: {name}\n")
