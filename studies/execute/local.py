@@ -14,8 +14,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -201,10 +202,20 @@ class Pool:
         store: Where the tasks stand.
         environments: What each slot's adds to this one.
         ranks: How many slots, each on another GPU, do a training together.
+        clock: Tells the seconds since some moment.
     """
 
-    def __init__(self, store: Store, environments: Sequence[Environment], ranks: int = 1) -> None:
+    def __init__(
+        self,
+        store: Store,
+        environments: Sequence[Environment],
+        ranks: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
+        self._clock = clock
+        self._graces: dict[str, float] = {}
+        """Until when those at a task may take to leave it, once one of them has, by its address."""
         self._vacant = list(environments)
         self._slots: list[Slot] = []
         self._ranks = ranks
@@ -254,8 +265,11 @@ class Pool:
             status = slot.end()
             if status == os.EX_IOERR:
                 unsaved = slot.last_words()[-1]
-            if status and slot.address and self._store.state(slot.address) not in ENDED:
-                self.cut_off.add(slot.address)
+            if slot.address:
+                self._graces.setdefault(slot.address, self._clock() + GRACE_S)
+                is_first = slot.number == 0  # if it left well, all was saved
+                if is_first and status and self._store.state(slot.address) not in ENDED:
+                    self.cut_off.add(slot.address)
             if slot.has_died:
                 for other in self._others(slot):
                     other.process.kill()
@@ -267,6 +281,9 @@ class Pool:
         while True:
             for slot in self._slots:
                 if slot.process.poll() is not None:
+                    return slot
+                if slot.address in self._graces and self._clock() > self._graces[slot.address]:
+                    slot.process.kill()
                     return slot
             for slot in _heard(self._slots, POLL_SECONDS):
                 if not slot.has_answered():

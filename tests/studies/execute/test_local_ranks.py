@@ -12,7 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -305,6 +307,52 @@ def test_one_that_answers_no_more_is_ended_once_the_other_has_given_up(
     assert failure is not None
     assert "(last: process 2 of 2, which did not answer)" in failure.message
     assert not slots_of(os.getpid())
+
+
+STUCK = f"time.sleep({HANGS_S})"
+
+
+def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *lives: str) -> None:
+    """Let the ranks do no more than this before they leave, once they are asked to stop."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys, time\n"
+        "number = int(sys.stdin.readline().split()[1])\n"
+        "sys.stdin.read()\n"
+        f"exec({lives!r}[number])\n"
+        "os._exit(0)"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.mark.parametrize("stuck", [0, 1])
+def test_one_that_cannot_leave_is_ended_a_moment_after_another_one_has_left(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stuck: int
+) -> None:
+    living(tmp_path, monkeypatch, *(STUCK if number == stuck else "" for number in range(2)))
+    pool = local.Pool(store, local.slot_environments(None), 2, partial(next, count(step=10.0)))
+    pool.fill(Agenda(store, [SHARED], unwatched))
+    processes = [slot.process for slot in pool._slots]
+    unsaved = pytest.raises(CutOff, match="1 task was cut off") if stuck == 0 else nullcontext()
+    with unsaved:  # the first saves
+        pool.stop()
+    assert [process.returncode for process in processes] == ([-9, 0] if stuck == 0 else [0, -9])
+
+
+def test_one_that_leaves_later_is_waited_for(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, looks = tmp_path / "looked at twice", count()
+    waits = f"[time.sleep(0.05) for _ in range(1200) if not os.path.exists({str(mark)!r})]"
+    living(tmp_path, monkeypatch, waits, "")
+
+    def clock() -> float:
+        if next(looks) == 2:
+            mark.touch()
+        return 0.0
+
+    pool = local.Pool(store, local.slot_environments(None), 2, clock)
+    pool.fill(Agenda(store, [SHARED], unwatched))
+    pool.stop()
 
 
 @pytest.mark.slow
