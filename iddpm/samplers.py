@@ -54,9 +54,7 @@ def ancestral(
         ValueError: If `start` is not in [1, K], or the network did not learn the variance.
     """
 
-    betas = denoiser.diffusion.betas
-    white = ((1 - betas).sqrt(), betas.sqrt())
-    total, x, draw = _begun(denoiser.diffusion, x_T, start, noise, generator, white)
+    total, x, draw = _begun(denoiser.diffusion, x_T, start, noise, generator)
 
     def step(x_t: Tensor, t: int) -> Tensor:
         output = denoiser.output(x_t, t, conditioning)
@@ -133,7 +131,7 @@ def _begun(
     start: int | None,
     noise: StepNoise,
     generator: Generators,
-    white: tuple[Tensor, Tensor],
+    white: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[int, Tensor, Draw]:
     """How many steps are taken, what they begin with, and how they draw.
 
@@ -148,7 +146,7 @@ def _begun(
         noise: What the steps add.
         generator: Of that noise.
         white: For each step, what it makes of x_t if images are white noise: the factor of x_t, and
-            the standard deviation of what it adds.
+            the standard deviation of what it adds. None: as ancestral sampling with variance beta.
     """
     steps = diffusion.steps
     total = steps if start is None else start
@@ -156,6 +154,8 @@ def _begun(
         raise ValueError(f"samplers.start: expected from 1 to the chain's {steps}, found {total}")
     if noise == "independent":
         return total, x_T, partial(sample, generator=generator)
+    if white is None:
+        white = ((1 - diffusion.betas).sqrt(), diffusion.betas.sqrt())
     path = brownian(generator, diffusion, x_T)
     x, variance = x_T, torch.ones_like(diffusion.betas[0])
     for factor, deviation in zip(*(reversed(table[total:]) for table in white), strict=True):
