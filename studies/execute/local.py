@@ -384,7 +384,7 @@ class Pool:
                 raise StorageError(one.last_words()[-1])
         has_first = any(one.number == 0 for one in left)
         if slot.address is not None and has_first:  # else the first has told what became of it
-            worst = next((one for one in left if one.has_died), slot)
+            worst = max(left, key=lambda one: (one.failure is not None, one.has_died))
             self._lose(slot.address, worst.cause, worst.last_words(), agenda, worst.failure)
 
     def _lose(

@@ -37,7 +37,7 @@ def main(store_root: str) -> int:
         threading.Thread(target=_listen, args=(lines, stop), daemon=True).start()
         while (line := lines.get()) is not None:
             try:
-                failure = _do(store_root, *line.split(maxsplit=3))
+                failure, status = _do(store_root, *line.split(maxsplit=3))
             except Interrupted:
                 return 0
             except StorageError as error:
@@ -48,7 +48,7 @@ def main(store_root: str) -> int:
                 return DESERTED if is_of_ranks(error) else 1
             os.write(answers, f"{json.dumps(asdict(failure)) if failure else ''}\n".encode())
             if failure:
-                return os.EX_SOFTWARE
+                return status
     return 0
 
 
@@ -59,11 +59,16 @@ def _listen(lines: "SimpleQueue[str | None]", stop: StopFlag) -> None:
     lines.put(None)
 
 
-def _do(store_root: str, address: str, *team: str) -> Failure | None:
-    """Do a task, alone or together; what went wrong in this process, if it is not the first."""
+def _do(store_root: str, address: str, *team: str) -> tuple[Failure | None, int]:
+    """Do a task, alone or together.
+
+    Returns:
+        What went wrong in this process, if it is not the first, and the exit status that tells
+        whether the first may have met the same.
+    """
     if not team:
         run_task(store_root, address)
-        return None
+        return None, 0
     from iddpm.running.ranks import joined
     from studies import runners
 
@@ -72,16 +77,19 @@ def _do(store_root: str, address: str, *team: str) -> Failure | None:
         try:
             if number == 0:
                 run_task(store_root, address, ranks)
-            else:
-                follow_task(store_root, address, ranks)
+                return None, 0
+            met, status = follow_task(store_root, address, ranks), DESERTED
         except (Interrupted, StorageError):
             raise
         except Exception as error:
             if number == 0 or is_of_ranks(error):
                 raise
-            failure = failure_of(error, address, "local", peak_mb())
-            return replace(failure, message=f"process {number + 1} of {count}: {failure.message}")
-    return None
+            met, status = error, os.EX_SOFTWARE
+    if met is None:
+        return None, 0
+    failure = failure_of(met, address, "local", peak_mb())
+    message = f"process {number + 1} of {count}: {failure.message}"
+    return replace(failure, message=message), status
 
 
 if __name__ == "__main__":

@@ -105,8 +105,11 @@ def run_task(store_root: str, address: str, ranks: "Ranks | None" = None) -> Non
         raise
 
 
-def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
+def follow_task(store_root: str, address: str, ranks: "Ranks") -> Exception | None:
     """Do a task together with the first of the ranks, which claims and publishes it.
+
+    Returns:
+        An error of the work, which the first records unless this rank alone has met it.
 
     Raises:
         Interrupted: If a signal asked any of them to stop.
@@ -115,13 +118,15 @@ def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
     from iddpm.running.trajectory import Diverged
 
     if not ranks.of_first(0):
-        return  # there is nothing to do
+        return None  # there is nothing to do
     try:
         with stop_requests() as stop, one_thread_deterministic():
             watch = Watch(lambda done, total: None, stop.is_set, stop.is_due)
             work(Store(Path(store_root)), address, watch, _of_the_first, ranks)
-    except (ValueError, Diverged) as error:  # all ranks meet these alike; the first records them
+    except (ValueError, Diverged) as error:  # all ranks meet these alike, as a rule
         logger.warning("%s: %s", address, error)
+        return error
+    return None
 
 
 def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:

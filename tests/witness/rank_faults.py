@@ -52,6 +52,11 @@ def out_of_memory() -> None:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
+def refused() -> None:
+    """It finds a value that it cannot take."""
+    raise ValueError("expected another value")
+
+
 def deserted() -> None:
     """It has given up waiting for the others."""
     raise RanksError("ranks: another one has ended or does not answer (timeout)")

@@ -296,6 +296,32 @@ def test_where_one_finds_too_little_memory_the_task_fails_so_and_the_others_go_o
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("faults", "grace_s", "first"),
+    [
+        ({"rank_0": "refused", "rank_1": "refused"}, 1e6, ""),
+        ({"rank_1": "refused"}, 1e6, "process 2 of 2: "),
+        ({"rank_0": "frozen", "rank_1": "refused"}, 0.0, "process 2 of 2: "),  # as on a GPU
+    ],
+)
+def test_what_all_should_meet_alike_is_told_by_the_first_and_else_by_the_one_that_met_it(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    faults: dict[str, str],
+    grace_s: float,
+    first: str,
+) -> None:
+    monkeypatch.setattr(local, "GRACE_S", grace_s)
+    with_faults(tmp_path, monkeypatch, once=False, **faults)
+    diary = Diary()
+    local.execute(store, [SHARED], ranks=2, watch=diary)
+    message = f"{first}ValueError: expected another value"
+    assert diary.told == [("started", ""), ("failed", message)]
+    assert not slots_of(os.getpid())
+
+
+@pytest.mark.slow
 def test_one_that_answers_no_more_is_ended_once_the_other_has_given_up(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
