@@ -98,7 +98,8 @@ def _of_samples(rows: pd.DataFrame) -> list[Departure]:
     if LABELLED not in data and (rows["steps"] < rows["T"]).all():
         steps = listed(_numbers(rows["steps"]))
         found.append(Departure("sampling steps", steps, "all of the chain, beside fewer"))
-    if any(map(_off_a_path, rows["settings"].unique())):
+    noisy = rows.loc[rows["eta"] != 0, "settings"].unique()  # without noise DDIM shares none
+    if len(noisy) and all(map(_off_a_path, noisy)):
         path = "off one Brownian motion for chains of every length"
         found.append(Departure("noise of the steps", path, "drawn for each step"))
     return found

@@ -87,6 +87,7 @@ EDGES = (
         ),
     ),
     (FID, path("independent"), SAMPLES, ()),
+    (FID, path("brownian") | {"sampler": "ddim", "eta": 0.0}, SAMPLES, ()),
     (FID, {"images": 50_000}, SAMPLES, ()),
     (FID, {"images": 49_999}, SAMPLES, ("samples that are scored", "49,999", "50,000")),
     (FID | FEWER, {"images": 10_000}, SAMPLES, ()),
