@@ -342,7 +342,9 @@ class Pool:
 
     def _others(self, slot: Slot) -> list[Slot]:
         """Those that do a task together with this one and are not at their ends."""
-        at_it = [other for other in self._slots if other.address == slot.address is not None]
+        if slot.address is None:
+            return []
+        at_it = [other for other in self._slots if other.address == slot.address]
         return [other for other in at_it if other is not slot]
 
     def _parted(self, slot: Slot, *, at_once: bool) -> list[Slot]:
