@@ -19,6 +19,7 @@ from studies.door import door, is_read, path, sentence, told
 from studies.execute.signals import CutOff
 from studies.report import __main__ as report
 from tests.witness.marks import slow_except
+from tests.witness.runs import running
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -89,8 +90,7 @@ def test_letters_that_a_terminal_lacks_are_spelled_out(
 ) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=code))
-    asked = [str(sweep), "--store", str(sweep.parent / "store"), "--executor", "inline"]
-    assert run.main([*asked, "--seeds", "0"]) == 0
+    assert running(sweep.parent, "--seeds", "0") == 0
     assert "mean over seeds" in raw.getvalue().decode(code)
 
     @door()
@@ -146,8 +146,7 @@ def test_a_run_that_is_stopped_says_what_is_saved(
         raise error
 
     monkeypatch.setattr(executors, "execute", stop)
-    store = str(sweep.parent / "store")
-    assert run.main([str(sweep), "--store", store, "--executor", "inline"]) == 130
+    assert running(sweep.parent) == 130
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"{last} same command ")
 
 

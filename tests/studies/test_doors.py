@@ -13,6 +13,7 @@ from studies import run, status
 from studies.report import __main__ as report
 from studies.store.store import Store
 from tests.witness.marks import every_step
+from tests.witness.runs import running
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -23,8 +24,7 @@ def sweep(tmp_path: Path) -> Path:
 
 
 def call(sweep: Path, *options: str) -> int:
-    store = str(sweep.parent / "store")
-    return run.main([str(sweep), "--store", store, "--executor", "inline", *options])
+    return running(sweep.parent, *options)
 
 
 def results(root: Path) -> dict[str, bytes]:

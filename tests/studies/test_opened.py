@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 import studies
 from iddpm import exporting
 from iddpm.running.files import STATE_FILE
-from studies import execute, export, run
+from studies import execute, export
 from studies.analyses.judge import judge
 from studies.opened import Studies
 from studies.store.checksums import StoreError
 from studies.store.store import Store
 from studies.tables.tables import tables
+from tests.witness import runs
 from tests.witness.made_up_store import MadeUp, write_store
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
@@ -190,10 +191,7 @@ def test_figures_are_drawn_by_their_names(opened: Studies) -> None:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which a tiny sweep was run for one seed."""
-    folder = tmp_path_factory.mktemp("ran")
-    sweep, root = write_sweep(folder, SWEEP, PRESET), folder / "store"
-    assert run.main([str(sweep), "--store", str(root), "--executor", "inline", "--seeds", "0"]) == 0
-    return root
+    return runs.ran(tmp_path_factory.mktemp("ran"), SWEEP.replace("[0, 1]", "[0]")).root
 
 
 def test_a_network_is_found_by_what_tells_it_from_others(ran: Path, tmp_path: Path) -> None:

@@ -9,14 +9,13 @@ import studies
 from iddpm.running.files import STATE_FILE, WEIGHTS_FILE
 from studies import prune, run, status
 from studies.execute.worker import run_task
-from studies.report import __main__ as report
 from studies.store import pruning
 from studies.store.integrity import check_file
 from studies.store.store import FEATURES, SAMPLES, Store, StoreError
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
-from tests.witness.sweep_files import write_sweep
-from tests.witness.tiny_sweep import PRESET, SWEEP
+from tests.witness.runs import drawing, ran, running
+from tests.witness.tiny_sweep import SWEEP
 
 GAN = """
 rivals:
@@ -30,8 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     text = SWEEP.replace("[simple, hybrid]", "[hybrid]").replace("[0, 1]", "[0]")
     text = text.replace("[quality_vs_steps]", "[sample_grid, quality_vs_steps]")
-    write_sweep(folder, text[: text.index("claims:")] + GAN, PRESET)
-    assert running(folder) == 0
+    ran(folder, text[: text.index("claims:")] + GAN)
     return folder
 
 
@@ -44,15 +42,6 @@ def folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(pruning, "FIRST_IMAGES", 4)
     monkeypatch.setattr(pruning, "JUDGED_DIMENSIONS", 3)
     return Path(shutil.copytree(finished, tmp_path / "copy"))
-
-
-def running(folder: Path, *options: str) -> int:
-    sweep = str(folder / "sweep.yaml")
-    return run.main([sweep, "--store", str(folder / "store"), "--executor", "inline", *options])
-
-
-def drawing(folder: Path) -> int:
-    return report.main(["--store", str(folder / "store"), "--out", str(folder / "reports")])
 
 
 def pruned(folder: Path, *options: str) -> int:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.sample_gallery.class_grid import CLASSES, COLUMNS
 from studies.analyses.sentences import SENTENCES
@@ -16,7 +15,7 @@ from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.labels import setting
 from studies.tables.tables import Tables, tables
-from tests.witness.sweep_files import write_sweep
+from tests.witness.runs import ran
 from tests.witness.tiny_sweep import PRESET
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
@@ -24,7 +23,7 @@ SWEEP = """
 study: gallery
 question: What do they look like?
 preset: tiny
-seeds: [0, 1]
+seeds: [0]
 blocks:
   - grid:
       train.objective: [hybrid, vlb]
@@ -40,12 +39,8 @@ CONDITIONAL = "`train.network.class_conditional`"
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    folder = tmp_path_factory.mktemp("gallery")
     preset = PRESET.replace("images: 6", "images: 100").replace("block_size: 4", "block_size: 20")
-    sweep = write_sweep(folder, SWEEP, preset)
-    options = ["--executor", "inline", "--store", str(folder / "store"), "--seeds", "0"]
-    assert run.main([str(sweep), *options]) == 0
-    return tables(Store(folder / "store"), "gallery-tiny")
+    return tables(ran(tmp_path_factory.mktemp("gallery"), SWEEP, preset), "gallery-tiny")
 
 
 def drawn_by_class(study: Tables) -> pd.DataFrame:
@@ -140,16 +135,7 @@ def test_a_small_study_shows_every_step_count_the_hybrid_above_the_vlb(study: Ta
 
 def test_a_study_without_labels_has_no_samples_by_class(study: Tables) -> None:
     unlabelled = study.samples.assign(classes=None)
-    table = FIGURES["class_grid"].table(
-        Tables(
-            study=study.study,
-            record=study.record,
-            results=study.results,
-            steps=study.steps,
-            samples=unlabelled,
-        )
-    )
-    assert table.empty
+    assert FIGURES["class_grid"].table(replace(study, samples=unlabelled)).empty
 
 
 def test_conditioning_on_the_class_is_said_in_a_word() -> None:

@@ -15,7 +15,6 @@ import pytest
 from matplotlib.axes import Axes
 from scipy import stats
 
-from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.gan_comparison.paper import TABLE_4, table_4_numbers
 from studies.analyses.judge import judge
@@ -29,6 +28,7 @@ from studies.store.store import Store
 from studies.tables.tables import Tables, tables
 from tests.witness import made_up_tables
 from tests.witness.rivals_sweep import written
+from tests.witness.runs import running
 
 SWEEPS = Path(__file__).parents[3] / "sweeps"
 
@@ -39,9 +39,8 @@ SWEEPS = Path(__file__).parents[3] / "sweeps"
 def halved(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """The study with its networks half trained beside it."""
     folder = tmp_path_factory.mktemp("rivals")
-    options = ["--executor", "inline", "--store", str(folder / "store")]
-    path = written(folder, ("figures:", "half_trained: [samples]\nfigures:"))
-    assert run.main([str(path), *options]) == 0
+    written(folder, ("figures:", "half_trained: [samples]\nfigures:"))
+    assert running(folder) == 0
     return tables(Store(folder / "store"), "rivals-tiny")
 
 

@@ -14,7 +14,6 @@ from scipy.stats import t as student
 
 from iddpm.bounds import ConfigError
 from iddpm.evaluation.config import GradientNoiseConfig
-from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.gradient_noise.paper import FIG_7, FIG_7_ERROR
 from studies.analyses.judge import judge
@@ -27,6 +26,7 @@ from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.groupings import records
 from studies.tables.tables import MEASURED, UNDETERMINED, Tables, tables
+from tests.witness import runs
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
@@ -49,11 +49,7 @@ claims: [vlb_gradient_is_noisier]
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    folder = tmp_path_factory.mktemp("noise")
-    sweep = write_sweep(folder, SWEEP, PRESET)
-    options = ["--executor", "inline", "--store", str(folder / "store")]
-    assert run.main([str(sweep), *options]) == 0
-    return Store(folder / "store")
+    return runs.ran(tmp_path_factory.mktemp("noise"), SWEEP)
 
 
 def test_a_cell_s_rows_are_its_result(ran: Store) -> None:

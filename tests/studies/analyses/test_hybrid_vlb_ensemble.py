@@ -14,7 +14,6 @@ from scipy.stats import t as student
 
 from iddpm.config import Hybrid, Uniform
 from iddpm.evaluation.config import Ends, LikelihoodConfig, SampleConfig
-from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.hybrid_vlb_ensemble.paper import ANALYSIS, APPENDIX_D, appendix_d_numbers
 from studies.analyses.index import numbers
@@ -32,10 +31,8 @@ from studies.tables.labels import is_ensemble, labelled
 from studies.tables.tables import Tables, tables
 from studies.tasks.task import Task
 from tests.studies.plan.test_ensembles import SWEEP
-from tests.witness import made_up_tables, tiny
+from tests.witness import made_up_tables, runs, tiny
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
-from tests.witness.sweep_files import write_sweep
-from tests.witness.tiny_sweep import PRESET
 
 # --------------------------------------------------------------------------- what is computed
 
@@ -86,10 +83,7 @@ def test_an_ensemble_of_one_network_with_itself_is_that_network(store: Store) ->
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    folder = tmp_path_factory.mktemp("two")
-    sweep = write_sweep(folder, SWEEP, PRESET)
-    assert run.main([str(sweep), "--executor", "inline", "--store", str(folder / "store")]) == 0
-    return Store(folder / "store")
+    return runs.ran(tmp_path_factory.mktemp("two"), SWEEP)
 
 
 def test_the_tables_name_the_three(ran: Store, tmp_path: Path) -> None:

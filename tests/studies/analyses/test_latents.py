@@ -11,7 +11,6 @@ from iddpm.bounds import ConfigError
 from iddpm.config import DiffusionConfig, Digits
 from iddpm.data import load
 from iddpm.evaluation.config import LatentsConfig
-from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.analyses.noise_schedules.latents import brightness
@@ -22,6 +21,7 @@ from studies.report.summary import summary
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.tables import Tables, tables
+from tests.witness.runs import ran
 from tests.witness.sweep_files import PRESET, write_sweep
 
 SWEEP = """\
@@ -40,11 +40,8 @@ claims: [linear_destroys_information_early, cosine_falls_evenly_between_its_ends
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Tables]:
-    folder = tmp_path_factory.mktemp("latents")
-    root = folder / "store"
-    options = ["--executor", "inline", "--store", str(root)]
-    assert run.main([str(write_sweep(folder, SWEEP)), *options]) == 0
-    return Store(root), tables(Store(root), "schedules-tiny")
+    store = ran(tmp_path_factory.mktemp("latents"), SWEEP, PRESET)
+    return store, tables(store, "schedules-tiny")
 
 
 def latents(study: Tables, schedule: str) -> pd.DataFrame:
@@ -109,11 +106,9 @@ def test_each_latent_is_signal_and_one_noise_in_the_shares_of_the_schedule(
 def test_another_seed_or_image_has_another_noise(tmp_path: Path) -> None:
     def last(seed: int, image: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         sweep = SWEEP.replace("image: 5", f"image: {image}").replace("[cosine, linear]", "[cosine]")
-        options = ["--executor", "inline", "--store", str(tmp_path / "store")]
-        options += ["--seeds", str(seed)]
-        assert run.main([str(write_sweep(tmp_path, sweep)), *options]) == 0
+        store = ran(tmp_path, sweep, PRESET, "--seeds", str(seed))
         shown: np.ndarray[Any, np.dtype[np.float32]] = pictures(
-            tables(Store(tmp_path / "store"), "schedules-tiny"), "cosine"
+            tables(store, "schedules-tiny"), "cosine"
         )[-1]
         return shown
 

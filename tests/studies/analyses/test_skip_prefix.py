@@ -10,7 +10,6 @@ from matplotlib.collections import PolyCollection
 from matplotlib.container import ErrorbarContainer
 from scipy import stats
 
-from studies import run
 from studies.analyses.drawings import FIGURES
 from studies.analyses.index import numbers
 from studies.analyses.judge import judge
@@ -19,11 +18,11 @@ from studies.judging.verdicts import Finding
 from studies.plan.plan import expand
 from studies.published.published import same_cell
 from studies.spec.sweep import read_sweep
-from studies.store.store import Store
 from studies.tables.tables import Tables
 from tests.witness.made_up_results import SCORE, planned, study
 from tests.witness.made_up_tables import made_up
 from tests.witness.made_up_tables import planned as plan_of
+from tests.witness.runs import ran
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET
 
@@ -282,9 +281,7 @@ evaluate:
 def sampled(folder: Path, sweep: str) -> dict[str, bytes]:
     """By address: the images of every shard of samples."""
     folder.mkdir()
-    options = ["--executor", "inline", "--store", str(folder / "store")]
-    assert run.main([str(write_sweep(folder, sweep, PRESET)), *options]) == 0
-    store = Store(folder / "store")
+    store = ran(folder, sweep)
     return {
         address: (store.folder(address) / "samples.npy").read_bytes()
         for address in store.addresses()

@@ -8,7 +8,6 @@ import pytest
 
 from iddpm.evaluation.config import Draws
 from iddpm.running.interruption import Interrupted
-from studies import run
 from studies.analyses.judge import judge
 from studies.analyses.likelihood_comparison.paper import own_number
 from studies.drawing.captions import estimate_note
@@ -24,6 +23,7 @@ from studies.tables.tables import OF_DRAWS, Tables, tables
 from studies.tasks.counts import network_calls
 from tests.studies.runners.test_runners import stopping_after, work
 from tests.witness import tiny
+from tests.witness.runs import ran
 from tests.witness.stores import done
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
@@ -40,10 +40,7 @@ claims: [learned_sigma_lowers_nll, first_steps_carry_the_bound]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep that asks for each bound both ways, and a store with all of it."""
-    folder = tmp_path_factory.mktemp("estimated")
-    path = write_sweep(folder, MIXED + ASKED, PRESET)
-    assert run.main([str(path), "--store", str(folder / "store"), "--executor", "inline"]) == 0
-    return folder
+    return ran(tmp_path_factory.mktemp("estimated"), MIXED + ASKED).root.parent
 
 
 @pytest.fixture(scope="module")

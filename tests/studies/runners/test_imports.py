@@ -6,13 +6,11 @@ import pytest
 import torch
 
 from iddpm.running import checkpoints
-from studies import run
 from studies.report.build import build
 from studies.store.store import Store
 from tests.witness import official_files as files
 from tests.witness.imported_sweep import SWEEP
-from tests.witness.sweep_files import write_sweep
-from tests.witness.tiny_sweep import PRESET
+from tests.witness.runs import ran
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +18,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("imported")
     path = files.write(folder / "ema_0.9999_000007.pt", files.drawn(**files.SMALL))
     text = SWEEP.replace("PATH", str(path)).replace("SAYS", files.SAYS)
-    sweep = write_sweep(folder, text, PRESET)
-    options = ["--executor", "inline", "--store", str(folder / "store")]
-    assert run.main([str(sweep), *options]) == 0
+    store = ran(folder, text)
     path.unlink()  # what was imported is in the store
-    return Store(folder / "store")
+    return store
 
 
 def test_the_numbers_are_those_of_the_weights_in_the_file(store: Store) -> None:

@@ -9,19 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from iddpm.running.files import write_json
 from studies import cancel, run, status
 from studies.report import __main__ as report
 from tests.witness.records import edit
+from tests.witness.runs import drawing, ran, running
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
 Door = Callable[[Path], int]
-
-
-def running(folder: Path, *options: str) -> int:
-    sweep = str(folder / "sweep.yaml")
-    return run.main([sweep, "--store", str(folder / "store"), "--executor", "inline", *options])
 
 
 def planning(folder: Path) -> int:
@@ -32,19 +27,10 @@ def asking(folder: Path) -> int:
     return status.main(["--store", str(folder / "store")])
 
 
-def drawing(folder: Path) -> int:
-    return report.main(["--store", str(folder / "store"), "--out", str(folder / "reports")])
-
-
-DOORS = [running, planning, asking, drawing]
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    write_sweep(folder, SWEEP.replace("[quality_vs_steps]", "[]"), PRESET)  # it is long to draw
-    assert running(folder, "--seeds", "0") == 0
-    return folder
+    text = SWEEP.replace("[quality_vs_steps]", "[]")  # it is long to draw
+    return ran(tmp_path_factory.mktemp("finished"), text, PRESET, "--seeds", "0").root.parent
 
 
 @pytest.fixture
@@ -63,27 +49,22 @@ def sentence(capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_store_of_a_newer_version_is_left_alone(
-    folder: Path, capsys: pytest.CaptureFixture[str], door: Door
+@pytest.mark.parametrize("door", [running, planning, asking, drawing])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"format": 2}', "expected a format up to 1, found 2; a newer version"),
+        ('{"form', "expected whole JSON, found a file cut short"),
+    ],
+)
+def test_a_store_of_a_newer_version_or_cut_short_is_named_and_left_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str], door: Door, text: str, words: str
 ) -> None:
-    write_json(folder / "store" / "store.json", {"format": 2})
+    (folder / "store" / "store.json").write_text(text)
     before = contents(folder)
     capsys.readouterr()
     assert door(folder) == 2
-    assert "store.json: expected a format up to 1, found 2; a newer version" in sentence(capsys)
-    assert contents(folder) == before
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_a_store_file_that_is_cut_short_is_named(
-    folder: Path, capsys: pytest.CaptureFixture[str], door: Door
-) -> None:
-    (folder / "store" / "store.json").write_text('{"form')
-    before = contents(folder)
-    capsys.readouterr()
-    assert door(folder) == 2
-    assert "store.json: expected whole JSON, found a file cut short" in sentence(capsys)
+    assert f"store.json: {words}" in sentence(capsys)
     assert contents(folder) == before
 
 

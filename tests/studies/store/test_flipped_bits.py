@@ -13,52 +13,23 @@ import numpy as np
 import pytest
 
 from iddpm.running.files import read_json, write_json
-from studies import run, status
-from studies.report import __main__ as report
+from studies import status
 from studies.store.checksums import StoreError
 from studies.store.integrity import PROVENANCE, RESULT
 from studies.store.store import Store
 from studies.store.verification import damages
 from tests.witness.records import edit
-from tests.witness.sweep_files import write_sweep
-from tests.witness.tiny_sweep import PRESET, SWEEP
-
-RIVALS = """
-rivals:
-  - gan: {latent: 2, channels: 4, batch_size: 4, ema_decay: 0.5, steps: 3}
-  - external: {name: made elsewhere, path: PATH}
-"""
-ALSO = """evaluate:
-  - gradient_noise: {draws: 4, blocks: 4, block_size: 2}
-  - latents: {count: 3}
-  - likelihood: {images: 4, shard_blocks: 1}"""
+from tests.witness.runs import drawing, ran_every_kind, running
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    elsewhere = folder / "elsewhere.npz"
-    np.savez(elsewhere, np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8, 1) % 17)
-    text = SWEEP[: SWEEP.index("claims:")].replace("[simple, hybrid]", "[hybrid]")
-    text = re.sub(r"figures:.*", "figures: [latents, sample_grid, vlb_terms]", text)
-    text = text.replace("evaluate:", ALSO) + RIVALS.replace("PATH", str(elsewhere))
-    write_sweep(folder, text, PRESET)
-    assert running(folder) == 0
-    return folder
+    return ran_every_kind(tmp_path_factory.mktemp("finished")).root.parent
 
 
 @pytest.fixture
 def folder(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "copy"))
-
-
-def running(folder: Path, *options: str) -> int:
-    command = [str(folder / "sweep.yaml"), "--store", str(folder / "store"), "--seeds", "0"]
-    return run.main([*command, "--executor", "inline", *options])
-
-
-def drawing(folder: Path) -> int:
-    return report.main(["--store", str(folder / "store"), "--out", str(folder / "reports")])
 
 
 def flip(path: Path, place: float) -> None:

@@ -10,24 +10,16 @@ from pathlib import Path
 import pytest
 
 from iddpm.running.files import UNFINISHED, write_whole
-from studies import run, status
+from studies import status
 from studies.store.store import Store
-from tests.witness.sweep_files import write_sweep
-from tests.witness.tiny_sweep import PRESET, SWEEP
+from tests.witness.runs import ran, running
+from tests.witness.tiny_sweep import SWEEP
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    write_sweep(folder, SWEEP, PRESET)
-    assert running(folder) == 0
-    return folder
-
-
-def running(folder: Path) -> int:
-    store = str(folder / "store")
-    options = ["--store", store, "--executor", "inline", "--seeds", "0"]
-    return run.main([str(folder / "sweep.yaml"), *options])
+    sweep = SWEEP.replace("[0, 1]", "[0]")
+    return ran(tmp_path_factory.mktemp("finished"), sweep).root.parent
 
 
 def test_a_finished_study_in_a_store_that_may_only_be_read_is_shown(

@@ -13,14 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from studies import run
-from studies.execute.worker import run_task
-from studies.store.store import Store
 from studies.tasks.kinds import KINDS
-from tests.witness import tiny
+from tests.witness import stores, tiny
 from tests.witness.marks import every_step
-from tests.witness.sweep_files import write_sweep
-from tests.witness.tiny_sweep import PRESET, SWEEP
+from tests.witness.runs import ran_every_kind
 
 TOLERANCE = 1e-2
 """Relative. Rounding differs between processors; at 17 grey levels it may move a single pixel."""
@@ -42,16 +38,6 @@ GOLDEN: dict[tuple[str, int | str], tuple[float, ...]] = {
     ("likelihood_merge", 1): (1.89599929e-05, 4.10748460, 4.98274035, 4.17680451),
     ("latents", 1): (1.0, 0.493843590, 3.74719548e-05, 0.997336805),
 }
-
-RIVALS = """
-rivals:
-  - gan: {latent: 2, channels: 4, batch_size: 4, ema_decay: 0.5, steps: 3}
-  - external: {name: made elsewhere, path: PATH}
-"""
-ALSO = """evaluate:
-  - gradient_noise: {draws: 4, blocks: 4, block_size: 2}
-  - latents: {count: 3}
-  - likelihood: {images: 4, shard_blocks: 1}"""
 
 
 def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, ...]:
@@ -93,26 +79,14 @@ def numbers(kind: str, result: Mapping[str, Any], folder: Path) -> tuple[float, 
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, ...]]:
     """The numbers of the first task of each kind."""
     folder = tmp_path_factory.mktemp("golden")
-    text = SWEEP[: SWEEP.index("claims:")].replace("[simple, hybrid]", "[hybrid]")
-    text = text.replace("evaluate:", ALSO)
-    elsewhere = folder / "elsewhere.npz"
-    np.savez(elsewhere, np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8, 1) % 17)
-    rivals = RIVALS.replace("PATH", str(elsewhere))
-    sweep = write_sweep(folder, text + rivals, PRESET)
-    store = folder / "store"
-    options = ["--seeds", "0", "--executor", "inline", "--store", str(store)]
-    assert run.main([str(sweep), *options]) == 0
-    opened, first = Store(store), dict[str, tuple[float, ...]]()
-    for address in opened.study("tiny-tiny")["tasks"]:
-        kind, result = address.rpartition("-")[0], opened.result(address)
+    store, first = ran_every_kind(folder), dict[str, tuple[float, ...]]()
+    imported = tiny.imported(folder / "network.pt")
+    stores.done(store, imported)
+    for address in [*store.study("tiny-tiny")["tasks"], imported.address]:
+        kind, result = address.rpartition("-")[0], store.result(address)
         assert result is not None
-        first.setdefault(kind, numbers(kind, result, opened.folder(address)))
-    task = tiny.imported(folder / "network.pt")
-    opened.create(task)
-    run_task(str(store), task.address)
-    result = opened.result(task.address)
-    assert result is not None
-    return {**first, "imported": numbers("imported", result, opened.folder(task.address))}
+        first.setdefault(kind, numbers(kind, result, store.folder(address)))
+    return first
 
 
 @every_step
