@@ -1,7 +1,6 @@
 """p-values against SciPy's t tests and the intervals' own verdicts, Holm against its example."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,21 +8,13 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from studies.judging.families import adjusted, p_value, p_values, stands_alone
-from studies.judging.verdicts import Claim, Finding, Measured, Measurement, decide
-from studies.tables.intervals import exact, t_interval
+from studies.judging.verdicts import Finding
+from studies.tables.intervals import exact
+from tests.witness.made_up_findings import finding
+from tests.witness.made_up_findings import quantity as of
 
 REGIONS = [(-math.inf, 0.3), (0.2, math.inf), (-0.4, 0.9)]
 VALUES = [-0.3, 0.4, 0.2, 0.7]
-
-
-def of(values: Sequence[float], low: float = -math.inf, high: float = 0.0) -> Measurement:
-    return Measurement(what="", interval=t_interval(values), unit="ratio", low=low, high=high)
-
-
-def finding(*measurements: Measurement) -> Finding:
-    verdict, reason = decide(Measured(list(measurements), []), done=True)
-    claim = Claim(says="", source="", method="", measure=lambda _: Measured([], []))
-    return Finding(name="x", claim=claim, verdict=verdict, reason=reason, measurements=measurements)
 
 
 def above(border: float) -> float:
@@ -50,7 +41,7 @@ def test_p_values_are_below_five_percent_where_intervals_decide(
     rng, seen = np.random.default_rng(n), set()
     for scale in (0.01, 0.1, 1.0):
         for values in rng.normal(rng.normal(0.2, 0.5, (200, 1)), scale, (200, n)):
-            measured = of(values.tolist(), low, high)
+            measured = of(values.tolist(), low=low, high=high)
             inside, outside = p_values(measured)
             assert (inside < 0.05) == (measured.verdict == "supported")
             assert (outside < 0.05) == (measured.verdict == "contradicted")

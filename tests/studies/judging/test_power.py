@@ -16,8 +16,9 @@ from studies.judging.power import (
     seeds_to_decide,
     smallest_effect,
 )
-from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Verdict
+from studies.judging.verdicts import Finding, Measurement
 from studies.tables.intervals import Interval, exact, t_interval
+from tests.witness.made_up_findings import finding
 
 TRIALS = 20_000
 T_975 = {3: 4.302653, 5: 2.776445, 8: 2.364624, 10: 2.262157, 11: 2.228139, 20: 2.093024}
@@ -142,11 +143,6 @@ def test_the_largest_mean_inside_is_told_with_80_percent_power() -> None:
     for mean in (2 - farthest, 2 + farthest):
         assert simulated(mean, 0.2, 1.0, 3.0, 5)[0] == pytest.approx(POWER, abs=0.012)
     assert math.isnan(largest_inside(replace(measured, interval=of(2.0, 1.0, 5))))
-
-
-def finding(*measurements: Measurement, verdict: Verdict = "inconclusive") -> Finding:
-    claim = Claim(says="", source="", method="", measure=lambda _: Measured([], []))
-    return Finding(name="x", claim=claim, verdict=verdict, reason="", measurements=measurements)
 
 
 BELOW = Measurement(what="", interval=of(-0.9, 1.0, 3), unit="ratio", high=0.0)

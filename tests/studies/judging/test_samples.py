@@ -4,17 +4,11 @@ import numpy as np
 import pytest
 
 from studies.judging.samples import outlying
-from studies.judging.verdicts import Measurement
 from studies.judging.wording import apart
-from studies.tables.intervals import t_interval
+from tests.witness.made_up_findings import quantity as of
 
 CRITICAL = {3: 1.1543, 4: 1.4812, 5: 1.7150, 6: 1.8871, 8: 2.1266, 10: 2.2900}
 """5% on two sides, from Grubbs and Beck (1972), Table I, at 2.5% on one."""
-
-
-def of(values: dict[int, float]) -> Measurement:
-    interval = t_interval(list(values.values()))
-    return Measurement(what="", interval=interval, unit="ratio", values=tuple(values.items()))
 
 
 def with_largest(score: float, n: int) -> dict[int, float]:

@@ -5,40 +5,20 @@ from collections.abc import Mapping
 import pytest
 
 from studies.judging.statements import counted, statements, told
-from studies.judging.verdicts import Claim, Finding, Measured, Measurement, Unit, Untold, decide
-from studies.tables.intervals import exact, t_interval
+from studies.judging.verdicts import Measurement
+from studies.tables.intervals import exact
+from tests.witness.made_up_findings import finding
+from tests.witness.made_up_findings import quantity as of
 
 LOW, OTHER = {0: -0.5, 1: -0.4, 2: -0.3}, {0: -0.5, 1: -0.4, 2: -0.2}
 
 
-def of(values: Mapping[int, float], *, unit: Unit = "bits/dim", untold: str = "") -> Measurement:
-    return Measurement(
-        what="",
-        interval=t_interval(list(values.values())),
-        unit=unit,
-        high=0.0,
-        decides=not untold,
-        untold=untold,
-        values=tuple(values.items()),
-    )
+def untold(values: Mapping[int, float]) -> Measurement:
+    return of(values, decides=False, untold="not trained")
 
 
 def fact(value: float, what: str = "ratio of a schedule") -> Measurement:
     return Measurement(what=what, interval=exact(value), unit="ratio", high=1.0)
-
-
-def finding(*measurements: Measurement) -> Finding:
-    missing: list[str] = [Untold(one.untold) for one in measurements if one.untold]
-    verdict, reason = decide(Measured(list(measurements), missing), done=True)
-    claim = Claim(says="", source="", method="", measure=lambda _: Measured([], []))
-    return Finding(
-        name="",
-        claim=claim,
-        verdict=verdict,
-        reason=reason,
-        measurements=measurements,
-        is_untold=bool(missing),
-    )
 
 
 def test_the_same_values_of_the_same_seeds_are_one_statement() -> None:
@@ -62,9 +42,9 @@ def test_verdicts_are_joined_through_others() -> None:
 
 
 def test_what_decides_nothing_joins_nothing_unless_a_condition_keeps_it_from_it() -> None:
-    aside = Measurement(what="", interval=t_interval([-0.5, -0.4]), unit="bits/dim", decides=False)
+    aside = of([-0.5, -0.4], decides=False)
     assert statements([finding(aside, of(LOW)), finding(aside, of(OTHER))]) == [0, 1]
-    assert statements([finding(of(LOW)), finding(of(LOW, untold="not trained"))]) == [0, 0]
+    assert statements([finding(of(LOW)), finding(untold(LOW))]) == [0, 0]
 
 
 def test_no_difference_at_all_is_no_number_to_share() -> None:
@@ -86,7 +66,7 @@ def test_chance_is_counted_over_what_intervals_may_decide() -> None:
         finding(of(LOW)),
         finding(of(LOW)),
         finding(of(OTHER), of(one_more)),
-        finding(of({0: -7.0, 1: -8.0}, untold="not trained")),
+        finding(untold({0: -7.0, 1: -8.0})),
     ]
     count = counted(findings)
     assert (count.statements, count.exact, count.measured) == (4, 1, 2)

@@ -3,9 +3,10 @@
 import math
 from dataclasses import replace
 
-from studies.judging.verdicts import Claim, Finding, Measured, Measurement
+from studies.judging.verdicts import Measurement
 from studies.judging.wording import among, measured, tellable
 from studies.tables.intervals import Interval, exact, t_interval
+from tests.witness.made_up_findings import finding, quantity
 
 
 def test_shares_are_percent_with_their_interval_region_and_seeds() -> None:
@@ -58,11 +59,7 @@ def test_what_can_be_told_of_two_borders_lies_between_them_and_beyond() -> None:
 
 
 def test_a_p_value_is_said_alone_and_among_all() -> None:
-    measurement = seeds(-0.02, -0.03, -0.04, high=0.0)
-    claim = Claim(says="", source="", method="", measure=lambda _: Measured([], []))
-    finding = Finding(
-        name="", claim=claim, verdict="supported", reason="", measurements=(measurement,)
-    )
-    assert among(finding, 0.09) == "p = 0.035, 0.09 among all"  # t = 5.196 of two degrees
-    assert among(finding, 1.0) == "p = 0.035, 1 among all"
-    assert among(finding, math.nan) == ""
+    found = finding(quantity([-0.02, -0.03, -0.04]))
+    assert among(found, 0.09) == "p = 0.035, 0.09 among all"  # t = 5.196 of two degrees
+    assert among(found, 1.0) == "p = 0.035, 1 among all"
+    assert among(found, math.nan) == ""

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from studies.judging.verdicts import Claim, Finding, Measured, Measurement
+from studies.judging.verdicts import Finding
 from studies.plan.plan import record
 from studies.report.build import build
 from studies.report.more_seeds import command, duration, more_seeds, seconds_for_a_seed
 from studies.report.summary import verdicts
 from studies.store.store import Store
-from studies.tables.intervals import t_interval
 from studies.tables.tables import tables
+from tests.witness.made_up_findings import finding, quantity
 from tests.witness.made_up_store import variant, write_store
 from tests.witness.made_up_tables import planned
 
@@ -48,17 +48,11 @@ FURTHER = (
 )
 
 
-def finding(values: list[float], *, is_untold: bool = False) -> Finding:
-    """An open claim of a quantity below zero."""
-    measured = Measurement(what="", interval=t_interval(values), unit="ratio", high=0.0)
-    return Finding(
-        name="x",
-        claim=Claim(says="", source="", method="", measure=lambda _: Measured([], [])),
-        verdict="inconclusive",
-        reason="",
-        measurements=(measured,),
-        is_untold=is_untold,
-    )
+def waiting(values: list[float], **changes: Any) -> Finding:
+    """What leaves a claim of a quantity below zero open."""
+    found = finding(quantity(values), **changes)
+    assert found.verdict == "inconclusive"
+    return found
 
 
 def test_the_command_keeps_the_study_and_its_seeds_and_adds_the_next() -> None:
@@ -79,20 +73,20 @@ def test_missing_tasks_count_as_their_kind_and_an_unknown_kind_makes_it_unknown(
 
 
 def test_an_open_claim_has_its_seeds_command_and_time() -> None:
-    more = more_seeds(finding([-1.0, -0.2, -1.4, 0.1, -1.5]), RECORD, MADE)
+    more = more_seeds(waiting([-1.0, -0.2, -1.4, 0.1, -1.5]), RECORD, MADE)
     assert more.said == "about 9 seeds would decide it at the effect measured"
     assert more.command == f"{FURTHER} 1 3 4 5 6 7 8"
     assert more.time == "about 16 minutes of computing"
 
 
 def test_one_seed_is_told_to_take_three() -> None:
-    more = more_seeds(finding([-1.0]), RECORD | {"seeds": [0]}, {})
+    more = more_seeds(waiting([-1.0]), RECORD | {"seeds": [0]}, {})
     assert more.said == "3 seeds would show the spread"
     assert (more.command.rpartition("--seeds")[2], more.time) == (" 0 1 2", "")
 
 
 def test_more_seeds_are_not_advised_where_they_would_be_refused() -> None:
-    more = more_seeds(finding([-1.0]), record(planned("lottery")), {})
+    more = more_seeds(waiting([-1.0]), record(planned("lottery")), {})
     assert (more.said, more.command) == ("", "")
     assert "one_seed" not in record(planned("noise_schedules"))
 
@@ -100,8 +94,11 @@ def test_more_seeds_are_not_advised_where_they_would_be_refused() -> None:
 @pytest.mark.parametrize(
     ("open_claim", "said"),
     [
-        (finding([-1.0, 1.0, 0.1]), "more than 100 seeds would decide it at the effect measured"),
-        (finding([-1.0, -2.0], is_untold=True), "more seeds alone would not decide it"),
+        (
+            waiting([-1.0, 1.0, 0.1]),
+            "more than 100 seeds would decide it at the effect measured",
+        ),
+        (waiting([-1.0, -2.0], is_untold=True), "more seeds alone would not decide it"),
     ],
 )
 def test_where_no_number_of_seeds_helps_there_is_no_command(open_claim: Finding, said: str) -> None:
@@ -110,7 +107,7 @@ def test_where_no_number_of_seeds_helps_there_is_no_command(open_claim: Finding,
 
 
 def test_seeds_that_are_asked_for_already_are_not_asked_for_again() -> None:
-    more = more_seeds(finding([-1.0]), RECORD | {"seeds": [0, 1, 2]}, MADE)
+    more = more_seeds(waiting([-1.0]), RECORD | {"seeds": [0, 1, 2]}, MADE)
     assert (more.said, more.command) == ("3 seeds would show the spread", "")
 
 
