@@ -49,7 +49,7 @@ def bound_rows(
 
 def distance_rows(
     trained: dict[str, Any],
-    variance: str,
+    variance: str | None,
     values: Sequence[float | None],
     *,
     images: int = 192,
@@ -79,16 +79,27 @@ def _by_seed(row: dict[str, Any], values: Sequence[float | None]) -> list[dict[s
     return rows
 
 
+(BOUND,) = bound_rows(network("simple", T=1000), "beta", [1.0], address="likelihood-0")
+"""A row of a bound."""
+(SCORE,) = distance_rows(network("hybrid", T=1000), "range", [1.0], address="score-0")
+"""A row of a Fréchet distance."""
+
+
+def planned(row: dict[str, Any]) -> dict[str, Any]:
+    """The same row before its task has run."""
+    return row | {"value": None, "recipe": None, "state": "planned"}
+
+
 def tables_of(
     rows: Iterable[dict[str, Any]], losses: pd.DataFrame | None = None, preset: str = "digits"
 ) -> Tables:
-    """A study that holds these rows and nothing else."""
-    results = pd.DataFrame(list(rows), columns=COLUMNS).astype({"value": float})
-    none = pd.DataFrame()
+    """A study that holds these rows, with whatever columns they have, and nothing else."""
+    rows, none = list(rows), pd.DataFrame()
+    columns = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
     return Tables(
         study=f"made_up-{preset}",
         record={"preset": preset},
-        results=results,
+        results=pd.DataFrame(rows, columns=list(columns)).astype({"value": float}),
         steps=none,
         samples=none,
         losses=none if losses is None else losses,

@@ -244,10 +244,7 @@ def test_a_wide_spread_leaves_it_open(
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_one_seed_or_another_recipe_decides_nothing(
-    claim: str, made_up: Callable[..., Tables]
-) -> None:
-    assert judge(claim, made_up(seeds=(0,))).verdict == "inconclusive"
+def test_another_recipe_decides_nothing(claim: str, made_up: Callable[..., Tables]) -> None:
     study = made_up()
     results = study.results
     other = json.dumps({**RECIPE, "neighbours": 5})

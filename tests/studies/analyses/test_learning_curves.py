@@ -378,15 +378,9 @@ def test_the_ratio_of_noises_is_paired_by_seed(wide: int) -> None:
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_one_seed_leaves_it_open(claim: str) -> None:
-    assert judge(claim, study(spread=(0.0,))).verdict == "inconclusive"
-
-
-@pytest.mark.parametrize("claim", CLAIMS)
 def test_without_the_other_arm_or_without_results_it_is_not_run(claim: str) -> None:
     only = {way: bits for way, bits in BITS.items() if way == ("hybrid", "uniform")}
     assert judge(claim, study(only)).verdict == "not run"
-    assert judge(claim, tables_of([])).verdict == "not run"
     waiting = study()
     waiting.results["value"] = np.nan
     waiting.results["recipe"] = None

@@ -16,7 +16,7 @@ from studies.spec.presets import EVALUATIONS
 from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tables.tables import Tables
-from tests.witness.made_up_results import SCORE, planned, study
+from tests.witness.made_up_rows import SCORE, planned, tables_of
 from tests.witness.made_up_store import variant, write_store
 from tests.witness.sweep_files import SWEEP, write_sweep
 
@@ -53,17 +53,16 @@ blocks:
 
 @pytest.fixture(scope="module")
 def nothing() -> Tables:
-    empty = study([])
-    steps = pd.DataFrame(columns=[*empty.results.columns, "part", "step", "mean"])
-    latents = pd.DataFrame(columns=[*empty.results.columns, "place", "step", "alpha_bar", "path"])
-    assert empty.results.empty
-    return Tables(
-        study="s",
-        record=empty.record,
-        results=empty.results,
-        steps=steps,
-        samples=pd.DataFrame(columns=[*empty.results.columns, "path", "levels"]),
-        latents=latents,
+    empty = tables_of([])
+
+    def more(*columns: str) -> pd.DataFrame:
+        return empty.results.reindex(columns=[*empty.results.columns, *columns])
+
+    return replace(
+        empty,
+        steps=more("part", "step", "mean"),
+        samples=more("path", "levels"),
+        latents=more("place", "step", "alpha_bar", "path"),
     )
 
 
@@ -169,12 +168,12 @@ def test_a_study_that_is_done_says_that_it_does_not_ask_for_what_is_missing() ->
     done = SCORE | {"value": 3.0, "schedule": "linear"}
     claim = "linear_spares_a_skipped_fifth"
     missing = "Not measured yet: log growth of FD by skipping 20%, linear."
-    finding = judge(claim, study([done]))
+    finding = judge(claim, tables_of([done]))
     assert finding.verdict == "not run"
     assert finding.reason == (
         f"{missing} Every cell of the study is done: it does not ask for this."
     )
-    assert judge(claim, study([done, planned(done | {"seed": 1})])).reason == missing
+    assert judge(claim, tables_of([done, planned(done | {"seed": 1})])).reason == missing
 
 
 def test_a_page_tells_a_figure_that_waits_from_one_that_nothing_will_feed(tmp_path: Path) -> None:

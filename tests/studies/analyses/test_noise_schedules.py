@@ -14,12 +14,9 @@ from studies.analyses.judge import judge
 from studies.analyses.noise_schedules import claims
 from studies.analyses.sentences import SENTENCES
 from studies.judging.verdicts import Finding
-from studies.tables.tables import Tables
+from tests.witness.made_up_rows import tables_of
 
-NONE = pd.DataFrame({"schedule": [], "recipe": [], "training_steps": [], "T": [], "state": []})
-NOTHING = Tables(
-    study="s", record={"preset": "digits"}, results=NONE, steps=NONE, samples=NONE, latents=NONE
-)
+NOTHING = tables_of([])
 """A claim about a schedule needs no results."""
 
 OFFICIAL = {

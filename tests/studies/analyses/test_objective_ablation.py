@@ -24,8 +24,8 @@ from studies.tables.resampling import share_resampled, warm_up_draws
 from studies.tables.rows import asked
 from studies.tables.table_rows import bounds, distances
 from studies.tables.tables import Tables
-from tests.witness import made_up_results
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
+from tests.witness.made_up_rows import planned as not_run
 from tests.witness.made_up_tables import made_up, planned
 
 SWEEP = Path(__file__).parents[3] / "sweeps" / "objective_ablation.yaml"
@@ -372,15 +372,7 @@ def test_seeds_that_disagree_leave_it_open(claim: str) -> None:
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_one_seed_leaves_it_open(claim: str) -> None:
-    finding = judge(claim, tables_of(results(spread=(0.0,))))
-    assert finding.verdict == "inconclusive"
-    assert finding.reason.startswith("There is only one seed")
-
-
-@pytest.mark.parametrize("claim", CLAIMS)
-def test_nothing_asked_or_nothing_done_is_not_run(claim: str) -> None:
-    assert judge(claim, tables_of([])).verdict == "not run"
+def test_nothing_done_is_not_run(claim: str) -> None:
     waiting = [{**row, "value": None, "recipe": None} for row in results()]
     finding = judge(claim, tables_of(waiting))
     assert finding.verdict == "not run"
@@ -535,7 +527,7 @@ def test_a_longer_chain_that_does_not_help_had_fewer_draws_of_each_step() -> Non
 
 def test_while_l_vlb_is_not_measured_it_is_waited_for() -> None:
     rows = told(800, results())
-    waiting = [made_up_results.planned(row) if row["objective"] == "vlb" else row for row in rows]
+    waiting = [not_run(row) if row["objective"] == "vlb" else row for row in rows]
     finding = judge("vlb_gives_lowest_nll", tables_of(waiting))
     assert finding.verdict == "not run"
     assert "drew every t" not in finding.reason

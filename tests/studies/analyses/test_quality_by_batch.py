@@ -10,7 +10,8 @@ from studies.analyses.drawings import FIGURES
 from studies.drawing import style
 from studies.tables.groupings import is_longest
 from studies.tables.tables import Tables
-from tests.studies.analyses.test_sampling_claims import STEPS, as_in_the_paper, of, study
+from tests.studies.analyses.test_sampling_claims import STEPS, as_in_the_paper, study
+from tests.witness.made_up_rows import tables_of
 
 
 def with_rows(tables: Tables, rows: pd.DataFrame) -> Tables:
@@ -53,7 +54,7 @@ def test_an_arm_that_was_trained_one_way_alone_is_not_drawn(both: Tables) -> Non
 def test_without_a_second_way_there_is_nothing_to_draw(both: Tables) -> None:
     one = replace(both, results=both.results.drop(columns="train.batch_size"))
     assert FIGURES["quality_by_batch"].table(one).empty
-    assert FIGURES["quality_by_batch"].table(of([])).empty
+    assert FIGURES["quality_by_batch"].table(tables_of([])).empty
 
 
 def test_quality_against_steps_leaves_the_rarer_batch_to_the_other_figure(both: Tables) -> None:

@@ -8,7 +8,7 @@ import pytest
 from studies.analyses.needs import LIKELIHOOD, SAMPLES
 from studies.judging.departures import Departure, departures
 from studies.spec.arms import RIVALS, TRAIN
-from tests.witness.made_up_results import BOUND, SCORE, planned, study
+from tests.witness.made_up_rows import BOUND, SCORE, planned, tables_of
 
 TRAINED_LIKE_THE_PAPER = {"training_steps": 500_000, "T": 4000}
 FID = (
@@ -36,7 +36,7 @@ BITS = (
 
 
 def of(*rows: dict[str, Any], parts: tuple[str, ...]) -> list[Departure]:
-    return departures(study(rows), parts)
+    return departures(tables_of(rows), parts)
 
 
 def test_of_bits_per_dim_nothing_is_said_of_features() -> None:
@@ -44,7 +44,7 @@ def test_of_bits_per_dim_nothing_is_said_of_features() -> None:
         ("images", "digits", "ImageNet 64 or CIFAR-10"),
         ("training steps", "800", "200,000 to 1,500,000"),
         ("T", "1,000", "mostly 4,000"),
-        ("images that bits/dim are over", "64", "1,000 by default in the official code"),
+        ("images that bits/dim are over", "16", "1,000 by default in the official code"),
     ]
 
 

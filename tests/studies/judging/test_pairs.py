@@ -120,14 +120,11 @@ def test_without_a_column_of_dropout_nothing_is_tied() -> None:
 
 def study_of_dropouts(*settings: tuple[str, float, float]) -> Tables:
     """Networks of L_hybrid by schedule, dropout and bits/dim."""
-    rows = [
-        {**row, DROPOUT: dropout}
+    return tables_of(
+        row
         for schedule, dropout, bits in settings
-        for row in of(network("hybrid", schedule), bits)
-    ]
-    whole = tables_of(rows)
-    dropouts = pd.Series([row[DROPOUT] for row in rows])
-    return replace(whole, results=whole.results.assign(**{DROPOUT: dropouts}))
+        for row in of(network("hybrid", schedule), bits, **{DROPOUT: dropout})
+    )
 
 
 def test_schedules_with_a_dropout_each_are_compared() -> None:

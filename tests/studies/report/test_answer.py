@@ -1,6 +1,5 @@
 """The answer of a study in words: every case of what can be told and what cannot."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,7 +96,7 @@ def test_a_sweep_of_ones_own_is_read_from_its_first_arm() -> None:
         for size, values in ((64, [8.0, 9.0, 10.0]), (128, [4.0, 4.4, 5.2]))
         for row in distance_rows(network("simple"), "beta", values, **{"train.batch_size": size})
     ]
-    tables = replace(tables_of(rows), results=pd.DataFrame(rows).assign(share_resampled=0.0))
+    tables = tables_of(rows)
     answer = answer_of(tables)
     assert answer is not None
     assert list(answer.baseline) == ["train.batch_size"]
@@ -116,7 +115,7 @@ def test_a_sweep_of_ones_own_changes_one_setting_at_a_time() -> None:
             [4.0 * rate, 4.4 * rate],
         )
     ]
-    tables = replace(tables_of(rows), results=pd.DataFrame(rows).assign(share_resampled=0.0))
+    tables = tables_of(rows)
     answer = answer_of(tables)
     assert answer is not None
     changed = [
@@ -152,7 +151,7 @@ def test_a_sweep_of_lengths_alone_compares_them_with_the_first() -> None:
             network("simple") | {"train.steps": length, "training_steps": length}, "beta", values
         )
     ]
-    tables = replace(tables_of(rows), results=pd.DataFrame(rows).assign(share_resampled=0.0))
+    tables = tables_of(rows)
     answer = answer_of(tables)
     assert answer is not None
     assert paired(tables, answer)["estimate"].tolist() == pytest.approx([0.25])

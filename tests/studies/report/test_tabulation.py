@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from studies.report.tabulation import Cell, Table, tabulated
-from tests.witness.made_up_results import BOUND, SCORE, study
+from tests.witness.made_up_rows import BOUND, SCORE, tables_of
 
 SEEDS = (0, 1, 2)
 LATER: dict[str, object] = {"images": 384, "value": 40.0, "schedule": "linear"}
@@ -25,7 +25,7 @@ def scores(*arms: dict[str, object], spread: float = 1.0) -> list[dict[str, obje
 
 
 def table_of(rows: list[dict[str, object]], name: str = "frechet_distance") -> Table:
-    found = {table.name: table for table in tabulated(study(rows).results)}
+    found = {table.name: table for table in tabulated(tables_of(rows).results)}
     return found[f"table-{name}"]
 
 

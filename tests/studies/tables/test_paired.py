@@ -3,10 +3,8 @@
 import json
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.stats
 
@@ -37,11 +35,6 @@ def of_sigma() -> Tables:
         for row in distance_rows(SIMPLE, variance, values[steps], steps=steps)
     ]
     return tables_of(rows)
-
-
-def wide(rows: list[dict[str, Any]]) -> Tables:
-    """A study with whatever columns its rows have."""
-    return replace(tables_of(rows), results=pd.DataFrame(rows).assign(share_resampled=0.0))
 
 
 def expected(ours: tuple[float, ...], theirs: tuple[float, ...]) -> tuple[float, float, float]:
@@ -120,7 +113,7 @@ def test_a_baseline_is_the_least_or_the_first_or_any_or_none_of_a_column() -> No
         for size, values in ((64, [8.0, 8.0]), (32, [2.0, 2.0]), (128, [4.0, 4.0]))
         for row in distance_rows(SIMPLE, "beta", values)
     ]
-    table = wide(rows)
+    table = tables_of(rows)
     for stands, ratios in ((LEAST, [4.0, 2.0]), (FIRST, [0.25, 0.5]), (32, [4.0, 2.0])):
         answer = Answer(metric="frechet_distance", baseline={"train.batch_size": stands})
         assert sorted(paired(table, answer)["estimate"]) == pytest.approx(sorted(ratios))
@@ -135,7 +128,7 @@ def test_a_rival_is_a_baseline_for_what_shares_the_number_of_samples() -> None:
         *(row | {"rival": None} for row in distance_rows(HYBRID, "range", [6.0, 8.0])),
         *(row | rival for row in distance_rows(HYBRID, "range", [3.0, 2.0])),
     ]
-    table = wide(rows)
+    table = tables_of(rows)
     answer = Answer(
         metric="frechet_distance",
         baseline={"rival": ANY},
@@ -231,7 +224,7 @@ def test_only_networks_at_the_end_of_their_training_are_compared() -> None:
         for variance, value in (("beta", 10.0), ("beta_tilde", 10.0 * factor))
         for row in distance_rows(SIMPLE, variance, [value, value])
     ]
-    assert paired(wide(rows), ANSWER)["estimate"].tolist() == pytest.approx([2.0])
+    assert paired(tables_of(rows), ANSWER)["estimate"].tolist() == pytest.approx([2.0])
 
 
 def test_an_arm_that_is_two_is_left_out() -> None:
