@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,26 +48,41 @@ def result_of(root: Path, study: str, role: str) -> Path:
     return root.joinpath("tasks", record["cells"][-1]["tasks"][role], "result.json")
 
 
+def write_two(root: Path) -> Path:
+    """A store of two studies that share no task."""
+    return write_store(root, GOOD, replace(BAD, training_steps=700))
+
+
 @pytest.fixture
 def two(tmp_path: Path) -> Path:
-    """A store of two studies that share no task."""
-    other = replace(BAD, training_steps=700)
-    return write_store(tmp_path / "store", GOOD, other)
+    return write_two(tmp_path / "store")
 
 
-FOREIGN = [
-    ("[1, 2]", "expected an object, found [1, 2]"),
-    ('{"notes": "mine"}', "expected the record of a study, found one without a value of 'study'"),
-    ("not JSON", "expected whole JSON, found a file cut short"),
-]
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports of both while all was well, by either way."""
+    folder = tmp_path_factory.mktemp("before")
+    store = Store(write_two(folder / "store"))
+    build(store, folder / "usual")
+    build(store, folder / "brief", whole=())
+    return folder
 
 
-@pytest.mark.parametrize(("text", "words"), FOREIGN)
+@pytest.fixture
+def usual(before: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(before / "usual", tmp_path / "out"))
+
+
+@pytest.fixture
+def brief(before: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(before / "brief", tmp_path / "out"))
+
+
 def test_a_foreign_record_is_named_and_the_other_studies_are_drawn(
-    two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+    two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = two / "studies" / "bad-digits.json"
-    path.write_text(text)
+    path, words = two / "studies" / "bad-digits.json", "expected an object, found [1, 2]"
+    path.write_text("[1, 2]")
     out = tmp_path / "out"
     assert drawing(two, out) == 1
     printed = capsys.readouterr()
@@ -90,6 +106,7 @@ HALF_OF_NOTHING = {
 @pytest.mark.parametrize(
     ("changes", "lack"),
     [
+        ({"study": None}, "a value of 'study'"),
         ({"cells": [1]}, "arm, seed and tasks of each cell"),
         ({"cells": [HALF_OF_NOTHING]}, "arm, seed and tasks of each cell"),
         ({"tasks": ["../../etc"]}, "the addresses of its tasks"),
@@ -115,10 +132,9 @@ def test_what_a_record_lacks_is_named(
 
 
 def test_a_page_that_cannot_be_drawn_anew_is_kept_as_that_of_before_until_it_can(
-    two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two: Path, usual: Path
 ) -> None:
-    out = tmp_path / "out"
-    build(Store(two), out)
+    out = usual
     folder, path = out / "bad-digits", result_of(two, "bad-digits", "score")
     drawn = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
     whole = path.read_bytes()
@@ -138,10 +154,9 @@ def test_a_page_that_cannot_be_drawn_anew_is_kept_as_that_of_before_until_it_can
 
 @pytest.mark.parametrize("then", [[], ["--brief"]], ids=["usual", "brief"])
 def test_a_summary_of_before_never_stands_as_if_it_were_of_now(
-    two: Path, tmp_path: Path, then: list[str]
+    two: Path, brief: Path, then: list[str]
 ) -> None:
-    out = tmp_path / "out"
-    build(Store(two), out, whole=())
+    out = brief
     folder, path = out / "bad-digits", result_of(two, "bad-digits", "score")
     summary, kept = folder / "summary.md", folder / "before.md"
     drawn, whole = summary.read_text(), path.read_bytes()
@@ -179,10 +194,9 @@ def test_a_summary_says_why_there_is_none_where_there_was_none_before(
 
 
 def test_summaries_of_somebodys_own_stay_where_a_study_cannot_be_shown(
-    two: Path, tmp_path: Path
+    two: Path, brief: Path
 ) -> None:
-    out = tmp_path / "out"
-    build(Store(two), out, whole=())
+    out = brief
     own = {out / "bad-digits" / "before.md": "mine", out / "good-digits" / "summary.md": "mine too"}
     for file, text in own.items():
         file.write_text(text)
@@ -197,16 +211,12 @@ def test_summaries_of_somebodys_own_stay_where_a_study_cannot_be_shown(
 
 
 def test_a_figure_that_cannot_be_drawn_leaves_the_others_and_says_where_it_happened(
-    two: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    two: Path, usual: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(table: pd.DataFrame) -> Figure:
         raise ZeroDivisionError("of <b>nothing</b>")
 
-    out = tmp_path / "out"
-    build(Store(two), out)
+    out = usual
     with monkeypatch.context() as patch:
         patch.setitem(FIGURES, "beta_ratio", replace(FIGURES["beta_ratio"], draw=broken))
         patch.setattr(entries_room, "paired", lambda tables, answer: pd.DataFrame())
@@ -272,14 +282,10 @@ def test_text_that_a_spreadsheet_would_run_stands_behind_an_apostrophe(
 
 
 def test_a_disk_that_is_full_costs_no_page_of_before(
-    two: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    two: Path, usual: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page comes last, so what stands there links to nothing that is not there."""
-    out = tmp_path / "out"
-    build(Store(two), out)
+    out = usual
     before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
 
     for study in ("good-digits", "bad-digits"):
