@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from iddpm.running.interruption import Interrupted
+
 
 class RanksError(RuntimeError):
     """The ranks cannot go on together: one has ended, or they do not agree."""
@@ -93,6 +95,9 @@ def joined(
 ) -> Iterator[Ranks]:
     """The ranks, while the context is open: nccl where they compute on GPUs, else gloo.
 
+    After an error the others may still wait at an exchange, and leaving them in good order would
+    wait for them: they are left as the process ends, and no sooner hear of it.
+
     Args:
         number: Of this process, from 0.
         count: Of processes; with one, nothing is joined.
@@ -123,8 +128,10 @@ def joined(
         )
     try:
         yield Ranks(number=number, count=count, device=device)
-    finally:
+    except Interrupted:  # all have agreed to stop
         dist.destroy_process_group()
+        raise
+    dist.destroy_process_group()
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 The processes are started once and take one task after the other. One that dies, be it for want
 of memory, is replaced, and its task tried again a few times. Where trainings have several GPUs, so
 many of the processes do one together, as soon as so many are free: what is ready later waits behind
-it. When one of them leaves, the others get a moment to leave, too. Where it has died they are ended
-at once: those that compute on GPUs would wait for it for ten minutes.
+it. When one of them leaves, the others get a moment to leave, too. Where it has died, or has met an
+error, they are ended at once: those that compute on GPUs would wait for it for ten minutes.
 """
 
 import json
@@ -18,7 +18,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import IO, Self
@@ -116,8 +115,6 @@ class Slot:
         self.address: str | None = None
         self.number, self.count = 0, 1
         """Of this process among those that do its task together, and of them all."""
-        self.failure: Failure | None = None
-        """What went wrong in this process and not in the first."""
         self.is_silent = False
         """Whether it was ended because it did not answer."""
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
@@ -144,11 +141,7 @@ class Slot:
 
     def has_answered(self) -> bool:
         """Whether its task has ended, or else the process; to be called when it has said so."""
-        line = _pipe(self.process.stdout).readline()
-        if line.endswith(b"}\n"):
-            said = json.loads(line)
-            self.failure = Failure(**{**said, "log": tuple(said["log"])})
-        return line == b"\n"
+        return _pipe(self.process.stdout).readline() == b"\n"
 
     def last_words(self) -> tuple[str, ...]:
         """The end of what it wrote as errors."""
@@ -170,7 +163,7 @@ class Slot:
 
     @property
     def has_died(self) -> bool:
-        """Whether it left in another way than by saving, or because another one at its task had."""
+        """Whether it left otherwise than by saving, or because another one at its task had."""
         return self.process.poll() not in (None, 0, DESERTED)
 
     @property
@@ -333,9 +326,7 @@ class Pool:
                 slot.address = None
                 continue
             else:
-                assert address is not None
-                failed = self._store.state(address) != "done"
-                self._parted(slot, at_once=failed)
+                self._parted(slot, at_once=False)
                 slot.address = None
             if address is not None:
                 agenda.give_back(address)
@@ -385,22 +376,19 @@ class Pool:
             if one.process.returncode == os.EX_IOERR:
                 raise StorageError(one.last_words()[-1])
         has_first = any(one.number == 0 for one in left)
-        if slot.address is not None and has_first:  # else the first has told what became of it
-            worst = max(left, key=lambda one: (one.failure is not None, one.has_died))
-            self._lose(slot.address, worst.cause, worst.last_words(), agenda, worst.failure)
+        if slot.address is not None and has_first and self._is_open(slot.address):
+            worst = max(left, key=lambda one: one.has_died)
+            self._lose(slot.address, worst.cause, worst.last_words(), agenda)
 
-    def _lose(
-        self,
-        address: str,
-        cause: str,
-        words: tuple[str, ...],
-        agenda: Agenda,
-        failure: Failure | None = None,
-    ) -> None:
+    def _is_open(self, address: str) -> bool:
+        """Whether nobody has said what became of a task, nor is at it."""
+        return self._store.state(address) in ("planned", "submitted")
+
+    def _lose(self, address: str, cause: str, words: tuple[str, ...], agenda: Agenda) -> None:
         beat = self._store.progress(address)
         self._store.bury(address, log=words)
         self._losses[address] += 1
-        if failure is None and self._losses[address] <= RETRIES:
+        if self._losses[address] <= RETRIES:
             agenda.tell_lost(address, cause)
         elif claim := self._store.claim(address):
             held = f", seen to hold {beat.held_mb:,} MiB" if beat and beat.held_mb else ""
@@ -408,5 +396,4 @@ class Pool:
                 f"its process died {self._losses[address]} times (last: {cause}{held}); "
                 f"if memory ran short, {remedy(address, 'local')} and --retry failed"
             )
-            lost = Failure(error="lost", message=message)
-            self._store.fail(claim, replace(failure or lost, log=words))
+            self._store.fail(claim, Failure(error="lost", message=message, log=words))

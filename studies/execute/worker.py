@@ -21,7 +21,7 @@ from iddpm.running.interruption import Interrupted, Progress, StopCheck, TimeChe
 from studies.execute.devices import RANKS
 from studies.execute.memory import remedy
 from studies.execute.signals import Reason, stop_requests
-from studies.store.memory import held_mb
+from studies.store.memory import held_mb, peak_mb
 from studies.store.ownership import Claim
 from studies.store.provenance import Stopwatch, provenance
 from studies.store.store import Beat, ClaimLostError, ErrorClass, Failure, Store, last_lines
@@ -63,11 +63,25 @@ PASSED_ON = (CHECKPOINT_EVERY, IMAGES_PER_PASS, COMPILE)
 DESERTED = os.EX_TEMPFAIL
 """The exit status of a process that cannot go on because another one at its task has ended."""
 
+PARTED = os.EX_SOFTWARE
+"""The exit status of a process that cannot go on because its task has ended for it alone."""
+
 LIMIT = 3
 """After so many attempts in a row that ended alike, with nothing saved, a task counts as failed."""
 
 STALLED_ATTEMPTS = 2
 """So many attempts may run out of time without saving more than the one before."""
+
+
+class PartedError(Exception):
+    """A task of several processes has ended for this one, and the others may wait for it in vain.
+
+    What became of it is recorded, or another worker's to record. The others are then ended from
+    outside: one that waits for an exchange on a GPU cannot be told of anything.
+
+    Args:
+        address: Of the task.
+    """
 
 
 def run_task(store_root: str, address: str, ranks: "Ranks | None" = None) -> None:
@@ -83,6 +97,7 @@ def run_task(store_root: str, address: str, ranks: "Ranks | None" = None) -> Non
             are in `follow_task`; None: this one alone.
 
     Raises:
+        PartedError: If the task has ended badly, and others were at it too.
         RanksError: If another of them ended; the attempt counts as lost, and the task is planned
             again, a few times.
         Interrupted: If a signal asked to stop. The partial work is saved and the task planned
@@ -93,43 +108,54 @@ def run_task(store_root: str, address: str, ranks: "Ranks | None" = None) -> Non
     store = Store(Path(store_root))
     claim = store.claim(address)
     if ranks is not None:
-        ranks.of_first(claim is not None)
+        ranks.of_first(claim.attempt if claim else 0)
     if claim is None:
         return
+    is_done = False
     try:
-        _run_claimed(store, claim, ranks)
+        is_done = _run_claimed(store, claim, ranks)
     except ClaimLostError as error:
         logger.warning("%s; what this one made is not published", error)
     except BaseException:
         store.release(claim)
         raise
+    if ranks is not None and not is_done:
+        raise PartedError(address)
 
 
-def follow_task(store_root: str, address: str, ranks: "Ranks") -> Exception | None:
+def follow_task(store_root: str, address: str, ranks: "Ranks") -> None:
     """Do a task together with the first of the ranks, which claims and publishes it.
 
-    Returns:
-        An error of the work, which the first records unless this rank alone has met it.
+    An error of the work is recorded in the name of the first, unless it has ended the task itself.
 
     Raises:
+        PartedError: If there was such an error.
         Interrupted: If a signal asked any of them to stop.
         RanksError: If another of them ended.
+        StorageError: If the error could not be recorded.
     """
-    from iddpm.running.trajectory import Diverged
-
-    if not ranks.of_first(0):
-        return None  # there is nothing to do
+    store, attempt = Store(Path(store_root)), ranks.of_first(0)
+    if not attempt:
+        return  # there is nothing to do
     try:
         with stop_requests() as stop, one_thread_deterministic():
             watch = Watch(lambda done, total: None, stop.is_set, stop.is_due)
-            work(Store(Path(store_root)), address, watch, _of_the_first, ranks)
-    except (ValueError, Diverged) as error:  # all ranks meet these alike, as a rule
+            work(store, address, watch, _of_the_first, ranks)
+    except (Interrupted, StorageError):
+        raise
+    except Exception as error:
+        if is_of_ranks(error):
+            raise
+        claim = store.claim_of(address)
+        if claim is not None and claim.attempt == attempt:
+            with suppress(ClaimLostError):
+                store.fail(claim, failure_of(error, store, claim, peak_mb(), ranks))
         logger.warning("%s: %s", address, error)
-        return error
-    return None
+        raise PartedError(address) from error
 
 
-def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
+def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> bool:
+    """Do the task; whether its result is published, and no error recorded."""
     log, heartbeat = store.attempt_folder(claim) / "log.txt", Heartbeat(store, claim)
     try:
         with (
@@ -153,6 +179,7 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             if kind in ("train", *IN_PASSES) and how != "off":
                 record["compiling"] = how
         store.publish(claim, result, record)
+        return True
     except Interrupted as error:
         store.fail(claim, _stopped(store, claim, error, stop.reason))
         raise
@@ -164,8 +191,8 @@ def _run_claimed(store: Store, claim: Claim, ranks: "Ranks | None") -> None:
             is_counted = claim.executor == "local"  # by the pool, which knows who ended, and how
             store.fail(claim, lost if is_counted else limited(store, claim.address, lost))
             raise
-        found = failure_of(error, claim.address, claim.executor, heartbeat.held_mb)
-        store.fail(claim, replace(found, log=last_lines(log)))
+        store.fail(claim, failure_of(error, store, claim, heartbeat.held_mb, ranks))
+        return False
 
 
 def _of_the_first() -> NoReturn:
@@ -352,21 +379,27 @@ def limited(store: Store, address: str, failure: Failure) -> Failure:
     return replace(failure, message=message, final=True)
 
 
-def failure_of(error: Exception, address: str, executor: str, most_mb: int) -> Failure:
-    """What is recorded of a task whose work met an error.
+def failure_of(
+    error: Exception, store: Store, claim: Claim, most_mb: int, ranks: "Ranks | None"
+) -> Failure:
+    """What is recorded of a task whose work met an error in this process.
 
     Args:
         error: What was raised.
-        address: Of the task.
-        executor: By which it was run.
-        most_mb: The most MiB of memory that its process was seen to hold.
+        store: Where the task stands.
+        claim: On the task.
+        most_mb: The most MiB of memory that this process was seen to hold.
+        ranks: The processes that did it together; None: this one alone.
     """
     kind, message = _error_class(error), f"{type(error).__name__}: {error}".partition("\n")[0]
     if kind == "oom":
-        helps = remedy(address, executor)
+        helps = remedy(claim.address, claim.executor)
         message += f"; its process was seen to hold {most_mb:,} MiB; {helps}"
+    if ranks is not None:
+        message = f"process {ranks.number + 1} of {ranks.count}: {message}"
     trace = "".join(traceback.format_exception(error))
-    return Failure(error=kind, message=message, traceback=trace)
+    log = last_lines(store.attempt_folder(claim) / "log.txt")
+    return Failure(error=kind, message=message, traceback=trace, log=log)
 
 
 def is_of_ranks(error: Exception) -> bool:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from iddpm.running.ranks import Ranks, RanksError
+from iddpm.running.trajectory import Diverged
 
 
 def customised(**faults: object) -> str:
@@ -55,6 +56,11 @@ def out_of_memory() -> None:
 def refused() -> None:
     """It finds a value that it cannot take."""
     raise ValueError("expected another value")
+
+
+def diverged() -> None:
+    """Its loss is not finite."""
+    raise Diverged("expected a finite loss")
 
 
 def deserted() -> None:

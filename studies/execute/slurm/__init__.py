@@ -27,7 +27,9 @@ What differs from submitit's own ways, and why:
 - Processes that train together (`iddpm/running/ranks.py`) are given to `train` as a value; only
   `job` knows how a cluster numbers them. The first claims and publishes the task, the others follow
   it (`worker.follow_task`), and if one dies srun ends all: the task counts as lost and the next run
-  goes on from the last checkpoint.
+  goes on from the last checkpoint. One that meets an error records it, as the first to do so, and
+  srun ends all as well, since who waits at an exchange on a GPU cannot be told: the script calls
+  srun again, for what is left of the job's tasks.
 - srun is called by the script itself, from the folder of the logs and with a relative name: srun
   does not read every absolute path with a doubled `%`, sbatch does.
 - How long a task takes of which nothing like it was measured is guessed (`guesses.py`) from its

@@ -14,7 +14,9 @@ node may lack, nor whoever submitted. All that it does goes through `scontrol`:
   killed for memory, had a bad node. It is queued again elsewhere, twice, and leaves a file for its
   node (`studies/store/nodes.py`), by which what is submitted next stays away from it.
 
-A time limit is not dealt with here: the processes are warned of it and save (`job.py`).
+Where a task has failed that several processes did together, the script starts them anew, for what
+is left to do. A time limit is not dealt with here: the processes are warned of it and save
+(`job.py`).
 """
 
 import shlex
@@ -41,6 +43,10 @@ WORDS_OF_PREEMPTION = "DUE TO PREEMPTION"
 MEMORY_WORDS = ("oom-kill", "oom_kill", "exceeded memory limit", "Exceeded job memory limit")
 """How it writes there that a job was killed for memory."""
 
+AGAIN = "again"
+"""Name of a file there, but for the index, once a task has ended that several processes did
+together: then they cannot go on, and others begin with what is left to do."""
+
 TOLD_TO_END = 143
 """The status of a process that SIGTERM has ended."""
 
@@ -53,7 +59,7 @@ me=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
 log=${{me}}_0_log.out
 began=$nodes/$SLURMD_NODENAME/began.$me
 mkdir -p "$nodes/$SLURMD_NODENAME"
-rm -f "$began"
+rm -f "$began" "{AGAIN}.$SLURM_ARRAY_TASK_ID"
 before=$(cat "$log" | wc -c)
 said() {{ tail -c "+$((before + 1))" "$log"; }}
 preempted() {{
@@ -86,10 +92,17 @@ trap 'told=yes
 if [ ! "$asked" ] && preempted; then asked=yes; again {PREEMPTED} {MOST_PREEMPTIONS}; fi' TERM
 """.strip().splitlines()
 
+MEANWHILE = rf"""
+  step=$!
+  wait $step
+  status=$?
+  [ ! "$told" ] && [ -e "{AGAIN}.$SLURM_ARRAY_TASK_ID" ] && rm "{AGAIN}.$SLURM_ARRAY_TASK_ID"
+do
+  echo "begins anew with the tasks that are left"
+done
+""".strip("\n").splitlines()
+
 AFTERWARDS = rf"""
-step=$!
-wait $step
-status=$?
 if [ "$told" ]; then wait $step
 elif [ $status != 0 ] && preempted; then again {PREEMPTED} {MOST_PREEMPTIONS}
 elif [ ! -e "$began" ] && lost; then
@@ -116,4 +129,5 @@ def watched(step: str, nodes: Path, *, choosy: bool) -> list[str]:
             job would wait for ever, so it may come back to the node that lost it.
     """
     given = [f"nodes={shlex.quote(str(nodes))}", f"choosy={'yes' * choosy}"]
-    return [*given, *FUNCTIONS, f'export {BEGAN}="$began"', f"{step} &", *AFTERWARDS]
+    export = f'export {BEGAN}="$began"'
+    return [*given, *FUNCTIONS, export, "while", f"  {step} &", *MEANWHILE, *AFTERWARDS]

@@ -7,7 +7,8 @@ Started by the array's script as `python -m studies.execute.slurm.job STORE ARRA
 time limit (SIGUSR2), it saves and puts itself back into the queue under the same number. A training
 whose saves take long does not wait for the warning. Told to end (SIGTERM), it saves and leaves, and
 its script sees whether that was for a job of higher rank (`ending.py`). The script also wants to
-know whether anything was begun here, as it blames the node where nothing was.
+know whether anything was begun here, as it blames the node where nothing was, and whether processes
+that did a task together have parted over it, as it then starts others for the rest.
 """
 
 import logging
@@ -30,12 +31,12 @@ from iddpm.running.interruption import Interrupted
 from studies.execute.devices import visible_gpus
 from studies.execute.signals import StopFlag, stop_requests
 from studies.execute.slurm import queue
-from studies.execute.slurm.ending import DONE
+from studies.execute.slurm.ending import AGAIN, DONE
 from studies.execute.slurm.queue import SlurmError
 from studies.execute.slurm.script import APART
-from studies.execute.worker import follow_task, note_begun, run_task
+from studies.execute.worker import PARTED, PartedError, follow_task, note_begun, run_task
 from studies.store.ownership import here
-from studies.store.store import Store, StoreError
+from studies.store.store import ENDED, Store, StoreError
 from studies.store.submissions import Element
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ def _main(store_root: str, array: str, how: str) -> int:
             logger.info("stopped (%s): %s", stop.reason, error)
             note_begun()
             return _leave(job, stop) if decides() else 0
+        except PartedError as error:
+            note_begun()
+            if store.state(str(error)) in ENDED:  # else they could meet it without an end
+                (store.submissions.folder(array) / f"{AGAIN}.{element.index}").touch()
+            return PARTED
     note_begun()
     is_any_done = any(store.state(address) == "done" for address in addresses)
     if how == APART and is_any_done:
@@ -195,7 +201,11 @@ def _dismiss(ranks: "Ranks | None") -> None:
 
 
 def _run(store: Store, address: str, ranks: "Ranks | None", place: int) -> None:
-    """Do a task, all ranks together."""
+    """Do a task, all ranks together.
+
+    Raises:
+        PartedError: If they cannot go on together.
+    """
     if ranks is not None:
         ranks.of_first(place)
     run_task(str(store.root), address, ranks)
@@ -206,6 +216,7 @@ def _follow(store: Store, addresses: Sequence[str], ranks: "Ranks") -> None:
 
     Raises:
         Interrupted: If a signal asked any rank to stop.
+        PartedError: If they cannot go on together.
     """
     while (place := ranks.of_first(NO_MORE)) != NO_MORE:
         follow_task(str(store.root), addresses[place], ranks)

@@ -276,9 +276,9 @@ def test_a_training_of_which_one_is_killed_again_and_again_fails_and_says_which(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("victim", "first"), [(0, ""), (1, "process 2 of 2: ")])
+@pytest.mark.parametrize("victim", [0, 1])
 def test_where_one_finds_too_little_memory_the_task_fails_so_and_the_others_go_on(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: int, first: str
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: int
 ) -> None:
     with_faults(tmp_path, monkeypatch, once=True, **{f"rank_{victim}": "out_of_memory"})
     diary, next_one = Diary(), tiny.training(block_size=2, seed=1)
@@ -287,7 +287,8 @@ def test_where_one_finds_too_little_memory_the_task_fails_so_and_the_others_go_o
     failure = store.failure(SHARED.address)
     assert failure is not None
     assert failure.error == "oom"
-    assert failure.message.startswith(f"{first}OutOfMemoryError: CUDA out of memory. Tried to all")
+    beginning = f"process {victim + 1} of 2: OutOfMemoryError: CUDA out of memory. Tried to all"
+    assert failure.message.startswith(beginning)
     assert failure.message.endswith(
         " MiB; run again with fewer --workers or a smaller train.block_size"
     )
@@ -297,27 +298,27 @@ def test_where_one_finds_too_little_memory_the_task_fails_so_and_the_others_go_o
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("faults", "grace_s", "first"),
+    ("faults", "met_by"),
     [
-        ({"rank_0": "refused", "rank_1": "refused"}, 1e6, ""),
-        ({"rank_1": "refused"}, 1e6, "process 2 of 2: "),
-        ({"rank_0": "frozen", "rank_1": "refused"}, 0.0, "process 2 of 2: "),  # as on a GPU
+        ({"rank_0": "refused", "rank_1": "refused"}, (1, 2)),  # whichever is faster
+        ({"rank_0": "refused", "rank_1": "frozen"}, (1,)),  # as on a GPU
+        ({"rank_0": "frozen", "rank_1": "refused"}, (2,)),
     ],
 )
-def test_what_all_should_meet_alike_is_told_by_the_first_and_else_by_the_one_that_met_it(
+def test_an_error_ends_those_that_wait_at_once_and_is_told_by_the_one_that_met_it_first(
     store: Store,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     faults: dict[str, str],
-    grace_s: float,
-    first: str,
+    met_by: tuple[int, ...],
 ) -> None:
-    monkeypatch.setattr(local, "GRACE_S", grace_s)
+    monkeypatch.setattr(local, "GRACE_S", 1e6)
     with_faults(tmp_path, monkeypatch, once=False, **faults)
     diary = Diary()
     local.execute(store, [SHARED], ranks=2, watch=diary)
-    message = f"{first}ValueError: expected another value"
-    assert diary.told == [("started", ""), ("failed", message)]
+    messages = [f"process {n} of 2: ValueError: expected another value" for n in met_by]
+    assert diary.told in [[("started", ""), ("failed", message)] for message in messages]
+    assert store.attempts(SHARED.address) == [1]
     assert not slots_of(os.getpid())
 
 

@@ -25,7 +25,15 @@ from iddpm.running.ranks import Ranks, RanksError
 from studies.execute import worker
 from studies.execute.memory import remedy
 from studies.execute.signals import OF_TERMINALS, SIGNALS, stop_requests
-from studies.execute.worker import CHECKPOINT_EVERY, COMPILE, IMAGES_PER_PASS, Heartbeat, run_task
+from studies.execute.worker import (
+    CHECKPOINT_EVERY,
+    COMPILE,
+    IMAGES_PER_PASS,
+    Heartbeat,
+    PartedError,
+    follow_task,
+    run_task,
+)
 from studies.runners import RUNNERS, Work
 from studies.spec.evaluations import SCOPES, Reference, SamplesConfig
 from studies.store.memory import held_mb
@@ -216,6 +224,51 @@ def test_a_task_whose_other_processes_end_each_time_is_lost_a_few_times_and_then
     failure = store.failure(task.address)
     assert failure is not None
     assert failure.message.endswith("ended, 3 times in a row; --retry lost tries again")
+
+
+class Following(Ranks):
+    """The second of two processes, which are at the first attempt."""
+
+    def of_first(self, value: int) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_an_error_of_a_process_that_follows_ends_the_attempt_that_it_is_at_and_no_later_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch, attempt: int
+) -> None:
+    task = tiny.training(block_size=2)
+    store.create(task)
+    for _ in range(attempt):
+        claim = store.claim(task.address)
+        assert claim is not None
+        if claim.attempt < attempt:
+            store.release(claim)
+
+    def refused(*words: object) -> None:
+        raise ValueError("expected another value")
+
+    monkeypatch.setattr(worker, "work", refused)
+    with pytest.raises(PartedError):
+        follow_task(str(store.root), task.address, Following(number=1, count=2))
+    failure = store.failure(task.address)
+    assert (store.claim_of(task.address) is None) == (failure is not None) == (attempt == 1)
+    if failure is not None:
+        assert failure.error == "exception"
+        assert failure.message == "process 2 of 2: ValueError: expected another value"
+
+
+def test_an_error_of_the_first_of_several_processes_is_recorded_and_told_to_them_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = tiny.training(block_size=2)
+    store.create(task)
+    monkeypatch.setattr(worker, "work", lambda *words: [][1])
+    with pytest.raises(PartedError):
+        run_task(str(store.root), task.address, Deserted(count=2))
+    failure = store.failure(task.address)
+    assert failure is not None
+    assert failure.message.startswith("process 1 of 2: IndexError: ")
 
 
 @pytest.mark.parametrize("ranks", [None, Deserted(count=2)])

@@ -200,6 +200,28 @@ def test_where_a_task_was_done_beside_it_the_death_of_a_process_fails_no_job(
     assert script.run(f"{BEGINS} exit {status}") == status
 
 
+def test_where_a_task_has_ended_for_several_processes_others_begin_with_what_is_left(
+    script: Script,
+) -> None:
+    (script.folder / "again.3").touch()  # of an earlier start, which was killed
+    often = "echo x >> started; [ $(cat started | wc -l) = 3 ] || {{ touch again.3; exit 70; }}; {}"
+    assert script.run(BEGINS + often.format("exit 5")) == 5
+    assert (script.folder / "started").read_text() == "x\n" * 3
+    assert not (script.folder / "again.3").exists()
+    assert (script.asked(), script.losses()) == ([], [])
+
+
+def test_no_others_begin_in_a_job_that_is_told_to_end(script: Script) -> None:
+    script.told(PLAIN.format(excluded=""))
+    shell = script.start(f"{BEGINS} touch again.3; echo up; {UNTIL_ENDED}; exit 70")
+    while "up" not in (script.folder / LOG).read_text():
+        time.sleep(0.05)
+    shell.send_signal(signal.SIGTERM)
+    (script.folder / "ended").touch()
+    assert shell.wait(timeout=60) == 143
+    assert (script.folder / LOG).read_text().count("up") == 1
+
+
 def test_what_cannot_be_counted_is_not_queued_again(script: Script) -> None:
     """Else a full disk would send every job round without an end."""
     (script.folder / "lost.3").mkdir()

@@ -38,7 +38,7 @@ me=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 log=${me}_0_log.out
 began=$nodes/$SLURMD_NODENAME/began.$me
 mkdir -p "$nodes/$SLURMD_NODENAME"
-rm -f "$began"
+rm -f "$began" "again.$SLURM_ARRAY_TASK_ID"
 before=$(cat "$log" | wc -c)
 said() { tail -c "+$((before + 1))" "$log"; }
 preempted() {
@@ -70,10 +70,15 @@ blamed() {  # of several nodes the first that lost a process
 trap 'told=yes
 if [ ! "$asked" ] && preempted; then asked=yes; again preempted 100; fi' TERM
 export STUDIES_BEGAN="$began"
-srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL --cpus-per-task=1 PYTHON -P -m studies.execute.slurm.job STORE likelihood.study.TOKEN-1 &
-step=$!
-wait $step
-status=$?
+while
+  srun --unbuffered --output %A_%a_%t_log.out --kill-on-bad-exit=1 --export=ALL --cpus-per-task=1 PYTHON -P -m studies.execute.slurm.job STORE likelihood.study.TOKEN-1 &
+  step=$!
+  wait $step
+  status=$?
+  [ ! "$told" ] && [ -e "again.$SLURM_ARRAY_TASK_ID" ] && rm "again.$SLURM_ARRAY_TASK_ID"
+do
+  echo "begins anew with the tasks that are left"
+done
 if [ "$told" ]; then wait $step
 elif [ $status != 0 ] && preempted; then again preempted 100
 elif [ ! -e "$began" ] && lost; then
