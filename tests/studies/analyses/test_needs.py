@@ -18,7 +18,6 @@ from tests.witness.marks import slow_except
 from tests.witness.sweep_files import write_sweep
 
 SWEEPS = sorted((Path(__file__).parents[3] / "sweeps").glob("*.yaml"))
-PRESETS = sorted((Path(__file__).parents[3] / "sweeps" / "presets").glob("*.yaml"))
 
 PLAIN = """\
 study: small
@@ -190,15 +189,6 @@ def test_what_an_override_or_another_preset_leaves_out_is_not_refused(tmp_path: 
         spec = index.checked(read_sweep(path, **options))
         assert {getattr(arm.evaluation, "skip", 0.0) for arm in spec.arms} == {0.0}
         assert spec.figures == ("skip_prefix",)
-
-
-@pytest.mark.parametrize("preset", [path.stem for path in PRESETS])
-def test_every_sweep_of_the_project_is_taken_under_every_preset(preset: str) -> None:
-    for sweep in SWEEPS:
-        spec = index.checked(read_sweep(sweep, preset=preset))
-        assert spec.id == f"{sweep.stem}-{preset}"
-        assert spec.arms
-        assert spec.figures
 
 
 @pytest.mark.parametrize("sweep", [path.stem for path in SWEEPS])

@@ -30,9 +30,6 @@ NAMES = {
         "sweep.yaml:2: qestion: no such key; did you mean 'question'?"
     ),
     training("stepz: 5"): "sweep.yaml:6: train.stepz: no such field; did you mean 'steps'?",
-    training("diffusion: {schedul: linear}"): (
-        "sweep.yaml:6: train.diffusion.schedul: no such field; did you mean 'schedule'?"
-    ),
     training("diffusion: {schedule: linaer}"): (
         "sweep.yaml:6: train.diffusion.schedule: expected 'linear' or 'cosine', found 'linaer'; "
         "did you mean 'linear'?"
@@ -63,10 +60,6 @@ NAMES = {
         "sweep.yaml:6: train.objective: expected 'simple', 'vlb' or 'hybrid', found 7; "
         "write simple: {...}"
     ),
-    training("objective: [simple]"): (
-        "sweep.yaml:6: train.objective: expected 'simple', 'vlb' or 'hybrid', found ['simple']; "
-        "write simple: {...}"
-    ),
     inside("train.objective", "train.objectve"): (
         "sweep.yaml:5: grid.train.objectve: no such field; did you mean 'objective'?"
     ),
@@ -76,9 +69,6 @@ NAMES = {
     ),
     inside("likelihood: {}", "liklihood: {}"): (
         "sweep.yaml:8: evaluate[0].liklihood: no such key; did you mean 'likelihood'?"
-    ),
-    inside("likelihood: {}", "likelihood: {image: 5}"): (
-        "sweep.yaml:8: evaluate[0].likelihood.image: no such field; did you mean 'images'?"
     ),
     inside("        steps:", "        stpes:"): (
         "sweep.yaml:11: evaluate[1].samples.grid.stpes: no such field; did you mean 'steps'?"
@@ -97,24 +87,10 @@ NAMES = {
 
 VALUES = {
     training("steps: true"): "sweep.yaml:6: train.steps: expected a whole number, found true",
-    training("steps: 10.0"): (
-        "sweep.yaml:6: train.steps: expected a whole number, found 10.0; write 10"
-    ),
     training("steps: ten"): "sweep.yaml:6: train.steps: expected a whole number, found 'ten'",
     training("steps: "): "sweep.yaml:6: train.steps: expected a whole number, found nothing",
-    training("steps: [1]"): "sweep.yaml:6: train.steps: expected a whole number, found [1]",
-    training("optimizer: {learning_rate: '1e-4'}"): (
-        "sweep.yaml:6: train.optimizer.learning_rate: expected a number, found '1e-4'; "
-        "write it without quotes"
-    ),
-    training("optimizer: {learning_rate: false}"): (
-        "sweep.yaml:6: train.optimizer.learning_rate: expected a number, found false"
-    ),
     training("optimizer: {learning_rate: .nan}"): (
         "sweep.yaml:6: train.optimizer.learning_rate: expected a finite number, found nan"
-    ),
-    training("optimizer: {learning_rate: -.inf}"): (
-        "sweep.yaml:6: train.optimizer.learning_rate: expected a finite number, found -inf"
     ),
     training("optimizer: {betas: [0.9, .nan]}"): (
         "sweep.yaml:6: train.optimizer.betas: expected finite numbers, found [0.9, nan]"
@@ -205,10 +181,6 @@ VALUES = {
     inside("likelihood: {}", "likelihood: {steps: 1}"): (
         "sweep.yaml:8: evaluate[0].likelihood.steps: expected at least 2, found 1"
     ),
-    inside("likelihood: {}", "likelihood: {steps: 101}"): (
-        "sweep.yaml:8: evaluate[0].likelihood.steps: expected from 2 to the 100 of the trained "
-        "chain, found 101"
-    ),
     sampling("steps: 10\nreference: {images: 2}"): (
         "sweep.yaml:11: evaluate[1].samples.reference.images: expected more than the 3 "
         "neighbours of a score, found 2"
@@ -232,9 +204,6 @@ VALUES = {
     inside("[0, 1]", "[]"): "sweep.yaml:6: seeds: expected at least one seed, found none",
     inside("[0, 1]", "[0, 0]"): (
         "sweep.yaml:6: seeds: expected whole numbers of at least 0, each once, found [0, 0]"
-    ),
-    inside("[0, 1]", "[-1]"): (
-        "sweep.yaml:6: seeds: expected whole numbers of at least 0, each once, found [-1]"
     ),
     inside("[0, 1]", "3"): "sweep.yaml:6: seeds: expected a list of whole numbers, found 3",
 }
@@ -355,29 +324,12 @@ def test_cells_that_cannot_be_are_refused(tmp_path: Path, sweep: str) -> None:
 # ------------------------------------------------------------------ what one part asks of another
 
 FIT = {
-    sampling("steps: 10\nsampler: {ancestral: {variance: range}}"): (
-        "sweep.yaml:11: evaluate[1].samples.sampler.variance: expected one of beta, beta_tilde, "
-        "found 'range', which a network trained with the objective 'simple' did not learn; train "
-        "it with {hybrid: {variance: range}}"
-    ),
     inside("[10, 100]", "[10, 101]"): (
         "sweep.yaml:11: evaluate[1].samples.steps: expected from 2 to the 100 of the trained "
         "chain, found 101"
     ),
     inside("[10, 100]", "[1, 10]"): (
         "sweep.yaml:11: evaluate[1].samples.steps: expected at least 2, found 1"
-    ),
-    sampling("steps: 40\nsampler: ddim"): (
-        "sweep.yaml:10: evaluate[1].samples.steps: expected a count that a constant stride over "
-        "100 steps can have, found 40; the nearest are 34 and 50"
-    ),
-    sampling("steps: 100\nsampler: {ancestral: {stride: [0, 5]}}"): (
-        "sweep.yaml:10: evaluate[1].samples.steps: expected 2, the length of the explicit stride, "
-        "found 100"
-    ),
-    sampling("steps: 10\nema_decay: 0.5"): (
-        "sweep.yaml:11: evaluate[1].samples.ema_decay: expected an average that the training "
-        "keeps (0.9), found 0.5; add it to train.ema_decays"
     ),
     sampling("steps: 10\nreference: {images: 5000}"): (
         "sweep.yaml:11: evaluate[1].samples.reference.images: expected at most the 1500 images "
@@ -391,24 +343,12 @@ FIT = {
         "sweep.yaml:8: evaluate[0].likelihood.images: expected at most the 297 images of the test "
         "split, found 298"
     ),
-    training("network: {channel_mult: [1, 1, 1, 1, 1]}"): (
-        "sweep.yaml:6: train.network.channel_mult: expected at most 4 levels for images of 8 "
-        "pixels, since each further level halves the side, found 5"
-    ),
     training("network: {groups: 3}"): (
         "sweep.yaml:6: train.network.groups: expected a divisor of every width (one is 8), found 3"
     ),
     training("network: {heads: 3}"): (
         "sweep.yaml:6: train.network.heads: expected a divisor of the width of the middle block "
         "(16), found 3"
-    ),
-    training("data: photos, network: {class_conditional: true, attention_resolutions: [8]}"): (
-        "sweep.yaml:6: train.network.class_conditional: expected data with labels, found none in "
-        "'photos'; choose other data or class_conditional: false"
-    ),
-    training("data: photos, network: {attention_resolutions: [8]}"): (
-        "presets/tiny.yaml:11: evaluate[1].samples.extractor: expected data with labels, found "
-        "none in 'photos'; use the extractor 'random'"
     ),
 }
 
@@ -511,15 +451,8 @@ OVERRIDES = {
     ("train", "3"): (
         f"--set train=3: train: expected a key that begins with {BEGINNINGS}, found 'train'"
     ),
-    ("train.steps", "ten"): (
-        "--set train.steps=ten: train.steps: expected a whole number, found 'ten'"
-    ),
     ("train.steps", ""): "--set train.steps=: expected a value, found an empty document",
-    ("train.steps", "!!int x"): (
-        "--set train.steps=!!int x: expected a plain value, found 'x' tagged tag:yaml.org,2002:int"
-    ),
     ("train.steps", "[1"): None,
-    ("train.steps", "-5"): "--set train.steps=-5: train.steps: expected at least 1, found -5",
     ("train.network.heads", "3"): (
         "--set train.network.heads=3: train.network.heads: expected a divisor of the width of the "
         "middle block (16), found 3"

@@ -19,6 +19,7 @@ from iddpm.config import GanConfig, Hybrid, TrainConfig
 from iddpm.data import outline
 from iddpm.evaluation.config import GradientNoiseConfig, Inception, LikelihoodConfig, SampleConfig
 from studies import run
+from studies.analyses.index import checked
 from studies.analyses.judge import judge
 from studies.plan.plan import expand
 from studies.spec.evaluations import SamplesConfig
@@ -49,16 +50,27 @@ def can_carry(preset: str, sweep: str) -> bool:
     return not (sweep == "gan_comparison" and preset.removesuffix("_frugal") in UNLABELLED)
 
 
+OF_ONE_SEED = ("lottery", "released_checkpoints")
+"""Sweeps that vary the seeds of parts, or whose networks are read from files."""
+
+
 @pytest.mark.parametrize("preset", EVERY_PRESET)
 @pytest.mark.parametrize("sweep", SWEEPS)
-def test_a_sweep_is_planned_under_every_preset_whose_data_can_carry_it(
+def test_a_sweep_is_taken_under_every_preset_and_planned_where_its_data_can_carry_it(
     sweep: str, preset: str
 ) -> None:
-    if not can_carry(preset, sweep):
-        with pytest.raises(ConfigError, match=REFUSED[sweep]):
-            planned(sweep, preset)
+    if can_carry(preset, sweep):
+        plan = planned(sweep, preset)
+        spec = plan.spec
+        assert plan.tasks
     else:
-        assert planned(sweep, preset).tasks
+        spec = read_sweep(ROOT / f"sweeps/{sweep}.yaml", preset=preset)
+        with pytest.raises(ConfigError, match=REFUSED[sweep]):
+            expand(spec, outlined=True)
+    assert checked(spec).id == f"{sweep}-{preset}"
+    assert spec.arms
+    assert spec.figures
+    assert sweep not in OF_ONE_SEED or spec.seeds == (0,)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -8,12 +8,10 @@ from iddpm.config import Digits, Hybrid, Photos, Simple, Vlb
 from iddpm.evaluation.config import Ancestral, Classifier, Ddim, LikelihoodConfig
 from studies.spec.arms import ArmSpec
 from studies.spec.evaluations import SamplesConfig
-from studies.spec.sweep import PRESETS, SweepSpec, read_sweep
+from studies.spec.sweep import SweepSpec, read_sweep
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 ROOT = Path(__file__).parents[3]
-SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
-PRESET_NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def read(folder: Path, sweep: str = SWEEP, preset: str = PRESET, **options: Any) -> SweepSpec:
@@ -47,17 +45,6 @@ def ablation() -> SweepSpec:
 
 def test_the_ablation_pairs_every_arm_over_at_least_three_seeds(ablation: SweepSpec) -> None:
     assert len(ablation.seeds) >= 3
-
-
-@pytest.mark.parametrize("preset", PRESET_NAMES)
-@pytest.mark.parametrize("study", ["lottery", "released_checkpoints"])
-def test_a_sweep_of_fixed_seeds_or_of_files_has_one_seed_under_every_preset(
-    study: str, preset: str
-) -> None:
-    path = ROOT / "sweeps" / f"{study}.yaml"
-    assert read_sweep(path, preset=preset).seeds == (0,)
-    with pytest.raises(ConfigError, match=r"train\.(seeds\.weights|from): .* found 2; use one"):
-        read_sweep(path, preset=preset, seeds=[0, 1])
 
 
 def test_the_ablation_compares_every_sigma_at_every_step_count(ablation: SweepSpec) -> None:
