@@ -5,14 +5,30 @@ import io
 import json
 import random
 import re
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from studies.bundling import verifier
-from studies.bundling.archive import packed
+from studies.bundling.archive import bundle, packed
+from studies.store.store import Store
+from tests.witness.made_up_store import MadeUp
+from tests.witness.vouched_store import write_vouched
 
 PAGE = "page/index.html"
 Files = dict[str, bytes]
+
+
+def files_of(content: bytes) -> Files:
+    """What a bundle holds, without the list of its hashes."""
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        return {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+
+
+def bundled(root: Path, study: MadeUp) -> Files:
+    """What the bundle of a made-up study holds, whose store is written at `root`."""
+    return files_of(bundle(Store(write_vouched(root, study)), study.study))
 
 
 def edited(files: Files, name: str, change: Callable[[str], str]) -> Files:

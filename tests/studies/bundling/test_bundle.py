@@ -27,7 +27,7 @@ from studies.judging.looks import BY_LOOKS, LOOKS, spent
 from studies.store.checksums import write_record
 from studies.store.store import Store
 from studies.tables.tables import tables
-from tests.witness.corruptions import Files, derived, leaves
+from tests.witness.corruptions import Files, derived, files_of, leaves
 from tests.witness.made_up_store import ARMS, variant
 from tests.witness.pages import SMALL
 from tests.witness.vouched_store import write_vouched
@@ -47,9 +47,8 @@ def archive(store: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def files(archive: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-        return {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+def files(archive: bytes) -> Files:
+    return files_of(archive)
 
 
 # ------------------------------------------------------------------------------- what it says
@@ -118,7 +117,7 @@ def by_looks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose study has eight seeds, added look by look; its first look decides a claim."""
     few = {"beta": 3.0, "beta_tilde": 2.9, "range": 2.0}
     made = replace(
-        variant(steps=(10, 200), arms=(ARMS[0], ARMS[1], ARMS[5]), figures=()),
+        STUDY,
         seeds=tuple(range(8)),
         bound=lambda objective, variance, seed: (
             few[variance] + (0.02 if seed < 3 else 0.5) * (seed * len(objective) % 3)
@@ -145,9 +144,7 @@ def test_verdicts_of_looks_are_worked_out_from_what_each_look_saw(by_looks: Path
 
 
 def test_what_is_changed_of_a_look_is_found(by_looks: Path) -> None:
-    content = bundle(Store(by_looks), STUDY.study)
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    files = files_of(bundle(Store(by_looks), STUDY.study))
 
     def change(how: Any, number: int) -> None:
         claim = next(one for one in how["claims"] if len(one["looks"]) > 1)

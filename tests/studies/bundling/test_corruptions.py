@@ -3,7 +3,7 @@
 import io
 import json
 import random
-import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,18 @@ from studies.analyses.noise_schedules.claims import CLAIMS as OF_SCHEDULES
 from studies.bundling import verifier
 from studies.bundling.archive import bundle
 from studies.store.store import Store
-from tests.witness.corruptions import PAGE, Files, corrupted, derived, said_of, told_alike
+from tests.witness.corruptions import (
+    PAGE,
+    Files,
+    bundled,
+    corrupted,
+    derived,
+    files_of,
+    said_of,
+    told_alike,
+)
 from tests.witness.made_up_store import ARMS, MadeUp, bound, variant
-from tests.witness.vouched_store import write_half_trained, write_vouched
+from tests.witness.vouched_store import write_half_trained
 
 WHOLE = variant(
     steps=(10, 200),
@@ -37,9 +46,7 @@ def half_bound(objective: str, variance: str, seed: int) -> float:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     root = tmp_path_factory.mktemp("corrupted") / "store"
     half = replace(WHOLE, study="half-digits", training_steps=750, bound=half_bound)
-    content = bundle(Store(write_half_trained(root, WHOLE, half)), WHOLE.study)
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        return {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    return files_of(bundle(Store(write_half_trained(root, WHOLE, half)), WHOLE.study))
 
 
 def test_any_of_them_is_found(files: Files) -> None:
@@ -71,6 +78,11 @@ def test_numbers_that_page_and_derivations_tell_alike_are_worked_out(
     texts = json.loads(files["derivations.json"])["printed"][PAGE]
     said, names = next(one for one in texts if one[0].startswith(begins))
     assert (sum(bool(name) for name in names), names.count(None)) == (known, unknown)
+    each_is_worked_out(files, said, names)
+
+
+def each_is_worked_out(files: Files, said: str, names: Sequence[str | None]) -> None:
+    """The numbers of a text that have a name are told by it where they are changed."""
     for number, name in enumerate(names):
         if name:
             changed = told_alike(files, said, number, random.Random(number))
@@ -101,17 +113,12 @@ def test_arms_that_cannot_be_told_from_the_baseline_are_counted(tmp_path: Path) 
     some = replace(
         WHOLE, claims=(), steps=(10,), distance=lambda _, mode, __, seed: apart[mode][seed]
     )
-    content = bundle(Store(write_vouched(tmp_path / "store", some)), some.study)
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    files = bundled(tmp_path / "store", some)
     said, names = json.loads(files["derivations.json"])["printed"][PAGE][0]
     assert "Of the arms, 1 other cannot be told from Lsimple, Σ = β." in said
-    assert None not in names
+    assert all(names)
     assert said_of(files) == ""
-    for number, name in enumerate(names):
-        assert said_of(told_alike(files, said, number, random.Random(0))).startswith(
-            f"DIFFERS: {name}\n"
-        )
+    each_is_worked_out(files, said, names)
 
 
 def test_halves_of_intervals_far_smaller_than_their_means_are_held_as_they_are_rounded(
@@ -124,9 +131,7 @@ def test_halves_of_intervals_far_smaller_than_their_means_are_held_as_they_are_r
         steps=(10,),
         distance=lambda objective, _, __, seed: 1e-7 * (1 + seed) * (1 + (objective == "simple")),
     )
-    content = bundle(Store(write_vouched(tmp_path / "store", some)), some.study)
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    files = bundled(tmp_path / "store", some)
     assert said_of(files) == ""
     assert verifier.is_printed(2.4841376277e-08, "2.4841376178e-08", mean=1.0)
     assert not verifier.is_printed(2.4841376277e-08, "2.4841396277e-08", mean=1.0)
@@ -162,11 +167,7 @@ def test_headings_are_held_against_the_settings_of_the_arms_below_them(
 def long_chains(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """Of a study with and without a comma in its numbers of steps."""
     long = replace(WHOLE, claims=(), T=1200, steps=(10, 1200))
-    content = bundle(
-        Store(write_vouched(tmp_path_factory.mktemp("long") / "store", long)), long.study
-    )
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    files = bundled(tmp_path_factory.mktemp("long") / "store", long)
     assert said_of(files) == ""
     return files
 
@@ -183,12 +184,9 @@ def test_settings_of_trainings_are_held_against_their_tasks(files: Files) -> Non
 
 def test_cells_of_an_answer_so_far_are_counted(tmp_path: Path) -> None:
     some = replace(WHOLE, claims=(), planned_bounds=(("hybrid", 2),))
-    content = bundle(Store(write_vouched(tmp_path / "store", some)), some.study)
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        files = {name: opened.read(name) for name in opened.namelist() if name != "manifest.json"}
+    files = bundled(tmp_path / "store", some)
     assert said_of(files) == ""
     said, names = json.loads(files["derivations.json"])["printed"][PAGE][0]
     assert said.startswith("So far, with 2")
-    for number, name in enumerate(names):
-        changed = told_alike(files, said, number, random.Random(0))
-        assert said_of(changed).startswith(f"DIFFERS: {name}\n")
+    assert all(names)
+    each_is_worked_out(files, said, names)
