@@ -84,53 +84,51 @@ figures: [alpha_bar, latents]
 """
 
 
-@pytest.mark.slow
-def test_the_worked_example_gives_one_of_each_that_other_figures_draw_too(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the code has the example's change, its sweeps were run and their pages drawn."""
+    folder = tmp_path_factory.mktemp("applied")
     for package in ("iddpm", "studies"):
-        shutil.copytree(ROOT / package, tmp_path / package)
-    (tmp_path / "presets").mkdir()
-    (tmp_path / "presets" / "digits.yaml").write_text(PRESET)
-    shutil.copy(EXAMPLE.with_suffix(".yaml"), tmp_path)
-    (tmp_path / "everywhere.yaml").write_text(EVERYWHERE)
-    (tmp_path / "along.yaml").write_text(ALONG)
-    (tmp_path / "forwards.yaml").write_text(FORWARDS)
-    run = "studies.run own_choices.yaml everywhere.yaml along.yaml forwards.yaml --executor inline"
-    apply = subprocess.run(
-        ["git", "apply", "--verbose", "-"],
-        input=EXAMPLE.read_text(),
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-    )
-    assert apply.returncode == 0, apply.stderr
-    for command in (run, "studies.report"):
-        done = subprocess.run(
-            [sys.executable, "-m", *command.split()],
-            cwd=tmp_path,
-            text=True,
-            capture_output=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    page = tmp_path / "reports" / "own_choices-digits"
+        shutil.copytree(ROOT / package, folder / package)
+    (folder / "presets").mkdir()
+    (folder / "presets" / "digits.yaml").write_text(PRESET)
+    shutil.copy(EXAMPLE.with_suffix(".yaml"), folder)
+    for name, text in (("everywhere", EVERYWHERE), ("along", ALONG), ("forwards", FORWARDS)):
+        (folder / f"{name}.yaml").write_text(text)
+    said(folder, "git", "apply", "--verbose", str(EXAMPLE))
+    sweeps = ("own_choices.yaml", "everywhere.yaml", "along.yaml", "forwards.yaml")
+    said(folder, sys.executable, "-m", "studies.run", *sweeps, "--executor", "inline")
+    said(folder, sys.executable, "-m", "studies.report")
+    return folder
+
+
+def said(folder: Path, *command: str) -> str:
+    """What a command says that comes to a good end."""
+    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_worked_example_gives_one_of_each(applied: Path) -> None:
+    page = applied / "reports" / "own_choices-digits"
     results = pd.read_csv(page / "results.csv")
     assert set(results[results["metric"] == "mean_gap"]["schedule"]) == {"cosine", "quadratic"}
-    drawn = pd.read_csv(page / "mean_gap.csv")
-    assert list(drawn["n"]) == [3, 3, 3, 3]
+    assert list(pd.read_csv(page / "mean_gap.csv")["n"]) == [3, 3, 3, 3]
     assert (page / "mean_gap.svg").exists()
-    scorecard = (tmp_path / "reports" / "scorecard.md").read_text()
-    assert re.search(
-        r"#quadratic_is_as_good\) \| [a-z]+ \| A quadratic schedule .* 3 seeds", scorecard
-    )
-    numbers = "from studies.analyses.index import numbers; print([n.value for n in numbers()])"
-    told = subprocess.run(
-        [sys.executable, "-c", numbers], cwd=tmp_path, text=True, capture_output=True
-    )
-    assert "3.17" in told.stdout
     arms = set(pd.read_csv(page / "quality_vs_steps.csv")["arm"])
     assert {arm.split(", ")[1] for arm in arms} == {"midway", "cooled"}
+    scorecard = (applied / "reports" / "scorecard.md").read_text()
+    claim = r"#quadratic_is_as_good\) \| [a-z]+ \| A quadratic schedule .* 3 seeds"
+    assert re.search(claim, scorecard)
+    numbers = "from studies.analyses.index import numbers; print([n.value for n in numbers()])"
+    assert "3.17" in said(applied, sys.executable, "-c", numbers)
+
+
+@pytest.mark.slow
+def test_other_figures_draw_what_the_worked_example_gives(applied: Path) -> None:
     names = ("everywhere", "along", "forwards")
-    everywhere, along, forwards = (page.with_name(f"{name}-digits") for name in names)
+    everywhere, along, forwards = (applied / "reports" / f"{name}-digits" for name in names)
     for table in (everywhere / "alpha_bar", everywhere / "skip_prefix", forwards / "latents"):
         found = pd.read_csv(table.with_suffix(".csv"))
         assert {"linear", "quadratic"} <= set(found["schedule"])

@@ -130,68 +130,100 @@ def features(weights: Weights, images: NDArray[np.uint8]) -> Tensor:
 
 def both(weights: Weights, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
     """The same, and the spatial features of guided-diffusion, shape (N, 17 * 17 * 7)."""
-    w = {name: value.double() for name, value in weights.items()}
+    layers = Layers(weights)
     pixels = np.stack([scaled(image) for image in images])
-    x = (torch.from_numpy(pixels).permute(0, 3, 1, 2) - 128) / 128
+    x = layers.stem((torch.from_numpy(pixels).permute(0, 3, 1, 2) - 128) / 128)
+    for letter in "bcd":
+        x = layers.fives(f"Mixed_5{letter}", x)
+    x = layers.to_17(x)
+    for letter in "bcde":
+        x = layers.sevens(f"Mixed_6{letter}", x)
+        if letter == "d":
+            places = [x[:, :7, i, j] for i in range(17) for j in range(17)]
+    x = layers.to_8(x)
+    x = layers.forks("Mixed_7b", x, _average(x))
+    x = layers.forks("Mixed_7c", x, F.max_pool2d(x, 3, 1, 1))
+    return x.mean((2, 3)), torch.cat(places, 1)
 
-    def conv(name: str, x: Tensor, stride: int = 1, pad: tuple[int, int] = (0, 0)) -> Tensor:
-        y = F.conv2d(x, w[f"{name}.conv.weight"], stride=stride, padding=pad)
+
+class Layers:
+    """The layers by their names in the published file; `x` is (N, C, H, W) everywhere."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = {name: value.double() for name, value in weights.items()}
+
+    def conv(self, name: str, x: Tensor, stride: int = 1, pad: tuple[int, int] = (0, 0)) -> Tensor:
+        """A convolution, normalised, without what is below zero."""
+        kernel = self._weights[f"{name}.conv.weight"]
+        y = F.conv2d(x, kernel, stride=stride, padding=pad)
         mean, var, gain, shift = (
-            w[f"{name}.bn.{part}"][:, None, None]
+            self._weights[f"{name}.bn.{part}"][:, None, None]
             for part in ("running_mean", "running_var", "weight", "bias")
         )
         return ((y - mean) / (var + 0.001).sqrt() * gain + shift).clamp(min=0)
 
-    def average(x: Tensor) -> Tensor:
-        ones = torch.ones_like(x[:1, :1])
-        kernel = torch.ones(1, 1, 3, 3, dtype=x.dtype)
-        count = F.conv2d(ones, kernel, padding=1)
-        flat = x.flatten(0, 1)[:, None]
-        return (F.conv2d(flat, kernel, padding=1) / count).view(x.shape)
+    def stem(self, x: Tensor) -> Tensor:
+        """From 299 pixels a side to 35."""
+        x = self.conv("Conv2d_1a_3x3", x, 2)
+        x = self.conv("Conv2d_2a_3x3", x)
+        x = _halve(self.conv("Conv2d_2b_3x3", x, 1, (1, 1)))
+        x = self.conv("Conv2d_3b_1x1", x)
+        return _halve(self.conv("Conv2d_4a_3x3", x))
 
-    def halve(x: Tensor) -> Tensor:
-        return F.max_pool2d(x, kernel_size=3, stride=2)
+    def fives(self, b: str, x: Tensor) -> Tensor:
+        """A block at 35 a side, with kernels of five."""
+        one = self.conv(f"{b}.branch1x1", x)
+        five = self.conv(f"{b}.branch5x5_2", self.conv(f"{b}.branch5x5_1", x), 1, (2, 2))
+        three = self.conv(f"{b}.branch3x3dbl_3", self._twice(b, x), 1, (1, 1))
+        return torch.cat([one, five, three, self.conv(f"{b}.branch_pool", _average(x))], 1)
 
-    x = conv("Conv2d_1a_3x3", x, 2)
-    x = conv("Conv2d_2a_3x3", x)
-    x = halve(conv("Conv2d_2b_3x3", x, 1, (1, 1)))
-    x = conv("Conv2d_3b_1x1", x)
-    x = halve(conv("Conv2d_4a_3x3", x))
-    for b in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
-        one = conv(f"{b}.branch1x1", x)
-        five = conv(f"{b}.branch5x5_2", conv(f"{b}.branch5x5_1", x), 1, (2, 2))
-        three = conv(f"{b}.branch3x3dbl_2", conv(f"{b}.branch3x3dbl_1", x), 1, (1, 1))
-        three = conv(f"{b}.branch3x3dbl_3", three, 1, (1, 1))
-        x = torch.cat([one, five, three, conv(f"{b}.branch_pool", average(x))], 1)
-    b = "Mixed_6a"
-    three = conv(f"{b}.branch3x3dbl_2", conv(f"{b}.branch3x3dbl_1", x), 1, (1, 1))
-    three = conv(f"{b}.branch3x3dbl_3", three, 2)
-    x = torch.cat([conv(f"{b}.branch3x3", x, 2), three, halve(x)], 1)
-    for b in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"):
-        one = conv(f"{b}.branch1x1", x)
-        seven = conv(f"{b}.branch7x7_2", conv(f"{b}.branch7x7_1", x), 1, (0, 3))
-        seven = conv(f"{b}.branch7x7_3", seven, 1, (3, 0))
-        twice = conv(f"{b}.branch7x7dbl_2", conv(f"{b}.branch7x7dbl_1", x), 1, (3, 0))
-        twice = conv(f"{b}.branch7x7dbl_3", twice, 1, (0, 3))
-        twice = conv(f"{b}.branch7x7dbl_4", twice, 1, (3, 0))
-        twice = conv(f"{b}.branch7x7dbl_5", twice, 1, (0, 3))
-        x = torch.cat([one, seven, twice, conv(f"{b}.branch_pool", average(x))], 1)
-        if b == "Mixed_6d":
-            places = [one[:, :7, i, j] for i in range(17) for j in range(17)]
-    b = "Mixed_7a"
-    three = conv(f"{b}.branch3x3_2", conv(f"{b}.branch3x3_1", x), 2)
-    seven = conv(f"{b}.branch7x7x3_2", conv(f"{b}.branch7x7x3_1", x), 1, (0, 3))
-    seven = conv(f"{b}.branch7x7x3_3", seven, 1, (3, 0))
-    seven = conv(f"{b}.branch7x7x3_4", seven, 2)
-    x = torch.cat([three, seven, halve(x)], 1)
-    for b in ("Mixed_7b", "Mixed_7c"):
-        pooled = average(x) if b == "Mixed_7b" else F.max_pool2d(x, 3, 1, 1)
-        one = conv(f"{b}.branch1x1", x)
-        three = conv(f"{b}.branch3x3_1", x)
-        wide = conv(f"{b}.branch3x3_2a", three, 1, (0, 1))
-        tall = conv(f"{b}.branch3x3_2b", three, 1, (1, 0))
-        twice = conv(f"{b}.branch3x3dbl_2", conv(f"{b}.branch3x3dbl_1", x), 1, (1, 1))
-        wide_2 = conv(f"{b}.branch3x3dbl_3a", twice, 1, (0, 1))
-        tall_2 = conv(f"{b}.branch3x3dbl_3b", twice, 1, (1, 0))
-        x = torch.cat([one, wide, tall, wide_2, tall_2, conv(f"{b}.branch_pool", pooled)], 1)
-    return x.mean((2, 3)), torch.cat(places, 1)
+    def _twice(self, b: str, x: Tensor) -> Tensor:
+        """What blocks with kernels of three in a row share: the first two of them."""
+        return self.conv(f"{b}.branch3x3dbl_2", self.conv(f"{b}.branch3x3dbl_1", x), 1, (1, 1))
+
+    def to_17(self, x: Tensor) -> Tensor:
+        """From 35 a side to 17."""
+        three = self.conv("Mixed_6a.branch3x3dbl_3", self._twice("Mixed_6a", x), 2)
+        return torch.cat([self.conv("Mixed_6a.branch3x3", x, 2), three, _halve(x)], 1)
+
+    def sevens(self, b: str, x: Tensor) -> Tensor:
+        """A block at 17 a side, with kernels of seven by one."""
+        one = self.conv(f"{b}.branch1x1", x)
+        seven = self.conv(f"{b}.branch7x7_2", self.conv(f"{b}.branch7x7_1", x), 1, (0, 3))
+        seven = self.conv(f"{b}.branch7x7_3", seven, 1, (3, 0))
+        twice = self.conv(f"{b}.branch7x7dbl_1", x)
+        for place, pad in enumerate(((3, 0), (0, 3), (3, 0), (0, 3)), start=2):
+            twice = self.conv(f"{b}.branch7x7dbl_{place}", twice, 1, pad)
+        return torch.cat([one, seven, twice, self.conv(f"{b}.branch_pool", _average(x))], 1)
+
+    def to_8(self, x: Tensor) -> Tensor:
+        """From 17 a side to 8."""
+        b = "Mixed_7a"
+        three = self.conv(f"{b}.branch3x3_2", self.conv(f"{b}.branch3x3_1", x), 2)
+        seven = self.conv(f"{b}.branch7x7x3_2", self.conv(f"{b}.branch7x7x3_1", x), 1, (0, 3))
+        seven = self.conv(f"{b}.branch7x7x3_3", seven, 1, (3, 0))
+        return torch.cat([three, self.conv(f"{b}.branch7x7x3_4", seven, 2), _halve(x)], 1)
+
+    def forks(self, b: str, x: Tensor, pooled: Tensor) -> Tensor:
+        """A block at 8 a side, whose branches end wide and tall."""
+        one = self.conv(f"{b}.branch1x1", x)
+        three, twice = self.conv(f"{b}.branch3x3_1", x), self._twice(b, x)
+        wide_and_tall = [
+            self.conv(f"{b}.{branch}{end}", y, 1, pad)
+            for branch, y in (("branch3x3_2", three), ("branch3x3dbl_3", twice))
+            for end, pad in (("a", (0, 1)), ("b", (1, 0)))
+        ]
+        return torch.cat([one, *wide_and_tall, self.conv(f"{b}.branch_pool", pooled)], 1)
+
+
+def _average(x: Tensor) -> Tensor:
+    """Over three by three, of what lies inside the image alone."""
+    ones = torch.ones_like(x[:1, :1])
+    kernel = torch.ones(1, 1, 3, 3, dtype=x.dtype)
+    count = F.conv2d(ones, kernel, padding=1)
+    flat = x.flatten(0, 1)[:, None]
+    return (F.conv2d(flat, kernel, padding=1) / count).view(x.shape)
+
+
+def _halve(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, kernel_size=3, stride=2)

@@ -240,8 +240,40 @@ def _samples_cell(
     root: Path, study: MadeUp, arm: tuple[Objective, Sampler], steps: int, seed: int
 ) -> dict[str, Any]:
     objective, sampler = arm
-    mode = sampler.kind if isinstance(sampler, Ddim) else sampler.variance
     network = _train(root, study, objective, seed)
+    tasks = _scored(root, study, network, sampler, steps, seed)
+    mode = sampler.kind if isinstance(sampler, Ddim) else sampler.variance
+    message = study.failed.get((objective.kind, mode, steps, seed))
+    if message is not None:
+        _fail(root, tasks["samples"], message)
+        _create(root, tasks["features"])
+        _create(root, tasks["score"])
+    else:
+        _draw(root, tasks["samples"], steps, seed)
+        _finish(root, tasks["features"], {"images": IMAGES, "source": "samples"}, seconds=1.0)
+        fd = study.distance(objective.kind, mode, steps, seed)
+        _finish(root, tasks["score"], score_result(study, fd), seconds=0.5)
+    asked = {
+        "variance": None if isinstance(sampler, Ddim) else mode,
+        "sampler": sampler.kind,
+        "eta": sampler.eta if isinstance(sampler, Ddim) else None,
+        "stride": sampler.stride,
+        "steps": steps,
+        "skip": 0.0,
+        "images": study.images,
+    }
+    addresses = {role: task.address for role, task in tasks.items()}
+    return {
+        "arm": _arm(study, objective, "samples") | asked,
+        "seed": seed,
+        "tasks": {"train": network.address, **addresses},
+    }
+
+
+def _scored(
+    root: Path, study: MadeUp, network: Task, sampler: Sampler, steps: int, seed: int
+) -> dict[str, Task]:
+    """Samples, their features and score by role, once what they share with others is finished."""
     config = SampleConfig(
         sampler=sampler,
         steps=steps,
@@ -251,53 +283,23 @@ def _samples_cell(
         seed=seed,
     )
     samples = Task(kind="sample", config=config, inputs=(("network", network.address),))
-    extractor = Task(kind="extractor", config=Classifier(data=Digits()), digests=(("data", "d1"),))
-    features = Task(
-        kind="features",
-        config=FeaturesConfig(),
-        inputs=(("extractor", extractor.address), ("samples/0", samples.address)),
-    )
-    reference = Task(
-        kind="features",
-        config=FeaturesConfig(data=Digits()),
-        inputs=(("extractor", extractor.address),),
-        digests=(("data", "d1"),),
-    )
+    data = (("data", "d1"),)
+    extractor = Task(kind="extractor", config=Classifier(data=Digits()), digests=data)
+    read_by = ("extractor", extractor.address)
+    drawn = (read_by, ("samples/0", samples.address))
+    features = Task(kind="features", config=FeaturesConfig(), inputs=drawn)
+    real = FeaturesConfig(data=Digits())
+    reference = Task(kind="features", config=real, inputs=(read_by,), digests=data)
     needs = (("generated", features.address), ("reference", reference.address))
-    score = Task(kind="score", config=ScoreConfig(), inputs=needs)
     _finish(root, extractor, {"name": "digits-classifier", "test_accuracy": 0.97}, seconds=4.0)
     _finish(root, reference, {"images": 1438, "source": "digits/train"}, seconds=1.0)
-    cell = {
-        "arm": _arm(study, objective, "samples")
-        | {
-            "variance": None if isinstance(sampler, Ddim) else sampler.variance,
-            "sampler": sampler.kind,
-            "eta": sampler.eta if isinstance(sampler, Ddim) else None,
-            "stride": sampler.stride,
-            "steps": steps,
-            "skip": 0.0,
-            "images": study.images,
-        },
-        "seed": seed,
-        "tasks": {
-            "train": network.address,
-            "samples": samples.address,
-            "features": features.address,
-            "score": score.address,
-        },
-    }
-    message = study.failed.get((objective.kind, mode, steps, seed))
-    if message is not None:
-        _fail(root, samples, message)
-        _create(root, features)
-        _create(root, score)
-        return cell
+    score = Task(kind="score", config=ScoreConfig(), inputs=needs)
+    return {"samples": samples, "features": features, "score": score}
+
+
+def _draw(root: Path, samples: Task, steps: int, seed: int) -> None:
     _finish(root, samples, {"images": IMAGES, "network_calls": IMAGES * steps}, seconds=0.1 * steps)
     np.save(root / "tasks" / samples.address / "samples.npy", _pictures(seed, steps))
-    _finish(root, features, {"images": IMAGES, "source": "samples"}, seconds=1.0)
-    fd = study.distance(objective.kind, mode, steps, seed)
-    _finish(root, score, score_result(study, fd), seconds=0.5)
-    return cell
 
 
 def _pictures(seed: int, steps: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
