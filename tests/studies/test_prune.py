@@ -8,13 +8,13 @@ import pytest
 import studies
 from iddpm.running.files import STATE_FILE, WEIGHTS_FILE
 from studies import prune, run, status
-from studies.execute.worker import run_task
 from studies.store import pruning
 from studies.store.integrity import check_file
 from studies.store.store import FEATURES, SAMPLES, Store, StoreError
 from tests.witness import tiny
 from tests.witness.fake_slurm import FakeSlurm
 from tests.witness.runs import drawing, ran, running
+from tests.witness.stores import done
 from tests.witness.tiny_sweep import SWEEP
 
 GAN = """
@@ -218,8 +218,7 @@ def test_what_an_open_task_needs_is_kept(folder: Path, kind: str, kept: set[str]
 
 def test_an_imported_network_is_all_that_its_task_has(tmp_path: Path) -> None:
     store, task = Store(tmp_path / "store"), tiny.imported(tmp_path / "network.pt")
-    store.create(task)
-    run_task(str(store.root), task.address)
+    done(store, task)
     assert (store.folder(task.address) / STATE_FILE).is_file()
     assert spares(tmp_path) == []
 

@@ -1,5 +1,7 @@
 """What becomes of tasks in a store: claimed, finished, failed, or really run."""
 
+from typing import Any
+
 from studies.execute.worker import run_task
 from studies.store.ownership import Claim
 from studies.store.store import Failure, Store
@@ -36,3 +38,18 @@ def done(store: Store, *tasks: Task) -> None:
         store.create(task)
         run_task(str(store.root), task.address)
         assert store.state(task.address) == "done", store.failure(task.address)
+
+
+def result_of(store: Store, *tasks: Task) -> dict[str, Any]:
+    """What the last of these tasks came to, once all are done."""
+    done(store, *tasks)
+    return dict(store.result(tasks[-1].address) or {})
+
+
+def failure_of(store: Store, task: Task) -> Failure:
+    """That of a task which is run and fails."""
+    store.create(task)
+    run_task(str(store.root), task.address)
+    failure = store.failure(task.address)
+    assert failure is not None
+    return failure

@@ -20,7 +20,6 @@ from studies.analyses.index import numbers
 from studies.analyses.judge import judge
 from studies.analyses.objective_ablation.paper import table_numbers
 from studies.drawing import style
-from studies.execute.worker import run_task
 from studies.judging.verdicts import Finding
 from studies.published.published import comparable, differing, settings_of
 from studies.report.build import build
@@ -33,6 +32,7 @@ from studies.tasks.task import Task
 from tests.studies.plan.test_ensembles import SWEEP
 from tests.witness import made_up_tables, runs, tiny
 from tests.witness.made_up_rows import bound_rows, distance_rows, network, tables_of
+from tests.witness.stores import result_of
 
 # --------------------------------------------------------------------------- what is computed
 
@@ -40,15 +40,6 @@ from tests.witness.made_up_rows import bound_rows, distance_rows, network, table
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("store"))
-
-
-def result(store: Store, *tasks: Task) -> dict[str, Any]:
-    """Of the last of the tasks, each done after those before."""
-    for task in tasks:
-        store.create(task)
-        run_task(str(store.root), task.address)
-        assert store.state(task.address) == "done", store.failure(task.address)
-    return store.result(tasks[-1].address) or {}
 
 
 def ensemble(task: Task, partner: Task, ends: Ends) -> Task:
@@ -64,8 +55,8 @@ SECOND = tiny.training(objective=ENDS.objective, timesteps=ENDS.timesteps)
 
 
 def test_the_ensemble_s_terms_are_those_of_the_network_in_charge(store: Store) -> None:
-    one, other = (result(store, of, tiny.likelihood(of)) for of in (FIRST, SECOND))
-    both = result(store, ensemble(tiny.likelihood(FIRST), SECOND, ENDS))
+    one, other = (result_of(store, of, tiny.likelihood(of)) for of in (FIRST, SECOND))
+    both = result_of(store, ensemble(tiny.likelihood(FIRST), SECOND, ENDS))
     terms = [found["variances"]["range"]["by_step"]["mean"] for found in (one, other, both)]
     expected = [*terms[1][:2], *terms[0][2:8], *terms[1][8:]]
     assert terms[2] == expected
@@ -78,7 +69,7 @@ def test_an_ensemble_of_one_network_with_itself_is_that_network(store: Store) ->
     for task in (tiny.likelihood(FIRST), tiny.sampling(FIRST)):
         alone, together = task, ensemble(task, FIRST, replace(same, share=0.2))
         assert alone.address != together.address
-        assert result(store, FIRST, alone) == result(store, together)
+        assert result_of(store, FIRST, alone) == result_of(store, together)
 
 
 @pytest.fixture(scope="module")

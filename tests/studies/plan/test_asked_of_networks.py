@@ -36,11 +36,11 @@ from iddpm.running.files import STATE_FILE
 from iddpm.samplers import to_uint8
 from iddpm.schedules import betas
 from iddpm.training import load_network
-from studies.execute.worker import run_task
 from studies.runners.scores import EXTRACTOR
 from studies.store.store import FEATURES, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
+from tests.witness.stores import done, result_of
 
 FAST = replace(tiny.TRAINING.optimizer, learning_rate=1e-2)
 """So that ten steps leave weights and their average far enough apart."""
@@ -54,17 +54,8 @@ T = 10
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(tmp_path_factory.mktemp("store"))
-    for task in (FIRST, SECOND):
-        result(store, task)
+    done(store, FIRST, SECOND)
     return store
-
-
-def result(store: Store, task: Task) -> dict[str, Any]:
-    store.create(task)
-    run_task(str(store.root), task.address)
-    found = store.result(task.address)
-    assert found is not None, store.failure(task.address)
-    return dict(found)
 
 
 def network(store: Store, task: Task, ema_decay: float | None) -> Network:
@@ -130,7 +121,7 @@ def test_a_bound_is_read_as_its_settings_say(
     store: Store, asked: dict[str, Any], by_hand: dict[str, Any]
 ) -> None:
     weights = network(store, FIRST, None)
-    found = result(store, tiny.likelihood(FIRST, **asked))
+    found = result_of(store, tiny.likelihood(FIRST, **asked))
     recipe = found.pop("recipe")
     assert found == bound(weights, **by_hand)
     assert (found == bound(weights)) == (asked == {})
@@ -144,16 +135,14 @@ def test_shards_of_a_bound_are_read_as_its_settings_say(
     store: Store, asked: dict[str, Any]
 ) -> None:
     *shards, merge = tiny.sharded_likelihood(FIRST, **asked)
-    for shard in shards:
-        result(store, shard)
-    assert result(store, merge) == result(store, tiny.likelihood(FIRST, **asked))
+    assert result_of(store, *shards, merge) == result_of(store, tiny.likelihood(FIRST, **asked))
 
 
 def test_the_decoder_alone_depends_on_how_the_normal_s_distribution_is_computed(
     store: Store,
 ) -> None:
     ours, theirs = (
-        result(store, tiny.likelihood(FIRST, cdf=cdf, clip=False))["variances"]["range"]
+        result_of(store, tiny.likelihood(FIRST, cdf=cdf, clip=False))["variances"]["range"]
         for cdf in ("tanh", "tanh_official")
     )
     assert ours["kl"] == theirs["kl"]
@@ -168,7 +157,7 @@ def test_the_decoder_alone_depends_on_how_the_normal_s_distribution_is_computed(
 def test_both_networks_of_an_ensemble_are_read_with_the_weights_asked_for(
     store: Store, decay: float | None
 ) -> None:
-    found = result(store, ensemble(tiny.likelihood(FIRST, ema_decay=decay)))
+    found = result_of(store, ensemble(tiny.likelihood(FIRST, ema_decay=decay)))
     assert found.pop("recipe")["weights"] == ("raw" if decay is None else "ema 0.9")
     assert found == bound(both(store, decay, decay))
     other = 0.9 if decay is None else None
@@ -225,7 +214,7 @@ def images(
 
 
 def drawn(store: Store, task: Task) -> NDArray[np.uint8]:
-    result(store, task)
+    result_of(store, task)
     found: NDArray[np.uint8] = np.load(store.folder(task.address) / "samples.npy")
     return found
 
@@ -269,11 +258,11 @@ def test_samples_are_drawn_as_their_settings_say(
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_real_features_are_those_of_the_split_asked_for(store: Store, split: Split) -> None:
     made = tiny.extractor()
-    result(store, made)
+    result_of(store, made)
     images = load(Digits(), split).images
     config = FeaturesConfig(images=len(images), data=Digits(), split=split)
     task = replace(tiny.real_features(made), config=config)
-    said = result(store, task)
+    said = result_of(store, task)
     assert isinstance(made.config, RandomNetwork)
     read_by = load_extractor(store.folder(made.address) / EXTRACTOR, made.config)
     expected = extract(read_by.network, images, levels=17)

@@ -17,7 +17,7 @@ from studies.spec.sweep import read_sweep
 from studies.store.store import Store
 from studies.tasks.task import Task
 from tests.witness import tiny
-from tests.witness.stores import done
+from tests.witness.stores import done, result_of
 from tests.witness.sweep_files import PRESET, SWEEP, write_sweep
 
 TRAINED, DRAWN = tiny.training(), tiny.sampling(tiny.training(), last_block=2)
@@ -83,9 +83,7 @@ def test_fd_infinity_is_over_all_too(store: Store, monkeypatch: pytest.MonkeyPat
     task = tiny.score(drawn, part)
     assert isinstance(task.config, ScoreConfig)
     task = replace(task, config=replace(task.config, metrics=("fd_infinity",)))
-    done(store, part, drawn, task)
-    result = store.result(task.address)
-    assert result is not None
+    result = result_of(store, part, drawn, task)
     assert result["fd_infinity"] == 1.5
     assert seen == [(20, result["generated"], 60)]
 

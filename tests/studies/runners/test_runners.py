@@ -42,7 +42,7 @@ from studies.store.store import BLOCKS, SHARD, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.records import edit
-from tests.witness.stores import done
+from tests.witness.stores import done, failure_of, result_of
 
 TRAINED = tiny.training()
 
@@ -237,48 +237,61 @@ def spoilt_blocks() -> list[Callable[[Blocks, Blocks], object]]:
     return [short, foreign, damaged]
 
 
-@pytest.mark.parametrize("spoil", range(3), ids=["short", "foreign", "damaged"])
-@pytest.mark.parametrize("kind", ["sample", "likelihood", "likelihood_shard", "gradient_noise"])
+BOUND = LikelihoodConfig(images=4, block_size=2)
+
+
+def in_blocks(kind: str, seed: int = 0) -> Task:
+    match kind:
+        case "sample":
+            return tiny.sampling(TRAINED, seed=seed)
+        case "likelihood":
+            return tiny.likelihood(TRAINED, seed=seed)
+        case "gradient_noise":
+            return tiny.gradient_noise(TRAINED, seed=seed)
+    shard = LikelihoodShardConfig(part=replace(BOUND, seed=seed), first_block=0)
+    return replace(tiny.sharded_likelihood(TRAINED)[0], config=shard)
+
+
+CALLS = {"sample": 5, "likelihood": 10, "likelihood_shard": 10, "gradient_noise": 2}
+"""Of `should_stop` for each block; of gradient noise, whose blocks are three, for each draw."""
+
+
+def halfway(kind: str) -> Callable[[], bool]:
+    """Says yes in the middle of the last block."""
+    before = 2 if kind == "gradient_noise" else 1
+    return stopping_after(CALLS[kind] * before + CALLS[kind] // 2)
+
+
+@pytest.mark.parametrize("kind", ["likelihood", "likelihood_shard", "gradient_noise"])
+def test_what_was_stopped_ends_with_the_same_result(
+    store: Store, tmp_path: Path, kind: str
+) -> None:
+    task = in_blocks(kind)
+    done(store, task)
+    with pytest.raises(Interrupted):
+        RUNNERS[kind](work(store, task, tmp_path, halfway(kind)))
+    resumed = RUNNERS[kind](work(store, task, tmp_path, stopping_after(CALLS[kind])))
+    assert resumed == store.result(task.address)
+    assert not (store.folder(task.address) / BLOCKS).exists()
+
+
+@pytest.mark.parametrize("spoil", range(2), ids=["short", "foreign"])
+@pytest.mark.parametrize("kind", CALLS)
 def test_a_block_that_cannot_be_used_is_computed_again(
     store: Store, tmp_path: Path, kind: str, spoil: int
 ) -> None:
-    whole_bound = LikelihoodConfig(images=4, block_size=2)
-    shard = LikelihoodShardConfig(part=whole_bound, first_block=0)
-    task, other = {
-        "sample": (tiny.sampling(TRAINED), tiny.sampling(TRAINED, seed=1)),
-        "likelihood": (tiny.likelihood(TRAINED), tiny.likelihood(TRAINED, seed=1)),
-        "likelihood_shard": (
-            replace(tiny.sharded_likelihood(TRAINED)[0], config=shard),
-            replace(
-                tiny.sharded_likelihood(TRAINED)[0],
-                config=replace(shard, part=replace(whole_bound, seed=1)),
-            ),
-        ),
-        "gradient_noise": (tiny.gradient_noise(TRAINED), tiny.gradient_noise(TRAINED, seed=1)),
-    }[kind]
-    calls = {"sample": 7, "gradient_noise": 3}.get(kind, 15)
-    kept = []
-    for folder, one in ((tmp_path / "ours", task), (tmp_path / "theirs", other)):
+    task, kept = in_blocks(kind), []
+    for folder, one in ((tmp_path / "ours", task), (tmp_path / "theirs", in_blocks(kind, seed=1))):
         folder.mkdir()
-        halfway = work(store, one, folder, stopping_after(calls))
+        stopped = work(store, one, folder, halfway(kind))
         with pytest.raises(Interrupted):
-            RUNNERS[kind](halfway)
+            RUNNERS[kind](stopped)
         name = SHARD if kind == "likelihood_shard" else BLOCKS
-        kept.append(replace(halfway.blocks, folder=folder / name))
+        kept.append(replace(stopped.blocks, folder=folder / name))
     spoilt_blocks()[spoil](*kept)
     done(store, task)
     resumed = RUNNERS[kind](work(store, task, tmp_path / "ours", lambda: False))
     assert resumed == store.result(task.address)
-
-
-def test_a_bound_that_was_stopped_ends_with_the_same_result(store: Store, tmp_path: Path) -> None:
-    task = tiny.likelihood(TRAINED)
-    done(store, task)
-    with pytest.raises(Interrupted):
-        RUNNERS["likelihood"](work(store, task, tmp_path, stopping_after(15)))  # 10 make a block
-    resumed = RUNNERS["likelihood"](work(store, task, tmp_path, stopping_after(10)))
-    assert resumed == store.result(task.address)
-    assert not (store.folder(task.address) / BLOCKS).exists()
 
 
 @pytest.mark.parametrize("steps", [None, 5])
@@ -289,16 +302,6 @@ def test_a_bound_by_shards_is_that_of_one_task(store: Store, steps: int | None) 
     results = [store.folder(task.address) / "result.json" for task in (whole, merge)]
     ours, theirs = (path.read_bytes() for path in results)
     assert ours == theirs
-
-
-def test_a_shard_that_was_stopped_leaves_the_same_files(store: Store, tmp_path: Path) -> None:
-    both = LikelihoodShardConfig(part=LikelihoodConfig(images=4, block_size=2), first_block=0)
-    shard = replace(tiny.sharded_likelihood(TRAINED)[0], config=both)
-    with pytest.raises(Interrupted):
-        RUNNERS["likelihood_shard"](work(store, shard, tmp_path, stopping_after(15)))
-    resumed = RUNNERS["likelihood_shard"](work(store, shard, tmp_path, stopping_after(10)))
-    done(store, shard)
-    assert resumed == store.result(shard.address)
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"PK")])
@@ -318,9 +321,7 @@ def test_a_damaged_block_of_a_shard_is_named(tmp_path: Path, harm: Callable[[Pat
 
 def test_a_bound_says_what_it_is_of(store: Store) -> None:
     task = tiny.likelihood(TRAINED, steps=5, ema_decay=0.9)
-    done(store, task)
-    result = store.result(task.address)
-    assert result is not None
+    result = result_of(store, task)
     assert (result["steps"], set(result["variances"])) == (5, {"beta", "beta_tilde", "range"})
     assert result["recipe"] == {
         "split": "digits/test",
@@ -332,23 +333,9 @@ def test_a_bound_says_what_it_is_of(store: Store) -> None:
     }
 
 
-def test_gradient_noise_that_was_stopped_ends_with_the_same_result(
-    store: Store, tmp_path: Path
-) -> None:
-    task = tiny.gradient_noise(TRAINED)
-    done(store, task)
-    with pytest.raises(Interrupted):
-        RUNNERS["gradient_noise"](work(store, task, tmp_path, stopping_after(5)))  # 2 make a draw
-    resumed = RUNNERS["gradient_noise"](work(store, task, tmp_path, stopping_after(2)))
-    assert resumed == store.result(task.address)
-    assert not (store.folder(task.address) / BLOCKS).exists()
-
-
 def test_gradient_noise_says_what_it_is_of(store: Store) -> None:
     task = tiny.gradient_noise(TRAINED, ema_decay=0.9, objective=Vlb())
-    done(store, task)
-    result = store.result(task.address)
-    assert result is not None
+    result = result_of(store, task)
     assert result["recipe"] == {
         "split": "digits/train",
         "loss": {"kind": "vlb", "variance": "range"},
@@ -458,10 +445,7 @@ def test_radii_of_features_that_were_made_anew_are_not_used(store: Store) -> Non
     files = [path, path.with_name("provenance.json")]
     before = [file.read_bytes() for file in files]
     edit(path, features_sha256="0" * 64)
-    store.create(task)
-    run_task(str(store.root), task.address)
-    failure = store.failure(task.address)
-    assert failure is not None
+    failure = failure_of(store, task)
     assert re.search(
         r"StoreError: .*radii\.npy: expected the radii of the features in .*features-.*, found "
         "those of others; delete its result.json and run the sweep again with --retry failed$",
@@ -475,10 +459,7 @@ def test_more_features_than_images_are_refused(store: Store) -> None:
     shard = tiny.sampling(TRAINED)
     done(store, shard)
     task = tiny.drawn_features(tiny.extractor(), shard, images=5)
-    store.create(task)
-    run_task(str(store.root), task.address)
-    failure = store.failure(task.address)
-    assert failure is not None
+    failure = failure_of(store, task)
     expected = "ValueError: features.images: expected at most the 4 of samples, found 5"
     assert failure.message == expected
 

@@ -15,6 +15,7 @@ from studies.store.store import BLOCKS, Store
 from studies.tasks.kinds import KINDS
 from studies.tasks.task import Task
 from tests.witness import tiny
+from tests.witness.stores import done
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +25,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Store,
     images = tmp_path_factory.mktemp("elsewhere") / "images.npz"
     file = images.with_name("network.pt")
     tasks = [*tiny.study(seeds=1), tiny.latents(), tiny.external(images), tiny.imported(file)]
-    for task in tasks:
-        store.create(task)
-        run_task(str(store.root), task.address)
-        assert store.state(task.address) == "done", store.failure(task.address)
+    done(store, *tasks)
     return {task.kind: (store, task) for task in tasks}
 
 
