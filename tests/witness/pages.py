@@ -5,9 +5,18 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
-from tests.witness.made_up_store import ARMS, variant
+from studies.report.page import study_page
+from studies.store.store import Store
+from studies.tables.tables import tables
+from tests.witness.made_up_store import ARMS, MadeUp, variant, write_store
 
 SMALL = variant(steps=(10,), seeds=(0, 1), arms=ARMS[:2], figures=(), likelihood=False)
+
+
+def page_of(root: Path, *studies: MadeUp) -> str:
+    """The page of the last of the made-up studies, whose store is written at `root`."""
+    store = Store(write_store(root, *studies))
+    return str(study_page(store, tables(store, studies[-1].study)).files["index.html"])
 
 
 class Page(HTMLParser):

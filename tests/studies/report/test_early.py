@@ -12,9 +12,9 @@ from studies import status
 from studies.report.page import study_page
 from studies.store.store import Store
 from studies.tables.tables import tables
-from tests.witness.made_up_store import MadeUp, write_store
+from tests.witness.made_up_store import write_store
+from tests.witness.pages import SMALL as STUDY
 
-STUDY = MadeUp(seeds=(0, 1), figures=())
 ROW = np.arange(2 * 32, dtype=np.uint8).reshape(2, 32, 1)
 
 

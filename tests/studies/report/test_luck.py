@@ -37,8 +37,9 @@ def test_a_finished_lottery_is_quoted(store: Store, monkeypatch: pytest.MonkeyPa
         return made_up(planned("lottery"), value)
 
     monkeypatch.setattr(luck, "tables", finished)
-    assert SAID in page(store)
-    assert "one pair of arms in twenty lies apart in bits/dim by more than" in page(store)
+    quoting = page(store)
+    assert SAID in quoting
+    assert "one pair of arms in twenty lies apart in bits/dim by more than" in quoting
     other = Store(write_store(store.root.parent / "other", STUDY))
     assert luck.of_presets(other) == {}
 

@@ -9,7 +9,6 @@ import pytest
 
 from studies.judging.verdicts import Finding
 from studies.plan.plan import record
-from studies.report.build import build
 from studies.report.more_seeds import command, duration, more_seeds, seconds_for_a_seed
 from studies.report.summary import verdicts
 from studies.store.store import Store
@@ -17,6 +16,7 @@ from studies.tables.tables import tables
 from tests.witness.made_up_findings import finding, quantity
 from tests.witness.made_up_store import variant, write_store
 from tests.witness.made_up_tables import planned
+from tests.witness.pages import page_of
 
 RECORD: dict[str, Any] = {
     "sweep_path": "my sweeps/x.yaml",
@@ -127,9 +127,8 @@ def test_a_time_is_said_in_the_unit_that_suits(seconds: float, said: str) -> Non
 
 def test_page_and_terminal_say_what_would_decide_an_open_claim(tmp_path: Path) -> None:
     study = variant(figures=())
-    store = Store(write_store(tmp_path / "store", study))
-    build(store, tmp_path / "out")
-    page = html.unescape((tmp_path / "out" / study.study / "index.html").read_text())
+    page = html.unescape(page_of(tmp_path, study))
+    store = Store(tmp_path)
     (more,) = (more for *_, more in verdicts(store, tables(store, study.study)) if more.said)
     assert more.said == "about 19 seeds would decide it at the effect measured"
     seeds = " ".join(map(str, range(19)))

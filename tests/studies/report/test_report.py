@@ -25,7 +25,7 @@ from studies.tables.labels import BETA_TILDE
 from studies.tables.paired import paired
 from studies.tables.tables import tables
 from tests.witness.made_up_store import PROVENANCE, MadeUp, variant, write_store
-from tests.witness.pages import SMALL, Page
+from tests.witness.pages import SMALL, Page, page_of
 
 HOSTILE = "<script>alert('x')</script> & \"co\""
 STUDY = variant(
@@ -347,19 +347,14 @@ def test_a_number_of_the_paper_stands_beside_a_result_made_the_papers_way(tmp_pa
         likelihood=False,
         figures=(),
     )
-    build(Store(write_store(tmp_path / "store", same)), tmp_path / "out")
-    text = Page((tmp_path / "out" / same.study / "index.html").read_text()).text
+    text = Page(page_of(tmp_path, same)).text
     assert "paper: 5.6 (Fig. 8, digitised)" in text
     assert "paper: 3.19 (Table 2, exact; inferred: sampling steps)" in text
     assert "No number of the paper" not in text
 
 
 def test_one_seed_is_said_at_the_top(tmp_path: Path) -> None:
-    build(
-        Store(write_store(tmp_path / "store", replace(SMALL, seeds=(4,)))),
-        tmp_path / "out",
-    )
-    text = Page((tmp_path / "out" / MadeUp().study / "index.html").read_text()).text
+    text = Page(page_of(tmp_path, replace(SMALL, seeds=(4,)))).text
     assert "One seed 4" in text
     assert "With one seed there is no spread over seeds" in text
     assert "−∞ to ∞" in text

@@ -49,7 +49,9 @@ def test_a_study_that_is_not_there_is_bad_use_and_the_nearest_name_is_told(
     root = write_store(tmp_path / "store", SMALL)
     arguments = ["sigma_ablation-digit", "--store", str(root), "--out", str(tmp_path)]
     assert main(arguments) == 2
-    assert "did you mean 'sigma_ablation-digits'?" in capsys.readouterr().err
+    told = "no study 'sigma_ablation-digit'; did you mean 'sigma_ablation-digits'?"
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_a_folder_that_is_no_store_is_bad_use(

@@ -1,6 +1,7 @@
 """The scorecard in Markdown says what the pages say."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from studies.report.scorecard import scorecard
 from studies.store.store import Store
 from studies.tables.tables import tables
 from tests.witness.made_up_store import LEVEL, MadeUp, write_store
+from tests.witness.pages import SMALL, page_of
+
+OF_BOUNDS = MadeUp(figures=(), claims=("learned_sigma_lowers_nll",), steps=(10,))
 
 
 def test_every_claim_has_a_row_with_its_verdict_number_and_link(tmp_path: Path) -> None:
@@ -43,7 +47,7 @@ def test_every_claim_has_a_row_with_its_verdict_number_and_link(tmp_path: Path) 
 
 
 def test_a_readme_of_somebodys_own_stays_as_it_is(tmp_path: Path) -> None:
-    store, out = Store(write_store(tmp_path / "store", MadeUp(figures=()))), tmp_path / "out"
+    store, out = Store(write_store(tmp_path / "store", SMALL)), tmp_path / "out"
     out.mkdir()
     (out / "README.md").write_text("mine")
     build(store, out)
@@ -85,9 +89,9 @@ def test_the_scorecard_is_a_family_of_all_studies(tmp_path: Path) -> None:
 
 def test_verdicts_on_the_same_numbers_are_counted_once_and_name_each_other(tmp_path: Path) -> None:
     """Two studies of one store with the same results: the second adds verdicts, no statement."""
-    names, lower = ("first-digits", "second-digits"), "learned_sigma_lowers_nll"
+    names = ("first-digits", "second-digits")
     for name in names:
-        write_store(tmp_path, MadeUp(study=name, figures=(), claims=(lower,)))
+        write_store(tmp_path, replace(OF_BOUNDS, study=name))
     store = Store(tmp_path)
     entries = [entry(store, tables(store, name)) for name in names]
     card = scorecard(entries)
@@ -107,10 +111,8 @@ def test_a_seed_that_stands_apart_is_named_on_the_page(tmp_path: Path) -> None:
         is_wild = objective == "hybrid" and seed == 1
         return LEVEL[variance] + 0.0001 * seed + (0.3 if is_wild else 0.0)
 
-    study = MadeUp(bound=wild, figures=(), claims=("learned_sigma_lowers_nll",))
-    out = tmp_path / "out"
-    build(Store(write_store(tmp_path / "store", study)), out)
-    page = (out / study.study / "index.html").read_text()
+    study = replace(OF_BOUNDS, bound=wild)
+    page = page_of(tmp_path / "store", study)
     assert "Seed 1 stands apart from the others and the interval rests on it; without it" in page
     found = studies.open(tmp_path / "store")[study.study].verdicts()
     named = found[found["outlying_seed"].notna()]
@@ -121,9 +123,8 @@ def test_a_seed_that_stands_apart_is_named_on_the_page(tmp_path: Path) -> None:
 def test_a_study_of_five_seeds_says_what_holds_if_some_were_added_after_a_look(
     tmp_path: Path,
 ) -> None:
-    study = MadeUp(figures=(), claims=("learned_sigma_lowers_nll",), seeds=(0, 1, 2, 3, 4))
-    build(Store(write_store(tmp_path / "store", study)), tmp_path / "out")
-    page = (tmp_path / "out" / study.study / "index.html").read_text()
+    study = replace(OF_BOUNDS, seeds=(0, 1, 2, 3, 4))
+    page = page_of(tmp_path / "store", study)
     said = "hold at every look at 3, 5, 8, 13, 21 seeds decide: supported by the look at 5."
     assert said in page
     found = studies.open(tmp_path / "store")[study.study].verdicts()
