@@ -106,10 +106,6 @@ BAD = {
         {TRAIN_IMAGES: idx(IMAGES["train"], packed=True)[:-9]},
         "that cannot be read (Compressed file ended before the end-of-stream marker was reached)",
     ),
-    "more than it says": (
-        {TRAIN_IMAGES: gzip.compress(idx(IMAGES["train"], packed=False) + bytes(2**20))},
-        "expected 23,520 bytes by the header (30, 28, 28), found more in",
-    ),
     "a header that asks for too much": (
         {TRAIN_IMAGES: b"\0\0\x08\x03" + b"\0\1\0\0" * 3},
         "expected at most 1,073,741,824 bytes in",
@@ -164,7 +160,8 @@ def test_no_more_is_unpacked_than_the_header_says(tmp_path: Path) -> None:
     root = write_files(tmp_path, {**files(packed=False), TRAIN_IMAGES: bomb})
     tracemalloc.start()
     try:
-        assert "found more in" in refusal(root)
+        expected = "expected 23,520 bytes by the header (30, 28, 28), found more in"
+        assert expected in refusal(root)
         assert tracemalloc.get_traced_memory()[1] < 10**7
     finally:
         tracemalloc.stop()

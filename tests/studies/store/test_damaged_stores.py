@@ -199,16 +199,6 @@ def test_a_disk_that_refuses_stops_the_run_with_its_sentence_and_it_goes_on_late
     assert running(folder, "--seeds", "0") == 0
 
 
-def test_a_study_that_is_not_there_cannot_be_drawn(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    capsys.readouterr()
-    options = ["tiny-tin", "--store", str(folder / "store"), "--out", str(folder / "reports")]
-    assert report.main(options) == 2
-    assert "no study 'tiny-tin'; did you mean 'tiny-tiny'?" in sentence(capsys)
-    assert not (folder / "reports").exists()
-
-
 def test_a_finished_study_in_a_store_that_cannot_be_written_is_shown(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
