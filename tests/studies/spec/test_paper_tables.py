@@ -11,26 +11,11 @@ from iddpm.config import Hybrid, LossSecondMoment, TrainConfig, Uniform, Vlb
 from iddpm.evaluation.config import Ddim, Ends, LikelihoodConfig
 from studies.spec.evaluations import SamplesConfig
 from tests.witness.paper_scale import K, arms, drawn, mode, parameters, planned
+from tests.witness.transcribed import TABLES_1_AND_2
 
 TABLES = {
-    "imagenet64": {  # Table 1
-        (200 * K, 1000, "linear", "simple"),
-        (200 * K, 4000, "linear", "simple"),
-        (200 * K, 4000, "linear", "hybrid"),
-        (200 * K, 4000, "cosine", "simple"),
-        (200 * K, 4000, "cosine", "hybrid"),
-        (200 * K, 4000, "cosine", "vlb"),
-        (1500 * K, 4000, "cosine", "hybrid"),
-        (1500 * K, 4000, "cosine", "vlb"),
-    },
-    "cifar10": {  # Table 2
-        (500 * K, 1000, "linear", "simple"),
-        (500 * K, 4000, "linear", "simple"),
-        (500 * K, 4000, "linear", "hybrid"),
-        (500 * K, 4000, "cosine", "simple"),
-        (500 * K, 4000, "cosine", "hybrid"),
-        (500 * K, 4000, "cosine", "vlb"),
-    },
+    data: {row.trained[1:] for row in TABLES_1_AND_2 if row.trained[0] == data}
+    for data in ("imagenet64", "cifar10")
 }
 DROPOUT = {"cifar10": {"linear": 0.1, "cosine": 0.3}, "imagenet64": {"linear": 0.0, "cosine": 0.0}}
 
