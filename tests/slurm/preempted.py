@@ -69,3 +69,30 @@ def goes_on(
     assert preemptions(study, training) == 1
     assert study.store.attempts(training) == [1, 2]
     return study.results()
+
+
+def stays_cancelled(
+    cluster: Cluster, folder: Path, rank: tuple[str, ...], higher: str, *, during_its_grace: bool
+) -> None:
+    """A training that a person cancels, perhaps while another job cancels it, is not gone on with.
+
+    Args:
+        cluster: Whose.
+        folder: Of the study.
+        rank: Options by which the training may be preempted.
+        higher: The option of sbatch by which another job does so.
+        during_its_grace: Whether another job is doing so.
+    """
+    study = Study(folder, *SHORT, sweep=TRAINING)
+    training = begun(study, *rank)
+    job = study.job(training)
+    assert job is not None
+    if during_its_grace:
+        deaf(study, training)  # else it saves and leaves at once
+        wanted_by_others(cluster, higher)
+        asked = ("scontrol", "--all", "show", "job", job.id)
+        study.wait_for(lambda: "PreemptTime=2" in cluster.ask(*asked))
+    cluster.ask("scancel", job.id)
+    study.wait_for(lambda: study.job(training) is None)
+    assert study.store.result(training) is None
+    assert preemptions(study, training) == 0

@@ -8,13 +8,12 @@ from tests.cluster.cluster import Cluster
 from tests.slurm.preempted import (
     SHORT,
     begun,
-    deaf,
     goes_on,
-    preemptions,
+    stays_cancelled,
     undisturbed,
     wanted_by_others,
 )
-from tests.slurm.study import TRAINING, Study
+from tests.slurm.study import Study
 
 pytestmark = pytest.mark.slurm
 
@@ -53,16 +52,5 @@ def test_what_waits_for_a_training_that_was_cancelled_for_another_job_waits_on(
 def test_a_training_that_a_person_cancelled_stays_cancelled(
     cluster: Cluster, tmp_path: Path, during_its_grace: bool
 ) -> None:
-    study = Study(tmp_path, *SHORT, sweep=TRAINING)
-    training = begun(study, "--partition", "scraps_in_peace")
-    job = study.job(training)
-    assert job is not None
-    if during_its_grace:
-        deaf(study, training)  # else it saves and leaves at once
-        wanted_by_others(cluster, HIGHER)
-        asked = ("scontrol", "--all", "show", "job", job.id)
-        study.wait_for(lambda: "PreemptTime=2" in cluster.ask(*asked))
-    cluster.ask("scancel", job.id)
-    study.wait_for(lambda: study.job(training) is None)
-    assert study.store.result(training) is None
-    assert preemptions(study, training) == 0
+    rank = ("--partition", "scraps_in_peace")
+    stays_cancelled(cluster, tmp_path, rank, HIGHER, during_its_grace=during_its_grace)

@@ -6,16 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.cluster import Cluster
-from tests.slurm.preempted import (
-    SHORT,
-    begun,
-    deaf,
-    goes_on,
-    preemptions,
-    undisturbed,
-    wanted_by_others,
-)
-from tests.slurm.study import TRAINING, Study
+from tests.slurm.preempted import goes_on, stays_cancelled, undisturbed
 
 pytestmark = pytest.mark.slurm
 
@@ -45,15 +36,5 @@ def test_a_training_that_was_cancelled_for_another_job_goes_on_under_its_number(
 def test_a_training_that_a_person_cancels_during_its_grace_stays_cancelled(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    study = Study(tmp_path, *SHORT, sweep=TRAINING)
-    training = begun(study, "--resource", "qos=low_in_peace")
-    job = study.job(training)
-    assert job is not None
-    deaf(study, training)  # else it saves and leaves at once
-    wanted_by_others(cluster, HIGHER)
-    asked = ("scontrol", "--all", "show", "job", job.id)
-    study.wait_for(lambda: "PreemptTime=2" in cluster.ask(*asked))
-    cluster.ask("scancel", job.id)
-    study.wait_for(lambda: study.job(training) is None)
-    assert study.store.result(training) is None
-    assert preemptions(study, training) == 0
+    rank = ("--resource", "qos=low_in_peace")
+    stays_cancelled(cluster, tmp_path, rank, HIGHER, during_its_grace=True)

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -25,6 +24,8 @@ from studies.store.ownership import Claim
 from studies.store.store import Beat, Failure, Store
 from studies.tasks.task import Task
 from tests.witness import kills, tiny
+from tests.witness.limits import largest_file
+from tests.witness.stores import claimed
 
 
 class Diary:
@@ -141,9 +142,7 @@ def test_a_second_execution_finds_everything_done_and_starts_nothing(
 
 def test_a_task_that_failed_before_is_not_run_again(store: Store) -> None:
     task = tiny.extractor()
-    store.create(task)
-    claim = store.claim(task.address)
-    assert claim is not None
+    claim = claimed(store, task)
     store.fail(claim, Failure(error="oom", message="too large"))
     diary = Diary()
     inline.execute(store, [task], watch=diary)
@@ -362,16 +361,6 @@ def test_the_workers_of_a_killed_run_save_and_leave(store: Store) -> None:
     assert stopped is not None
     assert (stopped.error, stopped.final) == ("cancelled", False)
     assert (store.folder(task.address) / "state.pt").exists()
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.slow

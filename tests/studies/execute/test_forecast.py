@@ -20,12 +20,11 @@ from studies.store.store import Beat, Store
 from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.records import edit
+from tests.witness.stores import claimed
 
 
 def took(store: Store, seconds: float, task: Task, attempt: int = 1, **made: object) -> None:
-    store.create(task)
-    claim = store.claim(task.address)
-    assert claim is not None
+    claim = claimed(store, task)
     store.publish(claim, {}, {"seconds": seconds, "attempt": attempt, **made})
 
 

@@ -42,6 +42,7 @@ from studies.tasks.kinds import KINDS
 from studies.tasks.task import Task
 from tests.witness import tiny
 from tests.witness.limits import most_memory
+from tests.witness.stores import claimed
 
 
 def done(store: Store, *tasks: Task) -> None:
@@ -471,9 +472,7 @@ def test_the_heart_beats_once_a_second_however_often_progress_is_told(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = tiny.training()
-    store.create(task)
-    claim = store.claim(task.address)
-    assert claim is not None
+    claim = claimed(store, task)
     beats, ticks = SimpleQueue[Beat](), Ticks()
     monkeypatch.setattr(store, "beat", lambda claim, beat, time: beats.put(beat))
     heartbeat = Heartbeat(store, claim)

@@ -21,6 +21,7 @@ from studies.store.submissions import Element
 from studies.tables.labels import setting
 from studies.tasks.task import Task, task_json
 from tests.witness import tiny, tiny_sweep
+from tests.witness.stores import claimed
 
 SHORT, MIDDLE, LONG = (tiny.training(steps=steps) for steps in (4, 7, 12))
 SWEEP = """
@@ -125,9 +126,7 @@ def test_the_compute_that_is_left_is_that_of_the_steps_that_are_left(tmp_path: P
 
 
 def took(store: Store, seconds: float, task: Task, before: int | None, attempt: int = 1) -> None:
-    store.create(task)
-    claim = store.claim(task.address)
-    assert claim is not None
+    claim = claimed(store, task)
     made = {"seconds": seconds, "attempt": attempt, "steps_before": before}
     store.publish(claim, {}, made)
 
@@ -181,9 +180,7 @@ def test_a_chain_trains_each_step_once_and_ends_like_one_that_was_alone(
 
 def as_good_as_done(store: Store, task: Task) -> None:
     """Finished by its files, though nothing was trained: whoever continued it would find out."""
-    store.create(task)
-    claim = store.claim(task.address)
-    assert claim is not None
+    claim = claimed(store, task)
     store.publish(claim, {}, {})
 
 
@@ -216,9 +213,7 @@ def test_a_shorter_training_continues_no_longer_one(store: Store) -> None:
 
 
 def test_a_longer_training_runs_all_the_same_where_the_shorter_one_failed(store: Store) -> None:
-    store.create(SHORT)
-    claim = store.claim(SHORT.address)
-    assert claim is not None
+    claim = claimed(store, SHORT)
     store.fail(claim, Failure(error="oom", message="too large"))
     inline.execute(store, list(chained([SHORT, LONG]).values()))
     assert [store.state(task.address) for task in (SHORT, LONG)] == ["failed", "done"]
