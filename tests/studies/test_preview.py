@@ -10,6 +10,7 @@ from studies.execute.devices import Device
 from studies.store.forecasts import Foreseen, foreseen
 from studies.store.store import Failure, Store
 from studies.tasks.kinds import KINDS
+from tests.witness.stores import publish
 from tests.witness.sweep_files import write_sweep
 from tests.witness.tiny_sweep import PRESET, SWEEP
 
@@ -36,10 +37,7 @@ def finished(sweep: Path, kinds: dict[str, float]) -> Store:
     for task in plan.tasks.values():
         store.create(task)
         if task.kind in kinds:
-            claim = store.claim(task.address)
-            assert claim is not None
-            made = {"seconds": kinds[task.kind], "attempt": 1, "cpu": "a core", "device": "cpu"}
-            store.publish(claim, {}, made)
+            publish(store, task, kinds[task.kind], cpu="a core")
     return store
 
 

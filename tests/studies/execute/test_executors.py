@@ -25,7 +25,7 @@ from studies.store.store import Beat, Failure, Store
 from studies.tasks.task import Task
 from tests.witness import kills, tiny
 from tests.witness.limits import largest_file
-from tests.witness.stores import claimed
+from tests.witness.stores import fail
 
 
 class Diary:
@@ -142,8 +142,7 @@ def test_a_second_execution_finds_everything_done_and_starts_nothing(
 
 def test_a_task_that_failed_before_is_not_run_again(store: Store) -> None:
     task = tiny.extractor()
-    claim = claimed(store, task)
-    store.fail(claim, Failure(error="oom", message="too large"))
+    fail(store, task, Failure(error="oom", message="too large"))
     diary = Diary()
     inline.execute(store, [task], watch=diary)
     assert diary.events == [Event(kind="failed", address=task.address, text="too large")]

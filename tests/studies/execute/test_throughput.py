@@ -13,7 +13,7 @@ from studies.store.store import Store
 from studies.tasks.counts import alike
 from studies.tasks.task import Task
 from tests.witness import tiny
-from tests.witness.stores import claimed
+from tests.witness.stores import publish
 
 DEVICE = Device(cpu="a core")
 TRAINING = tiny.training(steps=10_000)
@@ -83,8 +83,7 @@ def test_the_rate_of_a_device_is_asked_where_no_task_was_done(store: Store) -> N
     assert Forecast(store, DEVICE).seconds(short, tasks.__getitem__) == pytest.approx(5.0)
     assert Forecast(store, Device(cpu="other")).seconds(short, tasks.__getitem__) is None
     assert Forecast(store, Device(cpu="x", gpu="h200")).seconds(short, tasks.__getitem__) is None
-    claim = claimed(store, short)
-    store.publish(claim, {}, {"seconds": 20.0, "attempt": 1, "cpu": "a core", "device": "cpu"})
+    publish(store, short, 20.0, cpu="a core")
     assert Forecast(store, DEVICE).seconds(TRAINING, tasks.__getitem__) == pytest.approx(20_000.0)
 
 

@@ -21,7 +21,7 @@ from studies.store.submissions import Element
 from studies.tables.labels import setting
 from studies.tasks.task import Task, task_json
 from tests.witness import tiny, tiny_sweep
-from tests.witness.stores import claimed
+from tests.witness.stores import fail, publish
 
 SHORT, MIDDLE, LONG = (tiny.training(steps=steps) for steps in (4, 7, 12))
 SWEEP = """
@@ -125,14 +125,8 @@ def test_the_compute_that_is_left_is_that_of_the_steps_that_are_left(tmp_path: P
     assert compute_left(plan.cells, plan.tasks, done=short) == left
 
 
-def took(store: Store, seconds: float, task: Task, before: int | None, attempt: int = 1) -> None:
-    claim = claimed(store, task)
-    made = {"seconds": seconds, "attempt": attempt, "steps_before": before}
-    store.publish(claim, {}, made)
-
-
 def test_the_rate_of_a_continued_training_is_that_of_its_own_steps(store: Store) -> None:
-    took(store, 10.0, LONG, before=7)
+    publish(store, LONG, 10.0, steps_before=7)
     forecast = Forecast(store)
     assert forecast.seconds(tiny.training(seed=1, steps=3), _no_other) == pytest.approx(6.0)
     ordered = chained([SHORT, LONG])
@@ -143,8 +137,8 @@ def test_the_rate_of_a_continued_training_is_that_of_its_own_steps(store: Store)
 def test_an_attempt_that_went_on_tells_the_rate_of_its_own_steps_and_one_of_no_steps_none(
     store: Store,
 ) -> None:
-    took(store, 10.0, LONG, before=7, attempt=2)
-    took(store, 99.0, SHORT, before=None, attempt=2)
+    publish(store, LONG, 10.0, steps_before=7, attempt=2)
+    publish(store, SHORT, 99.0, steps_before=None, attempt=2)
     assert Forecast(store).seconds(MIDDLE, _no_other) == pytest.approx(14.0)
 
 
@@ -178,12 +172,6 @@ def test_a_chain_trains_each_step_once_and_ends_like_one_that_was_alone(
     assert alone.result(LONG.address) == store.result(LONG.address)
 
 
-def as_good_as_done(store: Store, task: Task) -> None:
-    """Finished by its files, though nothing was trained: whoever continued it would find out."""
-    claim = claimed(store, task)
-    store.publish(claim, {}, {})
-
-
 OTHERS = {
     "seed": tiny.training(steps=7, seed=1),
     "data": tiny.training(steps=7, data=Photos()),
@@ -194,7 +182,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("differs", OTHERS)
 def test_a_longer_training_continues_no_other_one(store: Store, differs: str) -> None:
-    as_good_as_done(store, OTHERS[differs])
+    publish(store, OTHERS[differs])  # nothing was trained: whoever continued it would find out
     inline.execute(store, [SHORT, LONG])
     made = store.provenance(LONG.address)
     assert made is not None, store.failure(LONG.address)
@@ -205,7 +193,7 @@ def test_a_longer_training_continues_no_other_one(store: Store, differs: str) ->
 
 
 def test_a_shorter_training_continues_no_longer_one(store: Store) -> None:
-    as_good_as_done(store, LONG)
+    publish(store, LONG)
     inline.execute(store, [SHORT])
     made = store.provenance(SHORT.address)
     assert made is not None, store.failure(SHORT.address)
@@ -213,8 +201,7 @@ def test_a_shorter_training_continues_no_longer_one(store: Store) -> None:
 
 
 def test_a_longer_training_runs_all_the_same_where_the_shorter_one_failed(store: Store) -> None:
-    claim = claimed(store, SHORT)
-    store.fail(claim, Failure(error="oom", message="too large"))
+    fail(store, SHORT, Failure(error="oom", message="too large"))
     inline.execute(store, list(chained([SHORT, LONG]).values()))
     assert [store.state(task.address) for task in (SHORT, LONG)] == ["failed", "done"]
     made = store.provenance(LONG.address)
@@ -278,7 +265,7 @@ def test_one_that_is_queued_is_waited_for_and_one_that_is_done_or_failed_is_not(
 
 
 def test_a_time_measured_before_this_was_recorded_counts_as_whole(store: Store) -> None:
-    took(store, 24.0, LONG, before=0)
+    publish(store, LONG, 24.0, steps_before=0)
     path = store.folder(LONG.address) / "provenance.json"
     write_json(path, {"seconds": 24.0, "attempt": 1})
     assert Forecast(store).seconds(SHORT, _no_other) == pytest.approx(8.0)
