@@ -1,20 +1,18 @@
 """CIFAR-10 in each layout that it is published in becomes the same prepared file."""
 
-import json
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from iddpm.bounds import ConfigError
-from iddpm.config import SPLITS, Npz
+from iddpm.config import SPLITS
 from iddpm.data import load
 from iddpm.images import checksums
 from iddpm.images.families import source
-from iddpm.images.packing import write
 from iddpm.images.sources import Request
+from tests.witness.packed import account, prepared
 from tests.witness.published_files import (
     cifar_batch,
     cifar_files,
@@ -30,11 +28,6 @@ EACH = 10
 IMAGES = pixels_of(6 * EACH, 32, 32, 3)
 PYTHON = cifar_files(IMAGES, binary=False)
 BINARY = cifar_files(IMAGES, binary=True)
-
-
-def prepared(path: Path, *paths: Path) -> Npz:
-    write(source("cifar10", Request(paths=paths)), path)
-    return Npz(path=str(path))
 
 
 def lay_out(folder: Path, layout: str) -> Path:
@@ -55,7 +48,7 @@ LAYOUTS = (
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_gives_the_images_and_labels(tmp_path: Path, layout: str) -> None:
-    data = prepared(tmp_path / "x.npz", lay_out(tmp_path / "given", layout))
+    data = prepared("cifar10", tmp_path / "x.npz", lay_out(tmp_path / "given", layout))
     labels = np.array(cifar_labels(EACH))
     parts = {"train": (slice(0, 5 * EACH), 5), "test": (slice(5 * EACH, None), 1)}
     for split in SPLITS:
@@ -69,18 +62,17 @@ def test_every_layout_gives_the_images_and_labels(tmp_path: Path, layout: str) -
 def test_the_layouts_give_equal_files(tmp_path: Path) -> None:
     contents = set()
     for layout in LAYOUTS:
-        prepared(tmp_path / "x.npz", lay_out(tmp_path / layout, layout))
+        prepared("cifar10", tmp_path / "x.npz", lay_out(tmp_path / layout, layout))
         contents.add((tmp_path / "x.npz").read_bytes())
     assert len(contents) == 1
 
 
 def test_the_account_names_the_classes(tmp_path: Path) -> None:
-    prepared(tmp_path / "x.npz", lay_out(tmp_path / "given", "packed python"))
-    with zipfile.ZipFile(tmp_path / "x.npz") as archive:
-        account = json.loads(archive.read("packing.json"))
-    assert account["classes"][:3] == ["airplane", "automobile", "bird"]
-    assert (len(account["classes"]), account["classes"][9]) == (10, "truck")
-    assert (account["source"], account["content"]) == ("cifar10", "unknown")
+    prepared("cifar10", tmp_path / "x.npz", lay_out(tmp_path / "given", "packed python"))
+    said = account(tmp_path / "x.npz")
+    assert said["classes"][:3] == ["airplane", "automobile", "bird"]
+    assert (len(said["classes"]), said["classes"][9]) == (10, "truck")
+    assert (said["source"], said["content"]) == ("cifar10", "unknown")
 
 
 def test_what_is_not_the_published_archive_is_told(tmp_path: Path) -> None:
@@ -229,5 +221,5 @@ def test_labels_that_leave_out_a_class_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"^cifar10: expected an image of every class from 0 to 2"
     ):
-        prepared(tmp_path / "x.npz", given)
+        prepared("cifar10", tmp_path / "x.npz", given)
     assert not (tmp_path / "x.npz").exists()

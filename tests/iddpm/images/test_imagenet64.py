@@ -1,8 +1,6 @@
 """Both downsampled ImageNets go from the files in which they are published to a prepared file."""
 
-import json
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from iddpm.bounds import ConfigError
-from iddpm.config import Npz, Split
+from iddpm.config import Split
 from iddpm.data import load
 from iddpm.images.families import source
 from iddpm.images.packing import write
 from iddpm.images.sources import Request
+from tests.witness.packed import account, prepared
 from tests.witness.published_files import (
     chrabaszcz_arrays,
     encoded,
@@ -36,16 +35,6 @@ PNGS = {
     "train_64x64": png_files("train_64x64", TRAIN),
     "valid_64x64": png_files("valid_64x64", TEST),
 }
-
-
-def prepared(family: str, path: Path, *paths: Path, size: int | None = None) -> Npz:
-    write(source(family, Request(paths=paths, size=size)), path)
-    return Npz(path=str(path))
-
-
-def account(path: Path) -> Any:
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read("packing.json"))
 
 
 def refusal(family: str, *paths: Path, size: int | None = None) -> str:

@@ -1,9 +1,7 @@
 """The family of MNIST goes from its idx files to a prepared file, with a border that is told."""
 
 import gzip
-import json
 import tracemalloc
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from iddpm.data import load
 from iddpm.images.families import source
 from iddpm.images.packing import write
 from iddpm.images.sources import Request
+from tests.witness.packed import account
 from tests.witness.published_files import (
     idx,
     in_their_order,
@@ -51,10 +50,9 @@ def test_every_layout_gives_the_images_in_a_border(tmp_path: Path, layout: str, 
         assert border == 0
         assert found.labels is not None
         np.testing.assert_array_equal(found.labels, in_their_order(np.array(LABELS[split])))
-    with zipfile.ZipFile(tmp_path / "x.npz") as archive:
-        account = json.loads(archive.read("packing.json"))
-    assert account["border"] == 2
-    assert account["classes"][9] == {"mnist": "9", "fashion": "Ankle boot"}[name]
+    said = account(tmp_path / "x.npz")
+    assert said["border"] == 2
+    assert said["classes"][9] == {"mnist": "9", "fashion": "Ankle boot"}[name]
 
 
 def test_the_images_keep_their_size_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """A packed folder is the folder, well mixed, with an account of what was done to it."""
 
-import json
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from iddpm.data import describe, load
 from iddpm.images import decoding, packing
 from iddpm.images.packing import blocks_beside, pack
 from tests.witness.image_folders import noise, write_folder, write_image
+from tests.witness.packed import account
 
 
 @pytest.fixture
@@ -33,11 +32,6 @@ def labelled(tmp_path: Path) -> Path:
 def packed(folder: Path, target: Path, **settings: Any) -> Npz:
     pack(Folder(path=str(folder), size=4, **settings), target)
     return Npz(path=str(target))
-
-
-def account(target: Path) -> Any:
-    with zipfile.ZipFile(target) as archive:
-        return json.loads(archive.read("packing.json"))
 
 
 def test_a_packed_folder_is_the_folder_and_stays_on_disk(

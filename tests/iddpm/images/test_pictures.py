@@ -2,10 +2,8 @@
 
 import hashlib
 import io
-import json
 import sys
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from iddpm.images.folders import LabelsFrom
 from iddpm.images.packing import pack, write
 from iddpm.images.sources import Request
 from tests.witness.image_folders import noise
+from tests.witness.packed import account
 from tests.witness.published_files import encoded, write_files, write_tar, write_zip
 
 CLASSES = ("cat", "dog", "emu")
@@ -75,11 +74,6 @@ def prepared(
         split: (told(data.images), None if data.labels is None else data.labels.tolist())
         for split, data in found.items()
     }
-
-
-def account(path: Path) -> Any:
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read("packing.json"))
 
 
 def refusal(*paths: Path, **settings: Any) -> str:
