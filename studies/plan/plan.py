@@ -220,9 +220,8 @@ def _recorded(cell: Cell) -> dict[str, Any]:
 
 
 def _is_halved(arm: ArmSpec, spec: SweepSpec) -> bool:
-    """Whether an arm is evaluated after half of its training too: one that has such a half."""
-    is_asked = scope(arm.evaluation) in spec.half_trained
-    return is_asked and arm.train.source is None and arm.train.steps > 1
+    """Whether an arm is evaluated after half of its training too."""
+    return any(halves.ask_of(arm) for halves in spec.half_trained)
 
 
 class _Tasks:

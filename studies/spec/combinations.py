@@ -202,7 +202,15 @@ def rules(section: Node, path: str, scope: str) -> tuple[Rule, ...]:
     node = children(section, path).get("exclude")
     if node is None:
         return ()
-    path = _joined(path, "exclude")
+    return listed_rules(node, _joined(path, "exclude"), scope)
+
+
+def listed_rules(node: Node, path: str, scope: str) -> tuple[Rule, ...]:
+    """The rules of a list, whose keys are those of the section of a scope.
+
+    Raises:
+        ConfigError: If it is no list or an empty one, a rule is empty, or names what is no setting.
+    """
     items = enumerate(_nonempty_list(node, path))
     return tuple(_rule(item, f"{path}[{i}]", scope) for i, item in items)
 

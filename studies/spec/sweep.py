@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from iddpm.bounds import MOST_SEED, ConfigError
 from iddpm.config import Data
 from studies.spec.arms import BLOCK_KEYS, ArmSpec, Asked, asked
 from studies.spec.combinations import Override, override
 from studies.spec.documents import Node, children, fault, nearest, only, parse, read_text, short
+from studies.spec.halves import Halves, read_halves
 from studies.spec.naming import MOST_BYTES, composed, unseen
 from studies.spec.presets import PRESET_KEYS, ForSweep, Preset, When, read_preset
 from studies.spec.reading import read
@@ -29,8 +29,6 @@ SWEEP_KEYS = (
     *("study", "question", "preset", "seeds", "data", *BLOCK_KEYS, "blocks", "figures"),
     *("claims", "rivals", "resources", "half_trained"),
 )
-HalfTrained = Literal["likelihood", "samples"]
-"""What may be asked of networks after half of their training."""
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 """The project's own, also where it is installed from a wheel."""
 PRESETS = SWEEPS / "presets"
@@ -89,8 +87,8 @@ class SweepSpec:
     """What the arms stand beside: a GAN, or images from elsewhere."""
     figures: tuple[str, ...]
     claims: tuple[str, ...]
-    half_trained: tuple[HalfTrained, ...] = ()
-    """The evaluations that are made of each network after half of its training too."""
+    half_trained: tuple[Halves, ...] = ()
+    """The evaluations that are made of networks after half of their training too."""
     resources: tuple[Node, ...] = field(default=(), compare=False, repr=False)
     """What the preset and then the sweep ask of a cluster, as `studies.spec.resources` reads it: a
     layer of each, which is empty where it asks for nothing."""
@@ -157,7 +155,11 @@ def read_sweep(
         rivals=whole.rivals,
         figures=_names(sweep, "figures"),
         claims=_names(sweep, "claims"),
-        half_trained=_half_trained(sweep, wishes.half_trained or layers.half_trained, whole.parts),
+        half_trained=_half_trained(
+            wishes.half_trained or layers.half_trained or children(sweep, "").get("half_trained"),
+            whole,
+            known=not overrides,
+        ),
         resources=_resources(base, sweep, layers.whens),
         overrides=tuple(overrides),
         sweep_text=sweep_text,
@@ -284,18 +286,9 @@ def _names(root: Node, key: str) -> tuple[str, ...]:
     return names
 
 
-def _half_trained(
-    root: Node, wished: Node | None, parts: frozenset[str]
-) -> tuple[HalfTrained, ...]:
-    """What is asked of networks half trained; a preset may have no budget for it."""
-    if (node := wished or children(root, "").get("half_trained")) is None:
-        return ()
-    kinds: tuple[HalfTrained, ...] = read(tuple[HalfTrained, ...], node, "half_trained")
-    if absent := [kind for kind in kinds if kind not in parts]:
-        hint = "ask for it under evaluate, or leave it out here"
-        expected = "evaluations that the sweep asks for"
-        raise fault(node, "half_trained", expected, found=absent[0], hint=hint)
-    return kinds
+def _half_trained(node: Node | None, whole: Asked, *, known: bool) -> tuple[Halves, ...]:
+    """What is asked of networks half trained; a `--set` may leave a rule of it without an arm."""
+    return () if node is None else read_halves(node, whole.parts, whole.arms if known else ())
 
 
 def _resources(base: Node, sweep: Node, whens: Sequence[When]) -> tuple[Node, ...]:

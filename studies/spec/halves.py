@@ -1,0 +1,71 @@
+"""Which networks are evaluated after half of their training too, and by what."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from studies.spec.arms import ArmSpec
+from studies.spec.combinations import Rule, listed_rules
+from studies.spec.documents import Node, fault, only
+from studies.spec.settings import scope
+
+HalfTrained = Literal["likelihood", "samples"]
+"""What may be asked of networks after half of their training."""
+KINDS: tuple[HalfTrained, ...] = get_args(HalfTrained)
+KEY = "half_trained"
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """An evaluation that is made of networks after half of their training too."""
+
+    kind: HalfTrained
+    rules: tuple[Rule, ...] | None = None
+    """It is made where an arm holds every setting of one of them; None: of every arm."""
+
+    def ask_of(self, arm: ArmSpec) -> bool:
+        """Whether it is asked of the network of an arm, which has such a half."""
+        if scope(arm.evaluation) != self.kind or arm.train.source or arm.train.steps < 2:
+            return False
+        trees = {"train": arm.origin.train.node, self.kind: arm.origin.evaluation.node}
+        return self.rules is None or any(rule.matches(trees) for rule in self.rules)
+
+
+def read_halves(node: Node, parts: frozenset[str], arms: Sequence[ArmSpec]) -> tuple[Halves, ...]:
+    """What a sweep or a preset asks of networks half trained.
+
+    Args:
+        node: A list of evaluations, each alone or with the rules of those that are asked for.
+        parts: What the sweep asks for, even if a preset leaves out its arms.
+        arms: Those that are left; empty: whether a rule stands for one is not asked.
+
+    Raises:
+        ConfigError: If it is no such list, has an evaluation twice or one that the sweep does not
+            ask for, or a rule that no arm holds.
+    """
+    if not isinstance(node.value, list):
+        raise fault(node, KEY, f"a list of {' or '.join(map(repr, KINDS))}")
+    found = [one for i, item in enumerate(node.value) for one in _halves(item, f"{KEY}[{i}]")]
+    for i, one in enumerate(found):
+        if one.kind not in parts:
+            hint = "ask for it under evaluate, or leave it out here"
+            raise fault(node, KEY, "evaluations that the sweep asks for", found=one.kind, hint=hint)
+        if one.kind in [other.kind for other in found[:i]]:
+            raise fault(node, KEY, "each evaluation once", found=f"{one.kind} twice")
+        for rule in one.rules or ():
+            if arms and not any(Halves(one.kind, (rule,)).ask_of(arm) for arm in arms):
+                expected, told = "a rule that an arm holds", "one that none does"
+                raise fault(Node(None, rule.place), rule.path, expected, found=told)
+    return tuple(found)
+
+
+def _halves(item: Node, path: str) -> Iterator[Halves]:
+    """`samples` for all of its arms, or `samples: [rules]` for some."""
+    if isinstance(item.value, dict):
+        for kind in KINDS:
+            if listed := only(item, path, KINDS).get(kind):
+                yield Halves(kind, listed_rules(listed, f"{path}.{kind}", kind))
+    elif item.value in KINDS:
+        yield Halves(KINDS[KINDS.index(item.value)])
+    else:
+        raise fault(item, KEY, f"a list of {' or '.join(map(repr, KINDS))}")
