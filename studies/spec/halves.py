@@ -25,7 +25,11 @@ class Halves:
 
     def ask_of(self, arm: ArmSpec) -> bool:
         """Whether it is asked of the network of an arm, which has such a half."""
-        if scope(arm.evaluation) != self.kind or arm.train.source or arm.train.steps < 2:
+        return arm.train.source is None and arm.train.steps > 1 and self.stand_for(arm)
+
+    def stand_for(self, arm: ArmSpec) -> bool:
+        """Whether an arm is of the evaluation and holds one of its rules."""
+        if scope(arm.evaluation) != self.kind:
             return False
         trees = {"train": arm.origin.train.node, self.kind: arm.origin.evaluation.node}
         return self.rules is None or any(rule.matches(trees) for rule in self.rules)
@@ -53,7 +57,7 @@ def read_halves(node: Node, parts: frozenset[str], arms: Sequence[ArmSpec]) -> t
         if one.kind in [other.kind for other in found[:i]]:
             raise fault(node, KEY, "each evaluation once", found=f"{one.kind} twice")
         for rule in one.rules or ():
-            if arms and not any(Halves(one.kind, (rule,)).ask_of(arm) for arm in arms):
+            if arms and not any(map(Halves(one.kind, (rule,)).stand_for, arms)):
                 expected, told = "a rule that an arm holds", "one that none does"
                 raise fault(Node(None, rule.place), rule.path, expected, found=told)
     return tuple(found)
@@ -61,10 +65,11 @@ def read_halves(node: Node, parts: frozenset[str], arms: Sequence[ArmSpec]) -> t
 
 def _halves(item: Node, path: str) -> Iterator[Halves]:
     """`samples` for all of its arms, or `samples: [rules]` for some."""
-    if isinstance(item.value, dict):
+    if isinstance(item.value, dict) and item.value:
+        found = only(item, path, KINDS)
         for kind in KINDS:
-            if listed := only(item, path, KINDS).get(kind):
-                yield Halves(kind, listed_rules(listed, f"{path}.{kind}", kind))
+            if kind in found:
+                yield Halves(kind, listed_rules(found[kind], f"{path}.{kind}", kind))
     elif item.value in KINDS:
         yield Halves(KINDS[KINDS.index(item.value)])
     else:

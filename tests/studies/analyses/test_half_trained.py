@@ -21,6 +21,7 @@ from studies.tables.intervals import t_interval
 from studies.tables.tables import Tables, tables
 from tests.witness.calls import given
 from tests.witness.made_up_store import MadeUp, write_store
+from tests.witness.made_up_tables import made_up, planned
 
 LOWER = "learned_sigma_lowers_nll"
 Bits = Callable[[int], float]
@@ -203,3 +204,21 @@ def test_halves_of_one_kind_of_evaluation_are_enough(tmp_path: Path) -> None:
     alone = replace(found.half_trained, results=bounds.dropna(axis=1, how="all"))
     one = next(t for t in trainings(replace(found, half_trained=alone)) if "L_hybrid" in t.name)
     assert one.held_out_said == "0.200 (0.200 to 0.200)"
+
+
+@pytest.mark.parametrize(
+    "sweep", ["objective_ablation", "sampling_stride", "sigma_ablation", "skip_prefix"]
+)
+def test_a_sweep_halves_what_its_claims_on_trained_networks_compare(sweep: str) -> None:
+    """The few arms that its rules or its preset's ask for give each comparison a half."""
+    plan = planned(sweep)
+    halved = tuple(cell for cell in plan.cells if cell.half_trained)
+    assert len(halved) < len(plan.cells)
+    whole, half = (made_up(p, lambda *_: 1.0) for p in (plan, replace(plan, cells=halved)))
+    compared = 0
+    for claim in (CLAIMS[name] for name in plan.spec.claims if CLAIMS[name].of_trained):
+        asked, known = (claim.measure(t).measurements for t in (whole, half))
+        needed = {one.what for one in asked if one.decides}
+        assert needed <= {one.what for one in known}
+        compared += len(needed)
+    assert compared

@@ -58,6 +58,21 @@ def test_only_the_kinds_that_are_asked_for_are_made_of_it(tmp_path: Path, kind: 
         assert bool(cell.half_trained) == (cell.arm["evaluation"] == kind)
 
 
+def test_rules_say_of_which_arms_it_is_made(tmp_path: Path) -> None:
+    """A rule is of the settings of an arm, written or not; any of several will do."""
+    plan = planned(tmp_path, "half_trained: [samples: [{steps: 10, train.objective: simple}]]\n")
+    told = [(c.arm["steps"], c.arm["objective"]) for c in plan.cells if c.half_trained]
+    assert set(told) == {(10, "simple")}
+    plan = planned(tmp_path, "half_trained: [likelihood, samples: [{steps: 100}, {skip: 0.0}]]\n")
+    assert all(cell.half_trained for cell in plan.cells)
+
+
+def test_a_rule_may_lose_its_arms_to_a_setting_of_the_command_line(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, SWEEP + "half_trained: [samples: [{steps: 10}]]\n", PRESET)
+    plan = expand(read_sweep(path, overrides=[("samples.steps", "100")]))
+    assert not any(cell.half_trained for cell in plan.cells)
+
+
 def test_a_task_says_in_words_that_its_network_is_half_trained(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     said = labels(iter(plan.cells))
@@ -131,6 +146,19 @@ def test_a_preset_may_have_no_budget_for_it(tmp_path: Path) -> None:
             "sweep.yaml:9: half_trained: expected evaluations that the sweep asks for, found "
             "samples; ask for it under evaluate, or leave it out here",
         ),
+        (
+            "[likelihood, likelihood: [{split: test}]]",
+            "sweep.yaml:9: half_trained: expected each evaluation once, found likelihood twice",
+        ),
+        (
+            "[likelihood: [{split: train}]]",
+            "sweep.yaml:9: half_trained[0].likelihood[0]: expected a rule that an arm holds, "
+            "found one that none does",
+        ),
+        ("[{like: []}]", "sweep.yaml:9: half_trained[0].like: no such key; did you mean"),
+        ("[likelihood: []]", "sweep.yaml:9: half_trained[0].likelihood: expected a list of at"),
+        ("[likelihood: {}]", "sweep.yaml:9: half_trained[0].likelihood: expected a list"),
+        ("[{}]", "sweep.yaml:9: half_trained: expected a list of 'likelihood' or 'samples', f"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(tmp_path: Path, asks: str, complaint: str) -> None:
