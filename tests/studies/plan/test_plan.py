@@ -88,7 +88,8 @@ def test_every_task_answers_some_cell(ablation: Plan) -> None:
 
 
 def test_all_arms_of_an_objective_share_its_networks(ablation: Plan) -> None:
-    samples = 4 * (6 + 6 + 2) * 3  # after the training, half of it, and half of that
+    whole, half, quarter = 4 * 6, 3 * 6 + 2, 3 * 2  # of ancestral sampling alone, but for two steps
+    samples = (whole + half + quarter) * 3
     assert len(of_kind(ablation, "train")) == (2 * 3 + 2) * 3
     assert len(of_kind(ablation, "likelihood")) == (2 + 1) * 2 * 3
     assert len(of_kind(ablation, "score")) == samples
