@@ -123,10 +123,10 @@ def test_other_devices_are_told_as_measured_or_as_guesses(
     """The networks are not the one that was measured, so that all are guesses here."""
     shown = said(sweep, capsys, "--devices")[7:]
     assert [line.partition(":")[0] for line in shown] == [
-        *("on 1 of Intel Xeon, a core", "on one H200", "on one H100", "on one A100")
+        *("on 1 of AMD EPYC, a core", "on one H200", "on one H100", "on one A100")
     ]
     assert all(": ~" in line for line in shown)
-    assert "(reports/examples/sigma_ablation-digits)" in shown[0]
+    assert "(reports/benchmarks/2026-12-01-digits.md)" in shown[0]
     assert all("(never measured)" in line for line in shown[1:])
 
 
