@@ -58,6 +58,9 @@ USUAL = 50_000
 
 SAID_EVERY = 1_000
 
+DARK = 4
+"""How many times as high the pixels of one side may reach before that is said."""
+
 CLIPPED = 1e-3
 """Share of the eigenvalues' mass that is said where so much was clipped; rounding is below it."""
 
@@ -444,10 +447,23 @@ def _remarks(pair: Pair, known: str | None, *given: Given | None) -> Iterator[st
             )
     if pair.real is None:
         return
+    yield from _unlike(pair.generated, pair.real)
     compared = f"compare with scores over {known or 'the same features'}, {pair.real.name}"
     yield f"{compared} and {count:,} images alone" if count else f"{compared} alone"
     if _is_published(known) and count == USUAL:
         yield "so with published FIDs of 50,000 images against the same reference"
+
+
+def _unlike(one: Side, other: Side) -> Iterator[str]:
+    """Where pixels of one side end far below those of the other, as levels of another scale do."""
+    if one.highest is None or other.highest is None:
+        return
+    dark, bright = sorted((one, other), key=lambda side: side.highest or 0)
+    if DARK * (dark.highest or 0) < (bright.highest or 0):
+        yield (
+            f"no pixel of {dark.name} is above {dark.highest}, where {bright.name} reaches "
+            f"{bright.highest}: if its levels are of another scale, the scores say nothing"
+        )
 
 
 def _clipped(share: float) -> Iterator[str]:

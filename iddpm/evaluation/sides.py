@@ -40,6 +40,8 @@ class Side:
     """Of some of the images, shape (N, D); None: only the moments are at hand."""
     spatial: Moments | None = None
     """None: nobody read them."""
+    highest: int | None = None
+    """The largest number of a pixel; None: no image was read."""
 
     @property
     def outline(self) -> Outline:
@@ -85,11 +87,11 @@ def read_side(
     blocks = _blocks(images, chosen, extractor, levels, block_size, device)
     features: list[Float32Array] = []
     found: tuple[Moments, ...] = ()
-    read = 0
-    for vectors, of_block in blocks:
+    read, highest = 0, 0
+    for vectors, of_block, brightest in blocks:
         features.append(vectors[is_kept[read : read + len(vectors)]])
         found = tuple(map(merged, found, of_block)) if found else of_block
-        read += len(vectors)
+        read, highest = read + len(vectors), max(highest, brightest)
         progress(read, len(chosen))
     summary, *spatial = found
     return Side(
@@ -97,6 +99,7 @@ def read_side(
         moments=summary,
         features=np.concatenate(features),
         spatial=spatial[0] if spatial else None,
+        highest=highest,
     )
 
 
@@ -107,17 +110,18 @@ def _blocks(
     levels: int,
     block_size: int,
     device: str,
-) -> Iterator[tuple[Float32Array, tuple[Moments, ...]]]:
-    """The features of each block of the chosen images, their moments, and those of spatial ones."""
+) -> Iterator[tuple[Float32Array, tuple[Moments, ...], int]]:
+    """Of each block of the chosen images the features, moments of all sorts, and largest number."""
     network = extractor.network.to(device)
     reader = WithSpatial(network) if isinstance(network, Inception) else network
     for start in range(0, len(chosen), BLOCK):
         pixels = chosen[start : start + BLOCK]
-        _check_levels(images, int(pixels.max()), levels)
+        _check_levels(images, highest := int(pixels.max()), levels)
         read = extract(reader, pixels, levels=levels, block_size=block_size)
         _check_finite(images, read)
         parts = np.split(read, [extractor.dimensions], axis=1)
-        yield parts[0], tuple(moments(part, device=device) for part in parts if part.shape[1])
+        found = tuple(moments(part, device=device) for part in parts if part.shape[1])
+        yield parts[0], found, highest
 
 
 def _check_levels(images: ImageSet, highest: int, levels: int) -> None:

@@ -57,9 +57,9 @@ CPUS = {
 }
 """Cores of CPUs. The first: two processes side by side, over the minutes that its source holds."""
 
-FACTOR = 3.0
-"""A guess is taken to be at most so many times too long or too short. The CPU of `CPUS` does 2.1 to
-2.7 times `CPU_CORE`; how far off it is beside other work or on a GPU was not measured."""
+FACTOR = 4.0
+"""A guess is taken to be at most so many times too long or too short. The CPU of `CPUS` does 2.6 to
+3.6 times `CPU_CORE`; how far off it is beside other work or on a GPU was not measured."""
 
 BEGINNING_S = 10.0
 """Of a job: to start Python, load libraries and read what is needed. No part of a guess, as one

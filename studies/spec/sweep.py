@@ -17,6 +17,7 @@ from iddpm.config import Data
 from studies.spec.arms import BLOCK_KEYS, ArmSpec, Asked, asked
 from studies.spec.combinations import Override, override
 from studies.spec.documents import Node, children, fault, nearest, only, parse, read_text, short
+from studies.spec.halves import KEY as HALVES
 from studies.spec.halves import Halves, read_halves
 from studies.spec.naming import MOST_BYTES, composed, unseen
 from studies.spec.presets import PRESET_KEYS, ForSweep, Preset, When, read_preset
@@ -78,7 +79,7 @@ class SweepSpec:
     tuned: bool
     """Whether the sweep is sized for the preset's scale: no, if the preset says nothing of it."""
     unheard: tuple[str, ...] = field(default=(), compare=False)
-    """What the preset says of sweeps that there are not, a sentence each."""
+    """What the files say that changes nothing, a sentence each: of sweeps or arms that are not."""
     seeds: tuple[int, ...]
     parts: frozenset[str]
     """What it asks for, even if a preset leaves out its arms: evaluations, `TRAIN`, `RIVALS`."""
@@ -142,24 +143,22 @@ def read_sweep(
     chosen = _seeds(sweep, seeds, wishes.seeds or layers.seeds)
     whole = asked(sweep, layers, wishes, [_override(*item) for item in overrides], len(chosen))
     refuse_dependent(whole.arms, len(chosen))
+    half_trained = wishes.half_trained or layers.half_trained or children(sweep, "").get(HALVES)
+    halves = read_halves(half_trained, whole.parts) if half_trained else ()
     return SweepSpec(
         study=study,
         question=_text(sweep, "question"),
         preset=name,
         description=_text(base, "description"),
         tuned=layers.scale == "laptop" or study in layers.sweeps,
-        unheard=layers.unheard,
+        unheard=(*layers.unheard, *(told for one in halves for told in one.idle(whole.arms))),
         seeds=chosen,
         parts=whole.parts,
         arms=whole.arms,
         rivals=whole.rivals,
         figures=_names(sweep, "figures"),
         claims=_names(sweep, "claims"),
-        half_trained=_half_trained(
-            wishes.half_trained or layers.half_trained or children(sweep, "").get("half_trained"),
-            whole,
-            known=not overrides,
-        ),
+        half_trained=halves,
         resources=_resources(base, sweep, layers.whens),
         overrides=tuple(overrides),
         sweep_text=sweep_text,
@@ -284,11 +283,6 @@ def _names(root: Node, key: str) -> tuple[str, ...]:
         if name in names[:i]:
             raise fault(node, key, "each name once", found=f"{name!r} twice")
     return names
-
-
-def _half_trained(node: Node | None, whole: Asked, *, known: bool) -> tuple[Halves, ...]:
-    """What is asked of networks half trained; a `--set` may leave a rule of it without an arm."""
-    return () if node is None else read_halves(node, whole.parts, whole.arms if known else ())
 
 
 def _resources(base: Node, sweep: Node, whens: Sequence[When]) -> tuple[Node, ...]:

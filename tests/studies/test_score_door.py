@@ -25,7 +25,9 @@ from tests.witness.inception_by_hand import random_weights, weights_file
 
 DRAWS = np.random.default_rng(0)
 COLOUR = DRAWS.integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
-LEVELS = DRAWS.integers(0, 17, (30, 8, 8, 1), dtype=np.uint8)
+LEVELS = DRAWS.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8)
+FINE = Digits(levels=256)
+"""As the preset digits has them."""
 OWN = ("--extractor", "classifier")
 
 
@@ -37,7 +39,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def classifier() -> Extractor:
-    return make_extractor(Classifier(data=Digits(), channels=4, steps=3))
+    return make_extractor(Classifier(data=FINE, channels=4, steps=3))
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def quick(classifier: Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make_extractor
 
     def kept(config: Any) -> Extractor:
-        return classifier if config == Classifier(data=Digits()) else made(config)
+        return classifier if config == Classifier(data=FINE) else made(config)
 
     monkeypatch.setattr(score, "make_extractor", kept)
 
@@ -84,8 +86,8 @@ def test_samples_are_scored_against_data_by_the_network_of_its_studies(
 ) -> None:
     found = scores(npz("x.npz", arr_0=LEVELS), "digits:test", *OWN)
     generated, real = (
-        extract(classifier.network, images, levels=17)
-        for images in (LEVELS, load(Digits(), "test").images)
+        extract(classifier.network, images, levels=256)
+        for images in (LEVELS, load(FINE, "test").images)
     )
     shares = precision_recall(real, generated, k=3)
     assert found["scores"] == {
@@ -95,7 +97,7 @@ def test_samples_are_scored_against_data_by_the_network_of_its_studies(
         "precision": shares.precision,
         "recall": shares.recall,
     }
-    name = f"digits-classifier:{classifier.sha256[:8]}"
+    name = f"digits-256-levels-classifier:{classifier.sha256[:8]}"
     assert found["recipe"] == {
         "extractor": name,
         "resize": "none",
@@ -103,7 +105,7 @@ def test_samples_are_scored_against_data_by_the_network_of_its_studies(
         "samples": "x.npz",
         "samples_images": 30,
         "samples_digest": found["recipe"]["samples_digest"],
-        "reference": "digits/test",
+        "reference": "digits-256-levels/test",
         "reference_images": 297,
         "reference_digest": found["recipe"]["reference_digest"],
         "neighbours": 3,
@@ -114,7 +116,18 @@ def test_samples_are_scored_against_data_by_the_network_of_its_studies(
     assert "precision (k = 3): " in said
     assert "FID" not in said.replace("no FID: that is over the published weights", "")
     assert "x.npz: 30 images are fewer than 64 features; distances are far above" in said
-    assert f"compare with scores over {name}, digits/test and 30 images alone" in said
+    assert f"compare with scores over {name}, digits-256-levels/test and 30 images alone" in said
+
+
+@pytest.mark.usefixtures("quick")
+def test_pixels_of_another_scale_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Digits of 17 levels lie in the same bytes as those of 256."""
+    coarse = npz("coarse.npz", arr_0=load(Digits(), "test").images)
+    scores(coarse, "digits:test", "--metrics", "fd", *OWN)
+    said = "no pixel of coarse.npz is above 16, where digits-256-levels/test reaches 255: if its le"
+    assert said in capsys.readouterr().out
+    scores(npz("x.npz", arr_0=LEVELS), "digits:test", "--metrics", "fd", *OWN)
+    assert "no pixel of" not in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -182,7 +195,7 @@ def test_statistics_that_are_written_stand_for_their_images(
     assert remark in found["remarks"]
     assert score.main([file, "digits", "--write", "made.npz", "--metrics", "fd", *OWN]) == 0
     both_written = scores("made.npz", "real.npz")
-    name = f"digits-classifier:{classifier.sha256[:8]}"
+    name = f"digits-256-levels-classifier:{classifier.sha256[:8]}"
     assert both_written["recipe"]["extractor"] == name
     for key in direct:
         assert both_written["scores"][key] == pytest.approx(direct[key], rel=1e-6, abs=1e-9)
@@ -224,7 +237,7 @@ def test_names_do_not_steer_a_terminal(
     images = npz("y\x1b[2J.npz", arr_0=LEVELS)
     asked = (images, "digits:test", "--metrics", "fd", "--write", "z\x1b[2J.npz")
     assert score.main([*asked, *OWN]) == 0
-    made = make_extractor(Classifier(data=Digits(), channels=4, steps=3))
+    made = make_extractor(Classifier(data=FINE, channels=4, steps=3))
     monkeypatch.setattr(score, "make_extractor", lambda config: replace(made, name=odd))
     assert score.main([images, "digits:test", "--metrics", "fd", *OWN]) == 0
     said = capsys.readouterr().out
@@ -323,11 +336,11 @@ def test_what_lies_nowhere_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         (["x.npz", "no.npz"], "REFERENCE: expected an .npz file as numpy.savez writes it, found "),
         (
             ["x.npz", "digits"],
-            "x.npz: expected images of 8x8x1 (grey) as in digits/train, found 16x",
+            "x.npz: expected images of 8x8x1 (grey) as in digits-256-levels/train, found 16x",
         ),
         (
             ["z.npz", "digits"],
-            "digits/train: expected colour, which inception reads, found grey",
+            "digits-256-levels/train: expected colour, which inception reads, found grey",
         ),
         (
             ["x.npz", "x.npz", *OWN],
@@ -343,14 +356,13 @@ def test_what_lies_nowhere_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (["x.npz", "x.npz", "--neighbours", "0"], "--neighbours: expected at least 1, found 0"),
         (["x.npz", "x.npz", "--images", "1"], "--images: expected at least 2, found 1"),
-        (["z.npz", "digits", *OWN], "z.npz: expected pixels of 17 levels, 0 to 16, found "),
         (
             ["digits", "digits", "--images", "9999", *OWN],
-            "digits/train: expected at least 9,999 ima",
+            "digits-256-levels/train: expected at least 9,999 ima",
         ),
         (
             ["digits", "mu.npz", *OWN],
-            "mu.npz: expected statistics of the features of digits-classifier:",
+            "mu.npz: expected statistics of the features of digits-256-levels-classifier:",
         ),
         (["digits", "mu3.npz", *OWN], "mu3.npz: expected statistics of 64 features, found 3"),
         (["mu.npz", "mu3.npz"], "moments: expected two of the same dimensions, found 2 and 3"),
@@ -427,13 +439,16 @@ def test_outputs_that_cannot_be_are_refused_before_anything_is_read(
         (["digits", "mu64.npz", "--metrics", "fd", "kid"], "kid: expected at least 2 images of mu"),
         (
             ["digits", "digits", "--metrics", "fd_infinity"],
-            "fd_infinity: expected at least 10,000 images of digits/train, found none",
+            "fd_infinity: expected at least 10,000 images of digits-256-levels/train, found none",
         ),
         (["digits", "digits", "--metrics", "is"], "is: expected the classes of Inception-V3, "),
-        (["digits", "mu64.npz", "--metrics", "sfid"], "sfid: expected spatial features of digits/"),
+        (
+            ["digits", "mu64.npz", "--metrics", "sfid"],
+            "sfid: expected spatial features of digits-256-levels/",
+        ),
         (
             ["digits", "digits", "--images", "3", "--metrics", "precision_recall"],
-            "precision_recall: expected at least 4 images of digits/train, found none",
+            "precision_recall: expected at least 4 images of digits-256-levels/train, found none",
         ),
         (["digits", "--metrics", "fd"], "fd: expected a REFERENCE, found none"),
     ],
@@ -473,7 +488,7 @@ def test_a_network_whose_weights_are_broken_is_refused(
         with torch.no_grad():
             parameter.copy_(before)
     assert said.startswith(
-        "digits/test: expected finite features, found others in 297 of 297 images"
+        "digits-256-levels/test: expected finite features, found others in 297 of 297 images"
     )
 
 

@@ -99,6 +99,7 @@ MEANWHILE = rf"""
   [ ! "$told" ] && [ -e "{AGAIN}.$SLURM_ARRAY_TASK_ID" ] && rm "{AGAIN}.$SLURM_ARRAY_TASK_ID"
 do
   echo "begins anew with the tasks that are left"
+  export STUDIES_JOB_START=$(($(date +%s) + 1))  # what was claimed until now is free
 done
 """.strip("\n").splitlines()
 

@@ -18,12 +18,13 @@ from studies.plan.plan import Plan
 from studies.tables.tables import Tables
 from tests.witness.made_up_tables import Value, made_up, planned
 
+MILESTONES = [("train.steps", "[400, 800, 1600]")]
 DROPOUT, SPLIT = "train.network.dropout", "likelihood.split"
 
 
 @pytest.fixture(scope="module")
 def overfitting() -> Plan:
-    return planned("overfitting")
+    return planned("overfitting", overrides=MILESTONES)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_a_look_knows_the_best_milestone_of_its_own_seeds_alone() -> None:
         assert found is not None
         return found - (9.0 if is_late and row["metric"] == "bits_per_dim" else 0.0)
 
-    tables = made_up(planned("overfitting", preset="digits", seeds=list(range(5))), value)
+    tables = made_up(planned("overfitting", overrides=MILESTONES, seeds=list(range(5))), value)
     found = judge(OVERFIT, replace(tables, record={**tables.record, **BY_LOOKS}))
     assert (found.verdict, found.look) == ("supported", 3)
     assert "Plain intervals over all seeds: inconclusive." in found.reason
@@ -474,11 +475,8 @@ def test_one_seed_has_no_bands_and_the_caption_says_so(early_stopping: Plan) -> 
     assert FIGURES["early_stopping"].table(made_up(early_stopping, lambda row: None)).empty
 
 
-def test_trajectories_are_shared_with_the_other_sweeps(
-    overfitting: Plan, early_stopping: Plan
-) -> None:
+def test_trajectories_are_shared_with_the_ablation(early_stopping: Plan) -> None:
     def networks(plan: Plan) -> set[str]:
         return {address for address, task in plan.tasks.items() if task.kind == "train"}
 
     assert len(networks(early_stopping) & networks(planned("sigma_ablation"))) >= 3
-    assert len(networks(overfitting) & networks(early_stopping)) == 2 * 3 * 3

@@ -8,7 +8,7 @@ import pytest
 
 from iddpm.config import GanConfig, TrainConfig
 from iddpm.evaluation.config import FeaturesConfig, LikelihoodShardConfig, SampleConfig
-from studies.execute.guesses import ANY_GPU, CPU_CORE, CPUS, GPUS, _of_gpu, guess, on_core
+from studies.execute.guesses import ANY_GPU, CPU_CORE, CPUS, FACTOR, GPUS, _of_gpu, guess, on_core
 from studies.plan.plan import Plan, expand
 from studies.spec.sweep import read_sweep
 from studies.tasks.counts import multiply_adds, training_steps
@@ -155,6 +155,11 @@ def test_the_committed_core_takes_the_minutes_that_it_is_told_from() -> None:
             assert seconds == pytest.approx(
                 multiply_adds(task, plan.tasks.__getitem__) / rate, rel=0.02
             )
+
+
+def test_a_guess_is_as_wrong_as_it_says_for_the_committed_core() -> None:
+    (cpu,) = CPUS.values()
+    assert all(1 / FACTOR <= rate / CPU_CORE <= FACTOR for rate in cpu.rates.values())
 
 
 def test_of_another_network_the_committed_core_is_guessed() -> None:

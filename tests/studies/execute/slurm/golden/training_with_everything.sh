@@ -86,6 +86,7 @@ while
   [ ! "$told" ] && [ -e "again.$SLURM_ARRAY_TASK_ID" ] && rm "again.$SLURM_ARRAY_TASK_ID"
 do
   echo "begins anew with the tasks that are left"
+  export STUDIES_JOB_START=$(($(date +%s) + 1))  # what was claimed until now is free
 done
 if [ "$told" ]; then wait $step
 elif [ $status != 0 ] && preempted; then again preempted 100
