@@ -289,7 +289,7 @@ def test_what_is_left_of_a_run_knows_how_many_share_a_training(store: Store) -> 
 def test_what_was_measured_is_told_more_closely_than_a_guess() -> None:
     measured, guessed = Expected(100.0, is_guess=False), Expected(100.0, is_guess=True)
     assert (measured.least, measured.most) == pytest.approx((85.0, 115.0))
-    assert (guessed.least, guessed.most) == pytest.approx((100 / 3, 300.0))
+    assert (guessed.least, guessed.most) == pytest.approx((25.0, 400.0))
 
 
 def test_times_are_told_in_the_unit_that_suits() -> None:
