@@ -7,7 +7,8 @@ from pathlib import Path
 from tests.cluster.cluster import Cluster
 from tests.slurm.study import TRAINING, Study
 
-SHORT = ("--set", "train.steps=100", "--checkpoint-every", "0s")
+SHORT = ("--set", "train.steps=400", "--checkpoint-every", "0s")
+"""Long enough to be seen at work and cancelled on a fast machine."""
 
 
 def undisturbed(folder: Path) -> dict[str, bytes]:
