@@ -195,7 +195,7 @@ SAYS = {
     "python -m studies.status --watch": (r"(?m)^sigma_ablation-digits: (\d+) tasks: \1 done$",),
     "python -m studies.status --verify": (r"(?m)^0 damaged files in \d+ tasks$",),
     "python -m studies.score digits:test digits --extractor classifier": (
-        r"(?m)^FD\[digits-classifier:[0-9a-f]{8}\]@297: \d",
+        r"(?m)^FD\[digits-256-levels-classifier:[0-9a-f]{8}\]@297: \d",
         r"(?m)^recall \(k = 3\): 0\.\d",
     ),
     "python -m studies.report --formats png pdf": (r"reports/index\.html",),
