@@ -95,7 +95,8 @@ BROKEN = (
     *(EOFError, struct.error, OverflowError),
     *(OSError, NotImplementedError, RuntimeError, ValueError, MemoryError),
 )
-"""What the readers of archives raise for one that is cut short, damaged or of a kind of its own."""
+"""What the readers of archives raise for one that is cut short, damaged or of a kind of its own: so
+zipfile a NotImplementedError for a compression that it does not know."""
 
 
 @contextmanager

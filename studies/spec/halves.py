@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from studies.spec.arms import ArmSpec
 from studies.spec.combinations import Rule, listed_rules
 from studies.spec.documents import Node, fault, only
+from studies.spec.reading import read
 from studies.spec.settings import scope
 
 HalfTrained = Literal["likelihood", "samples"]
@@ -71,7 +72,5 @@ def _halves(item: Node, path: str) -> Iterator[Halves]:
         for kind in KINDS:
             if kind in found:
                 yield Halves(kind, listed_rules(found[kind], f"{path}.{kind}", kind))
-    elif item.value in KINDS:
-        yield Halves(KINDS[KINDS.index(item.value)])
     else:
-        raise fault(item, KEY, f"a list of {' or '.join(map(repr, KINDS))}")
+        yield Halves(read(HalfTrained, item, path))

@@ -144,7 +144,7 @@ def test_a_preset_may_have_no_budget_for_it(tmp_path: Path) -> None:
     [
         (
             "[latents]",
-            "sweep.yaml:9: half_trained: expected a list of 'likelihood' or 'samples', f",
+            "sweep.yaml:9: half_trained[0]: expected 'likelihood' or 'samples', found 'latents'",
         ),
         ("samples", "sweep.yaml:9: half_trained: expected a list of 'likelihood' or 'samples', f"),
         (
@@ -159,7 +159,7 @@ def test_a_preset_may_have_no_budget_for_it(tmp_path: Path) -> None:
         ("[{like: []}]", "sweep.yaml:9: half_trained[0].like: no such key; did you mean"),
         ("[likelihood: []]", "sweep.yaml:9: half_trained[0].likelihood: expected a list of at"),
         ("[likelihood: {}]", "sweep.yaml:9: half_trained[0].likelihood: expected a list"),
-        ("[{}]", "sweep.yaml:9: half_trained: expected a list of 'likelihood' or 'samples', f"),
+        ("[{}]", "sweep.yaml:9: half_trained[0]: expected 'likelihood' or 'samples', found {}"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(tmp_path: Path, asks: str, complaint: str) -> None:
