@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from studies.judging.comparison import (
@@ -12,9 +13,12 @@ from studies.judging.comparison import (
     Comparison,
     Region,
     compared,
+    trainings_behind,
+    within,
 )
 from studies.judging.families import p_values
-from studies.judging.verdicts import Untold, decide
+from studies.judging.verdicts import Unit, Untold, decide
+from studies.tables.intervals import Made
 
 LOWER = Comparison(
     what="x", values={0: -1.0, 1: -1.2, 2: -1.1}, unit="bits/dim", region=BELOW_ZERO, detail="d"
@@ -51,6 +55,7 @@ def test_the_region_is_the_claim(region: Region, verdict: str) -> None:
         ((-0.004, -0.003, -0.0035), "contradicted"),
         ((-0.007, -0.0065, -0.006), "supported"),
         ((-0.004, -0.003, 0.002), "inconclusive"),
+        ((0.010, 0.011, 0.012), "contradicted"),
     ],
 )
 def test_an_interval_nearer_to_none_than_what_matters_contradicts_a_difference(
@@ -59,7 +64,7 @@ def test_an_interval_nearer_to_none_than_what_matters_contradicts_a_difference(
     measured = compared([replace(LOWER, values=dict(enumerate(values)))])
     (found,) = measured.measurements
     assert found.verdict == verdict
-    none = values[0] > -0.005 and verdict == "contradicted"
+    none = abs(values[0]) < 0.005 and verdict == "contradicted"
     reason = "No difference that matters here: x."
     assert (decide(measured, done=True) == ("contradicted", reason)) is none
     outside = p_values(found)[1]
@@ -71,6 +76,41 @@ def test_what_matters_is_of_claims_of_a_difference_alone_and_may_be_anything() -
     for changes in ({"region": Region(high=0.5)}, {"matters": 0.0}):
         (found,) = compared([replace(LOWER, values=alike, **changes)]).measurements
         assert not found.is_no_difference
+
+
+@pytest.mark.parametrize("region", [BELOW_ZERO, ABOVE_ZERO])
+@pytest.mark.parametrize(
+    ("unit", "least"),
+    [
+        ("log ratio", math.log(1.1)),
+        ("bits/dim", 0.01 / 2),
+        ("log odds ratio", 0.01 / (0.5 * (1 - 0.5))),  # d log(p / (1 - p)) = dp / (p (1 - p))
+        ("ratio", 0.0),
+    ],
+)
+def test_the_smallest_difference_that_matters_is_fixed_beforehand(
+    unit: Unit, least: float, region: Region
+) -> None:
+    (found,) = compared([replace(LOWER, unit=unit, region=region)]).measurements
+    assert found.matters == pytest.approx(least, rel=1e-12)
+
+
+def test_within_a_share_neither_of_two_exceeds_the_other_by_it() -> None:
+    region = within(0.25)
+    assert (math.exp(region.low), math.exp(region.high)) == pytest.approx((1 / 1.25, 1.25))
+
+
+def test_a_measurement_has_the_formula_that_it_is_given_or_that_its_values_know() -> None:
+    known = Made(LOWER.values).by("rows", ((0, 7),))
+    for own, formula in ((None, ("rows", ((0, 7),))), (("odds",), ("odds",))):
+        (found,) = compared([replace(LOWER, values=known, formula=own)]).measurements
+        assert found.formula == formula
+
+
+def test_behind_rows_are_their_trainings_whatever_is_evaluated_and_none_behind_a_rival() -> None:
+    settings = ['{"train": {"b": 1, "a": 2}, "samples": {}}', '{"train": {"a": 2, "b": 1}}', "{}"]
+    arms = [pd.DataFrame({"settings": [one]}) for one in settings]
+    assert trainings_behind(arms) == {'{"train": {"a": 2, "b": 1}}'}
 
 
 def test_without_values_a_comparison_is_missing_by_its_name_or_another() -> None:
@@ -103,7 +143,7 @@ def test_a_study_that_asks_for_no_comparison_lacks_it() -> None:
 
 
 def test_distances_without_a_ratio_do_not_tell() -> None:
-    measured = compared([replace(LOWER, values={0: math.nan, 1: math.nan})])
+    measured = compared([replace(LOWER, values={0: math.nan, 1: 0.5})])
     assert measured.measurements == []
     (said,) = measured.missing
     assert isinstance(said, Untold)

@@ -98,6 +98,8 @@ EDGES = (
     (BITS, {"training_steps": 200_000}, LIKELIHOOD, ()),
     (BITS, {"training_steps": 199_999}, LIKELIHOOD, ("training steps", "199,999")),
     (BITS, {"T": 3999}, LIKELIHOOD, ("T", "3,999")),
+    (BITS, {"recipe": "{}"}, LIKELIHOOD, ()),  # of no images that are named
+    (FID, {"steps": 250, "training_steps": 0}, SAMPLES, ()),  # of a network from elsewhere
 )
 
 
@@ -120,6 +122,27 @@ def test_where_some_data_are_the_papers_the_images_are_no_difference() -> None:
     digits = BITS | {"recipe": json.dumps({"split": "digits/test"})}
     assert of(BITS, digits, parts=LIKELIHOOD) == []
     assert [one.setting for one in of(digits, parts=LIKELIHOOD)] == ["images"]
+
+
+def test_an_estimated_bound_is_another_arithmetic() -> None:
+    recipe = json.dumps({"split": "cifar10/test", "bound": "estimated from 10 draws"})
+    said = ("the bound", "estimated from 10 draws", "every step of every image")
+    assert of(BITS, BITS | {"recipe": recipe}, parts=LIKELIHOOD) == [said]
+
+
+@pytest.mark.parametrize(("images", "departs"), [(10_000, False), (9_999, True)])
+def test_of_other_data_the_fewer_samples_of_the_paper_are_enough(
+    images: int, departs: bool
+) -> None:
+    recipe = {"extractor": "inception-2015-12-05:ab", "reference": "digits/train"}
+    found = of(FID | {"images": images, "recipe": json.dumps(recipe)}, parts=SAMPLES)
+    assert (("samples that are scored", f"{images:,}", "10,000 or 50,000") in found) is departs
+
+
+def test_scores_through_several_extractors_name_each() -> None:
+    recipe = json.dumps({"extractor": "vit:cd", "reference": "cifar10/train"})
+    (said,) = of(FID, FID | {"recipe": recipe}, parts=SAMPLES)
+    assert said == ("features of a score", "inception-2015-12-05 and vit", "Inception-V3")
 
 
 def test_on_lsun_a_thousand_steps_of_noise_are_the_papers() -> None:

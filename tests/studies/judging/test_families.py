@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from studies.judging.families import adjusted, p_value, p_values, stands_alone
+from studies.judging.families import ERROR, adjusted, p_value, p_values, stands_alone
 from studies.judging.verdicts import Finding
 from studies.tables.intervals import exact
 from tests.witness.made_up_findings import finding
@@ -56,6 +56,10 @@ def test_the_least_sure_quantity_supports_and_the_surest_contradicts() -> None:
     assert p_value(finding(sure, against, more)) == p_values(more)[1] < p_values(against)[1]
     unsure = of([-1.0, 0.5, -0.6])
     assert p_value(finding(unsure)) == p_values(unsure)[0] > 0.05
+    doubted = of([1.0, -0.5, 0.6])
+    assert p_value(finding(doubted)) == p_values(doubted)[1] < p_values(doubted)[0]
+    two = of([-1.0, -1.1])
+    assert p_value(finding(two)) == p_values(two)[0] < 1
 
 
 def test_what_is_exact_or_decides_nothing_has_no_part_in_it() -> None:
@@ -90,6 +94,7 @@ def test_holm_adjusts_as_by_hand() -> None:
         *(False, True, True, False)
     ]
     assert not stands_alone(outsider, math.nan)
+    assert stands_alone(family[0], ERROR)
     assert adjusted([with_p(0.6), with_p(0.9)]) == pytest.approx([1.0, 1.0])
 
 

@@ -132,6 +132,7 @@ def test_the_first_look_that_decides_stands_whatever_comes_after() -> None:
     assert decided_by(finding(of(late[:5]))) == ("inconclusive", 5)
     assert decided_by(finding(of(late[:7]))) == ("inconclusive", 5)
     assert decided_by(finding(of(late))) == ("supported", 8)
+    assert by_looks(finding(of(late))).share == pytest.approx(spent(8) - spent(5))
 
 
 def distances(a: Sequence[float], b: Sequence[float]) -> Finding:
@@ -242,6 +243,8 @@ def test_where_looks_decide_the_claim_says_which_one_did_and_what_plain_interval
     assert (p_value(fewer), "there are fewer" in fewer.reason) == (1.0, True)
     known = finding(replace(of([-1.0]), interval=exact(-1.0), values=()))
     assert by_looks(known) is known
+    waiting = replace(finding(of(CLEAR)), verdict="not run")
+    assert by_looks(waiting) is waiting
 
 
 def test_a_claim_that_a_look_decided_stands_in_its_family_by_what_that_look_saw() -> None:

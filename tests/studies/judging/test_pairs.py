@@ -9,7 +9,14 @@ import pytest
 
 from studies.analyses.judge import judge
 from studies.judging.comparison import compared
-from studies.judging.pairs import Pair, fewer_bits, network_pairs
+from studies.judging.pairs import (
+    SIMPLE_BASELINES,
+    Baseline,
+    Pair,
+    against_fixed,
+    fewer_bits,
+    network_pairs,
+)
 from studies.judging.verdicts import Measured, Measurement, Untold, decide
 from studies.tables.intervals import Interval, exact
 from studies.tables.rows import DROPOUT, log_ratios, named, tied_to_schedule
@@ -90,6 +97,47 @@ def test_other_columns_may_differ_where_a_claim_says_so() -> None:
         len(list(network_pairs(rows, "objective", ["hybrid", "vlb"], also=("train.timesteps",))))
         == 1
     )
+
+
+def test_where_no_network_says_how_t_was_drawn_none_is_compared_by_it() -> None:
+    rows = frame(of(HYBRID, 3.6), of(VLB, 3.5)).drop(columns="train.timesteps")
+    assert list(network_pairs(rows, "train.timesteps", ["uniform", "loss_second_moment"])) == []
+    assert list(network_pairs(rows.head(0), "objective", ["hybrid", "vlb"])) == []
+
+
+# ------------------------------------------------------------------------ a learned Σ and a fixed
+
+BASELINES = (*SIMPLE_BASELINES, Baseline("hybrid", "beta", decides=False))
+LEARNED = "L_hybrid, Σ learned"
+
+
+def bits(trained: dict[str, Any], variance: str, value: float) -> list[dict[str, Any]]:
+    return bound_rows(trained, variance, [value - 0.1, value + 0.1])
+
+
+def of_sigma(*rows: list[dict[str, Any]]) -> Measured:
+    results = tables_of(row for some in rows for row in some).results
+    return against_fixed(results, ("objective", "variance"), BASELINES, fewer_bits)
+
+
+def test_a_learned_sigma_is_held_against_the_fixed_ones_of_their_own_networks() -> None:
+    simple, others = network("simple"), [bits(VLB, "range", 1.0), bits(VLB, "beta", 9.0)]
+    learned, beta = bits(HYBRID, "range", 3.5), bits(simple, "beta", 3.6)
+    aside, tilde = bits(HYBRID, "beta", 3.8), bits(simple, "beta_tilde", 4.0)
+    found = of_sigma(*others, learned, aside, beta, tilde)
+    assert found.missing == []
+    said = [(one.what, one.detail, one.decides) for one in found.measurements]
+    lacking = f"{LEARNED} minus L_simple, Σ = β̃"
+    assert said == [
+        (f"{LEARNED} minus L_simple, Σ = β", "3.5 against 3.6 bits/dim", True),
+        (lacking, "3.5 against 4 bits/dim", True),
+        (f"{LEARNED} minus L_hybrid, Σ = β", "3.5 against 3.8 bits/dim", False),
+    ]
+    means = [one.interval.mean for one in found.measurements]
+    assert means == pytest.approx([-0.1, -0.5, -0.3])
+    assert all(one.networks for one in found.measurements)
+    for rows, missing in (((learned, beta), [lacking]), ((beta, *others), [said[0][0], lacking])):
+        assert of_sigma(*rows).missing == missing
 
 
 # ------------------------------------------------------------------------- dropout and schedules

@@ -89,7 +89,7 @@ def test_seeds_tell_that_there_is_no_difference_that_matters(mean: float) -> Non
     assert before < POWER < then
 
 
-@pytest.mark.parametrize("matters", [0.5, 5.0])
+@pytest.mark.parametrize("matters", [0.5, 0.8, 5.0])
 def test_a_difference_that_is_told_is_not_told_to_be_none(matters: float) -> None:
     measured = Measurement(
         what="", interval=of(0.1, 0.4, 5), unit="ratio", high=0.0, matters=matters
@@ -120,6 +120,7 @@ def test_an_effect_too_small_takes_too_many_seeds() -> None:
     tiny = Measurement(what="", interval=of(0.05, 1.0, 3), unit="ratio", high=0.0)
     assert planned([tiny]) == math.inf
     assert planned([replace(tiny, interval=of(-0.29, 1.0, 3))]) == 96 <= MOST_SEEDS
+    assert planned([replace(tiny, interval=of(-0.2835, 1.0, 3))]) == MOST_SEEDS
 
 
 def test_the_smallest_effect_is_told_with_80_percent_power() -> None:
@@ -142,7 +143,9 @@ def test_the_largest_mean_inside_is_told_with_80_percent_power() -> None:
     farthest = largest_inside(measured)
     for mean in (2 - farthest, 2 + farthest):
         assert simulated(mean, 0.2, 1.0, 3.0, 5)[0] == pytest.approx(POWER, abs=0.012)
-    assert math.isnan(largest_inside(replace(measured, interval=of(2.0, 1.0, 5))))
+    assert simulated(2.0, 0.6, 1.0, 3.0, 5)[0] == pytest.approx(0.63, abs=0.02)
+    for deviation in (0.6, 1.0):
+        assert math.isnan(largest_inside(replace(measured, interval=of(2.0, deviation, 5))))
 
 
 BELOW = Measurement(what="", interval=of(-0.9, 1.0, 3), unit="ratio", high=0.0)
@@ -164,6 +167,13 @@ def test_one_quantity_outside_is_enough_to_contradict() -> None:
     assert seeds_to_decide(finding(outside, outside, outside)) < 10
 
 
+def test_it_is_more_seeds_than_any_quantity_has_and_one_without_a_difference_may_decide() -> None:
+    clear = replace(BELOW, interval=of(-5.0, 1.0, 10))
+    assert planned([clear, replace(clear, interval=of(-5.0, 1.0, 3))]) == 11
+    none = replace(BELOW, interval=of(-0.1, 1.0, 5), matters=1.1)
+    assert planned([none, replace(clear, matters=1.1)]) == planned([none]) == 11
+
+
 def test_what_decides_nothing_and_what_is_exact_takes_no_seeds() -> None:
     aside = replace(BELOW, interval=of(0.001, 1.0, 3), decides=False)
     known = replace(BELOW, interval=exact(-1.0))
@@ -176,6 +186,7 @@ def test_what_decides_nothing_and_what_is_exact_takes_no_seeds() -> None:
         finding(BELOW, verdict="supported"),
         finding(verdict="not run"),
         finding(replace(BELOW, interval=t_interval([-1.0]))),
+        finding(BELOW, replace(BELOW, interval=t_interval([-1.0]))),
         replace(finding(BELOW), is_untold=True),
     ],
 )

@@ -36,7 +36,11 @@ def test_it_is_named_by_its_seed_on_either_side() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{0: 1.0, 1: 9.0}, {0: 1.0}, {0: 2.0, 1: 2.0, 2: 2.0}, {0: 0.1, 1: 0.1, 2: 0.3 - 0.2}]
+    "values",
+    [
+        *({0: 1.0, 1: 9.0}, {0: 1.0}, {0: 2.0, 1: 2.0, 2: 2.0}, {0: 0.1, 1: 0.1, 2: 0.3 - 0.2}),
+        dict(enumerate([1e6, 1e6, 1e6, 1e6, 1e6 + 1e-6])),  # of which half is rounding
+    ],
 )
 def test_of_two_seeds_or_equal_ones_none_stands_apart(values: dict[int, float]) -> None:
     assert outlying(of(values)) is None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from studies.judging.statements import counted, statements, told
-from studies.judging.verdicts import Measurement
+from studies.judging.verdicts import Finding, Measurement
 from studies.tables.intervals import exact
 from tests.witness.made_up_findings import finding
 from tests.witness.made_up_findings import quantity as of
@@ -34,6 +34,8 @@ def test_rounding_in_the_last_digits_keeps_no_statements_apart() -> None:
     sums = [{0: 0.3, 1: 0.5, 2: 0.6}, {0: 0.1 + 0.2, 1: 0.5, 2: 0.6}]
     assert sums[0] != sums[1]
     assert statements([finding(of(one)) for one in sums]) == [0, 0]
+    near = [{0: 0.3, 1: 0.5}, {0: 0.3 + 1e-7, 1: 0.5}]
+    assert statements([finding(of(one)) for one in near]) == [0, 1]
 
 
 def test_verdicts_are_joined_through_others() -> None:
@@ -76,4 +78,34 @@ def test_chance_is_counted_over_what_intervals_may_decide() -> None:
         "As some rest on the same numbers, they make 4 statements, 1 of them exact, of schedules "
         "alone. Were nothing true, 2 that intervals may decide would give at most 0.05 false "
     )
+    assert told(findings[:1]).endswith("1 of them exact, of schedules alone.")
     assert told(findings[1::2]).startswith("None rests on the numbers of another. Were nothing")
+
+
+AGAINST = {0: 1.0, 1: 1.1, 2: 0.9}
+
+
+@pytest.mark.parametrize(
+    ("one", "exact", "measured", "quantities"),
+    [
+        (finding(fact(0.9)), 1, 0, 0),
+        (finding(fact(0.9), of(LOW)), 0, 1, 1),
+        (finding(), 0, 0, 0),
+        (finding(of({0: -0.5})), 0, 0, 0),  # one seed decides nothing
+        (finding(of(LOW), untold(OTHER)), 0, 0, 0),
+        (finding(of(AGAINST), untold(OTHER)), 0, 1, 1),  # what is untold mends no contradiction
+        (finding(of(LOW), verdict="not run"), 0, 0, 0),
+        (finding(of(LOW), of({seed: -value for seed, value in LOW.items()})), 0, 1, 1),
+    ],
+)
+def test_what_may_be_false_by_chance_is_a_quantity_over_seeds_that_decides(
+    one: Finding, exact: int, measured: int, quantities: int
+) -> None:
+    count = counted([one])
+    assert (count.exact, count.measured) == (exact, measured)
+    assert count.false_contradictions == pytest.approx(0.025 * quantities)
+
+
+def test_a_statement_that_is_in_part_measured_is_not_exact() -> None:
+    count = counted([finding(fact(0.9)), finding(fact(0.9), of(LOW))])
+    assert (count.statements, count.exact, count.measured) == (1, 0, 1)
