@@ -1,13 +1,16 @@
 """How a figure becomes a file, the same bytes every time, and how SVGs share a page."""
 
+import base64
 import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import matplotlib as mpl
+import numpy as np
 from markupsafe import escape
 from matplotlib.figure import Figure
+from PIL import Image
 
 from studies.drawing.style import PNG_DPI, RC
 
@@ -20,6 +23,7 @@ POINTS = {"M": 1, "L": 1, "Q": 2, "C": 3}
 GLYPH = re.compile(r'<path id="([^"]+)" ((?:d="[^"]*" )?transform="scale\([^)]*\)"/>)')
 """The shape of a character, of which figures in one font have the same."""
 
+PICTURE = re.compile(r'(?<=data:image/png;base64,)[^"]+')
 TEXT = re.compile(r'(?:<use href="#l\d+"[^>]*/>){2,}')
 """The characters of a text, each a shape that the page knows."""
 
@@ -32,7 +36,8 @@ def svg(figure: Figure) -> str:
         figure.savefig(text, format="svg", metadata=unsaid)
     whole = text.getvalue()
     placed = PLACES.sub(_rounded, whole[whole.index("<svg") :])
-    return PATH.sub(lambda found: steps(found[0]), placed)
+    stepped = PATH.sub(lambda found: steps(found[0]), placed)
+    return PICTURE.sub(lambda found: _fewer_channels(found[0]), stepped)
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
@@ -49,6 +54,18 @@ def rendered(figure: Figure, kind: str) -> bytes:
 def _rounded(found: re.Match[str]) -> str:
     """The places to a hundredth of a point, which nobody sees: half of a file was their digits."""
     return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", found[0])
+
+
+def _fewer_channels(picture: str) -> str:
+    """A PNG in base64 of the same pixels: grey ones by one number, opaque ones without opacity."""
+    pixels = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGBA")
+    channels = np.moveaxis(np.asarray(pixels), -1, 0)
+    if not (channels[3] == 255).all():
+        return picture
+    is_grey = (channels[0] == channels[1:3]).all()
+    whole = io.BytesIO()
+    pixels.convert("L" if is_grey else "RGB").save(whole, format="png", optimize=True)
+    return base64.b64encode(whole.getvalue()).decode()
 
 
 def steps(path: str) -> str:

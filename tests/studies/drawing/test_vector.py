@@ -1,12 +1,16 @@
 """SVGs: paths by steps are the same paths, and figures that share a page draw the same shapes."""
 
+import base64
+import io
 import random
 import re
 from collections import Counter
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from studies.drawing import style, vector
 
@@ -108,3 +112,17 @@ def test_what_a_group_says_stays() -> None:
 def test_an_empty_group_is_no_open_one() -> None:
     svg = '<g><g clip-path="a"/><g class="b"><path/></g><g class="c"/></g>'
     assert vector._ungrouped(svg) == '<g class="b"><path/></g>'
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_a_picture_keeps_its_pixels_and_only_channels_that_say_something(
+    channels: int, kept: str
+) -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(6, 9, channels), dtype=np.uint8)
+    shown = pixels if channels > 1 else np.broadcast_to(pixels, (6, 9, 3))
+    figure = Figure()
+    figure.add_subplot().imshow(shown, interpolation="none")
+    (text,) = re.findall(r'data:image/png;base64,([^"]+)', vector.svg(figure))
+    picture = Image.open(io.BytesIO(base64.b64decode(text)))
+    assert picture.mode == kept
+    assert np.array_equal(np.asarray(picture).reshape(pixels.shape), pixels)
