@@ -59,7 +59,7 @@ evaluate:
     reference: {{images: 16}}
     exclude: [{{steps: 25}}, {{steps: 50}}, {{steps: 100}}, {{steps: 250}}, {{steps: 1000}}]
 sweeps:
-  sigma_ablation: {{"blocks[2].train.steps": 2}}
+  sigma_ablation: {{seeds: [11, 12, 13], "blocks[2].train.steps": 2}}
 """
 EXTRACTORS = {
     "digits": "{classifier: {channels: 4, features: 4, steps: 3}}",
@@ -524,6 +524,12 @@ def test_the_scorecard_holds_every_claim_of_every_sweep_and_the_readme_counts_th
     for sweep, *shown in table:
         own = Counter(verdict for study, _, _, verdict, *_ in rows if study == f"{sweep}-digits")
         assert [int(number) for number in shown] == [own[kind] for kind in kinds], sweep
+
+
+def test_a_network_that_is_named_is_one_of_the_study() -> None:
+    told = re.findall(r"T=4000, seed=(\d+)|STUDY .*--seed (\d+)", README)
+    assert len(told) == 4
+    assert {int("".join(seed)) for seed in told} <= set(read_sweep(ROOT / SWEEP).seeds)
 
 
 @pytest.mark.slow
