@@ -72,7 +72,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "cosine": {"color": PALETTE[1], "linestyle": "solid", "marker": "s"},
 }
 BAND_ALPHA = 0.18
-MOST_POINTS = 150
+MOST_POINTS = 100
 """More of them along a curve are not seen, and fill a file."""
 PAD_IN = 0.15
 """Between a legend and what stands above it."""
