@@ -1,8 +1,10 @@
 """Claims about trained networks and about chains are untold where their condition does not hold."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +14,17 @@ from scipy import stats
 from studies.analyses.best_of_training.claims import _not_past_their_best
 from studies.analyses.judge import CLAIMS, judge
 from studies.analyses.learning_curves.paper import SETTLED
-from studies.analyses.trained import conditional, trainings
+from studies.analyses.trained import Training, conditional, network_name, trainings
 from studies.judging.looks import BY_LOOKS
 from studies.judging.shared import BOUNDS_OF_ONE_NETWORK, CHAINS_OF_ONE_NETWORK, TWO_CHAINS
 from studies.judging.verdicts import Claim, Measured, Measurement
 from studies.judging.wording import measured, telling, to_decide
 from studies.report.build import build
 from studies.store.store import Store
-from studies.tables.intervals import t_interval
+from studies.tables.intervals import Interval, t_interval
 from studies.tables.tables import Tables, tables
+from tests.witness.made_up_findings import quantity
+from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_store import MadeUp, write_store
 
 FALLS = np.array([0.08, 0.09, 0.13])
@@ -222,6 +226,175 @@ def test_only_the_networks_of_a_comparison_count(ablation: Tables) -> None:
 def test_networks_from_elsewhere_have_no_curve_and_count_as_trained(ablation: Tables) -> None:
     without = replace(ablation, trainings=ablation.trainings.head(0))
     assert judge(LOWER, without).verdict == "supported"
+
+
+# ------------------------------------------------------------------------- networks made by hand
+
+TRAINED = json.dumps({"train": {"steps": 800}}, sort_keys=True)
+
+
+def ended(*falls: "tuple[float, float] | float", **changes: Any) -> pd.DataFrame:
+    """The trainings of a network, one for each seed: by what its loss fell, and its bound."""
+    pairs = [fall if isinstance(fall, tuple) else (fall, math.nan) for fall in falls]
+    row = network("hybrid") | {"levels": 17, "first_noise": 0.125, "settings": TRAINED} | changes
+    return pd.DataFrame(
+        [
+            row | {"seed": seed, "loss_fall": loss, "bound_fall": bound}
+            for seed, (loss, bound) in enumerate(pairs)
+        ]
+    )
+
+
+def study(*networks: pd.DataFrame) -> Tables:
+    return replace(tables_of([]), trainings=pd.concat(networks, ignore_index=True))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "plateau"),
+    [
+        *((-0.9, 0.9, "reached"), (1.1, 2.0, "not reached"), (-2.0, -1.1, "not reached")),
+        *((0.5, 1.5, "not told"), (-1.5, -0.5, "not told"), (-1.5, 1.5, "not told")),
+    ],
+)
+def test_a_plateau_is_told_where_the_whole_interval_lies_on_one_side_of_a_level(
+    low: float, high: float, plateau: str
+) -> None:
+    middle, half = SETTLED * (low + high) / 2, SETTLED * (high - low) / 2
+    fall = Interval(middle, middle - half, middle + half, 3)
+    assert Training(name="", fall=fall, bound=None).plateau == plateau
+
+
+def test_a_fall_is_of_the_seeds_of_one_network_and_one_length_that_know_it() -> None:
+    bounds = ended((0.1, 3.0), (0.2, math.nan), (0.3, 4.0))
+    longer = ended(0.0, math.nan, 0.1, training_steps=1600)
+    first, second = trainings(study(bounds, longer))
+    assert (first.fall, first.bound) == (t_interval([0.1, 0.2, 0.3]), t_interval([3.0, 4.0]))
+    assert (second.fall, second.bound, second.plateau) == (None, None, "not told")
+    assert [one.name.rpartition(", ")[2] for one in (first, second)] == [
+        *("after 800 training steps", "after 1,600 training steps")
+    ]
+    two = ended((0.1, 3.0), (0.2, 4.0))
+    (said,) = trainings(study(two))
+    assert said.bound_said.startswith("3.50 (−2.85 to ")
+    assert said.said.endswith("%)")
+
+
+def test_a_network_is_called_by_the_settings_that_it_has() -> None:
+    row = network("hybrid", T=1000) | {"train.batch_size": 16, "train.network.dropout": math.nan}
+    columns = ["objective", "schedule", "T", "train.batch_size", "train.network.dropout"]
+    named = "L_hybrid, cosine schedule, T = 1000, batch size = 16, after 800 training steps"
+    assert network_name(row, columns) == named
+
+
+def bits(values: list[float | None], variance: str = "range", **changes: Any) -> Any:
+    return bound_rows(network("hybrid") | {"settings": TRAINED}, variance, values, **changes)
+
+
+def test_the_bound_of_held_out_images_is_that_over_all_steps_of_the_fewest_bits() -> None:
+    """By seeds that have both; the bounds of other images, chains and Σ have other halves."""
+    whole = [
+        *bits([3.0, 3.1, 3.2, 3.0, None]),
+        *bits([3.4] * 3, images=64),
+        *bits([3.9] * 3, "beta"),
+        *bits([2.0] * 3, steps=10),
+    ]
+    half = [
+        *bits([3.5, 3.5, 3.5, None, 9.0]),
+        *bits([7.0] * 3, images=64),
+        *bits([8.0] * 3, "beta"),
+        *bits([9.0] * 3, steps=10),
+    ]
+    found = replace(study(ended(0.0, 0.0)), results=tables_of(whole).results)
+    (one,) = trainings(replace(found, half_trained=tables_of(half)))
+    assert one.held_out is not None
+    expected = t_interval([0.5, 0.4, 0.3])
+    assert (one.held_out.mean, one.held_out.low) == pytest.approx((expected.mean, expected.low))
+    assert one.held_out.n == 3
+
+
+BELOW = quantity([-0.2, -0.21, -0.22], networks=frozenset([TRAINED]), what="x")
+LEARNING, OPEN = (0.08, 0.09, 0.13), (0.006, 0.012, 0.018)
+ARRIVED, DOUBTED = "its trainings have not arrived", "its trainings are not shown to have arrived"
+FINE = "its chains begin far below the bin of a pixel"
+
+
+def asked(
+    one: Measurement, networks: Tables, *of: str, half: Measurement | None = None
+) -> Measurement:
+    """What a claim of these conditions finds of a quantity, where something else is missing."""
+    then = Measured([half] if half else [], [])
+    claim = Claim(says="", source="", method="", measure=lambda _: then)
+    claim = replace(claim, of_trained="of_trained" in of, of_chains="of_chains" in of)
+    halves = replace(networks, half_trained=tables_of([])) if half else networks
+    found = conditional(claim, Measured([one], ["other"]), halves)
+    assert found.missing[0] == "other"
+    (told,) = found.measurements
+    assert told.untold == "; ".join(found.missing[1:])
+    return told
+
+
+@pytest.mark.parametrize(
+    ("falls", "noise", "of", "because"),
+    [
+        (LEARNING, 0.125, ("of_trained",), ARRIVED),
+        (OPEN, 0.125, ("of_trained",), DOUBTED),
+        (LEARNING, 0.01, ("of_trained",), ARRIVED),
+        (LEARNING, 0.01, ("of_chains",), FINE),
+        (LEARNING, 0.125, ("of_trained", "of_chains"), ARRIVED),
+        (LEARNING, 0.01, ("of_trained", "of_chains"), f"{FINE} and {ARRIVED}"),
+        (OPEN, 0.01, ("of_trained", "of_chains"), f"{FINE} and {ARRIVED}"),
+        (LEARNING, 0.01, (), ""),
+        ((0.0, 0.0, 0.0), 0.125, ("of_trained", "of_chains"), ""),
+    ],
+)
+def test_a_quantity_tells_under_the_conditions_of_its_claim_alone(
+    falls: tuple[float, ...], noise: float, of: tuple[str, ...], because: str
+) -> None:
+    networks = study(ended(*falls, first_noise=noise))
+    told = asked(BELOW, networks, *of)
+    assert (told.because, told.decides) == (because, not because)
+    aside = replace(BELOW, decides=False)
+    assert asked(aside, networks, *of) == aside
+
+
+def test_one_network_that_learns_beside_one_that_is_open_has_not_arrived() -> None:
+    other = json.dumps({"train": {"steps": 900}})
+    both = study(ended(*LEARNING), ended(*OPEN, settings=other, training_steps=900))
+    one = replace(BELOW, networks=frozenset([TRAINED, other]))
+    told = asked(one, both, "of_trained")
+    assert (told.because, told.untold.count("its plateau")) == (ARRIVED, 2)
+
+
+@pytest.mark.parametrize(("seeds", "decides"), [(1, True), (2, False)])
+def test_one_seed_decides_nothing_and_is_not_asked_whether_it_arrived(
+    seeds: int, decides: bool
+) -> None:
+    some = replace(BELOW, interval=t_interval([-0.2, -0.21][:seeds]))
+    assert asked(some, study(ended(*LEARNING)), "of_trained").decides is decides
+
+
+def test_a_quantity_that_was_measured_half_trained_is_asked_by_that_alone() -> None:
+    """The mean stands where another doubling leaves it, and by seed it crosses the border."""
+    half = quantity([0.5, -0.21, -0.92], what="x", formula=("half",))
+    told = asked(BELOW, study(ended(*LEARNING)), "of_trained", half=half)
+    assert told.because == "another doubling of its trainings may change it"
+    assert (told.half_trained, told.formula_half_trained) == (half.values, ("half",))
+    same = replace(half, values=BELOW.values)
+    assert asked(BELOW, study(ended(*LEARNING)), "of_trained", half=same).decides
+
+
+def test_of_chains_that_begin_apart_the_finest_counts_and_both_ends_are_told() -> None:
+    other = json.dumps({"train": {"steps": 900}})
+    one = replace(BELOW, networks=frozenset([TRAINED, other]))
+    noises = [(17, 0.0125), (256, 2 / 255)]  # a tenth of a bin, and a whole one
+    rows = [
+        ended(0.0, settings=settings, levels=levels, first_noise=noise)
+        for settings, (levels, noise) in zip((TRAINED, other), noises, strict=True)
+    ]
+    why = asked(one, study(*rows), "of_chains").untold
+    assert "is 0.100 and 1.000 of the bin of pixels of 17 and 256 levels" in why
+    why = asked(one, study(rows[0]), "of_chains").untold
+    assert "is 0.100 of the bin of pixels of 17 levels" in why
 
 
 # ---------------------------------------------------------------------------------------- chains

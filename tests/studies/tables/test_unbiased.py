@@ -1,6 +1,7 @@
 """Distances without their bias: from the features that a study's scores were taken of."""
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,14 @@ from iddpm.evaluation.config import Ancestral
 from iddpm.evaluation.frechet import frechet_distance
 from iddpm.evaluation.frechet_bias import unbiased_distance
 from studies.analyses.judge import judge
+from studies.store.npy import read_array
 from studies.store.store import FEATURES, Store, StoreError
 from studies.tables import unbiased
 from studies.tables.rows import is_unbiased, judged
+from studies.tables.study_files import StudyFiles
 from studies.tables.tables import Tables, tables
-from studies.tables.unbiased import UNBIASED
+from studies.tables.unbiased import UNBIASED, with_unbiased
+from tests.witness.calls import given
 from tests.witness.made_up_store import MadeUp, write_store
 from tests.witness.made_up_tables import made_up, planned
 
@@ -75,6 +79,7 @@ def test_it_is_of_the_features_and_less_than_their_distance(store: Store) -> Non
     biased = frechet_distance(drawn, real).value
     first = values(judged(found, DISTANCES))[0]
     assert biased - 0.5 < first < 0.5 * biased
+    assert first == pytest.approx(unbiased_distance(drawn, real.mean(axis=0), np.cov(real.T)))
 
 
 def test_a_single_thread_computes_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +105,30 @@ def test_a_study_of_which_one_distance_is_not_known_is_judged_as_it_was_scored(
     assert not is_unbiased(found)
     scored = found.results[found.results["metric"] == DISTANCES]
     assert values(judged(found, DISTANCES)) == values(scored)
+
+
+@pytest.mark.parametrize(("count", "dimensions", "known"), [(16, 4, 2), (15, 4, 0), (16, 5, 0)])
+def test_as_many_dimensions_as_are_judged_and_as_few_samples_as_it_takes(
+    store: Store, count: int, dimensions: int, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unbiased, "JUDGED_DIMENSIONS", 4)
+    found = read(store, count, dimensions).results
+    assert (found["metric"] == UNBIASED).sum() == known
+
+
+def test_a_distance_of_which_nothing_is_known_yet_has_none_and_moments_are_read_once(
+    store: Store,
+) -> None:
+    study = read(store, 40)
+    scored = study.results[study.results["metric"] != UNBIASED]
+    waiting = scored.assign(value=scored["value"].mask(scored["steps"] == 50))
+    found: list[pd.DataFrame] = []
+    files = StudyFiles(store, study.study)
+    names = given(read_array, "name", lambda: found.append(with_unbiased(scored, files)))
+    assert Counter(names) == {"features": 2, "mean": 1, "covariance": 1}
+    assert list(found[0].loc[found[0]["metric"] == UNBIASED, "steps"]) == [10, 50]
+    waited = with_unbiased(waiting, files)
+    assert list(waited.loc[waited["metric"] == UNBIASED, "steps"]) == [10]
 
 
 @pytest.mark.parametrize(("generated", "dimensions"), [(15, 4), (400, 257)])
