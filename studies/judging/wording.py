@@ -17,15 +17,15 @@ FEWEST_SEEDS = 3
 
 
 def telling(finding: Finding) -> tuple[Measurement | None, int]:
-    """The measurement that stands for a finding, and how many decide it.
+    """The measurement that stands for a finding, and how many decide it if it does.
 
-    It is the first of those that decide whose own verdict is that of the claim; where none does, as
-    a condition of the claim does not hold, the first that would.
+    It is the first of those that decide whose own verdict is that of the claim; where there is
+    none, the first that does not tell, as that leaves the claim open; else the first that decides.
     """
     deciding = [m for m in finding.measurements if m.decides]
-    same = [m for m in deciding if m.verdict == finding.verdict] or deciding
-    same = same or [m for m in finding.measurements if m.untold]
-    return (same[0], len(deciding)) if same else (None, 0)
+    same = [m for m in deciding if m.verdict == finding.verdict]
+    same = same or [m for m in finding.measurements if m.untold] or deciding
+    return (same[0], len(deciding) if same[0].decides else 0) if same else (None, 0)
 
 
 def unmeasured(finding: Finding) -> str:

@@ -85,12 +85,12 @@ INSIDE, ACROSS, OUTSIDE = ([-1.0, -1.1, -0.9], [-1.0, 1.5, 0.1], [1.0, 1.1, 0.9]
 def test_a_finding_is_told_by_the_first_quantity_that_decides_as_it_does() -> None:
     across, against, more = quantity(ACROSS), quantity(OUTSIDE), quantity([2.0, 2.1, 2.2])
     aside = quantity(OUTSIDE, decides=False)
+    untold = replace(aside, untold="why")
     assert telling(finding(aside, across, against, more)) == (against, 3)
     assert telling(finding(across, quantity(INSIDE))) == (across, 2)
-    assert telling(finding(aside, quantity(OUTSIDE, decides=False, untold="why"))) == (
-        replace(aside, untold="why"),
-        0,
-    )
+    assert telling(finding(aside, untold)) == (untold, 0)
+    assert telling(finding(quantity(INSIDE), untold)) == (untold, 0)  # what keeps it open
+    assert telling(finding(quantity(INSIDE), untold, across)) == (across, 2)
     assert telling(finding(aside)) == (None, 0)
 
 
