@@ -52,5 +52,5 @@ def test_what_waits_for_a_training_that_was_cancelled_for_another_job_waits_on(
 def test_a_training_that_a_person_cancelled_stays_cancelled(
     cluster: Cluster, tmp_path: Path, during_its_grace: bool
 ) -> None:
-    rank = ("--partition", "scraps_in_peace")
+    rank = ("--partition", "scraps_at_leisure")
     stays_cancelled(cluster, tmp_path, rank, HIGHER, during_its_grace=during_its_grace)
