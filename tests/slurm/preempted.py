@@ -39,9 +39,10 @@ def begun(study: Study, *rank: str, heeds: bool = True) -> str:
     return training
 
 
-def wanted_by_others(cluster: Cluster, rank: str) -> None:
-    """A job of this rank that needs all nodes."""
-    cluster.ask("sbatch", rank, "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
+def wanted_by_others(cluster: Cluster, rank: str, *, seconds: int = 3) -> None:
+    """A job of this rank that needs all nodes for so long."""
+    asked = ("--nodes=2", "--exclusive", "--output=/dev/null", f"--wrap=sleep {seconds}")
+    cluster.ask("sbatch", rank, *asked)
 
 
 def preemptions(study: Study, training: str) -> int:
