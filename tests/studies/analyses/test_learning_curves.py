@@ -162,6 +162,9 @@ def test_a_window_counts_by_its_images_and_forgets_what_was_not_finite() -> None
     assert table["mean"].iloc[0] == pytest.approx(1.5)
     assert table["mean"].iloc[-1] == pytest.approx((4 * 81 + 1 * 82) / 5)
     assert len(table) <= POINTS
+    second = frame.index.isin([3, 4, 5])
+    lost = frame.assign(bits_per_dim=frame["bits_per_dim"].mask(second))
+    assert 24 not in set(FIGURES["learning_curves"].table(tables_of([], lost))["step"])
 
 
 def test_every_point_lies_on_the_axis_however_far_apart_the_objectives_are() -> None:

@@ -112,11 +112,22 @@ def test_nothing_measured_or_only_one_size_draws_nothing(plan: Plan) -> None:
     assert FIGURES["model_size"].table(one).empty
 
 
+def test_of_several_settings_the_networks_of_the_first_are_drawn(plan: Plan) -> None:
+    """And those whose compute is known."""
+    tables, table_of = made_up(plan, falling), FIGURES["model_size"].table
+    rows = tables.results
+    unknown = rows.assign(**{WIDTH: 2 * rows[WIDTH]}, compute=math.nan, value=99.0)
+    results = pd.concat([rows, rows.assign(T=4000, value=99.0), unknown], ignore_index=True)
+    pd.testing.assert_frame_equal(table_of(replace(tables, results=results)), table_of(tables))
+
+
 def test_the_papers_points_and_line_stand_beside_comparable_results_only(plan: Plan) -> None:
-    ours = planned("model_size", preset="imagenet64", overrides=[("likelihood.images", "null")])
+    whole = [("likelihood.images", "null")]
+    ours = planned("model_size", preset="imagenet64", overrides=whole, seeds=[0, 1])
     tables = made_up(ours, lambda row: 20 + falling(row))
     table = FIGURES["model_size"].table(tables)
     theirs = table[table["source"] == "Fig. 10"]
+    assert not theirs.duplicated(["quantity", "compute"]).any()
     assert set(theirs["quantity"]) == {"FID@10k", "bits/dim"}
     shown = theirs[(theirs["arm"] == "128 channels") & (theirs["quantity"] == "FID@10k")]
     assert list(shown.sort_values("compute")["mean"]) == [53.3, 34.6, 28.2, 22.7, 20.0, 19.35]
