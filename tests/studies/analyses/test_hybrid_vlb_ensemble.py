@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PolyCollection
+from matplotlib.patches import Rectangle
 from scipy.stats import t as student
 
 from iddpm.config import Hybrid, Uniform
@@ -170,7 +171,7 @@ def test_the_curve_is_the_geometric_mean_of_the_ratio_and_its_band_the_interval(
     (band,) = (one for one in axes.collections if isinstance(one, PolyCollection))
     heights = np.asarray(band.get_paths()[0].vertices)[:, 1]
     assert (heights.min(), heights.max()) == (table["low"].min(), table["high"].max())
-    strips = [(patch.get_x(), patch.get_width()) for patch in axes.patches]
+    strips = [(p.get_x(), p.get_width()) for p in axes.patches if isinstance(p, Rectangle)]
     assert strips == [pytest.approx((0, 5)), pytest.approx((195, 5))]
     assert [1, 1] in [np.asarray(line.get_ydata()).tolist() for line in axes.lines]
     said = FIGURES["term_ratio"].caption(table, study)

@@ -352,6 +352,12 @@ def test_a_verdict_against_it_says_how_much_was_drawn_by_importance() -> None:
         assert (f"{name} drew only the last {share:.0%} of its t by" in finding.reason) == said
 
 
+@pytest.mark.parametrize(("share", "verdict"), [(0.48, "supported"), (0.52, "contradicted")])
+def test_considerably_less_noise_is_less_than_half_of_it(share: float, verdict: str) -> None:
+    made_up = study(noise=NOISE | {("vlb", RESAMPLED): share * NOISE["vlb", "uniform"]})
+    assert judge("importance_sampling_steadies_vlb", made_up).verdict == verdict
+
+
 def test_what_is_saved_is_the_log_of_a_ratio_seed_by_seed() -> None:
     way = network("hybrid", T=1000)
     uniform, resampled = [2.0, 4.0, 8.0], [1.9, 4.0, 8.8]

@@ -87,11 +87,15 @@ def test_the_dashed_line_is_the_law_that_its_label_and_the_caption_tell(plan: Pl
     line = figure.axes[0].lines[-1]
     x, y = (np.asarray(v, dtype=float) for v in line.get_data())
     np.testing.assert_allclose(y, 1.01 * (1e-10 * x) ** -0.3, rtol=1e-6)
+    compute = tables.results["compute"].astype(float)
+    assert (x[0], x[-1]) == pytest.approx((compute.min(), compute.max()))
     assert str(line.get_label()).startswith("0.00 + $(")
     assert str(line.get_label()).endswith(r"\,C)^{-0.30}$")
     told = FIGURES["model_size"].caption(table, tables)
     assert "its exponent 0.3 (95% t interval over the exponents of 3 seeds 0.3 to 0.3)" in told
     assert "its constant is 0, fixed beforehand" in told
+    two = replace(tables, results=tables.results[tables.results["seed"] < 2])
+    assert "over the exponents of 2 seeds" in FIGURES["model_size"].caption(table, two)
     assert "network (model channels, channel mult, res blocks, attention resolutions" in told
 
 
