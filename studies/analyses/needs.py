@@ -155,7 +155,8 @@ def is_read(arm: Arm) -> bool:
 
 
 def is_hybrid_learned(arm: Arm) -> bool:
-    return arm[OBJECTIVE] == "hybrid" and (not is_samples(arm) or arm[VARIANCE] in LEARNED)
+    """Samples of L_hybrid with the Σ that it learned."""
+    return arm[OBJECTIVE] == "hybrid" and arm[VARIANCE] in LEARNED
 
 
 def is_ddim(arm: Arm) -> bool:

@@ -20,7 +20,8 @@ ACCOUNT = "research"
 QOS = {
     "low": ("preemptmode=cancel",),
     "low_in_peace": ("preemptmode=cancel", "gracetime=3"),
-    "urgent": ("preempt=low,low_in_peace",),
+    "low_at_leisure": ("preemptmode=cancel", "gracetime=600"),
+    "urgent": ("preempt=low,low_in_peace,low_at_leisure",),
 }
 """Of whoever submits, with what is set of each; they count where the controller preempts by QOS."""
 MAX_ARRAY_SIZE = 1001
@@ -57,6 +58,7 @@ PartitionName=main Nodes=ALL Default=YES PreemptMode=OFF
 PartitionName=low Nodes=ALL PriorityTier=1 GraceTime=3
 PartitionName=scraps Nodes=ALL PriorityTier=1 PreemptMode=CANCEL
 PartitionName=scraps_in_peace Nodes=ALL PriorityTier=1 PreemptMode=CANCEL GraceTime=3
+PartitionName=scraps_at_leisure Nodes=ALL PriorityTier=1 PreemptMode=CANCEL GraceTime=600
 PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF
 PreemptType=preempt/{preempt_by}
 PreemptMode=REQUEUE

@@ -1,14 +1,16 @@
 """A training that the cluster cancels for a job of higher rank."""
 
-import os
-import signal
 from pathlib import Path
+
+import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.slurm.study import TRAINING, Study
+from tests.witness import holds
 
-SHORT = ("--set", "train.steps=400", "--checkpoint-every", "0s")
-"""Long enough to be seen at work and cancelled on a fast machine."""
+SHORT = ("--set", "train.steps=100", "--checkpoint-every", "0s")
+HELD_AT = 60
+"""So many steps are done when the cluster cancels it."""
 
 
 def undisturbed(folder: Path) -> dict[str, bytes]:
@@ -18,24 +20,29 @@ def undisturbed(folder: Path) -> dict[str, bytes]:
     return study.results()
 
 
-def begun(study: Study, *rank: str) -> str:
-    """The training, which is at work as these options ask."""
-    assert study.run(*rank) == 0
+def begun(study: Study, *rank: str, heeds: bool = True) -> str:
+    """The training, which is at work as these options ask, and goes no further before it must end.
+
+    Args:
+        study: Of which it is the only one.
+        rank: Options by which it may be preempted.
+        heeds: Whether it hears that it must: else it has no time to save.
+    """
+    folder = study.path.parent
+    mark = folder / "held"
+    prolog = holds.task_prolog(folder, step=HELD_AT, mark=mark, heeds=heeds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_TASK_PROLOG", str(prolog))
+        assert study.run(*rank) == 0
     (training,) = study.tasks("train")
-    study.wait_for_progress(training, 1)
+    study.wait_for(mark.exists)
     return training
 
 
-def wanted_by_others(cluster: Cluster, rank: str) -> None:
-    """A job of this rank that needs all nodes."""
-    cluster.ask("sbatch", rank, "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=sleep 3")
-
-
-def deaf(study: Study, training: str) -> None:
-    """Its process hears no signal: it has no time to save."""
-    claim = study.store.claim_of(training)
-    assert claim is not None
-    os.kill(claim.pid, signal.SIGSTOP)
+def wanted_by_others(cluster: Cluster, rank: str, *, seconds: int = 3) -> None:
+    """A job of this rank that needs all nodes for so long."""
+    asked = ("--nodes=2", "--exclusive", "--output=/dev/null", f"--wrap=sleep {seconds}")
+    cluster.ask("sbatch", rank, *asked)
 
 
 def preemptions(study: Study, training: str) -> int:
@@ -59,16 +66,17 @@ def goes_on(
         saves: Whether it has time to save.
     """
     study = Study(folder, *SHORT, sweep=TRAINING)
-    training = begun(study, *rank)
+    training = begun(study, *rank, heeds=saves)
     element = study.store.submissions.element(training)
-    if not saves:
-        deaf(study, training)
     wanted_by_others(cluster, higher)
-    study.wait_for(lambda: (job := study.job(training)) and job.state == "PENDING")
     study.finish()
     assert study.store.submissions.element(training) == element, "it has kept its number"
     assert preemptions(study, training) == 1
     assert study.store.attempts(training) == [1, 2]
+    made = study.store.provenance(training)
+    assert made is not None
+    on_disk = (HELD_AT,) if saves else (HELD_AT - 2, HELD_AT - 1)  # the last save may be under way
+    assert made["steps_before"] in on_disk
     return study.results()
 
 
@@ -85,11 +93,10 @@ def stays_cancelled(
         during_its_grace: Whether another job is doing so.
     """
     study = Study(folder, *SHORT, sweep=TRAINING)
-    training = begun(study, *rank)
+    training = begun(study, *rank, heeds=not during_its_grace)  # else it leaves at once
     job = study.job(training)
     assert job is not None
     if during_its_grace:
-        deaf(study, training)  # else it saves and leaves at once
         wanted_by_others(cluster, higher)
         asked = ("scontrol", "--all", "show", "job", job.id)
         study.wait_for(lambda: "PreemptTime=2" in cluster.ask(*asked))

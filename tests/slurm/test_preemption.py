@@ -13,7 +13,7 @@ from tests.slurm.preempted import (
     undisturbed,
     wanted_by_others,
 )
-from tests.slurm.study import Study
+from tests.slurm.study import TRAINING, Study
 
 pytestmark = pytest.mark.slurm
 
@@ -37,20 +37,21 @@ def test_a_training_that_was_cancelled_for_another_job_goes_on_under_its_number(
 def test_what_waits_for_a_training_that_was_cancelled_for_another_job_waits_on(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    study = Study(tmp_path, *SHORT, "--seeds", "0", "--set", "train.objective=[simple]")
+    study = Study(tmp_path, *SHORT, sweep=TRAINING + "evaluate: [{likelihood: {}}]\n")
     training = begun(study, "--partition", "scraps")
-    others = study.tasks("likelihood")
-    before = [study.job(task) for task in others]
-    wanted_by_others(cluster, HIGHER)
+    (bound,) = study.tasks("likelihood")
+    before = study.job(bound)
+    wanted_by_others(cluster, HIGHER, seconds=600)
     study.wait_for(lambda: (job := study.job(training)) and job.state == "PENDING")
-    assert [study.job(task) for task in others] == before
+    assert study.job(bound) == before
+    cluster.ask("scancel", HIGHER)
     study.finish()
-    assert all(study.store.attempts(task) == [1] for task in others)
+    assert study.store.attempts(bound) == [1]
 
 
 @pytest.mark.parametrize("during_its_grace", [False, True])
 def test_a_training_that_a_person_cancelled_stays_cancelled(
     cluster: Cluster, tmp_path: Path, during_its_grace: bool
 ) -> None:
-    rank = ("--partition", "scraps_in_peace")
+    rank = ("--partition", "scraps_at_leisure")
     stays_cancelled(cluster, tmp_path, rank, HIGHER, during_its_grace=during_its_grace)

@@ -36,5 +36,5 @@ def test_a_training_that_was_cancelled_for_another_job_goes_on_under_its_number(
 def test_a_training_that_a_person_cancels_during_its_grace_stays_cancelled(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    rank = ("--resource", "qos=low_in_peace")
+    rank = ("--resource", "qos=low_at_leisure")
     stays_cancelled(cluster, tmp_path, rank, HIGHER, during_its_grace=True)

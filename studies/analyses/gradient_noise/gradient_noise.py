@@ -115,7 +115,7 @@ def _spread(curves: pd.DataFrame) -> str:
 
 
 def _undetermined(table: pd.DataFrame) -> Iterator[str]:
-    unknown = table[table["seed"].notna() & table["scale"].isna()]
+    unknown = table[table["scale"].isna()]
     if len(unknown):
         cells = [
             f"{arm} at step {step:,} (seed{'s' if len(seeds) > 1 else ''} "

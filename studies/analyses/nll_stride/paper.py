@@ -15,7 +15,6 @@ from studies.analyses.needs import (
     SIMPLE_AND_HYBRID,
     T,
     alike,
-    every,
     has,
     is_bound,
     is_few,
@@ -53,10 +52,10 @@ _BOTH_STRIDES = Need(
     (BOUND_STEPS, BOUND_STRIDE, T),
     lambda arms: any(
         together(
-            lambda arm: True,
+            is_few(BOUND_STEPS),
             (BOUND_STRIDE,),
-            every(is_few(BOUND_STEPS), has(BOUND_STRIDE, "even")),
-            every(is_few(BOUND_STEPS), has(BOUND_STRIDE, PLUS)),
+            has(BOUND_STRIDE, "even"),
+            has(BOUND_STRIDE, PLUS),
         )(group)
         and any(map(is_whole, group))
         for group in alike([arm for arm in arms if is_bound(arm)], (BOUND_STEPS, BOUND_STRIDE))

@@ -110,6 +110,26 @@ def test_dots_are_means_and_lines_their_intervals(plan: Plan) -> None:
     assert bound.get_xlabel() == "bits/dim"
 
 
+def test_arms_stand_from_the_top_in_their_order_as_they_are_after_the_most_steps(
+    plan: Plan,
+) -> None:
+    """The one with a single head has distances of one seed."""
+    rows = made_up(plan, value).results
+    single = (rows["metric"] == "frechet_distance") & (rows[HEADS] == 1)
+    shown = rows[~(single & (rows["seed"] > 0))]
+    earlier = rows.assign(training_steps=rows["training_steps"] // 2, value=99.0)
+    study = replace(made_up(plan, value), results=pd.concat([shown, earlier], ignore_index=True))
+    table = FIGURES["architecture"].table(study)
+    assert table["mean"].max() < 99
+    distance, bound = FIGURES["architecture"].draw(table).axes
+    assert distance.get_yticklabels()[0].get_text() == "attention at 4, 4 heads, scale-shift"
+    assert [axes.get_ylim() for axes in (distance, bound)] == [(4.5, -0.5)] * 2
+    for axes, lines in ((distance, 4), (bound, 5)):
+        (dots,), (spans,) = axes.lines, axes.collections
+        assert list(np.asarray(dots.get_ydata())) == [0, 1, 2, 3, 4]
+        assert len(spans.get_paths()) == lines
+
+
 def test_the_caption_says_that_the_paper_gives_no_numbers(plan: Plan) -> None:
     tables = made_up(plan, value)
     told = FIGURES["architecture"].caption(FIGURES["architecture"].table(tables), tables)

@@ -14,6 +14,7 @@ from iddpm.config import (
     Hybrid,
     LossSecondMoment,
     Objective,
+    OpenAi,
     OptimizerConfig,
     Seeds,
     Simple,
@@ -125,6 +126,16 @@ def simple_beta(steps: int, **training: Any) -> Asked:
 
 def simple_tilde(steps: int, **training: Any) -> Asked:
     return samples(Simple(), TILDE, steps, **training)
+
+
+def read(**training: Any) -> Asked:
+    """Samples of a network that learned no Σ."""
+    return samples(Simple(), BETA, **training)
+
+
+def scored(**training: Any) -> Asked:
+    """The bound of it."""
+    return bound(Simple(), **training)
 
 
 def skipping(skip: float, **how: Any) -> Asked:
@@ -332,7 +343,12 @@ NEEDS: list[tuple[str, list[Asked], list[Asked]]] = [
         "quality_follows_a_power_law_of_compute",
         [of(**one) for of in (learned, bound) for one in (*BY_STEPS, {"network": WIDE, **RATE})],
         [fixed(**one) for one in (*BY_STEPS, {"network": WIDE, **RATE})]
-        + [of(steps=7, **LARGE) for of in (learned, bound)],
+        + [of(steps=steps, **LARGE) for of in (learned, bound) for steps in (5, 7, 9)],
+    ),
+    (
+        "larger_networks_are_better",
+        [of(**one) for of in (read, scored) for one in ({}, {"network": WIDE, **RATE})],
+        [of(network=WIDE, **LARGE) for of in (read, scored)],
     ),
     (
         "larger_networks_are_better",
@@ -366,6 +382,10 @@ NEEDS: list[tuple[str, list[Asked], list[Asked]]] = [
         )
         for how in ((25, "even_plus_first"), (1000, "even"))
     ),
+    *(
+        ("released_checkpoints", [of(source=OpenAi(path="x.pt"))], [fixed(), bound()])
+        for of in (fixed, bound)
+    ),
     ("more_samples_lower_distance", *COUNTS),
     ("sample_count", *COUNTS),
     (
@@ -383,14 +403,15 @@ NEEDS: list[tuple[str, list[Asked], list[Asked]]] = [
     (
         "learned_sigma_lowers_nll",
         [bound(), bound(Simple())],
-        [bound(Vlb()), bound(Simple(), **LARGE), learned(), samples(Simple(), BETA)],
+        [learned(), samples(Simple(), BETA), bound(Simple(), **LARGE)]
+        + [bound(of) for of in (Vlb(), Vlb(variance="learned"))],  # whose Σ is told as well
     ),
     (
         "learned_sigma_keeps_quality_at_few_steps",
         [of(n) for n in (50, 51) for of in (learned, simple_beta, simple_tilde)],
         [ddim(n) for n in (50, 51)]
         + [samples(Hybrid(), variance, n) for variance in (BETA, TILDE) for n in (50, 51)]
-        + [simple_beta(25, **LARGE), learned(100, **LARGE)]
+        + [simple_beta(25, **LARGE), learned(100, **LARGE), learned(25), learned(90)]
         + [samples(Vlb(), RANGE, n) for n in (50, 51)],
     ),
     (

@@ -321,6 +321,16 @@ def test_a_dot_is_the_mean_over_seeds_and_its_bar_the_interval(
     assert ends == pytest.approx([mean[fd] - half[fd], mean[fd] + half[fd]])
     alone = next(c for c in distances.containers if c.get_label() == "real digits")
     assert alone[2] == ()  # drawn once: no bar
+    assert (distances.get_xlim()[0], distances.get_ylim()) == (0, (3.5, -0.5))
+
+
+def test_a_model_is_shown_at_its_most_sampling_steps(made_up: Callable[..., Tables]) -> None:
+    study = made_up()
+    chains = study.results[study.results["rival"].isna()]
+    fewer = chains.assign(steps=chains["steps"] - 1, value=9.0)
+    both = replace(study, results=pd.concat([fewer, study.results], ignore_index=True))
+    tables_of = FIGURES["model_comparison"].table
+    pd.testing.assert_frame_equal(tables_of(both), tables_of(study))
 
 
 def test_bars_end_where_a_share_or_a_distance_does_and_the_caption_says_so(
@@ -340,6 +350,10 @@ def test_bars_end_where_a_share_or_a_distance_does_and_the_caption_says_so(
     assert ends == pytest.approx([0, gan.loc["frechet_distance", "high"]])
     said = FIGURES["model_comparison"].caption(table, study)
     assert "They end at 0 and, of shares, at 1, though an interval may reach beyond." in said
+    near = {name: {"frechet_distance": 5.0, "precision": 0.5, "recall": 0.97} for name in PAPERS}
+    full = made_up(near, spread=0.05)
+    said = FIGURES["model_comparison"].caption(FIGURES["model_comparison"].table(full), full)
+    assert "They end at 0 and, of shares, at 1" in said
     narrow = made_up()
     within = FIGURES["model_comparison"].caption(FIGURES["model_comparison"].table(narrow), narrow)
     assert "reach beyond" not in within

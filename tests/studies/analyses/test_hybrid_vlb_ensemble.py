@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PolyCollection
+from matplotlib.patches import Rectangle
 from scipy.stats import t as student
 
 from iddpm.config import Hybrid, Uniform
@@ -166,6 +168,12 @@ def test_the_curve_is_the_geometric_mean_of_the_ratio_and_its_band_the_interval(
     curve = max(axes.lines, key=lambda line: len(np.asarray(line.get_xdata())))
     assert np.asarray(curve.get_ydata()).tolist() == table["ratio"].tolist()
     assert axes.get_yscale() == "log"
+    (band,) = (one for one in axes.collections if isinstance(one, PolyCollection))
+    heights = np.asarray(band.get_paths()[0].vertices)[:, 1]
+    assert (heights.min(), heights.max()) == (table["low"].min(), table["high"].max())
+    strips = [(p.get_x(), p.get_width()) for p in axes.patches if isinstance(p, Rectangle)]
+    assert strips == [pytest.approx((0, 5)), pytest.approx((195, 5))]
+    assert [1, 1] in [np.asarray(line.get_ydata()).tolist() for line in axes.lines]
     said = FIGURES["term_ratio"].caption(table, study)
     assert "Below 1 the L_hybrid network is better: at 95% of the steps drawn." in said
     assert "Lines are geometric means over seeds, bands their 95% t intervals (n = 3" in said
@@ -183,6 +191,13 @@ def test_a_step_far_from_the_others_leaves_the_axis_and_is_told() -> None:
     assert "Outside the axis: 1 of 200 points (0.0001, step 0)." in said
     whole = made_up()
     assert "Outside" not in FIGURES["term_ratio"].caption(FIGURES["term_ratio"].table(whole), whole)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 2.0])
+def test_the_axis_holds_the_line_where_both_are_as_good(ratio: float) -> None:
+    study = made_up(ratio=lambda step, seed: ratio * (1 + 0.02 * seed))
+    ends = FIGURES["term_ratio"].draw(FIGURES["term_ratio"].table(study)).axes[0].get_ylim()
+    assert ends[ratio < 1] == pytest.approx((1 / 1.2, 1.2)[ratio < 1])
 
 
 def test_the_curve_of_one_seed_has_no_band_to_make_room_for() -> None:

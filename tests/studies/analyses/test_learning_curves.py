@@ -162,6 +162,9 @@ def test_a_window_counts_by_its_images_and_forgets_what_was_not_finite() -> None
     assert table["mean"].iloc[0] == pytest.approx(1.5)
     assert table["mean"].iloc[-1] == pytest.approx((4 * 81 + 1 * 82) / 5)
     assert len(table) <= POINTS
+    second = frame.index.isin([3, 4, 5])
+    lost = frame.assign(bits_per_dim=frame["bits_per_dim"].mask(second))
+    assert 24 not in set(FIGURES["learning_curves"].table(tables_of([], lost))["step"])
 
 
 def test_every_point_lies_on_the_axis_however_far_apart_the_objectives_are() -> None:
@@ -347,6 +350,12 @@ def test_a_verdict_against_it_says_how_much_was_drawn_by_importance() -> None:
         name = "T = 1,000, cosine, L_vlb (resampled)"
         assert finding.verdict == "contradicted"
         assert (f"{name} drew only the last {share:.0%} of its t by" in finding.reason) == said
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.48, "supported"), (0.52, "contradicted")])
+def test_considerably_less_noise_is_less_than_half_of_it(share: float, verdict: str) -> None:
+    made_up = study(noise=NOISE | {("vlb", RESAMPLED): share * NOISE["vlb", "uniform"]})
+    assert judge("importance_sampling_steadies_vlb", made_up).verdict == verdict
 
 
 def test_what_is_saved_is_the_log_of_a_ratio_seed_by_seed() -> None:

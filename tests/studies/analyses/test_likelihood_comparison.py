@@ -122,6 +122,7 @@ def test_on_digits_only_this_studys_networks_are_drawn() -> None:
     points = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
     means = [float(np.asarray(point.lines[0].get_xdata())[0]) for point in points]
     assert means == pytest.approx([np.mean(SIMPLE), np.mean(VLB)])
+    assert axes.get_ylim() == pytest.approx((1.6, -0.6))  # the most bits/dim at the top
     segment = points[1].lines[2][0].get_segments()[0]
     half = stats.t.ppf(0.975, 2) * stats.sem(VLB)
     np.testing.assert_allclose(segment[:, 0], [np.mean(VLB) - half, np.mean(VLB) + half])

@@ -109,3 +109,16 @@ def test_a_dot_and_a_line_are_drawn_for_each_part(table: pd.DataFrame) -> None:
     for axes, metric in ((first, "frechet_distance"), (second, "bits_per_dim")):
         drawn = [float(x) for line in axes.lines for x in np.asarray(line.get_xdata())]
         assert sorted(drawn) == pytest.approx(sorted(of(table, metric)["deviation"]))
+        lines = [path.vertices for spans in axes.collections for path in spans.get_paths()]
+        ends = sorted(tuple(np.asarray(line)[:, 0]) for line in lines)
+        expected = sorted(of(table, metric)[["low", "high"]].itertuples(index=False, name=None))
+        np.testing.assert_allclose(ends, expected)
+        assert axes.get_xlim()[0] == 0
+
+
+def test_seeds_of_sampling_are_told_where_there_are_several(
+    study: Tables, table: pd.DataFrame
+) -> None:
+    assert " and of the noise and 8 seeds of sampling." in lottery.caption(table, study)
+    bounds = table[table["metric"] == "bits_per_dim"]
+    assert "seeds of sampling" not in lottery.caption(bounds, study)

@@ -87,11 +87,15 @@ def test_the_dashed_line_is_the_law_that_its_label_and_the_caption_tell(plan: Pl
     line = figure.axes[0].lines[-1]
     x, y = (np.asarray(v, dtype=float) for v in line.get_data())
     np.testing.assert_allclose(y, 1.01 * (1e-10 * x) ** -0.3, rtol=1e-6)
+    compute = tables.results["compute"].astype(float)
+    assert (x[0], x[-1]) == pytest.approx((compute.min(), compute.max()))
     assert str(line.get_label()).startswith("0.00 + $(")
     assert str(line.get_label()).endswith(r"\,C)^{-0.30}$")
     told = FIGURES["model_size"].caption(table, tables)
     assert "its exponent 0.3 (95% t interval over the exponents of 3 seeds 0.3 to 0.3)" in told
     assert "its constant is 0, fixed beforehand" in told
+    two = replace(tables, results=tables.results[tables.results["seed"] < 2])
+    assert "over the exponents of 2 seeds" in FIGURES["model_size"].caption(table, two)
     assert "network (model channels, channel mult, res blocks, attention resolutions" in told
 
 
@@ -112,11 +116,22 @@ def test_nothing_measured_or_only_one_size_draws_nothing(plan: Plan) -> None:
     assert FIGURES["model_size"].table(one).empty
 
 
+def test_of_several_settings_the_networks_of_the_first_are_drawn(plan: Plan) -> None:
+    """And those whose compute is known."""
+    tables, table_of = made_up(plan, falling), FIGURES["model_size"].table
+    rows = tables.results
+    unknown = rows.assign(**{WIDTH: 2 * rows[WIDTH]}, compute=math.nan, value=99.0)
+    results = pd.concat([rows, rows.assign(T=4000, value=99.0), unknown], ignore_index=True)
+    pd.testing.assert_frame_equal(table_of(replace(tables, results=results)), table_of(tables))
+
+
 def test_the_papers_points_and_line_stand_beside_comparable_results_only(plan: Plan) -> None:
-    ours = planned("model_size", preset="imagenet64", overrides=[("likelihood.images", "null")])
+    whole = [("likelihood.images", "null")]
+    ours = planned("model_size", preset="imagenet64", overrides=whole, seeds=[0, 1])
     tables = made_up(ours, lambda row: 20 + falling(row))
     table = FIGURES["model_size"].table(tables)
     theirs = table[table["source"] == "Fig. 10"]
+    assert not theirs.duplicated(["quantity", "compute"]).any()
     assert set(theirs["quantity"]) == {"FID@10k", "bits/dim"}
     shown = theirs[(theirs["arm"] == "128 channels") & (theirs["quantity"] == "FID@10k")]
     assert list(shown.sort_values("compute")["mean"]) == [53.3, 34.6, 28.2, 22.7, 20.0, 19.35]

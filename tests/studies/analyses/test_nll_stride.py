@@ -1,12 +1,14 @@
 """Bits/dim over few steps: the figure and its claims on curves known beforehand."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PolyCollection
 from scipy import stats
 
 from studies.analyses.drawings import FIGURES
@@ -211,6 +213,10 @@ def test_each_curve_is_the_mean_over_seeds_at_each_k() -> None:
         ys = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
         assert any(np.allclose(y, expected, rtol=1e-12) for y in ys)
     assert all(tuple(np.asarray(line.get_xdata())) == STEPS for line in axes.lines)
+    assert len([one for one in axes.collections if isinstance(one, PolyCollection)]) == 6
+    constant = tables.results.assign(stride="constant", value=9.0)
+    more = replace(tables, results=pd.concat([tables.results, constant], ignore_index=True))
+    pd.testing.assert_frame_equal(FIGURES["nll_vs_steps"].table(more), table)
 
 
 def test_an_even_stride_is_dashed_and_hollow() -> None:

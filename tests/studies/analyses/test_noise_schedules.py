@@ -10,6 +10,7 @@ import pytest
 
 from iddpm.arrays import FloatArray
 from iddpm.config import Schedule
+from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.analyses.noise_schedules import claims
 from studies.analyses.sentences import SENTENCES
@@ -206,3 +207,18 @@ def test_slightly_smaller_is_from_half_a_bin_to_one(
 ) -> None:
     monkeypatch.setattr(claims, "betas", lambda s, T: np.array([(share / 127.5) ** 2]))
     assert judge("first_cosine_noise_is_below_a_pixel_bin", NOTHING).verdict == verdict
+
+
+def test_the_drawn_share_of_the_image_is_that_of_each_schedule_along_the_process() -> None:
+    """Eq. 17, and the linear schedule of Ho et al. (2020) scaled to T = 4000."""
+    table = FIGURES["alpha_bar"].table(tables_of([]))
+    steps = np.arange(0, 4001, 10)
+    linear = np.cumprod([1.0, *(1 - np.linspace(0.1 / 4000, 20 / 4000, 4000))])[steps]
+    cosine = np.cos((steps / 4000 + 0.008) / 1.008 * np.pi / 2) ** 2
+    for name, expected in (("linear", linear), ("cosine", cosine / cosine[0])):
+        curve = table[table["schedule"] == name]
+        assert curve["step"].tolist() == steps.tolist()
+        assert curve["place"].to_numpy() == pytest.approx(steps / 4000)
+        assert curve["alpha_bar"].to_numpy() == pytest.approx(expected, abs=1e-6)
+        quarters = ", ".join(f"{value:.3g}" for value in expected[100:400:100])
+        assert f"{name} {quarters}" in FIGURES["alpha_bar"].caption(table, tables_of([]))

@@ -51,6 +51,13 @@ def test_an_arm_that_was_trained_one_way_alone_is_not_drawn(both: Tables) -> Non
     assert set(table["objective"]) == {"simple", "hybrid"}
 
 
+def test_larger_batches_of_as_many_images_in_fewer_steps_are_a_second_way(both: Tables) -> None:
+    steps = 800 * 32 // both.results["train.batch_size"].astype(int)
+    shorter = both.results.assign(**{"train.steps": steps}, training_steps=steps)
+    table = FIGURES["quality_by_batch"].table(replace(both, results=shorter))
+    assert sorted(table["mean"]) == sorted(FIGURES["quality_by_batch"].table(both)["mean"])
+
+
 def test_without_a_second_way_there_is_nothing_to_draw(both: Tables) -> None:
     one = replace(both, results=both.results.drop(columns="train.batch_size"))
     assert FIGURES["quality_by_batch"].table(one).empty

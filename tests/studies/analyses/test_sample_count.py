@@ -3,9 +3,11 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -13,6 +15,7 @@ from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
 from studies.report.summary import summary
 from studies.store.store import Store
+from studies.tables.groupings import records
 from studies.tables.tables import Tables, tables
 from tests.witness.made_up_rows import distance_rows, network, tables_of
 from tests.witness.made_up_store import variant, write_store
@@ -40,6 +43,9 @@ def test_the_curve_is_the_mean_over_seeds_at_each_count() -> None:
     table = FIGURES["sample_count"].table(tables)
     (axes,) = FIGURES["sample_count"].draw(table).axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
+    waiting = distance_rows(network("simple"), "beta", [None, None], images=96)
+    more = replace(tables, results=tables_of([*records(tables.results), *waiting]).results)
+    pd.testing.assert_frame_equal(FIGURES["sample_count"].table(more), table)
     (line,) = axes.lines
     results = tables.results[tables.results["objective"] == "hybrid"]
     expected = results.groupby("images")["value"].mean()

@@ -160,6 +160,7 @@ def test_each_curve_is_the_mean_over_seeds_at_each_fraction() -> None:
     tables = tables_of(rows())
     _, axes = drawn(tables)
     assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
+    assert axes.get_ylim()[0] == 0
     assert [line.get_label() for line in axes.lines] == ["linear", "cosine"]
     bands = [one for one in axes.collections if isinstance(one, PolyCollection)]
     for line, band in zip(axes.lines, bands, strict=True):
