@@ -349,3 +349,12 @@ def test_the_largest_batch_is_held_against_the_smallest() -> None:
 def test_the_share_of_v_outside_its_range_decides(shares: tuple[float, ...], verdict: str) -> None:
     rows = bound_rows(LEARNED, "range", shares, metric=OUTSIDE_RANGE)
     assert judge("learned_v_stays_in_range", tables_of(rows)).verdict == verdict
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(1.28, "contradicted"), (1.32, "supported")])
+def test_much_worse_is_what_is_no_longer_near_optimal(times: float, verdict: str) -> None:
+    def distance(arm: str, stride: str, steps: int, batch: int) -> float:
+        foreign = arm == "ddim" and stride != STRIDES[arm][0]
+        return as_in_the_paper(arm, stride, steps, batch) * (times / 3.0 if foreign else 1.0)
+
+    assert judge("even_stride_hurts_ddim", study(distance)).verdict == verdict

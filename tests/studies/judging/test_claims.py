@@ -16,7 +16,8 @@ from studies.judging.verdicts import Finding, Measurement
 from studies.store.store import Store
 from studies.tables.groupings import records
 from studies.tables.intervals import Interval
-from studies.tables.tables import Tables, tables
+from studies.tables.tables import OUTSIDE_RANGE, Tables, tables
+from tests.witness.made_up_rows import bound_rows, network, tables_of
 from tests.witness.made_up_store import bound, distance, terms, variant, write_store
 
 Judge = Callable[..., Finding]
@@ -452,3 +453,19 @@ def test_arms_that_differ_in_another_setting_are_judged_apart(whole: Tables) -> 
     found = judge(NLL, replace(whole, results=both)).measurements
     named = [m.what.rpartition(", ")[2] for m in found if m.decides]
     assert named == ["T = 200", "T = 200", "T = 400", "T = 400"]
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict", "counted"),
+    [
+        *((0.0009, "supported", 0.0009), (0.0011, "contradicted", 0.0011)),
+        *((0.00009, "supported", 0.0001), (0.0, "supported", 0.0001)),
+    ],
+)
+def test_hardly_ever_is_one_in_a_thousand_and_none_a_tenth_of_that(
+    share: float, verdict: str, counted: float
+) -> None:
+    rows = bound_rows(network("hybrid"), "range", [share] * 3, metric=OUTSIDE_RANGE)
+    found = judge("learned_v_stays_in_range", tables_of(rows))
+    assert found.verdict == verdict
+    assert found.measurements[0].interval.mean == pytest.approx(math.log(counted / (1 - counted)))
