@@ -87,7 +87,8 @@ def test_one_row_per_cell_and_metric(table: pd.DataFrame) -> None:
 
 
 def test_a_row_says_how_much_of_its_training_drew_t_by_importance(tmp_path: Path) -> None:
-    plan = planned("likelihood_comparison", seeds=[0])
+    lengths = [("train.diffusion.steps", "[1000, 4000]")]
+    plan = planned("likelihood_comparison", overrides=lengths, seeds=[0])
     store = Store(tmp_path / "store")
     store.record_study(plan.study, record(plan))
     for task in plan.tasks.values():
