@@ -80,7 +80,7 @@ def network_pairs(
         values: In order: the second of a pair comes before its first.
         also: Columns in which they may differ too.
     """
-    if rows.empty or column not in rows:
+    if column not in rows:
         return
     fixed = network_columns(rows, without=(column, *also))
     fixed += SCORED if column == "T" else [*SCORED, "steps"]  # T steps of each chain

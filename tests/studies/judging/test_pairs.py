@@ -138,6 +138,10 @@ def test_a_learned_sigma_is_held_against_the_fixed_ones_of_their_own_networks() 
     assert all(one.networks for one in found.measurements)
     for rows, missing in (((learned, beta), [lacking]), ((beta, *others), [said[0][0], lacking])):
         assert of_sigma(*rows).missing == missing
+    longer = bits(network("hybrid", T=8000), "range", 3.4)
+    shorter = [bits(network("simple", T=1000), one, 3.9) for one in ("beta", "beta_tilde")]
+    elsewhere = of_sigma(learned, beta, tilde, longer, *shorter)
+    assert (len(elsewhere.measurements), elsewhere.missing) == (2, [])
 
 
 # ------------------------------------------------------------------------- dropout and schedules

@@ -67,6 +67,8 @@ def test_what_can_be_told_where_a_difference_must_matter_is_that_there_is_none_t
 def test_what_can_be_told_of_two_borders_lies_between_them_and_beyond() -> None:
     wide = tellable(seeds(-0.01, 0.0, 0.01, low=-1.0, high=1.0))
     assert wide == "−96.74 to 96.74, below −103.26 or above 103.26"
+    moved = tellable(seeds(-0.01, 0.0, 0.01, low=0.0, high=2.0))
+    assert moved == "3.26 to 196.74, below −3.26 or above 203.26"
     narrow = tellable(seeds(-0.01, 0.0, 0.01, low=-0.02, high=0.02))
     assert narrow == "none between, below −5.26 or above 5.26"
     assert tellable(seeds(0.01, low=-0.02)) == ""
