@@ -1,4 +1,4 @@
-"""Table 3: its thirteen models, where they are drawn, and the sweep of a chain against one four times as long."""
+"""Table 3: its thirteen models, where they are drawn, and the sweep of two lengths of chains."""
 
 from pathlib import Path
 
