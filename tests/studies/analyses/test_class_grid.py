@@ -67,6 +67,8 @@ def test_only_class_conditional_arms_are_drawn_and_those_with_their_most_steps(
     assert set(table["arm"]) == {"L_hybrid, Σ learned, class-conditional"}
     assert set(study.samples["classes"].dropna()) == {10}
     assert study.samples.query(f"not {CONDITIONAL}")["classes"].isna().all()
+    seeds = pd.concat([study.samples.assign(seed=1), study.samples], ignore_index=True)
+    assert set(drawn_by_class(replace(study, samples=seeds))["seed"]) == {0}
 
 
 def test_the_rows_are_drawn_from_top_to_bottom_beside_their_class(study: Tables) -> None:
@@ -94,8 +96,8 @@ def test_the_caption_says_which_images_these_are(study: Tables) -> None:
 def test_of_as_many_classes_as_imagenet_has_the_papers_are_shown(
     study: Tables, tmp_path: Path
 ) -> None:
-    stream = np.arange(8000, dtype="<u2").view(np.uint8)  # each image tells its place
-    np.save(tmp_path / "samples.npy", stream.reshape(8000, 1, 2, 1).repeat(2, axis=1))
+    stream = np.arange(9000, dtype="<u2").view(np.uint8)  # each image tells its place
+    np.save(tmp_path / "samples.npy", stream.reshape(9000, 1, 2, 1).repeat(2, axis=1))
     drawn = study.samples.query(f"{CONDITIONAL} and steps == 4")
     shards = pd.Series([(tmp_path / "samples.npy",)] * len(drawn), drawn.index)
     large = replace(study, samples=drawn.assign(classes=1000, shards=shards, levels=256))

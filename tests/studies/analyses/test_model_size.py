@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PolyCollection
 
 from studies.analyses.drawings import FIGURES
 from studies.analyses.judge import judge
@@ -73,6 +74,11 @@ def test_curves_are_the_means_over_seeds_at_their_compute_on_log_axes(plan: Plan
         rows = tables.results[tables.results["metric"] == metric]
         rows = rows[rows["variance"] == "range"]
         assert len(lines) == 4 + 1
+        bands = [one for one in axes.collections if isinstance(one, PolyCollection)]
+        values = rows.groupby([WIDTH, "compute"])["value"].agg(["mean", "sem"])
+        highest = max(np.asarray(band.get_paths()[0].vertices)[:, 1].max() for band in bands)
+        assert len(bands) == 4
+        assert highest == pytest.approx((values["mean"] + 4.302653 * values["sem"]).max(), rel=1e-6)
         for width in (8, 12, 16, 24):
             means = rows[rows[WIDTH] == width].groupby("compute")["value"].mean()
             x, y = (np.asarray(v, dtype=float) for v in lines[f"{width} channels"].get_data())

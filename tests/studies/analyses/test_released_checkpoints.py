@@ -1,6 +1,7 @@
 """Released networks beside what was published of them, under the presets of the paper's scale."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,17 @@ def test_the_large_network_of_table_4_stands_beside_its_file() -> None:
     }
 
 
+def test_networks_trained_here_have_no_row_and_a_whole_chain_has_no_stride() -> None:
+    tables = made_up(planned("released_checkpoints", preset="cifar10"), lambda row: 3.0, METRICS)
+    rows = tables.results
+    whole = rows["steps"] == rows["T"]
+    assert whole.any()
+    ours = rows.assign(settings='{"train": {}}', value=99.0)
+    other = rows.assign(stride=rows["stride"].mask(whole, "constant"))
+    more = replace(tables, results=pd.concat([ours, other], ignore_index=True))
+    pd.testing.assert_frame_equal(figure.table(more), figure.table(tables))
+
+
 @pytest.mark.parametrize("preset", ["cifar10", "imagenet64"])
 def test_every_row_has_a_dot_of_ours_and_a_published_mark(preset: str) -> None:
     table = drawn(preset)
@@ -65,6 +77,10 @@ def test_every_row_has_a_dot_of_ours_and_a_published_mark(preset: str) -> None:
         assert list(row["source"]).count("this study") == 1
         assert len(row) > 1
     drawing = figure.draw(table)
+    scales = {axes.get_xlabel().partition(" ")[0]: axes.get_xscale() for axes in drawing.axes}
+    assert scales.pop("bits/dim") == "log"
+    assert set(scales.values()) == {"log"}
+    assert all(axes.get_ylim()[0] > axes.get_ylim()[1] == -0.5 for axes in drawing.axes)
     ours = [
         line
         for axes in drawing.axes

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from scipy import stats
 
 from iddpm.config import Digits, Photos
@@ -102,9 +104,13 @@ def test_the_first_ratio_is_zero_and_said_in_words(study: Tables) -> None:
 
 
 def test_each_term_is_the_mean_over_seeds(study: Tables) -> None:
-    _, figure = drawn("vlb_terms", study)
+    table, figure = drawn("vlb_terms", study)
     (axes,) = figure.axes
     assert axes.get_yscale() == "log"
+    assert axes.get_ylim()[1] == pytest.approx(2 * table["mean"].max())
+    assert axes.get_xlim() == (-0.01 * STUDY.T, STUDY.T)
+    (strip,) = (one for one in axes.patches if isinstance(one, Rectangle))
+    assert (strip.get_x(), strip.get_width()) == (0, 0.05 * STUDY.T)
     assert len(axes.lines) == 5
     shown = study.steps[study.steps["part"] != "prior"]
     shown = shown[(shown["objective"] == "hybrid") & (shown["variance"] == "range")]
@@ -325,6 +331,10 @@ def test_the_strips_are_the_stored_images_enlarged_pixel_by_pixel(study: Tables)
     expected = np.kron(np.hstack(framed)[:, :-1], np.ones((4, 4), dtype=np.uint8))
     np.testing.assert_array_equal(pictures[0][..., 0], expected)
     assert (set(table["levels"]), set(table["seed"])) == ({17}, {0})
+    assert table["column"].max() + 1 == 12
+    between = pd.concat([study.samples, study.samples.assign(steps=25)], ignore_index=True)
+    more = FIGURES["sample_grid"].table(replace(study, samples=between))
+    assert list(dict.fromkeys(more["steps"])) == [10, 50, 200]  # of 24 strips
 
 
 def test_each_row_is_named_in_words_and_grouped_by_steps(study: Tables) -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
-from studies.drawing.paired import caption, draw
+from studies.drawing.paired import caption, draw, ends
 from studies.tables.answer import Answer
 
 RATIO = Answer(metric="frechet_distance", baseline={"variance": "beta"}, along="steps")
@@ -70,6 +70,14 @@ def test_an_interval_is_drawn_from_end_to_end_and_none_where_there_is_none() -> 
     assert spans == [pytest.approx(ends) for ends in ([0.4, 0.6], [0.9, 1.3], [1.5, 1.7])]
 
 
+def test_each_end_of_an_interval_is_at_its_own_distance_from_the_mean() -> None:
+    uneven = pd.DataFrame([row("L_hybrid", at, 0.5, 0.2, 0.6) for at in (10, 100)])
+    for table, answer, axis in ((uneven, RATIO, 1), (uneven.head(1), DIFFERENCE, 0)):
+        (axes,) = draw(table, answer).axes
+        bars = [one for one in axes.containers if isinstance(one, ErrorbarContainer)]
+        assert list(bars[0].lines[2][0].get_segments()[0][:, axis]) == pytest.approx([0.2, 0.6])
+
+
 def test_every_seed_is_a_dot() -> None:
     (axes,) = draw(ALONG, RATIO).axes
     dots = [
@@ -96,8 +104,30 @@ def test_the_axis_holds_the_baseline_and_every_seed(table: pd.DataFrame, answer:
     assert high > max(*values, table["middle"].iloc[0])
 
 
+def test_the_axis_ends_behind_seeds_and_intervals_up_to_thrice_as_far() -> None:
+    table = pd.DataFrame([{"seeds": {0: -1.0, 1: 0.5}, "low": -10.0, "high": 2.0}])
+    assert ends(table, DIFFERENCE) == pytest.approx((-3 - 0.08 * 5, 2 + 0.08 * 5))
+    other = pd.DataFrame([{"seeds": {0: 1.0, 1: -0.5}, "low": -2.0, "high": math.inf}])
+    assert ends(other, DIFFERENCE) == pytest.approx((-2 - 0.08 * 3, 1 + 0.08 * 3))
+    far = table.assign(low=-2.0, high=10.0)
+    assert ends(far, DIFFERENCE) == pytest.approx((-2 - 0.08 * 5, 3 + 0.08 * 5))
+    ratios = pd.DataFrame([{"seeds": {0: math.e}, "low": math.exp(-10), "high": math.exp(2)}])
+    assert ends(ratios, RATIO) == pytest.approx((math.exp(-3.4), math.exp(2.4)))
+
+
+def test_a_ratio_is_over_the_baseline_at_one_and_a_difference_from_it_at_zero() -> None:
+    (axes,) = draw(ALONG, RATIO).axes
+    assert axes.get_yscale() == "log"
+    assert [1, 1] in [list(np.ravel(line.get_ydata())) for line in axes.lines]
+    assert " over that of " in axes.get_ylabel().replace("\n", " ")
+    (axes,) = draw(BESIDE, DIFFERENCE).axes
+    assert [0, 0] in [list(np.ravel(line.get_xdata())) for line in axes.lines]
+    assert " minus that of " in axes.get_xlabel()
+
+
 def test_the_caption_says_how_many_intervals_are_not_corrected() -> None:
     assert "2 seeds" in caption(ALONG)
+    assert "left out" not in caption(ALONG)
     assert "The 4 intervals are pointwise, not corrected for their number." in caption(ALONG)
 
 
