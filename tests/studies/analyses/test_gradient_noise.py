@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.container import ErrorbarContainer
 from scipy.stats import t as student
 
 from iddpm.bounds import ConfigError
@@ -221,6 +222,12 @@ def test_a_seed_s_bar_is_two_standard_errors_either_way() -> None:
     assert len(seeds) == 18
     assert np.allclose(seeds["low"], seeds["scale"] * math.exp(-0.2))
     assert np.allclose(seeds["high"], seeds["scale"] * math.exp(0.2))
+    axes = FIGURES["gradient_noise"].draw(table).axes[0]
+    bars = [one for one in axes.containers if isinstance(one, ErrorbarContainer)]
+    ends = [line[:, 1] for bar in bars for line in bar.lines[2][0].get_segments()]
+    assert np.allclose(
+        sorted(map(tuple, ends)), sorted(zip(seeds["low"], seeds["high"], strict=True))
+    )
 
 
 def test_what_is_not_determined_is_not_drawn_but_said() -> None:

@@ -132,9 +132,10 @@ def test_of_several_settings_the_networks_of_the_first_are_drawn(plan: Plan) -> 
 
 
 def test_the_papers_points_and_line_stand_beside_comparable_results_only(plan: Plan) -> None:
-    whole = [("likelihood.images", "null")]
-    ours = planned("model_size", preset="imagenet64", overrides=whole, seeds=[0, 1])
+    ours = planned("model_size", preset="imagenet64", overrides=[("likelihood.images", "null")])
     tables = made_up(ours, lambda row: 20 + falling(row))
+    seeds = pd.concat([tables.results, tables.results.assign(seed=1)], ignore_index=True)
+    tables = replace(tables, results=seeds)
     table = FIGURES["model_size"].table(tables)
     theirs = table[table["source"] == "Fig. 10"]
     assert not theirs.duplicated(["quantity", "compute"]).any()
