@@ -461,3 +461,9 @@ def test_a_claim_takes_the_parts_of_its_few_arms(need: str, few: list[Asked]) ->
         assert parts == set(index.CLAIMS[need].parts) - {"rivals"}
     else:
         assert parts <= set(index.FIGURES[need].parts)
+
+
+def test_an_ensemble_does_not_stand_for_either_of_its_networks_alone() -> None:
+    for of, asked in ((Hybrid(), BOUND_TRIO[2]), (Vlb(), BOUND_TRIO[1])):
+        ensembles = [bound(one, asked=ENSEMBLE) for one in (Hybrid(), of)]
+        assert not is_met("ensemble_lowers_nll", [*ensembles, asked])
