@@ -19,13 +19,16 @@ FEWEST_SEEDS = 3
 def telling(finding: Finding) -> tuple[Measurement | None, int]:
     """The measurement that stands for a finding, and how many decide it if it does.
 
-    It is the first of those that decide whose own verdict is that of the claim; where there is
-    none, the first that does not tell, as that leaves the claim open; else the first that decides.
+    It is the first of those that decide whose own verdict is that of the claim; where none does, as
+    a look gave it, the first that decides. What leaves a claim open because it does not tell stands
+    for it, as its reason begins with that.
     """
+    untold = [m for m in finding.measurements if m.untold]
+    if finding.verdict == "inconclusive" and finding.is_untold:
+        return next(iter(untold), None), 0
     deciding = [m for m in finding.measurements if m.decides]
-    same = [m for m in deciding if m.verdict == finding.verdict]
-    same = same or [m for m in finding.measurements if m.untold] or deciding
-    return (same[0], len(deciding) if same[0].decides else 0) if same else (None, 0)
+    same = [m for m in deciding if m.verdict == finding.verdict] or deciding or untold
+    return (same[0], len(deciding)) if same else (None, 0)
 
 
 def unmeasured(finding: Finding) -> str:

@@ -52,12 +52,15 @@ def more_seeds(finding: Finding, record: Mapping[str, Any], records: Made) -> Mo
 
 
 def with_more(own: Sequence[int], number: int) -> list[int]:
-    """So many seeds: the first of a study's own, then the smallest that are free."""
-    return [*own[:number], *islice((s for s in count() if s not in own), max(number - len(own), 0))]
+    """So many seeds: the first of a study's own, then those after its largest.
+
+    Smaller ones may have sized the study.
+    """
+    return [*own[:number], *islice(count(max(own) + 1), max(number - len(own), 0))]
 
 
 def command(record: Mapping[str, Any], seeds: int) -> str:
-    """The command that runs a study with so many seeds: its own, then the next that are free."""
+    """The command that runs a study with so many seeds: its own, then the next."""
     settings = [part for key, value in record["overrides"] for part in ("--set", f"{key}={value}")]
     words = [record["sweep_path"], "--preset", record["preset"], *settings]
     told = " ".join(

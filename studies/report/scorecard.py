@@ -12,7 +12,7 @@ from studies.judging.wording import measured, telling, unmeasured
 from studies.report.entries import Entry, same_numbers
 
 HEAD = (
-    "| study | verdict | what the paper says, in our words | measured | the same numbers as |\n"
+    "| study | verdict | what the paper says, in our words | measured | shares numbers with |\n"
     "| --- | --- | --- | --- | --- |"
 )
 

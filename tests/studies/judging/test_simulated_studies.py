@@ -110,8 +110,8 @@ def false_pages(pages: Sequence[Sequence[Finding]]) -> tuple[float, float]:
 
 
 def test_a_simulated_page_is_decided_by_looks() -> None:
-    ((lower, few, minor),) = simulated(1, 5, [LOWER, FEW, MINOR], 0.25, by_looks=True)
-    assert (lower.verdict, lower.look) == ("supported", 5)
+    ((lower, few, minor),) = simulated(1, 5, [LOWER, FEW, MINOR], 4.0, by_looks=True)
+    assert (lower.verdict, lower.look) == ("supported", 3)
     assert {few.look, minor.look} <= {3, 5}
 
 

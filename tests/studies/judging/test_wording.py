@@ -92,7 +92,9 @@ def test_a_finding_is_told_by_the_first_quantity_that_decides_as_it_does() -> No
     assert telling(finding(across, quantity(INSIDE))) == (across, 2)
     assert telling(finding(aside, untold)) == (untold, 0)
     assert telling(finding(quantity(INSIDE), untold)) == (untold, 0)  # what keeps it open
-    assert telling(finding(quantity(INSIDE), untold, across)) == (across, 2)
+    assert telling(finding(quantity(INSIDE), across, untold)) == (untold, 0)  # as its reason says
+    assert telling(finding(quantity(INSIDE), is_untold=True, verdict="inconclusive")) == (None, 0)
+    assert telling(finding(across, untold, verdict="supported", look=3)) == (across, 1)
     assert telling(finding(aside)) == (None, 0)
 
 

@@ -56,7 +56,7 @@ def waiting(values: list[float], **changes: Any) -> Finding:
 
 
 def test_the_command_keeps_the_study_and_its_seeds_and_adds_the_next() -> None:
-    assert command(RECORD, 5) == f"{FURTHER} 1 3 4"
+    assert command(RECORD, 5) == f"{FURTHER} 3 4 5"
 
 
 def test_a_seed_takes_what_is_its_own_and_nothing_that_all_share() -> None:
@@ -75,7 +75,7 @@ def test_missing_tasks_count_as_their_kind_and_an_unknown_kind_makes_it_unknown(
 def test_an_open_claim_has_its_seeds_command_and_time() -> None:
     more = more_seeds(waiting([-1.0, -0.2, -1.4, 0.1, -1.5]), RECORD, MADE)
     assert more.said == "about 9 seeds would decide it at the effect measured"
-    assert more.command == f"{FURTHER} 1 3 4 5 6 7 8"
+    assert more.command == f"{FURTHER} 3 4 5 6 7 8 9"
     assert more.time == "about 16 minutes of computing"
 
 

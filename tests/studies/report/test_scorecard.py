@@ -103,7 +103,7 @@ def test_verdicts_on_the_same_numbers_are_counted_once_and_name_each_other(tmp_p
         "second-digits |",
         "first-digits |",
     ]
-    assert index_page(entries).count("; the same numbers as ") == 2
+    assert index_page(entries).count("; shares numbers with ") == 2
 
 
 def test_a_seed_that_stands_apart_is_named_on_the_page(tmp_path: Path) -> None:
