@@ -1,5 +1,6 @@
 """This machine's devices by name, told by made-up tools of the system."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ esac
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> None:
+def forgotten() -> Iterator[None]:
+    """Neither the machine of other tests is found here, nor that of these by others."""
+    here.cache_clear()
+    yield
     here.cache_clear()
 
 
