@@ -132,7 +132,7 @@ def band(axes: Axes, curve: pd.DataFrame, x: str, colour: str, *, floor: float =
 
 
 def thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """A curve for drawing: of more than `MOST_POINTS` those that lie ever farther apart.
+    """A curve for drawing: of more than `MOST_POINTS` half even and half ever farther apart.
 
     The first ones, where terms of a bound fall steeply, all stay, and so does the last.
 
@@ -141,8 +141,9 @@ def thinned(curve: pd.DataFrame) -> pd.DataFrame:
     """
     if len(curve) <= MOST_POINTS:
         return curve
-    places = np.geomspace(1, len(curve), MOST_POINTS).round().astype(int) - 1
-    return curve.iloc[np.unique(places)]
+    half = MOST_POINTS // 2
+    places = [np.geomspace(1, len(curve), half), np.linspace(1, len(curve), half)]
+    return curve.iloc[np.unique(np.concatenate(places).round().astype(int) - 1)]
 
 
 def dot(axes: Axes, row: pd.Series) -> None:

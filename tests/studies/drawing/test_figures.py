@@ -481,4 +481,4 @@ def test_a_long_curve_is_drawn_by_its_first_points_its_last_and_some_between() -
     assert len(drawn) <= style.MOST_POINTS
     assert drawn.iloc[:5].tolist() == [0, 1, 2, 3, 4]
     assert drawn.iloc[-1] == 3999
-    assert np.diff(drawn).max() < 4000 / 25
+    assert np.diff(drawn).max() < 4000 / 45
