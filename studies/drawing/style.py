@@ -132,7 +132,7 @@ def band(axes: Axes, curve: pd.DataFrame, x: str, colour: str, *, floor: float =
 
 
 def thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """A curve for drawing: of more than `MOST_POINTS` half even and half ever farther apart.
+    """A curve for drawing: of more than `MOST_POINTS` some, half evenly spread, half ever farther.
 
     The first ones, where terms of a bound fall steeply, all stay, and so does the last.
 

@@ -24,6 +24,7 @@ GLYPH = re.compile(r'<path id="([^"]+)" ((?:d="[^"]*" )?transform="scale\([^)]*\
 """The shape of a character, of which figures in one font have the same."""
 
 PICTURE = re.compile(r'(?<=data:image/png;base64,)[^"]+')
+"""Each picture that stands in a drawing."""
 TEXT = re.compile(r'(?:<use href="#l\d+"[^>]*/>){2,}')
 """The characters of a text, each a shape that the page knows."""
 
